@@ -1,0 +1,26 @@
+// Ids with a prefix that says what they are; a ULID from the system's random source behind it.
+
+import { randomBytes } from 'node:crypto'
+import { monotonicFactory } from 'ulid'
+import { z } from 'zod'
+
+export type TaskId = `task_${string}`
+export type RequestId = `req_${string}`
+export type MessageId = `msg_${string}`
+export type WorkerId = `worker_${string}`
+
+/** A float in [0, 1) from the CSPRNG, which is what `ulid` asks of its source. */
+const random = (): number => randomBytes(4).readUInt32BE(0) / 2 ** 32
+
+const ulid = monotonicFactory(random)
+
+export const newTaskId = (): TaskId => `task_${ulid()}`
+export const newRequestId = (): RequestId => `req_${ulid()}`
+export const newMessageId = (): MessageId => `msg_${ulid()}`
+export const newWorkerId = (): WorkerId => `worker_${ulid()}`
+
+const ULID = '[0-9A-HJKMNP-TV-Z]{26}'
+
+export const taskIdSchema = z
+  .templateLiteral(['task_', z.string()])
+  .refine((id) => new RegExp(`^task_${ULID}$`).test(id), 'not a task id: task_ and 26 base-32 characters')

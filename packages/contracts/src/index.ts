@@ -1,0 +1,9 @@
+// Everything that crosses a boundary of Switchyard, as zod schemas and the types made from them.
+
+export * from './errors.ts'
+export * from './events.ts'
+export * from './health.ts'
+export * from './ids.ts'
+export * from './steering.ts'
+export * from './task.ts'
+export * from './workspace.ts'
