@@ -1,1 +1,5 @@
-export {}
+// The environment, checked once, and the logger made from it.
+
+export { type Config, isLoopback, loadConfig } from './config.ts'
+export type { ApiKey } from './keys.ts'
+export { createLogger, type Logger } from './logger.ts'

@@ -1,0 +1,53 @@
+import { SwitchyardError } from '@switchyard/contracts'
+import { describe, expect, it } from 'vitest'
+import { loadConfig } from './config.ts'
+
+const problemOf = (env: NodeJS.ProcessEnv): string => {
+  try {
+    loadConfig(env)
+  } catch (error) {
+    if (error instanceof SwitchyardError) return error.message
+    throw error
+  }
+  throw new Error('the environment was accepted')
+}
+
+describe('loadConfig', () => {
+  it('needs no variable at all', () => {
+    const config = loadConfig({})
+    expect(config.api).toMatchObject({ port: 3456, host: '127.0.0.1', keys: [] })
+    expect(config.opencode).toMatchObject({ healthCheckIntervalMs: 5000, maxRetries: 3, retryDelayMs: 1000 })
+  })
+
+  it('takes an empty variable for an unset one', () => {
+    expect(loadConfig({ PORT: '', DATABASE_URL: '', DEFAULT_MODEL: '' }).api.port).toBe(3456)
+  })
+
+  it('names every variable that is wrong', () => {
+    const problem = problemOf({ PORT: 'http', REDIS_URL: 'localhost', LOG_LEVEL: 'loud' })
+    for (const name of ['PORT', 'REDIS_URL', 'LOG_LEVEL']) expect(problem).toContain(name)
+  })
+
+  it('reads keys, and never repeats a token in a message', () => {
+    const token = 'a-token-that-is-long-enough'
+    expect(loadConfig({ SWITCHYARD_API_KEYS: `ci:agent:${token}` }).api.keys).toEqual([
+      { name: 'ci', role: 'agent', token },
+    ])
+    expect(problemOf({ SWITCHYARD_API_KEYS: `ci:boss:${token}` })).not.toContain(token)
+  })
+
+  it('refuses to serve others without keys', () => {
+    expect(problemOf({ HOST: '0.0.0.0' })).toContain('SWITCHYARD_API_KEYS')
+    expect(loadConfig({ HOST: '0.0.0.0', SWITCHYARD_ALLOW_NO_AUTH: 'true' }).api.host).toBe('0.0.0.0')
+  })
+
+  it('keeps what opens our doors away from a supervised OpenCode server', () => {
+    const { inherited } = loadConfig({
+      DATABASE_URL: 'postgres://a:b@localhost/c',
+      SWITCHYARD_API_KEYS: 'ci:agent:a-token-that-is-long-enough',
+      ANTHROPIC_API_KEY: 'key',
+      OPENCODE_CONFIG: '/x.json',
+    }).opencode
+    expect(inherited).toEqual({ ANTHROPIC_API_KEY: 'key', OPENCODE_CONFIG: '/x.json' })
+  })
+})

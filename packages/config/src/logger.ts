@@ -1,0 +1,28 @@
+// The logger of every service: pino, one line an operation, secrets removed.
+
+import { type Logger, pino } from 'pino'
+import type { Config } from './config.ts'
+
+export type { Logger } from 'pino'
+
+const REDACTED = [
+  'password',
+  '*.password',
+  'token',
+  '*.token',
+  'authorization',
+  '*.authorization',
+  '*.headers.authorization',
+  'env',
+  '*.env',
+]
+
+/** @param service - `api`, `worker`, … : the field by which logs of one stack are told apart. */
+export const createLogger = (config: Pick<Config, 'log'>, service: string): Logger =>
+  pino({
+    level: config.log.level,
+    base: { service },
+    redact: { paths: REDACTED, censor: '[removed]' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  })
