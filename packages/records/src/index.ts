@@ -1,1 +1,45 @@
-export {}
+// Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
+
+export { type Advanced, advance, type Change } from './advance.ts'
+export { readEvents, readLastEvents } from './events.ts'
+export {
+  choosePromptId,
+  findMessage,
+  insertMessage,
+  type MessageRow,
+  markDelivered,
+  undeliveredMessages,
+} from './messages.ts'
+export { findProject, type ProjectRow } from './projects.ts'
+export { type Db, Records, type RecordsOptions } from './records.ts'
+export {
+  answerRequest,
+  findRequest,
+  type NewRequest,
+  openRequest,
+  settleRequest,
+  unsettledRequests,
+} from './requests.ts'
+export { type RequestRow, type TaskRow, toTask } from './rows.ts'
+export type { ServerCatalog } from './schema.ts'
+export { listServers, reportServer, type ServerRow } from './servers.ts'
+export {
+  type Accepted,
+  type AcceptInput,
+  acceptTask,
+  countByStatus,
+  findOverdue,
+  findTask,
+  findTaskRow,
+  findUnowned,
+  type ListCursor,
+  type ListPage,
+  listTasks,
+  releaseTask,
+  type Taken,
+  type TaskFilter,
+  takeTask,
+  toRecords,
+  WORKER_SILENCE_MS,
+} from './tasks.ts'
+export { countLiveWorkers, forgetSilentWorkers, removeWorker, reportWorker } from './workers.ts'

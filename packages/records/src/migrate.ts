@@ -1,0 +1,38 @@
+// Brings the schema up to date: numbered steps, run once, under Kysely's own lock.
+
+import { type Kysely, sql } from 'kysely'
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
+import * as tasks from './migrations/0001-tasks.ts'
+import type { Database } from './schema.ts'
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-tasks': tasks }
+
+/** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */
+const stepsOfNewerPrograms = async (db: Kysely<Database>): Promise<Record<string, Migration>> => {
+  const ledger = sql.id(DEFAULT_MIGRATION_TABLE)
+  const { rows } = await sql<{ there: string | null }>`SELECT to_regclass(${DEFAULT_MIGRATION_TABLE}) AS there`.execute(
+    db,
+  )
+  if (!rows[0]?.there) return {}
+  const ran = await sql<{ name: string }>`SELECT name FROM ${ledger}`.execute(db)
+  return Object.fromEntries(
+    ran.rows.filter((row) => !(row.name in MIGRATIONS)).map((row) => [row.name, { up: async () => {} }]),
+  )
+}
+
+/**
+ * Runs what has not run yet. Safe to call from several processes at once: one migrates, the others wait.
+ * A program older than the schema runs nothing and works on: steps only ever add.
+ *
+ * @returns the names of the steps that ran.
+ * @throws the failing step's own error; what ran before it stays.
+ */
+export const migrate = async (db: Kysely<Database>): Promise<readonly string[]> => {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...(await stepsOfNewerPrograms(db)), ...MIGRATIONS }) },
+  })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) throw error
+  return (results ?? []).map((result) => result.migrationName)
+}

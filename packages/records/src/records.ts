@@ -1,0 +1,91 @@
+// The connection to Postgres: one pool, its limits, and the end of it.
+
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import { guarded } from './errors.ts'
+import { migrate } from './migrate.ts'
+import type { Database } from './schema.ts'
+
+// bigint columns hold milliseconds and counts, far below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number)
+
+export type RecordsOptions = {
+  readonly connectionString: string
+  readonly applicationName: string
+  /** Connections at most. Default 10. */
+  readonly max?: number
+  /** How long to wait for a free connection, ms. Default 3000: a caller is told soon. */
+  readonly connectTimeoutMs?: number
+  /** How long one statement may take, ms. Default 10000. */
+  readonly statementTimeoutMs?: number
+  /** Told of every connection that broke while idle; the pool replaces it. */
+  readonly onConnectionError?: (error: Error) => void
+}
+
+export type Db = Kysely<Database>
+
+export class Records {
+  readonly db: Db
+  readonly #pool: pg.Pool
+
+  constructor(options: RecordsOptions) {
+    const statementTimeoutMs = options.statementTimeoutMs ?? 10_000
+    this.#pool = new pg.Pool({
+      connectionString: options.connectionString,
+      application_name: options.applicationName,
+      max: options.max ?? 10,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 3_000,
+      statement_timeout: statementTimeoutMs,
+      // The server enforces statement_timeout; a server that is paused enforces nothing, so the client has its own.
+      query_timeout: statementTimeoutMs + 2_000,
+      keepAlive: true,
+      idleTimeoutMillis: 30_000,
+    })
+    // Without a listener a broken idle connection ends the process.
+    this.#pool.on('error', (error) => options.onConnectionError?.(error))
+    this.db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: this.#pool }) })
+  }
+
+  /** Milliseconds that a round trip takes. @throws SwitchyardError `database_unavailable` */
+  readonly ping = guarded(async (): Promise<number> => {
+    const began = performance.now()
+    await sql`SELECT 1`.execute(this.db)
+    return performance.now() - began
+  })
+
+  readonly migrate = guarded(async (): Promise<readonly string[]> => migrate(this.db))
+
+  /**
+   * Runs `work` while this process alone holds the lock of that name, among all that share the database.
+   * The lock belongs to a connection: it is free again when this process dies.
+   */
+  readonly withLock = guarded(async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const client = await this.#pool.connect()
+    let broken: Error | undefined
+    const onError = (error: Error) => {
+      broken = error
+    }
+    client.on('error', onError)
+    try {
+      // Waiting for a lock is no slow statement.
+      await client.query('SET statement_timeout = 0')
+      await client.query({
+        text: 'SELECT pg_advisory_lock(hashtextextended($1, 0))',
+        values: [name],
+        ...NO_CLIENT_TIMEOUT,
+      })
+      return await work()
+    } finally {
+      client.removeListener('error', onError)
+      // Destroying the connection releases the lock in every case, a failed unlock included.
+      client.release(broken ?? true)
+    }
+  })
+
+  async close(): Promise<void> {
+    await this.db.destroy()
+  }
+}
+
+/** pg reads `query_timeout` from the query too; its types do not say so. */
+const NO_CLIENT_TIMEOUT: object = { query_timeout: 0 }

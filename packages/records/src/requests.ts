@@ -1,0 +1,94 @@
+// The task_requests table: permission asks and questions that wait for a person.
+
+import type { Reply, RequestId, TaskId, TaskRequest } from '@switchyard/contracts'
+import { sql } from 'kysely'
+import { guarded } from './errors.ts'
+import { storable, toJson } from './json.ts'
+import type { Db } from './records.ts'
+import type { RequestRow } from './rows.ts'
+
+export type NewRequest = Pick<
+  TaskRequest,
+  'kind' | 'session_id' | 'title' | 'permission' | 'patterns' | 'questions' | 'default_reply'
+> & {
+  readonly id: RequestId
+  readonly opencode_id: string
+  readonly expires_at: Date
+}
+
+/** Records an ask once; the row that is there already comes back as it is. */
+export const openRequest = guarded(
+  async (db: Db, taskId: TaskId, request: NewRequest): Promise<{ row: RequestRow; created: boolean }> => {
+    const row = await db
+      .insertInto('task_requests')
+      .values({
+        id: request.id,
+        task_id: taskId,
+        opencode_id: request.opencode_id,
+        session_id: request.session_id,
+        kind: request.kind,
+        title: storable(request.title),
+        permission: request.permission,
+        patterns: toJson(request.patterns),
+        questions: toJson(request.questions),
+        default_reply: request.default_reply,
+        expires_at: request.expires_at,
+      })
+      .onConflict((conflict) => conflict.columns(['task_id', 'opencode_id']).doNothing())
+      .returningAll()
+      .executeTakeFirst()
+    if (row) return { row, created: true }
+    const there = await db
+      .selectFrom('task_requests')
+      .selectAll()
+      .where('task_id', '=', taskId)
+      .where('opencode_id', '=', request.opencode_id)
+      .executeTakeFirstOrThrow()
+    return { row: there, created: false }
+  },
+)
+
+export const findRequest = guarded(
+  async (db: Db, taskId: TaskId, id: string): Promise<RequestRow | undefined> =>
+    db.selectFrom('task_requests').selectAll().where('task_id', '=', taskId).where('id', '=', id).executeTakeFirst(),
+)
+
+/** Requests that OpenCode still waits for: with an answer to pass on, or without one. */
+export const unsettledRequests = guarded(
+  async (db: Db, taskId: TaskId): Promise<readonly RequestRow[]> =>
+    db
+      .selectFrom('task_requests')
+      .selectAll()
+      .where('task_id', '=', taskId)
+      .where('settled_at', 'is', null)
+      .orderBy('created_at')
+      .execute(),
+)
+
+/** Keeps the first answer. @returns false where one is there already. */
+export const answerRequest = guarded(
+  async (
+    db: Db,
+    id: string,
+    reply: { reply: Reply['reply']; message: string | null },
+    repliedBy: string,
+  ): Promise<boolean> => {
+    const { numUpdatedRows } = await db
+      .updateTable('task_requests')
+      .set({ reply: toJson(reply), replied_by: repliedBy, replied_at: sql`now()` })
+      .where('id', '=', id)
+      .where('replied_at', 'is', null)
+      .where('settled_at', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  },
+)
+
+export const settleRequest = guarded(async (db: Db, id: string): Promise<void> => {
+  await db
+    .updateTable('task_requests')
+    .set({ settled_at: sql`now()` })
+    .where('id', '=', id)
+    .where('settled_at', 'is', null)
+    .execute()
+})

@@ -1,0 +1,141 @@
+// The tables as Kysely sees them. Column names are the wire's names wherever both have the thing.
+
+import type {
+  EventType,
+  MessageType,
+  Mode,
+  Permissions,
+  Reply,
+  Status,
+  TaskError,
+  TaskId,
+  TaskRequest,
+  TaskResult,
+} from '@switchyard/contracts'
+import type { ColumnType, Generated } from 'kysely'
+
+type Json<T> = ColumnType<T, string, string>
+type Time = ColumnType<Date, Date | string | undefined, Date | string>
+type TimeOrNull = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>
+
+export type TasksTable = {
+  id: TaskId
+  agent_id: string
+  /** The API key's name; `local` without keys. Who may see and steer the task. */
+  owner_key: string
+  status: Status
+  mode: Mode
+  description: string
+  idempotency_key: string | null
+  request_hash: string
+  project_id: string | null
+  base_branch: string | null
+  branch: string | null
+  base_commit: string | null
+  directory: string | null
+  sandbox: string | null
+  session_id: string | null
+  /** The OpenCode message id that the first prompt carries, chosen before it is sent. */
+  prompt_id: string | null
+  model: string | null
+  variant: string | null
+  agent: string | null
+  permissions: Permissions
+  priority: number
+  observers: Json<readonly string[]>
+  callback_url: string | null
+  metadata: Json<Readonly<Record<string, unknown>>>
+  attempt: Generated<number>
+  generation: Generated<number>
+  worker_id: string | null
+  timeout_ms: number
+  deadline: Time
+  created_at: Time
+  updated_at: Time
+  started_at: TimeOrNull
+  completed_at: TimeOrNull
+  cancel_requested_at: TimeOrNull
+  pause_requested_at: TimeOrNull
+  control_reason: string | null
+  result: Json<TaskResult> | null
+  error: Json<TaskError> | null
+  last_seq: Generated<number>
+}
+
+export type EventsTable = {
+  task_id: string
+  seq: number
+  type: EventType
+  message: string
+  data: Json<Record<string, unknown>>
+  source_key: string | null
+  created_at: Time
+}
+
+export type MessagesTable = {
+  id: string
+  task_id: string
+  message: string
+  message_type: MessageType
+  metadata: Json<Readonly<Record<string, unknown>>>
+  sent_by: string
+  created_at: Time
+  /** The OpenCode message id, chosen before the message is sent. */
+  prompt_id: string | null
+  delivered_at: TimeOrNull
+}
+
+export type RequestsTable = {
+  id: string
+  task_id: string
+  opencode_id: string
+  session_id: string
+  kind: 'permission' | 'question'
+  title: string
+  permission: string | null
+  patterns: Json<readonly string[]>
+  questions: Json<TaskRequest['questions']>
+  default_reply: string
+  created_at: Time
+  expires_at: Time
+  reply: Json<{ reply: Reply['reply']; message: string | null }> | null
+  replied_by: string | null
+  replied_at: TimeOrNull
+  /** When OpenCode has the answer, or no longer asks. */
+  settled_at: TimeOrNull
+}
+
+export type ProjectsTable = { id: string; key: string; url: string; created_at: Time }
+
+export type WorkersTable = {
+  id: string
+  hostname: string
+  started_at: Time
+  heartbeat_at: Time
+  concurrency: number
+}
+
+export type ServerCatalog = {
+  readonly providers: readonly { readonly id: string; readonly models: readonly string[] }[]
+  readonly agents: readonly string[]
+  readonly default_model: string | null
+}
+
+export type ServersTable = {
+  id: string
+  state: 'starting' | 'up' | 'busy' | 'down' | 'stopped'
+  version: string | null
+  detail: string | null
+  catalog: Json<ServerCatalog> | null
+  reported_at: Time
+}
+
+export type Database = {
+  tasks: TasksTable
+  task_events: EventsTable
+  task_messages: MessagesTable
+  task_requests: RequestsTable
+  projects: ProjectsTable
+  workers: WorkersTable
+  opencode_servers: ServersTable
+}

@@ -1,0 +1,254 @@
+// The tasks table: accept, read, list, take, and what a sweeper looks for.
+
+import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } from '@switchyard/contracts'
+import { type Insertable, sql } from 'kysely'
+import { guarded } from './errors.ts'
+import { storable, toJson } from './json.ts'
+import type { Db } from './records.ts'
+import { type RequestRow, type TaskRow, toTask } from './rows.ts'
+import type { TasksTable } from './schema.ts'
+
+export type AcceptInput = Pick<
+  Insertable<TasksTable>,
+  | 'id'
+  | 'agent_id'
+  | 'owner_key'
+  | 'mode'
+  | 'description'
+  | 'idempotency_key'
+  | 'request_hash'
+  | 'project_id'
+  | 'base_branch'
+  | 'branch'
+  | 'sandbox'
+  | 'model'
+  | 'variant'
+  | 'agent'
+  | 'permissions'
+  | 'priority'
+  | 'callback_url'
+  | 'timeout_ms'
+> & {
+  readonly observers: readonly string[]
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly deadline: Date
+  readonly project: { readonly id: string; readonly key: string; readonly url: string } | null
+}
+
+export type Accepted = { readonly row: TaskRow; readonly created: boolean }
+
+/**
+ * Writes the row and its `task_queued` event at once. With an idempotency key that is there already the
+ * first row comes back, `created` false: the caller compares `request_hash`.
+ */
+export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Accepted> => {
+  const project = input.project
+    ? sql`INSERT INTO projects (id, key, url) VALUES (${input.project.id}, ${input.project.key}, ${input.project.url}) ON CONFLICT DO NOTHING`
+    : sql`SELECT 1`
+  const { rows } = await sql<TaskRow>`
+    WITH project AS (${project}),
+    accepted AS (
+      INSERT INTO tasks (
+        id, agent_id, owner_key, status, mode, description, idempotency_key, request_hash, project_id, base_branch,
+        branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
+        deadline, last_seq
+      ) VALUES (
+        ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${storable(input.description)},
+        ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
+        ${input.sandbox}, ${input.model}, ${input.variant}, ${input.agent}, ${input.permissions}, ${input.priority},
+        ${toJson(input.observers)}::jsonb, ${input.callback_url}, ${toJson(input.metadata)}::jsonb, ${input.timeout_ms},
+        ${input.deadline}, 1
+      )
+      ON CONFLICT (owner_key, agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+      RETURNING *
+    ),
+    told AS (
+      INSERT INTO task_events (task_id, seq, type, message, data)
+      SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object('mode', mode, 'priority', priority)
+      FROM accepted
+    )
+    SELECT * FROM accepted`.execute(db)
+  const row = rows[0]
+  if (row) return { row, created: true }
+  const first = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('owner_key', '=', input.owner_key)
+    .where('agent_id', '=', input.agent_id)
+    .where('idempotency_key', '=', input.idempotency_key ?? '')
+    .executeTakeFirstOrThrow()
+  return { row: first, created: false }
+})
+
+export const findTaskRow = guarded(
+  async (db: Db, id: TaskId): Promise<TaskRow | undefined> =>
+    db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
+)
+
+const waitingRequests = async (db: Db, ids: readonly string[]): Promise<readonly RequestRow[]> =>
+  ids.length === 0
+    ? []
+    : db
+        .selectFrom('task_requests')
+        .selectAll()
+        .where('task_id', 'in', ids)
+        .where('replied_at', 'is', null)
+        .where('settled_at', 'is', null)
+        .orderBy('created_at')
+        .execute()
+
+/** Rows with the requests that wait, as the wire's records. Ended tasks have none. */
+export const toRecords = guarded(async (db: Db, rows: readonly TaskRow[]): Promise<readonly Task[]> => {
+  const open = rows.filter((row) => OPEN_STATUSES.includes(row.status)).map((row) => row.id)
+  const requests = await waitingRequests(db, open)
+  return rows.map((row) =>
+    toTask(
+      row,
+      requests.filter((request) => request.task_id === row.id),
+    ),
+  )
+})
+
+export const findTask = guarded(async (db: Db, id: TaskId): Promise<Task | undefined> => {
+  const row = await findTaskRow(db, id)
+  return row ? (await toRecords(db, [row]))[0] : undefined
+})
+
+export type TaskFilter = {
+  readonly owner_key?: string
+  readonly status?: readonly Status[]
+  readonly agent_id?: string
+  readonly project_id?: string
+  /** A part of the description, case ignored. */
+  readonly q?: string
+}
+
+/** Where a page ended: the last task's id, and whether it waited for an answer where those come first. */
+export type ListCursor = { readonly id: string; readonly waiting: boolean }
+
+export type ListPage = { readonly tasks: readonly Task[]; readonly next: ListCursor | null }
+
+/** Newest first; with `waitingFirst`, those that wait for an answer before all others. */
+export const listTasks = guarded(
+  async (
+    db: Db,
+    filter: TaskFilter,
+    page: { readonly limit: number; readonly after: ListCursor | null; readonly waitingFirst: boolean },
+  ): Promise<ListPage> => {
+    const waiting = sql<boolean>`(status = 'input_required')`
+    let query = db
+      .selectFrom('tasks')
+      .selectAll()
+      .limit(page.limit + 1)
+    if (filter.owner_key !== undefined) query = query.where('owner_key', '=', filter.owner_key)
+    if (filter.status && filter.status.length > 0) query = query.where('status', 'in', filter.status)
+    if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+    if (filter.project_id !== undefined) query = query.where('project_id', '=', filter.project_id)
+    if (filter.q !== undefined)
+      query = query.where(
+        'description',
+        'ilike',
+        `%${filter.q.replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`,
+      )
+    const { after } = page
+    if (page.waitingFirst) {
+      query = query.orderBy(waiting, 'desc').orderBy('id', 'desc')
+      if (after) query = query.where(sql<boolean>`(${waiting}, id) < (${after.waiting}, ${after.id})`)
+    } else {
+      query = query.orderBy('id', 'desc')
+      if (after) query = query.where('id', '<', after.id as TaskId)
+    }
+    const rows = await query.execute()
+    const shown = rows.slice(0, page.limit)
+    const last = shown.at(-1)
+    return {
+      tasks: await toRecords(db, shown),
+      next: rows.length > page.limit && last ? { id: last.id, waiting: last.status === 'input_required' } : null,
+    }
+  },
+)
+
+export const countByStatus = guarded(async (db: Db): Promise<Readonly<Record<string, number>>> => {
+  const rows = await db
+    .selectFrom('tasks')
+    .select(['status', (eb) => eb.fn.countAll<number>().as('count')])
+    .groupBy('status')
+    .execute()
+  return Object.fromEntries(rows.map((row) => [row.status, Number(row.count)]))
+})
+
+/** How long a worker may be silent before its tasks are anyone's, ms. */
+export const WORKER_SILENCE_MS = 5_000
+
+const silence = sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)
+
+const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
+  SELECT 1 FROM workers WHERE workers.id = tasks.worker_id AND workers.heartbeat_at > now() - ${silence}))`
+
+export type Taken = { readonly row: TaskRow; readonly first: boolean }
+
+/**
+ * Makes `workerId` the owner, where the task has none that is alive. Its generation rises, so that what an
+ * earlier owner still writes is refused.
+ *
+ * @returns the row, and whether this is the task's first run; null where it has ended, is paused, or is owned.
+ */
+export const takeTask = guarded(async (db: Db, id: TaskId, workerId: WorkerId): Promise<Taken | null> => {
+  const { rows } = await sql<TaskRow & { first: boolean }>`
+    UPDATE tasks SET
+      generation = tasks.generation + 1,
+      attempt = tasks.attempt + 1,
+      worker_id = ${workerId},
+      status = CASE WHEN tasks.status = 'queued' THEN 'preparing' ELSE tasks.status END,
+      started_at = coalesce(tasks.started_at, now()),
+      deadline = CASE WHEN tasks.started_at IS NULL
+        THEN now() + tasks.timeout_ms * interval '1 millisecond' ELSE tasks.deadline END,
+      updated_at = now()
+    WHERE tasks.id = ${id}
+      AND tasks.status IN ('queued', 'preparing', 'running', 'input_required')
+      AND ${ownerIsGone}
+    RETURNING tasks.*, tasks.attempt = 1 AS first`.execute(db)
+  const row = rows[0]
+  if (!row) return null
+  const { first, ...task } = row
+  return { row: task as TaskRow, first }
+})
+
+/** Gives tasks back: no owner, still in their status, to be taken by the next worker. */
+export const releaseTask = guarded(async (db: Db, id: TaskId, generation: number): Promise<boolean> => {
+  const { numUpdatedRows } = await db
+    .updateTable('tasks')
+    .set({ worker_id: null })
+    .where('id', '=', id)
+    .where('generation', '=', generation)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+})
+
+/** Open tasks that nobody works on and that should be in the queue: accepted or left over, oldest first. */
+export const findUnowned = guarded(
+  async (db: Db, olderThanMs: number, limit: number): Promise<readonly { id: TaskId; priority: number }[]> =>
+    db
+      .selectFrom('tasks')
+      .select(['id', 'priority'])
+      .where('status', 'in', ['queued', 'preparing', 'running', 'input_required'])
+      .where('completed_at', 'is', null)
+      .where(ownerIsGone)
+      .where('updated_at', '<', sql<Date>`now() - ${olderThanMs} * interval '1 millisecond'`)
+      .orderBy('created_at')
+      .limit(limit)
+      .execute(),
+)
+
+/** Open tasks without a living owner whose deadline has passed. */
+export const findOverdue = guarded(
+  async (db: Db, limit: number): Promise<readonly { id: TaskId; status: Status; started_at: Date | null }[]> =>
+    db
+      .selectFrom('tasks')
+      .select(['id', 'status', 'started_at'])
+      .where('status', 'in', [...OPEN_STATUSES])
+      .where('deadline', '<', sql<Date>`now()`)
+      .where(ownerIsGone)
+      .limit(limit)
+      .execute(),
+)

@@ -1,0 +1,37 @@
+// The workers table: who is alive. A task's owner counts only while its worker reports in.
+
+import type { WorkerId } from '@switchyard/contracts'
+import { sql } from 'kysely'
+import { guarded } from './errors.ts'
+import type { Db } from './records.ts'
+import { WORKER_SILENCE_MS } from './tasks.ts'
+
+/** Reports in; to be called well within `WORKER_SILENCE_MS`. */
+export const reportWorker = guarded(
+  async (db: Db, worker: { id: WorkerId; hostname: string; concurrency: number }): Promise<void> => {
+    await db
+      .insertInto('workers')
+      .values({ ...worker, heartbeat_at: sql`now()` })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()` }))
+      .execute()
+  },
+)
+
+/** Signs off: its tasks are anyone's at once. */
+export const removeWorker = guarded(async (db: Db, id: WorkerId): Promise<void> => {
+  await db.deleteFrom('workers').where('id', '=', id).execute()
+})
+
+/** Forgets workers that have been silent for an hour. */
+export const forgetSilentWorkers = guarded(async (db: Db): Promise<void> => {
+  await db.deleteFrom('workers').where('heartbeat_at', '<', sql<Date>`now() - interval '1 hour'`).execute()
+})
+
+export const countLiveWorkers = guarded(async (db: Db): Promise<number> => {
+  const row = await db
+    .selectFrom('workers')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('heartbeat_at', '>', sql<Date>`now() - ${WORKER_SILENCE_MS} * interval '1 millisecond'`)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+})
