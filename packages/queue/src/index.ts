@@ -1,1 +1,15 @@
-export {}
+// BullMQ queues on either backend, and the wake-up bus.
+
+import type { Logger } from 'pino'
+import type { Bus } from './bus.ts'
+import { LocalBus } from './local-bus.ts'
+import { RedisBus } from './redis-bus.ts'
+
+export type { QueueConnection } from './backend.ts'
+export type { Bus, Command, TaskSignal, Unsubscribe } from './bus.ts'
+export { TaskQueue } from './task-queue.ts'
+export { type Processed, type ProcessTask, TaskWorker, type TaskWorkerOptions } from './task-worker.ts'
+
+/** Redis pub/sub where there is a Redis, in-process otherwise. */
+export const createBus = (redisUrl: string | undefined, logger: Logger): Bus =>
+  redisUrl ? new RedisBus(redisUrl, logger) : new LocalBus()

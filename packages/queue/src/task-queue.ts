@@ -1,0 +1,82 @@
+// The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
+
+import { SwitchyardError, type TaskId } from '@switchyard/contracts'
+import type { Queue } from 'bullmq'
+import type { Logger } from 'pino'
+import { backendOf, type JobData, type QueueConnection } from './backend.ts'
+
+export const QUEUE_NAME = 'tasks'
+
+/** A call of the queue that takes longer than this has failed for its caller, ms. */
+const CALL_TIMEOUT_MS = 2_000
+
+const bounded = async <T>(call: Promise<T>, what: string): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`)), CALL_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([call, late])
+  } catch (error) {
+    throw new SwitchyardError(
+      'queue_unavailable',
+      `${what} failed: ${error instanceof Error ? error.message : error}`,
+      {
+        cause: error,
+      },
+    )
+  } finally {
+    clearTimeout(timer)
+    call.catch(() => {})
+  }
+}
+
+export class TaskQueue {
+  readonly #queue: Queue<JobData>
+
+  constructor(connection: QueueConnection, logger: Logger) {
+    this.#queue = backendOf(connection).queue(QUEUE_NAME, {
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+    })
+    this.#queue.on('error', (error) => logger.warn({ err: error.message }, 'the queue lost its connection'))
+  }
+
+  /** Resolves when the backend stands (the PostgreSQL one makes its tables first). */
+  async ready(): Promise<void> {
+    await this.#queue.waitUntilReady()
+  }
+
+  /**
+   * Puts a task into the queue; where its job is there already, nothing changes.
+   *
+   * @param priority - 0 (first) to 10 (last).
+   * @throws SwitchyardError `queue_unavailable`
+   */
+  async add(id: TaskId, priority: number): Promise<void> {
+    // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
+    await bounded(this.#queue.add('run', {}, { jobId: id, priority: priority + 1 }), 'adding a job')
+  }
+
+  /** How many jobs wait and how many run. @throws SwitchyardError `queue_unavailable` */
+  async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
+    const counts = await bounded(
+      this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active'),
+      'counting jobs',
+    )
+    return {
+      waiting: (counts.waiting ?? 0) + (counts.prioritized ?? 0) + (counts.delayed ?? 0),
+      active: counts.active ?? 0,
+    }
+  }
+
+  /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */
+  async ping(): Promise<number> {
+    const began = performance.now()
+    await bounded(this.#queue.getJobCountByTypes('active'), 'asking the queue')
+    return performance.now() - began
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close()
+  }
+}

@@ -1,0 +1,80 @@
+// The queue of tasks to run, from the side that empties it: BullMQ's lock, its renewal, and stalled jobs.
+
+import type { TaskId } from '@switchyard/contracts'
+import { DelayedError, type Worker } from 'bullmq'
+import type { Logger } from 'pino'
+import { backendOf, type JobData, type QueueConnection } from './backend.ts'
+import { QUEUE_NAME } from './task-queue.ts'
+
+/** What became of a job: over, or to be offered again after `againInMs`. */
+export type Processed = { readonly againInMs: number | null }
+
+/** `signal` fires when the lock is lost or the worker stops: let go, write nothing more. */
+export type ProcessTask = (id: TaskId, signal: AbortSignal) => Promise<Processed>
+
+/** With these a dead worker's job is offered to another within 6.5 s: the lock runs out, the next check finds it. */
+export const LOCK = { durationMs: 5_000, renewMs: 1_500, stalledCheckMs: 1_500 } as const
+
+export type TaskWorkerOptions = {
+  readonly connection: QueueConnection
+  /** Tasks at once. */
+  readonly concurrency: number
+  readonly process: ProcessTask
+  readonly logger: Logger
+}
+
+export class TaskWorker {
+  readonly #worker: Worker<JobData>
+  readonly #logger: Logger
+
+  constructor(options: TaskWorkerOptions) {
+    this.#logger = options.logger
+    this.#worker = backendOf(options.connection).worker(
+      QUEUE_NAME,
+      async (job, token, signal) => {
+        const { againInMs } = await options.process(job.id as TaskId, signal ?? new AbortController().signal)
+        if (againInMs === null) return
+        await job.moveToDelayed(Date.now() + againInMs, token)
+        throw new DelayedError()
+      },
+      {
+        autorun: false,
+        concurrency: options.concurrency,
+        lockDuration: LOCK.durationMs,
+        lockRenewTime: LOCK.renewMs,
+        stalledInterval: LOCK.stalledCheckMs,
+        // Whether a task may run again is decided by its record, not by how often its job stalled.
+        maxStalledCount: 1_000_000,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    )
+    this.#worker.on('error', (error) => this.#logger.warn({ err: error.message }, 'the queue reports an error'))
+    this.#worker.on('lockRenewalFailed', (jobIds) => {
+      for (const id of jobIds) {
+        this.#logger.warn({ task_id: id }, 'the lock is lost, letting the task go')
+        this.#worker.cancelJob(id, 'the lock is lost')
+      }
+    })
+    this.#worker.on('failed', (job, error) => this.#logger.error({ task_id: job?.id, err: error }, 'a job failed'))
+  }
+
+  async start(): Promise<void> {
+    await this.#worker.waitUntilReady()
+    this.#worker.run().catch((error) => this.#logger.error({ err: error }, 'the queue worker ended'))
+  }
+
+  /** Takes no more jobs; those that run go on. */
+  async pause(): Promise<void> {
+    await this.#worker.pause(true)
+  }
+
+  resume(): void {
+    this.#worker.resume()
+  }
+
+  /** Waits for the jobs that run to be let go, then closes. */
+  async close(): Promise<void> {
+    await this.#worker.close()
+  }
+}
