@@ -25,9 +25,12 @@ type Settable =
   | 'control_reason'
   | 'result'
   | 'error'
+  | 'recoveries'
 
 /** Column values to set; a Date, a string, null, or an object for the jsonb columns. */
-export type Patch = { readonly [C in Settable]?: C extends 'result' | 'error' ? object | null : Date | string | null }
+export type Patch = {
+  readonly [C in Settable]?: C extends 'result' | 'error' ? object | null : Date | string | number | null
+}
 
 export type Change = {
   readonly taskId: TasksTable['id']
@@ -38,6 +41,10 @@ export type Change = {
   /** Narrows the statuses in which the change may happen. */
   readonly from?: readonly Status[]
   readonly set?: Patch
+  /** Refuses the change unless callers have sent just so many messages: none came in meanwhile. */
+  readonly messagesSent?: number
+  /** Counts one more message of a caller. */
+  readonly countMessage?: boolean
   readonly events?: readonly NewEvent[]
 }
 
@@ -63,35 +70,24 @@ const distinct = (events: readonly NewEvent[]): readonly NewEvent[] => {
   })
 }
 
-/**
- * Applies a change, or nothing of it.
- *
- * Events get the next numbers; one whose `source_key` is already in the task's record is left out, so that
- * the same state may be told twice. A change of a stale generation or from a status that does not allow it
- * returns null and writes nothing.
- *
- * The statement locks the task's row first, so the numbers have no gap whoever writes at the same time.
- */
-export const advance = guarded(async (db: Db, change: Change): Promise<Advanced | null> => {
-  const from = change.from ?? (change.to ? sourcesOf(change.to) : OPEN_STATUSES)
-  const allowed =
-    change.to && change.from ? change.from.filter((status) => sourcesOf(change.to as Status).includes(status)) : from
-  const events = distinct(change.events ?? []).map((event, ord) => ({
-    ord,
-    type: event.type,
-    message: event.message,
-    data: event.data,
-    source_key: event.source_key ?? null,
-  }))
+type Written = TaskRow & { readonly written_events: readonly EventJson[] }
+type EventJson = Omit<Parameters<typeof toEvent>[0], 'created_at'> & { readonly created_at: string }
+
+const execute = async (db: Db, change: Change): Promise<Advanced | null> => {
+  const possible = change.to ? sourcesOf(change.to) : OPEN_STATUSES
+  const from = change.from ? change.from.filter((status) => possible.includes(status)) : possible
+  const events = distinct(change.events ?? []).map((event, ord) => ({ ...event, ord }))
   const assignments = Object.entries(change.set ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => assignment(column, value))
   if (change.to) assignments.push(sql`, status = ${change.to}`)
+  if (change.countMessage) assignments.push(sql`, messages_sent = tasks.messages_sent + 1`)
   const fence = change.generation === null ? sql`` : sql`AND generation = ${change.generation}`
-  const { rows } = await sql<{ task: TaskRow; events: EventJson[] | null }>`
+  const sent = change.messagesSent === undefined ? sql`` : sql`AND messages_sent = ${change.messagesSent}`
+  const { rows } = await sql<Written>`
     WITH held AS MATERIALIZED (
       SELECT id, last_seq FROM tasks
-      WHERE id = ${change.taskId} ${fence} AND status = ANY (${allowed})
+      WHERE id = ${change.taskId} ${fence} ${sent} AND status = ANY (${from})
       FOR UPDATE
     ),
     fresh AS MATERIALIZED (
@@ -112,23 +108,36 @@ export const advance = guarded(async (db: Db, change: Change): Promise<Advanced 
       FROM held WHERE tasks.id = held.id
       RETURNING tasks.*
     )
-    SELECT
-      (SELECT coalesce(json_agg(written ORDER BY seq), '[]') FROM written) AS events,
-      moved.*
-    FROM moved`
-    .execute(db)
-    .then(({ rows: found }) => ({
-      rows: found.map((row) => {
-        const { events: written, ...task } = row as unknown as TaskRow & { events: EventJson[] | null }
-        return { task: task as TaskRow, events: written }
-      }),
-    }))
+    SELECT moved.*, (SELECT coalesce(json_agg(written ORDER BY seq), '[]') FROM written) AS written_events
+    FROM moved`.execute(db)
   const row = rows[0]
   if (!row) return null
+  const { written_events, ...task } = row
   return {
-    task: row.task,
-    events: (row.events ?? []).map((event) => toEvent({ ...event, created_at: new Date(event.created_at) })),
+    task,
+    events: written_events.map((event) => toEvent({ ...event, created_at: new Date(event.created_at) })),
+  }
+}
+
+const isToldTwice = (error: unknown): boolean =>
+  error instanceof Error && 'constraint' in error && error.constraint === 'task_events_source'
+
+/**
+ * Applies a change, or nothing of it.
+ *
+ * Events get the next numbers; one whose `source_key` is already in the task's record is left out, so that
+ * the same state may be told twice. A change of a stale generation or from a status that does not allow it
+ * returns null and writes nothing.
+ *
+ * The statement locks the task's row first, so the numbers have no gap whoever writes at the same time.
+ */
+export const advance = guarded(async (db: Db, change: Change): Promise<Advanced | null> => {
+  try {
+    return await execute(db, change)
+  } catch (error) {
+    // Another writer told the same event while this statement waited for the row: its snapshot was too old to
+    // see that. The second run has a new one.
+    if (!isToldTwice(error)) throw error
+    return await execute(db, change)
   }
 })
-
-type EventJson = Omit<Parameters<typeof toEvent>[0], 'created_at'> & { readonly created_at: string }

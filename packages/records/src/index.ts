@@ -1,13 +1,14 @@
 // Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
 
-export { type Advanced, advance, type Change } from './advance.ts'
+export { type Advanced, advance, type Change, type Patch } from './advance.ts'
 export { readEvents, readLastEvents } from './events.ts'
 export {
   choosePromptId,
+  countDelivered,
   findMessage,
-  insertMessage,
   type MessageRow,
   markDelivered,
+  sendMessage,
   undeliveredMessages,
 } from './messages.ts'
 export { findProject, type ProjectRow } from './projects.ts'

@@ -3,6 +3,7 @@
 import type { MessageId, SendMessage, TaskId } from '@switchyard/contracts'
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
+import { type Advanced, advance } from './advance.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import type { Db } from './records.ts'
@@ -10,20 +11,47 @@ import type { MessagesTable } from './schema.ts'
 
 export type MessageRow = Selectable<MessagesTable>
 
-export const insertMessage = guarded(
-  async (db: Db, id: MessageId, taskId: TaskId, sentBy: string, input: SendMessage): Promise<void> => {
-    await db
-      .insertInto('task_messages')
-      .values({
-        id,
-        task_id: taskId,
-        message: storable(input.message),
-        message_type: input.message_type ?? 'update',
-        metadata: toJson(input.metadata ?? {}),
-        sent_by: sentBy,
+/**
+ * Keeps a message and tells it as an event, in one transaction, where the task is still open.
+ *
+ * @returns what was written, or null where the task has ended.
+ */
+export const sendMessage = guarded(
+  async (db: Db, id: MessageId, taskId: TaskId, sentBy: string, input: SendMessage): Promise<Advanced | null> =>
+    db.transaction().execute(async (transaction) => {
+      const messageType = input.message_type ?? 'update'
+      const advanced = await advance(transaction, {
+        taskId,
+        generation: null,
+        countMessage: true,
+        events: [
+          {
+            type: 'task_message',
+            message: `${messageType} from ${sentBy}: ${input.message.slice(0, 200)}`,
+            data: {
+              message_id: id,
+              message: input.message,
+              message_type: messageType,
+              metadata: input.metadata ?? {},
+              sent_by: sentBy,
+            },
+          },
+        ],
       })
-      .execute()
-  },
+      if (!advanced) return null
+      await transaction
+        .insertInto('task_messages')
+        .values({
+          id,
+          task_id: taskId,
+          message: storable(input.message),
+          message_type: messageType,
+          metadata: toJson(input.metadata ?? {}),
+          sent_by: sentBy,
+        })
+        .execute()
+      return advanced
+    }),
 )
 
 export const findMessage = guarded(
@@ -57,4 +85,15 @@ export const choosePromptId = guarded(async (db: Db, id: string, promptId: strin
 
 export const markDelivered = guarded(async (db: Db, id: string): Promise<void> => {
   await db.updateTable('task_messages').set({ delivered_at: sql`now()` }).where('id', '=', id).execute()
+})
+
+/** How many of a task's messages the session has. */
+export const countDelivered = guarded(async (db: Db, taskId: TaskId): Promise<number> => {
+  const row = await db
+    .selectFrom('task_messages')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('task_id', '=', taskId)
+    .where('delivered_at', 'is not', null)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
 })

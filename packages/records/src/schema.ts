@@ -59,6 +59,10 @@ export type TasksTable = {
   control_reason: string | null
   result: Json<TaskResult> | null
   error: Json<TaskError> | null
+  /** How many messages callers have sent: a run ends as completed only when it has delivered as many. */
+  messages_sent: Generated<number>
+  /** How often a turn was taken up again after its server was lost. */
+  recoveries: Generated<number>
   last_seq: Generated<number>
 }
 

@@ -50,6 +50,8 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       control_reason text,
       result jsonb,
       error jsonb,
+      messages_sent int NOT NULL DEFAULT 0,
+      recoveries int NOT NULL DEFAULT 0,
       last_seq int NOT NULL DEFAULT 0
     )`.execute(db)
   await sql`
