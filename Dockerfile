@@ -1,0 +1,52 @@
+# Switchyard's own services, one target each: docker build --target api|worker|secrets .
+# Node runs the TypeScript sources as they are (type stripping), so there is nothing to compile.
+
+FROM node:24-bookworm-slim AS base
+WORKDIR /app
+
+# The manifests alone, whatever workspaces there are: the install layers below stay cached until one of them changes.
+FROM base AS manifests
+COPY . /source
+RUN cd /source && find . -name package.json -o -name package-lock.json | xargs -I{} cp --parents {} /app
+
+# What a service needs to run, and no more. Optional packages are other systems' binaries, the OpenCode server (which is an
+# image of its own) and accelerators; install scripts would fetch binaries that no service here runs.
+FROM base AS api-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/api --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM base AS worker-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/worker --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+# Named volumes take the owner of the directory they are first mounted on: each one is made here, for uid 1000.
+FROM base AS service
+ENV NODE_ENV=production
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends ca-certificates git openssh-client >/dev/null \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx \
+ && install -d -o node -g node /workspaces /var/lib/switchyard
+
+FROM service AS api
+COPY --from=api-modules /app ./
+COPY packages ./packages
+COPY services/api ./services/api
+USER 1000:1000
+EXPOSE 3456
+CMD ["node", "services/api/src/main.ts"]
+
+FROM service AS worker
+COPY --from=worker-modules /app ./
+COPY packages ./packages
+COPY services/worker ./services/worker
+USER 1000:1000
+CMD ["node", "services/worker/src/main.ts"]
+
+# Runs once before the others and makes the passwords they share with each other.
+FROM base AS secrets
+RUN install -d -o node -g node /run/switchyard/data /run/switchyard/opencode
+COPY deploy/secrets.ts ./
+USER 1000:1000
+CMD ["node", "secrets.ts"]
