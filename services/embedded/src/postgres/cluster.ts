@@ -1,0 +1,127 @@
+// The data directory: made by initdb once, whole or not at all, and checked for its version on every later start.
+
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { SwitchyardError } from '@switchyard/contracts'
+import { diskFull, fromFileError, unwritable } from '../file-errors.ts'
+import type { Location } from './location.ts'
+import type { Binaries } from './native.ts'
+import { makePassword, readPassword } from './password.ts'
+
+export const USER = 'switchyard'
+
+export type Cluster = { readonly data: string; readonly password: string; readonly isNew: boolean }
+
+const INITDB_LIMIT_MS = 60_000
+/** Prefix of what a crash may leave behind; the home lock says that nobody else is at it. */
+const PARTIAL = 'initdb-'
+
+/**
+ * Opens the cluster at that place, making it where there is none.
+ *
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, or `database_unavailable` (data of another PostgreSQL version,
+ *   password lost, initdb failed).
+ */
+export const openCluster = async (location: Location, binaries: Binaries): Promise<Cluster> => {
+  const data = path.join(location.directory, 'data')
+  const found = await readFile(path.join(data, 'PG_VERSION'), 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw fromFileError(error, data)
+  })
+  if (found !== undefined) {
+    requireVersion(data, found.trim(), binaries.major)
+    const password = await readPassword(location.directory)
+    if (password === undefined)
+      throw new SwitchyardError('database_unavailable', `${path.join(location.directory, 'password')} is missing`, {
+        retryable: false,
+        hint: 'Bring the file back from a backup; without it nobody can log in to the database.',
+      })
+    return { data, password, isNew: false }
+  }
+  try {
+    await removePartial(location.directory)
+    const password = (await readPassword(location.directory)) ?? (await makePassword(location.directory))
+    await initialise(location, binaries, data, password)
+    return { data, password, isNew: true }
+  } catch (error) {
+    throw fromFileError(error, location.directory)
+  }
+}
+
+const requireVersion = (data: string, found: string, major: number): void => {
+  if (Number.parseInt(found, 10) === major) return
+  throw new SwitchyardError(
+    'database_unavailable',
+    `${data} was written by PostgreSQL ${found}, and this is PostgreSQL ${major}`,
+    {
+      retryable: false,
+      hint: 'Run the Switchyard version that wrote it, move the data with pg_dump, or set SWITCHYARD_HOME to another directory.',
+    },
+  )
+}
+
+const removePartial = async (directory: string): Promise<void> => {
+  for (const name of await readdir(directory))
+    if (name.startsWith(PARTIAL)) await rm(path.join(directory, name), { recursive: true, force: true })
+}
+
+const initialise = async (location: Location, binaries: Binaries, data: string, password: string): Promise<void> => {
+  const partial = path.join(location.directory, `${PARTIAL}${randomBytes(4).toString('hex')}`)
+  const passwordFile = `${partial}.pw`
+  try {
+    await mkdir(partial, { mode: 0o700 })
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx' })
+    if (location.account !== undefined)
+      for (const each of [partial, passwordFile]) await chown(each, location.account.uid, location.account.gid)
+    await runInitdb(location, binaries, partial, passwordFile)
+    await rename(partial, data)
+  } finally {
+    await rm(passwordFile, { force: true })
+    await rm(partial, { recursive: true, force: true })
+  }
+}
+
+const runInitdb = async (location: Location, binaries: Binaries, data: string, passwordFile: string): Promise<void> => {
+  const child = spawn(
+    binaries.initdb,
+    [
+      `--pgdata=${data}`,
+      `--username=${USER}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      // The server's own UTF-8 collation: the same order on every system, and none of its locales is needed.
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--no-instructions',
+    ],
+    // TZ spares it a search through every time zone file.
+    {
+      ...location.account,
+      cwd: '/',
+      env: { TZ: 'UTC', LC_ALL: 'C' },
+      timeout: INITDB_LIMIT_MS,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  const [problem, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  if (code === 0) return
+  if (/No space left on device|Disk quota exceeded/.test(problem)) throw diskFull(location.directory)
+  if (/Permission denied|Read-only file system/.test(problem)) throw unwritable(location.directory, problem.trim())
+  const unknownUser = problem.includes('could not look up effective user ID')
+  throw new SwitchyardError(
+    'database_unavailable',
+    `initdb failed (${code ?? signal}): ${problem.trim().slice(-2_000)}`,
+    {
+      retryable: false,
+      hint: unknownUser
+        ? 'PostgreSQL runs only as a user with an entry in /etc/passwd: run Switchyard as one that has it, or set DATABASE_URL.'
+        : `Correct what the message says and start again; nothing is left half made in ${location.directory}.`,
+    },
+  )
+}

@@ -1,0 +1,165 @@
+// The embedded PostgreSQL: found or made, started, brought back when it dies, stopped.
+
+import { realpath } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SwitchyardError } from '@switchyard/contracts'
+import type { Logger } from 'pino'
+import { fromFileError } from '../file-errors.ts'
+import { findFreePort } from '../free-port.ts'
+import { lockHome } from '../home-lock.ts'
+import { openCluster, USER } from './cluster.ts'
+import { stopLeftOver } from './left-over.ts'
+import { locate } from './location.ts'
+import { type LogFile, openLogFile } from './log-file.ts'
+import { findNative, prepareBinaries } from './native.ts'
+import { RetryableStart, type Server, type ServerOptions, startServer } from './server.ts'
+
+const START_TRIES = 5
+/** Restarts that come sooner than this after one another count as one failure that goes on. */
+const HEALTHY_MS = 60_000
+const MAX_RESTARTS = 5
+const FIRST_BACKOFF_MS = 100
+
+export type PostgresOptions = {
+  /** The directory to keep everything in. The caller holds its lock. */
+  readonly home: string
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Called once when the server has died and could not be brought back. */
+  readonly onFailed?: (error: SwitchyardError) => void
+  readonly signal?: AbortSignal
+}
+
+export type Postgres = {
+  /** Connection URL with the password. It stays the same over restarts of the server. */
+  readonly url: string
+  readonly port: number
+  readonly dataDirectory: string
+  /** Whether this start made the database. */
+  readonly isNew: boolean
+  /** The server's pid; it changes when the server is restarted. */
+  pid(): number
+  /** Stops the server. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the embedded PostgreSQL of a home.
+ *
+ * @throws SwitchyardError `directory_unwritable`, `disk_full`, `database_unavailable`, `not_supported`, `home_in_use`.
+ * @example const postgres = await startPostgres({ home, logger }); await postgres.stop()
+ */
+export const startPostgres = async (options: PostgresOptions): Promise<Postgres> => {
+  const home = await realpath(options.home)
+  const location = await locate(home).catch((error: unknown) => {
+    throw fromFileError(error, home)
+  })
+  // A copied home points to the same place outside.
+  const lock = location.isOutside ? await lockHome(location.directory) : undefined
+  try {
+    const binaries = await prepareBinaries(findNative(), location.account, location.directory)
+    const cluster = await openCluster(location, binaries)
+    const data = await realpath(cluster.data)
+    await stopLeftOver(data)
+    const log = openLogFile(path.join(home, 'logs', 'postgres.log'))
+    const base = { postgres: binaries.postgres, data, account: location.account, log }
+    const { server, port } = await startOnFreePort(base, options.signal)
+    const keeper = keepRunning(server, { ...base, port }, options)
+    return {
+      url: `postgres://${USER}:${cluster.password}@127.0.0.1:${port}/postgres`,
+      port,
+      dataDirectory: data,
+      isNew: cluster.isNew,
+      pid: keeper.pid,
+      async stop() {
+        await keeper.stop()
+        lock?.release()
+      },
+    }
+  } catch (error) {
+    lock?.release()
+    throw fromFileError(error, location.directory)
+  }
+}
+
+const startOnFreePort = async (
+  base: Omit<ServerOptions, 'port'>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly server: Server; readonly port: number }> => {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await findFreePort()
+    try {
+      return { server: await startServer({ ...base, port }, signal), port }
+    } catch (error) {
+      if (!(error instanceof RetryableStart)) throw error
+      if (attempt >= START_TRIES) throw exhausted(error, base.log)
+      if (error.reason === 'workers') await sleep(attempt * 400, undefined, signal ? { signal } : {})
+    }
+  }
+}
+
+const exhausted = (error: Error, log: LogFile): SwitchyardError =>
+  new SwitchyardError('database_unavailable', `PostgreSQL did not start: ${error.message}`, {
+    hint: `Its log is ${log.file}.`,
+    cause: error,
+  })
+
+/** Restarts the server on its own port when it dies: everybody's connection pool comes back by itself. */
+const keepRunning = (first: Server, serverOptions: ServerOptions, options: PostgresOptions) => {
+  const { logger, onFailed } = options
+  const stopping = new AbortController()
+  let current = first
+
+  const watch = async (): Promise<void> => {
+    let failures = 0
+    let since = Date.now()
+    for (;;) {
+      const how = await current.exited
+      if (stopping.signal.aborted) return
+      failures = Date.now() - since > HEALTHY_MS ? 1 : failures + 1
+      const log = serverOptions.log.tail()
+      logger.warn({ how, restart: failures, log }, 'PostgreSQL ended unexpectedly; starting it again')
+      const restarted = await restart(failures)
+      if (stopping.signal.aborted) {
+        await restarted?.stop()
+        return
+      }
+      if (restarted === undefined) {
+        const last = serverOptions.log.tail().slice(-5).join(' | ')
+        onFailed?.(
+          new SwitchyardError('database_unavailable', `PostgreSQL ended (${how}) and does not come back: ${last}`, {
+            hint: `Its log is ${serverOptions.log.file}.`,
+          }),
+        )
+        return
+      }
+      current = restarted
+      since = Date.now()
+      logger.info({ pid: current.pid }, 'PostgreSQL is back')
+    }
+  }
+
+  const restart = async (failures: number): Promise<Server | undefined> => {
+    for (let attempt = failures; attempt <= MAX_RESTARTS; attempt += 1) {
+      try {
+        await sleep(FIRST_BACKOFF_MS * 2 ** (attempt - 1), undefined, { signal: stopping.signal })
+        return await startServer(serverOptions, stopping.signal)
+      } catch (error) {
+        if (stopping.signal.aborted) return undefined
+        logger.warn({ err: error, attempt }, 'PostgreSQL could not be started again')
+      }
+    }
+    return undefined
+  }
+
+  const watched = watch()
+  return {
+    pid: () => current.pid,
+    async stop() {
+      stopping.abort()
+      await current.stop()
+      // A restart that was under way ends, or takes its server down, in here.
+      await watched
+    },
+  }
+}
