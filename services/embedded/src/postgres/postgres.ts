@@ -11,9 +11,9 @@ import { lockHome } from '../home-lock.ts'
 import { openCluster, USER } from './cluster.ts'
 import { stopLeftOver } from './left-over.ts'
 import { locate } from './location.ts'
-import { type LogFile, openLogFile } from './log-file.ts'
 import { findNative, prepareBinaries } from './native.ts'
 import { RetryableStart, type Server, type ServerOptions, startServer } from './server.ts'
+import { openServerLog, type ServerLog } from './server-log.ts'
 
 const START_TRIES = 5
 /** Restarts that come sooner than this after one another count as one failure that goes on. */
@@ -56,12 +56,17 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
   })
   // A copied home points to the same place outside.
   const lock = location.isOutside ? await lockHome(location.directory) : undefined
+  const closing: (() => void)[] = [() => lock?.release()]
+  const closeAll = () => {
+    for (const close of closing.splice(0).reverse()) close()
+  }
   try {
     const binaries = await prepareBinaries(findNative(), location.account, location.directory)
     const cluster = await openCluster(location, binaries)
     const data = await realpath(cluster.data)
     await stopLeftOver(data)
-    const log = openLogFile(path.join(home, 'logs', 'postgres.log'))
+    const log = openServerLog(path.join(home, 'logs', 'postgres.log'))
+    closing.push(log.close)
     const base = { postgres: binaries.postgres, data, account: location.account, log }
     const { server, port } = await startOnFreePort(base, options.signal)
     const keeper = keepRunning(server, { ...base, port }, options)
@@ -73,11 +78,11 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
       pid: keeper.pid,
       async stop() {
         await keeper.stop()
-        lock?.release()
+        closeAll()
       },
     }
   } catch (error) {
-    lock?.release()
+    closeAll()
     throw fromFileError(error, location.directory)
   }
 }
@@ -98,7 +103,7 @@ const startOnFreePort = async (
   }
 }
 
-const exhausted = (error: Error, log: LogFile): SwitchyardError =>
+const exhausted = (error: Error, log: ServerLog): SwitchyardError =>
   new SwitchyardError('database_unavailable', `PostgreSQL did not start: ${error.message}`, {
     hint: `Its log is ${log.file}.`,
     cause: error,

@@ -8,7 +8,7 @@ import { diskFull, unwritable } from '../file-errors.ts'
 import { endProcess } from '../processes.ts'
 import type { Account } from './account.ts'
 import { guardProcess } from './guard.ts'
-import type { LogFile } from './log-file.ts'
+import type { ServerLog } from './server-log.ts'
 
 /** Recovery after a crash comes before ready; `max_wal_size` bounds it. */
 const READY_LIMIT_MS = 120_000
@@ -18,7 +18,7 @@ export type ServerOptions = {
   readonly data: string
   readonly port: number
   readonly account: Account
-  readonly log: LogFile
+  readonly log: ServerLog
 }
 
 export type Server = {

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { banner } from './banner.ts'
+
+const facts = {
+  version: '0.1.0',
+  startedInMs: 1_940,
+  url: 'http://127.0.0.1:3456',
+  hasKeys: false,
+  providers: ['anthropic'],
+  defaultModel: undefined,
+  home: '/srv/switchyard',
+}
+
+describe('banner', () => {
+  it('says where it listens and how to connect', () => {
+    const text = banner(facts)
+    expect(text).toContain('ready after 1.9 s')
+    expect(text).toContain('claude mcp add --transport http switchyard http://127.0.0.1:3456/mcp\n')
+    expect(text).toContain('{"mcpServers":{"switchyard":{"type":"http","url":"http://127.0.0.1:3456/mcp"}}}')
+    expect(text).toContain('this machine only')
+    expect(text).toContain('/srv/switchyard')
+  })
+
+  it('shows where the key goes, where keys are needed', () => {
+    const text = banner({ ...facts, hasKeys: true })
+    expect(text).toContain('--header "Authorization: Bearer $SWITCHYARD_TOKEN"')
+    expect(text).toContain('"Authorization":"Bearer <a token of SWITCHYARD_API_KEYS>"')
+  })
+
+  it('says plainly that no model provider is configured', () => {
+    expect(banner({ ...facts, providers: [] })).toContain('no provider is configured')
+  })
+})

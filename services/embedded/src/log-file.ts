@@ -1,0 +1,43 @@
+// A log file of bounded size.
+
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import path from 'node:path'
+
+const MAX_BYTES = 10_000_000
+
+export type LogFile = {
+  readonly file: string
+  /** Appends text that ends with a newline, before it returns: what a process said last is there when it dies. */
+  write(text: string): void
+  close(): void
+}
+
+/** Appends to `file`; at 10 MB it becomes `file.1`, which replaces the one before. */
+export const openLogFile = (file: string): LogFile => {
+  mkdirSync(path.dirname(file), { recursive: true })
+  let descriptor = openSync(file, 'a', 0o600)
+  let size = fstatSync(descriptor).size
+  let isOpen = true
+  const rotate = () => {
+    renameSync(file, `${file}.1`)
+    closeSync(descriptor)
+    descriptor = openSync(file, 'a', 0o600)
+    size = 0
+  }
+  return {
+    file,
+    write(text) {
+      if (!isOpen) return
+      try {
+        if (size > MAX_BYTES) rotate()
+        size += writeSync(descriptor, text)
+      } catch {
+        // A full disk must not take the process down with its own complaint about it.
+      }
+    },
+    close() {
+      if (isOpen) closeSync(descriptor)
+      isOpen = false
+    },
+  }
+}
