@@ -1,1 +1,8 @@
-export {}
+// Doubles and fixtures for tests, demo and benchmarks.
+
+export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
+export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
+export { DEFAULT_USAGE } from './reply.ts'
+export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
+export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
+export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'

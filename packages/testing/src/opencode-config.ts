@@ -1,0 +1,38 @@
+// The OpenCode configuration that puts the scripted model in a provider's place.
+
+import type { Config } from '@opencode-ai/sdk/v2'
+
+/** US dollars for a million tokens: round figures, so that costs can be reckoned by hand. */
+export const SCRIPTED_PRICES = { input: 1, output: 10, cache_read: 0.1, cache_write: 0 } as const
+
+/**
+ * What tests and the demo pass in OPENCODE_CONFIG_CONTENT (as JSON). `modelUrl` is the `url` of the scripted model,
+ * or its address as the OpenCode server sees it.
+ */
+export const opencodeConfig = (modelUrl: string): Config => ({
+  model: 'scripted/model',
+  small_model: 'scripted/model',
+  enabled_providers: ['scripted'],
+  provider: {
+    scripted: {
+      name: 'Scripted model',
+      npm: '@ai-sdk/openai-compatible',
+      options: { baseURL: `${modelUrl}/v1`, apiKey: 'scripted' },
+      models: { model: scriptedModel('Scripted'), other: scriptedModel('Another scripted') },
+    },
+  },
+  snapshot: false,
+  autoupdate: false,
+  share: 'disabled',
+})
+
+const scriptedModel = (name: string) => ({
+  name,
+  tool_call: true,
+  reasoning: true,
+  attachment: false,
+  temperature: true,
+  cost: { ...SCRIPTED_PRICES },
+  limit: { context: 200_000, output: 32_000 },
+  interleaved: 'reasoning_content',
+})

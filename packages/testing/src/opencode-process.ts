@@ -1,0 +1,109 @@
+// A real OpenCode server for a test, on the scripted model, with directories of its own that go when it is closed.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2'
+import { rgPath } from '@vscode/ripgrep'
+import { opencodeConfig } from './opencode-config.ts'
+
+export type OpenCodeProcess = {
+  readonly url: string
+  readonly password: string
+  readonly pid: number
+  /** A client whose calls are about this directory. */
+  readonly client: (directory: string) => OpencodeClient
+  /** Ends sessions, tools and the server, and removes its data. */
+  readonly close: () => Promise<void>
+}
+
+const START_MS = 30_000
+const STOP_MS = 5_000
+
+/**
+ * Starts the `opencode-ai` binary on a free port and waits until it serves.
+ *
+ * @throws Error when it ends or says nothing within 30 s; the message holds what it wrote.
+ */
+export const startOpenCode = async (options: {
+  readonly modelUrl: string
+  /** More variables for the server, beside those that keep it offline and apart from the user's own. */
+  readonly env?: Readonly<Record<string, string>>
+}): Promise<OpenCodeProcess> => {
+  const home = await mkdtemp(join(tmpdir(), 'switchyard-opencode-'))
+  const password = crypto.randomUUID()
+  const child = spawn(binaryPath(), ['serve', '--hostname', '127.0.0.1', '--port', '0'], {
+    cwd: home,
+    env: { ...environment(home, options.modelUrl), ...options.env, OPENCODE_SERVER_PASSWORD: password },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const removeHome = () => rm(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  const url = await listening(child).catch(async (error: unknown) => {
+    child.kill('SIGKILL')
+    await removeHome()
+    throw error
+  })
+  const headers = { authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}` }
+  return {
+    url,
+    password,
+    pid: child.pid ?? 0,
+    client: (directory) => createOpencodeClient({ baseUrl: url, directory, headers }),
+    close: async () => {
+      // SIGTERM alone would leave running tools behind.
+      await fetch(`${url}/global/dispose`, { method: 'POST', headers, signal: AbortSignal.timeout(STOP_MS) }).catch(
+        () => undefined,
+      )
+      await stop(child)
+      await removeHome()
+    },
+  }
+}
+
+const binaryPath = (): string =>
+  join(dirname(createRequire(import.meta.url).resolve('opencode-ai/package.json')), 'bin', 'opencode.exe')
+
+const environment = (home: string, modelUrl: string): NodeJS.ProcessEnv => ({
+  PATH: [dirname(rgPath), dirname(process.execPath), process.env.PATH].join(delimiter),
+  HOME: home,
+  XDG_DATA_HOME: join(home, 'data'),
+  XDG_STATE_HOME: join(home, 'state'),
+  XDG_CACHE_HOME: join(home, 'cache'),
+  XDG_CONFIG_HOME: join(home, 'config'),
+  OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(modelUrl)),
+  OPENCODE_DISABLE_MODELS_FETCH: '1',
+  OPENCODE_DISABLE_AUTOUPDATE: '1',
+  OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+  OPENCODE_DISABLE_SHARE: '1',
+})
+
+const listening = (child: ChildProcess): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let written = ''
+    const timer = setTimeout(() => reject(new Error(`opencode did not start in ${START_MS} ms: ${written}`)), START_MS)
+    const settle = (finish: () => void) => {
+      clearTimeout(timer)
+      finish()
+    }
+    const read = (data: Buffer) => {
+      written = `${written}${data}`.slice(-4_000)
+      const url = /listening on (http:\S+)/.exec(written)?.[1]
+      if (url !== undefined) settle(() => resolve(url))
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+    child.once('error', (error) => settle(() => reject(error)))
+    child.once('exit', (code) => settle(() => reject(new Error(`opencode ended with ${code}: ${written}`))))
+  })
+
+const stop = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await ended
+  clearTimeout(timer)
+}
