@@ -1,0 +1,220 @@
+// What compose.yaml and the Dockerfiles promise, read from Compose's own view of them.
+
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { brokenRules, type ComposeFile, RULES, readComposeFile, type Service } from './compose-file.ts'
+import { dockerMissing, REPOSITORY } from './docker.ts'
+
+const missing = await dockerMissing('compose')
+
+const SECRET_NAME = /(KEY|KEYS|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i
+
+const PROVIDER_VARIABLES = [
+  'ANTHROPIC_API_KEY',
+  'OPENAI_API_KEY',
+  'OPENROUTER_API_KEY',
+  'GOOGLE_GENERATIVE_AI_API_KEY',
+  'GROQ_API_KEY',
+  'MISTRAL_API_KEY',
+  'DEEPSEEK_API_KEY',
+  'XAI_API_KEY',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AZURE_API_KEY',
+]
+
+/** Which services get a variable once it is set, as [service, …] in order of name. */
+const servicesWith = (file: ComposeFile, value: string): readonly string[] =>
+  Object.entries(file.services)
+    .filter(([, service]) => JSON.stringify(service).includes(value))
+    .map(([name]) => name)
+    .sort()
+
+const networksOf = (service: Service): readonly string[] => Object.keys(service.networks ?? {})
+
+const servicesMounting = (file: ComposeFile, volume: string): readonly string[] =>
+  Object.entries(file.services)
+    .filter(([, service]) => (service.volumes ?? []).some((mount) => mount.source === volume))
+    .map(([name]) => name)
+    .sort()
+
+describe('the compose file', () => {
+  let file: ComposeFile
+  const service = (name: string): Service => {
+    const found = file.services[name]
+    if (!found) throw new Error(`no service ${name} in compose.yaml`)
+    return found
+  }
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (!missing) file = await readComposeFile()
+  })
+
+  it('has the services of the stack', () => {
+    expect(Object.keys(file.services)).toEqual(
+      expect.arrayContaining(['api', 'opencode', 'postgres', 'valkey', 'worker']),
+    )
+  })
+
+  it.each(Object.keys(RULES))('gives every service %s', (rule) => {
+    const without = Object.entries(file.services).filter(([, each]) => brokenRules(each).includes(rule))
+    expect(without.map(([name]) => name)).toEqual([])
+  })
+
+  it('would notice a service that lacks any of it', () => {
+    expect(brokenRules({ privileged: true, container_name: 'x', pid: 'host' })).toEqual(Object.keys(RULES))
+  })
+
+  it('publishes the api on loopback, and nothing else', () => {
+    const ports = Object.entries(file.services).flatMap(([name, { ports = [] }]) =>
+      ports.map((port) => ({ name, host_ip: port.host_ip, published: port.published, target: port.target })),
+    )
+    expect(ports).toEqual([{ name: 'api', host_ip: '127.0.0.1', published: '3456', target: 3456 }])
+  })
+
+  it('publishes another port when PORT says so', async () => {
+    const other = await readComposeFile({ PORT: '4567' })
+    expect(other.services.api?.ports?.[0]).toMatchObject({ host_ip: '127.0.0.1', published: '4567', target: 3456 })
+    expect(other.services.api?.environment?.PORT).toBe('3456')
+  })
+
+  it('gives OpenCode no network in common with what keeps records or serves callers', () => {
+    const ofOpenCode = networksOf(service('opencode'))
+    for (const name of ['postgres', 'valkey', 'api'])
+      expect(networksOf(service(name)).filter((network) => ofOpenCode.includes(network))).toEqual([])
+    expect(networksOf(service('worker'))).toEqual(expect.arrayContaining([...ofOpenCode]))
+  })
+
+  it('gives the stores no way out', () => {
+    for (const name of ['postgres', 'valkey'])
+      for (const network of networksOf(service(name))) expect(file.networks[network]?.internal).toBe(true)
+  })
+
+  it('keeps the passwords of the stores and the worker’s state away from OpenCode', () => {
+    expect(servicesMounting(file, 'data-secrets')).toEqual(['api', 'postgres', 'secrets', 'valkey', 'worker'])
+    expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
+    expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
+    for (const [name, { volumes = [] }] of Object.entries(file.services))
+      for (const volume of volumes.filter(({ source }) => source?.endsWith('-secrets')))
+        expect(`${name} ${volume.read_only === true ? 'reads' : 'writes'}`).toBe(
+          `${name} ${name === 'secrets' ? 'writes' : 'reads'}`,
+        )
+  })
+
+  it('puts the working directories at one path, where the api only reads', () => {
+    const mounts = ['api', 'opencode', 'worker'].map((name) =>
+      service(name).volumes?.find(({ source }) => source === 'workspaces'),
+    )
+    expect(mounts.map((mount) => mount?.target)).toEqual(['/workspaces', '/workspaces', '/workspaces'])
+    expect(mounts.map((mount) => mount?.read_only ?? false)).toEqual([true, false, false])
+  })
+
+  it('mounts nothing of the host but OpenCode’s configuration, read only', () => {
+    const binds = Object.entries(file.services).flatMap(([name, { volumes = [] }]) =>
+      volumes.filter(({ type }) => type === 'bind').map(({ target, read_only }) => ({ name, target, read_only })),
+    )
+    expect(binds).toEqual([{ name: 'opencode', target: '/etc/switchyard/opencode.json', read_only: true }])
+  })
+
+  it('takes an OpenCode configuration of the user’s own', async () => {
+    const other = await readComposeFile({
+      OPENCODE_CONFIG_FILE: '/srv/opencode.json',
+      OPENCODE_CONFIG_CONTENT: '{"a":1}',
+    })
+    expect(other.services.opencode?.volumes?.find(({ type }) => type === 'bind')?.source).toBe('/srv/opencode.json')
+    expect(other.services.opencode?.environment?.OPENCODE_CONFIG_CONTENT).toBe('{"a":1}')
+  })
+
+  it.each(PROVIDER_VARIABLES)('passes %s to OpenCode and to no other service', async (name) => {
+    expect(servicesWith(await readComposeFile({ [name]: 'a-provider-key-of-mine' }), 'a-provider-key-of-mine')).toEqual(
+      ['opencode'],
+    )
+  })
+
+  it.each([
+    ['SWITCHYARD_API_KEYS', ['api']],
+    ['DATABASE_URL', ['api', 'worker']],
+    ['REDIS_URL', ['api', 'worker']],
+    ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
+  ])('passes %s to %j and to no other service', async (name, services) => {
+    expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
+  })
+
+  it('leaves out a variable that is not set, instead of passing an empty one', () => {
+    for (const { environment = {} } of Object.values(file.services))
+      for (const [name, value] of Object.entries(environment)) expect(`${name}=${value}`).not.toBe(`${name}=`)
+  })
+
+  it('holds no secret of its own', () => {
+    const held = Object.entries(file.services).flatMap(([service, { environment = {} }]) =>
+      Object.entries(environment)
+        .filter(([name, value]) => SECRET_NAME.test(name) && value !== null)
+        .map(([name]) => `${service}: ${name}`),
+    )
+    expect(held).toEqual([])
+  })
+
+  it('pins OpenCode to the version that our code is tested against', async () => {
+    const manifest = JSON.parse(await readFile(path.join(REPOSITORY, 'packages/opencode/package.json'), 'utf8')) as {
+      dependencies: Record<string, string>
+    }
+    const version = manifest.dependencies['opencode-ai']
+    expect(service('opencode').image).toBe(`switchyard/opencode:${version}`)
+    expect(await readFile(path.join(REPOSITORY, 'Dockerfile.opencode'), 'utf8')).toContain(
+      `ARG OPENCODE_VERSION=${version}\n`,
+    )
+  })
+
+  it('has every variable it reads in .env.example, except further providers', async () => {
+    const example = await readFile(path.join(REPOSITORY, '.env.example'), 'utf8')
+    const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
+    const read = [
+      ...[...source.matchAll(/\$\{(\w+)/g)].map(([, name]) => name ?? ''),
+      ...['api', 'worker'].flatMap((name) =>
+        Object.entries(service(name).environment ?? {}).flatMap(([variable, value]) =>
+          value === null ? [variable] : [],
+        ),
+      ),
+      ...PROVIDER_VARIABLES,
+    ]
+    expect([...new Set(read)].filter((name) => !new RegExp(`^#${name}=`, 'm').test(example))).toEqual([])
+  })
+})
+
+describe.each(['Dockerfile', 'Dockerfile.opencode'])('%s', (name) => {
+  const lines = async (): Promise<readonly string[]> =>
+    (await readFile(path.join(REPOSITORY, name), 'utf8')).replaceAll(/\\\n/g, ' ').split('\n')
+
+  it('takes no secret as ARG or ENV', async () => {
+    const names = (await lines())
+      .filter((line) => /^(ARG|ENV)\s/.test(line))
+      .flatMap((line) => [...line.matchAll(/\b([A-Z][A-Z0-9_]*)(?:=|$)/g)].map(([, variable]) => variable ?? ''))
+    expect(names.filter((variable) => SECRET_NAME.test(variable))).toEqual([])
+  })
+
+  it('ends every image as a user without rights', async () => {
+    const stages: { name: string; base: string; user: string | undefined; command: boolean }[] = []
+    for (const line of await lines()) {
+      const from = /^FROM (\S+)(?: AS (\S+))?/.exec(line)
+      if (from) stages.push({ name: from[2] ?? 'last', base: from[1] ?? '', user: undefined, command: false })
+      const stage = stages.at(-1)
+      if (!stage) continue
+      stage.user = /^USER (\S+)/.exec(line)?.[1] ?? stage.user
+      stage.command ||= /^(CMD|ENTRYPOINT) /.test(line)
+    }
+    const images = stages.filter(({ command }) => command)
+    expect(images.length).toBeGreaterThan(0)
+    expect(images.filter(({ user }) => user !== '1000:1000').map((stage) => stage.name)).toEqual([])
+  })
+
+  it('starts from exact tags', async () => {
+    const external = (await lines()).flatMap((line) => /^FROM (\S+:\S+)/.exec(line)?.[1] ?? [])
+    expect(external.length).toBeGreaterThan(0)
+    expect(external.filter((image) => !/:\d/.test(image))).toEqual([])
+  })
+})
