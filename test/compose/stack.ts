@@ -1,0 +1,104 @@
+// A whole stack of its own for a test: real images, real services, the scripted model for a provider, one free port.
+
+import { createServer } from 'node:net'
+import { opencodeConfig } from '@switchyard/testing'
+import { docker } from './docker.ts'
+
+const MINUTE = 60_000
+
+export type Container = {
+  readonly Service: string
+  readonly Name: string
+  readonly State: string
+  readonly Health: string
+}
+
+export type Stack = {
+  readonly url: string
+  /** Runs `docker compose <args>` on this stack and gives its standard output. */
+  readonly compose: (args: readonly string[], timeoutMs?: number) => Promise<string>
+  /** Starts what is not running and waits until all of it is healthy. */
+  readonly up: (args?: readonly string[]) => Promise<void>
+  readonly containers: () => Promise<readonly Container[]>
+  /** What `docker inspect` says of each container of a service. */
+  readonly inspect: (service: string) => Promise<readonly Inspected[]>
+  /** Runs a shell command in a service's container. */
+  readonly shell: (service: string, command: string, index?: number) => Promise<string>
+  /** Deletes the containers, networks and volumes. */
+  readonly remove: () => Promise<void>
+}
+
+export type Inspected = {
+  readonly Name: string
+  readonly Config: { readonly User: string; readonly Env: readonly string[] }
+  readonly State: { readonly Status: string; readonly ExitCode: number; readonly OOMKilled: boolean }
+  readonly HostConfig: {
+    readonly ReadonlyRootfs: boolean
+    readonly CapDrop: readonly string[] | null
+    readonly SecurityOpt: readonly string[] | null
+    readonly Memory: number
+    readonly NanoCpus: number
+    readonly PidsLimit: number
+  }
+  readonly NetworkSettings: {
+    readonly Networks: Readonly<Record<string, { readonly IPAddress: string; readonly Gateway: string }>>
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.address()
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+  })
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}
+
+/** Lays out a stack under this project name without starting it. `env` is what its .env would hold. */
+export const defineStack = async (project: string, env: Readonly<Record<string, string>> = {}): Promise<Stack> => {
+  const port = await freePort()
+  const variables = {
+    PORT: String(port),
+    OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig('http://model:8080')),
+    OPENCODE_DISABLE_MODELS_FETCH: '1',
+    ...env,
+  }
+  const files = [
+    '--env-file',
+    '/dev/null',
+    '-p',
+    project,
+    '-f',
+    'compose.yaml',
+    '-f',
+    'test/compose/model.compose.yaml',
+  ]
+  const compose = (args: readonly string[], timeoutMs = MINUTE) =>
+    docker(['compose', ...files, ...args], { timeoutMs, env: variables })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    compose,
+    up: async (args = []) => {
+      await compose(['up', '--build', '--detach', '--wait', '--wait-timeout', '180', ...args], 9 * MINUTE)
+    },
+    containers: async () =>
+      (await compose(['ps', '--all', '--format', 'json']))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Container),
+    inspect: async (service) => {
+      const ids = (await compose(['ps', '--all', '--quiet', service])).split('\n').filter((id) => id !== '')
+      return JSON.parse(await docker(['inspect', ...ids])) as readonly Inspected[]
+    },
+    shell: (service, command, index = 1) =>
+      compose(['exec', '-T', '--index', String(index), service, 'sh', '-c', command]),
+    remove: async () => {
+      await compose(['down', '--volumes', '--remove-orphans', '--timeout', '5'], 2 * MINUTE)
+    },
+  }
+}
