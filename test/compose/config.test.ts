@@ -170,6 +170,15 @@ describe('the compose file', () => {
     )
   })
 
+  it('has no variable in .env.example that nothing reads', async () => {
+    const example = await readFile(path.join(REPOSITORY, '.env.example'), 'utf8')
+    const config = await readFile(path.join(REPOSITORY, 'packages/config/src/config.ts'), 'utf8')
+    const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
+    const named = [...example.matchAll(/^#([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name ?? '')
+    expect(named.length).toBeGreaterThan(20)
+    expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(config + source))).toEqual([])
+  })
+
   it('has every variable it reads in .env.example, except further providers', async () => {
     const example = await readFile(path.join(REPOSITORY, '.env.example'), 'utf8')
     const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
