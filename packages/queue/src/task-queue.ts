@@ -10,6 +10,9 @@ export const QUEUE_NAME = 'tasks'
 /** A call of the queue that takes longer than this has failed for its caller, ms. */
 const CALL_TIMEOUT_MS = 2_000
 
+// BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
+const jobOptions = (id: TaskId, priority: number) => ({ jobId: id, priority: priority + 1 })
+
 const bounded = async <T>(call: Promise<T>, what: string): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -53,8 +56,13 @@ export class TaskQueue {
    * @throws SwitchyardError `queue_unavailable`
    */
   async add(id: TaskId, priority: number): Promise<void> {
-    // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
-    await bounded(this.#queue.add('run', {}, { jobId: id, priority: priority + 1 }), 'adding a job')
+    await bounded(this.#queue.add('run', {}, jobOptions(id, priority)), 'adding a job')
+  }
+
+  /** As `add`, for many at once. */
+  async addAll(tasks: readonly { readonly id: TaskId; readonly priority: number }[]): Promise<void> {
+    const jobs = tasks.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task.id, task.priority) }))
+    await bounded(this.#queue.addBulk(jobs), 'adding jobs')
   }
 
   /** How many jobs wait and how many run. @throws SwitchyardError `queue_unavailable` */

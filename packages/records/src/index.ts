@@ -14,6 +14,7 @@ export {
 export { findProject, type ProjectRow } from './projects.ts'
 export { type Db, Records, type RecordsOptions } from './records.ts'
 export {
+  alwaysAllowed,
   answerRequest,
   findRequest,
   type NewRequest,
@@ -37,7 +38,6 @@ export {
   type ListPage,
   listTasks,
   releaseTask,
-  type Taken,
   type TaskFilter,
   takeTask,
   toRecords,

@@ -1,5 +1,7 @@
 // The connection to Postgres: one pool, its limits, and the end of it.
 
+import { setTimeout as delay } from 'node:timers/promises'
+import { isSwitchyardError } from '@switchyard/contracts'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { guarded } from './errors.ts'
@@ -53,6 +55,23 @@ export class Records {
     return performance.now() - began
   })
 
+  /**
+   * Waits for a database that is not up yet, as long as it takes or until the signal: at the start of a stack the
+   * order is not ours.
+   */
+  async untilReady(options: { readonly onWait: (error: Error) => void; readonly signal?: AbortSignal }): Promise<void> {
+    for (;;) {
+      try {
+        await this.ping()
+        return
+      } catch (error) {
+        if (!isSwitchyardError(error, 'database_unavailable')) throw error
+        options.onWait(error)
+        await delay(RETRY_MS, undefined, options.signal ? { signal: options.signal } : {})
+      }
+    }
+  }
+
   readonly migrate = guarded(async (): Promise<readonly string[]> => migrate(this.db))
 
   /**
@@ -86,6 +105,8 @@ export class Records {
     await this.db.destroy()
   }
 }
+
+const RETRY_MS = 1_000
 
 /** pg reads `query_timeout` from the query too; its types do not say so. */
 const NO_CLIENT_TIMEOUT: object = { query_timeout: 0 }

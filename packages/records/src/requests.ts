@@ -13,6 +13,7 @@ export type NewRequest = Pick<
 > & {
   readonly id: RequestId
   readonly opencode_id: string
+  readonly always: readonly string[]
   readonly expires_at: Date
 }
 
@@ -30,6 +31,7 @@ export const openRequest = guarded(
         title: storable(request.title),
         permission: request.permission,
         patterns: toJson(request.patterns),
+        always: toJson(request.always),
         questions: toJson(request.questions),
         default_reply: request.default_reply,
         expires_at: request.expires_at,
@@ -92,3 +94,19 @@ export const settleRequest = guarded(async (db: Db, id: string): Promise<void> =
     .where('settled_at', 'is', null)
     .execute()
 })
+
+/** What a person allowed with `always` for the rest of a task. */
+export const alwaysAllowed = guarded(
+  async (db: Db, taskId: TaskId): Promise<readonly { permission: string | null; patterns: readonly string[] }[]> => {
+    const rows = await db
+      .selectFrom('task_requests')
+      .select(['permission', 'patterns', 'always', 'reply'])
+      .where('task_id', '=', taskId)
+      .where('kind', '=', 'permission')
+      .where('reply', 'is not', null)
+      .execute()
+    return rows
+      .filter((row) => row.reply?.reply === 'always')
+      .map((row) => ({ permission: row.permission, patterns: [...row.patterns, ...row.always] }))
+  },
+)

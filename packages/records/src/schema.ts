@@ -98,6 +98,8 @@ export type RequestsTable = {
   title: string
   permission: string | null
   patterns: Json<readonly string[]>
+  /** Patterns, with * for any text, that `always` allows for the rest of the task. */
+  always: Json<readonly string[]>
   questions: Json<TaskRequest['questions']>
   default_reply: string
   created_at: Time

@@ -185,16 +185,14 @@ const silence = sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)
 const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM workers WHERE workers.id = tasks.worker_id AND workers.heartbeat_at > now() - ${silence}))`
 
-export type Taken = { readonly row: TaskRow; readonly first: boolean }
-
 /**
  * Makes `workerId` the owner, where the task has none that is alive. Its generation rises, so that what an
  * earlier owner still writes is refused.
  *
- * @returns the row, and whether this is the task's first run; null where it has ended, is paused, or is owned.
+ * @returns the row; null where it has ended, is paused, or is owned.
  */
-export const takeTask = guarded(async (db: Db, id: TaskId, workerId: WorkerId): Promise<Taken | null> => {
-  const { rows } = await sql<TaskRow & { first: boolean }>`
+export const takeTask = guarded(async (db: Db, id: TaskId, workerId: WorkerId): Promise<TaskRow | null> => {
+  const { rows } = await sql<TaskRow>`
     UPDATE tasks SET
       generation = tasks.generation + 1,
       attempt = tasks.attempt + 1,
@@ -207,11 +205,8 @@ export const takeTask = guarded(async (db: Db, id: TaskId, workerId: WorkerId): 
     WHERE tasks.id = ${id}
       AND tasks.status IN ('queued', 'preparing', 'running', 'input_required')
       AND ${ownerIsGone}
-    RETURNING tasks.*, tasks.attempt = 1 AS first`.execute(db)
-  const row = rows[0]
-  if (!row) return null
-  const { first, ...task } = row
-  return { row: task as TaskRow, first }
+    RETURNING tasks.*`.execute(db)
+  return rows[0] ?? null
 })
 
 /** Gives tasks back: no owner, still in their status, to be taken by the next worker. */
@@ -227,11 +222,16 @@ export const releaseTask = guarded(async (db: Db, id: TaskId, generation: number
 
 /** Open tasks that nobody works on and that should be in the queue: accepted or left over, oldest first. */
 export const findUnowned = guarded(
-  async (db: Db, olderThanMs: number, limit: number): Promise<readonly { id: TaskId; priority: number }[]> =>
+  async (
+    db: Db,
+    statuses: readonly Status[],
+    olderThanMs: number,
+    limit: number,
+  ): Promise<readonly { id: TaskId; priority: number }[]> =>
     db
       .selectFrom('tasks')
       .select(['id', 'priority'])
-      .where('status', 'in', ['queued', 'preparing', 'running', 'input_required'])
+      .where('status', 'in', statuses)
       .where('completed_at', 'is', null)
       .where(ownerIsGone)
       .where('updated_at', '<', sql<Date>`now() - ${olderThanMs} * interval '1 millisecond'`)

@@ -100,6 +100,7 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       title text NOT NULL,
       permission text,
       patterns jsonb NOT NULL DEFAULT '[]',
+      always jsonb NOT NULL DEFAULT '[]',
       questions jsonb NOT NULL DEFAULT '[]',
       default_reply text NOT NULL,
       created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
