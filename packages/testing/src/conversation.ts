@@ -101,7 +101,7 @@ const findRest = (text: string): FoundScript | undefined => {
 const kindOf = (system: string, texts: readonly string[]): CallKind => {
   if (/you are a title generator/i.test(system)) return 'title'
   if (texts.some((text) => text.startsWith('Generate a title for this conversation'))) return 'title'
-  if (/summariz|compaction/i.test(system.slice(0, 400))) return 'compaction'
+  if (/context summarization agent|summarizing conversations/i.test(system)) return 'compaction'
   return 'turn'
 }
 

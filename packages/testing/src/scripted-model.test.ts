@@ -11,7 +11,10 @@ describe('the scripted model', () => {
   it('answers without a script by repeating the request', async () => {
     const response = await fetch(`${model.url}/v1/chat/completions`, {
       method: 'POST',
-      body: JSON.stringify({ model: 'model', messages: [{ role: 'user', content: `hello ${script([]).slice(0, 0)}` }] }),
+      body: JSON.stringify({
+        model: 'model',
+        messages: [{ role: 'user', content: `hello ${script([]).slice(0, 0)}` }],
+      }),
     })
     expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'You said: hello' } }] })
   })

@@ -6,8 +6,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CallKind, type ChatRequest, type Conversation, readConversation } from './conversation.ts'
 import { Gates } from './gates.ts'
+import { Progress, withoutPreludes } from './progress.ts'
 import { replyTo } from './reply.ts'
-import type { Prelude, ScriptedFailure } from './script.ts'
+import type { Prelude, ScriptedFailure, Turn } from './script.ts'
 import { chunksOf, completion } from './wire.ts'
 
 /** One call that a client made, for tests that ask what reached the model. */
@@ -60,6 +61,7 @@ export const startScriptedModel = async (
   const watchers = new Set<(request: ModelRequest) => void>()
   const gates = new Gates()
   const failures = new Map<string, number>()
+  const progress = new Progress()
   const sockets = new Set<Socket>()
   const closing = new AbortController()
 
@@ -71,12 +73,18 @@ export const startScriptedModel = async (
 
   const complete = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const request = JSON.parse(await bodyOf(incoming)) as ChatRequest
-    const conversation = readConversation(request, sessionHeader(incoming))
-    log(logEntry(request, conversation, sessionHeader(incoming)))
+    const session = sessionHeader(incoming)
+    const read = readConversation(request, session)
+    const left = read.kind === 'compaction' ? progress.get(session) : undefined
+    const conversation = left ? { ...read, remaining: left } : read
+    log(logEntry(request, conversation, session))
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, closing.signal])
-    await play(request, conversation, response, { gates, failures, signal })
+    const tell = (turns: readonly Turn[]) => {
+      if (conversation.kind === 'turn') progress.set(session, turns)
+    }
+    await play(request, conversation, response, { gates, failures, signal, tell })
   }
 
   const server = createServer((incoming, response) => {
@@ -144,7 +152,13 @@ export const startScriptedModel = async (
   }
 }
 
-type Stage = { readonly gates: Gates; readonly failures: Map<string, number>; readonly signal: AbortSignal }
+type Stage = {
+  readonly gates: Gates
+  readonly failures: Map<string, number>
+  readonly signal: AbortSignal
+  /** Takes the turns that are left. */
+  readonly tell: (turns: readonly Turn[]) => void
+}
 
 const play = async (
   request: ChatRequest,
@@ -161,10 +175,12 @@ const play = async (
       if (prelude.hold !== undefined) await stage.gates.wait(prelude.hold, MAX_HOLD_MS, stage.signal)
       const key = `${conversation.key}:${conversation.index}:${at}`
       if (prelude.fail && isDue(stage.failures, `${key}:fail`, prelude.fail.times ?? 1)) {
+        stage.tell(withoutPreludes(conversation.remaining, at + 1))
         return fail(response, prelude.fail)
       }
       cut ||= isCut(prelude, stage.failures, `${key}:drop`)
     }
+    stage.tell(conversation.remaining.slice(cut ? 0 : 1))
     await answer(request, conversation, response, { cut, signal: stage.signal })
   } catch (error) {
     // The client left, or the model is closing: nobody is there to answer.
