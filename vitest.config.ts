@@ -17,6 +17,7 @@ export default defineConfig({
     retry: 0,
     reporters: ['default', skippedReporter, ...(report ? [json(report)] : [])],
     teardownTimeout: 30 * SECOND,
+    globalSetup: ['test/setup/postgres.ts'],
     projects: [
       {
         test: {

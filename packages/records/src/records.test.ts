@@ -1,0 +1,230 @@
+import { type NewEvent, newMessageId, newTaskId, newWorkerId } from '@switchyard/contracts'
+import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type AcceptInput,
+  acceptTask,
+  advance,
+  findTask,
+  findUnowned,
+  listTasks,
+  Records,
+  readEvents,
+  releaseTask,
+  removeWorker,
+  reportWorker,
+  sendMessage,
+  takeTask,
+} from './index.ts'
+
+let database: TestDatabase
+let records: Records
+
+beforeAll(async () => {
+  database = await createDatabase()
+  records = new Records({ connectionString: database.url, applicationName: 'test', max: 20 })
+  await records.migrate()
+})
+
+afterAll(async () => {
+  await records.close()
+  await database.drop()
+})
+
+const input = (over: Partial<AcceptInput> = {}): AcceptInput => ({
+  id: newTaskId(),
+  agent_id: 'agent',
+  owner_key: 'local',
+  mode: 'opencode',
+  description: 'do it',
+  idempotency_key: null,
+  request_hash: 'hash',
+  project_id: null,
+  base_branch: null,
+  branch: null,
+  sandbox: null,
+  model: null,
+  variant: null,
+  agent: null,
+  permissions: 'allow',
+  priority: 5,
+  callback_url: null,
+  timeout_ms: 60_000,
+  observers: [],
+  metadata: {},
+  deadline: new Date(Date.now() + 3_600_000),
+  project: null,
+  ...over,
+})
+
+const accept = async (over: Partial<AcceptInput> = {}) => (await acceptTask(records.db, input(over))).row
+
+const aliveWorker = async () => {
+  const id = newWorkerId()
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1 })
+  return id
+}
+
+const progress = (n: number, source_key?: string): NewEvent => ({
+  type: 'task_progress',
+  message: `step ${n}`,
+  data: { n },
+  ...(source_key ? { source_key } : {}),
+})
+
+describe('accepting', () => {
+  it('makes one task of fifty parallel calls with one key', async () => {
+    const calls = Array.from({ length: 50 }, () => acceptTask(records.db, input({ idempotency_key: 'one' })))
+    const accepted = await Promise.all(calls)
+    expect(new Set(accepted.map(({ row }) => row.id)).size).toBe(1)
+    expect(accepted.filter(({ created }) => created)).toHaveLength(1)
+  })
+
+  it('stores what Postgres cannot hold by leaving out just that', async () => {
+    const row = await accept({ description: 'a\u0000b', metadata: { 'k\u0000': ['x\u0000', 'half \ud83d'] } })
+    expect(row.description).toBe('ab')
+    expect(row.metadata).toEqual({ k: ['x', 'half \ufffd'] })
+  })
+})
+
+describe('advancing', () => {
+  it('numbers the events of many writers from 1 without gaps', async () => {
+    const { id } = await accept()
+    const writers = Array.from({ length: 40 }, (_, n) =>
+      advance(records.db, { taskId: id, generation: null, events: [progress(n), progress(n + 100)] }),
+    )
+    await Promise.all(writers)
+    const events = await readEvents(records.db, id, { after: 0, limit: 1_000 })
+    expect(events.map((event) => event.seq)).toEqual(Array.from({ length: 81 }, (_, index) => index + 1))
+    expect((await findTask(records.db, id))?.last_seq).toBe(81)
+  })
+
+  it('writes what is told twice once, also when two tell it at the same time', async () => {
+    const { id } = await accept()
+    const tellings = Array.from({ length: 30 }, (_, n) =>
+      advance(records.db, { taskId: id, generation: null, events: [progress(n % 10, `part:${n % 10}`)] }),
+    )
+    await Promise.all(tellings)
+    const events = await readEvents(records.db, id, { after: 1, limit: 1_000 })
+    expect(events.map((event) => event.data.n).toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('refuses the writes of a stale generation, whole', async () => {
+    const { id } = await accept()
+    const first = await aliveWorker()
+    const taken = await takeTask(records.db, id, first)
+    await removeWorker(records.db, first)
+    await takeTask(records.db, id, await aliveWorker())
+    const late = { taskId: id, generation: taken?.generation ?? 0, to: 'running' as const, events: [progress(1)] }
+    expect(await advance(records.db, late)).toBeNull()
+    expect((await findTask(records.db, id))?.last_seq).toBe(1)
+  })
+
+  it('never changes a task that has ended', async () => {
+    const { id } = await accept()
+    await advance(records.db, { taskId: id, generation: null, to: 'cancelled', set: { completed_at: new Date() } })
+    expect(await advance(records.db, { taskId: id, generation: null, events: [progress(1)] })).toBeNull()
+    expect(await advance(records.db, { taskId: id, generation: null, to: 'completed' })).toBeNull()
+    expect(await sendMessage(records.db, newMessageId(), id, 'me', { message: 'too late' })).toBeNull()
+  })
+
+  it('does not end a task over a message that came in meanwhile', async () => {
+    const { id } = await accept()
+    const taken = await takeTask(records.db, id, await aliveWorker())
+    const run = { taskId: id, generation: taken?.generation ?? 0 }
+    await advance(records.db, { ...run, to: 'running' })
+    await sendMessage(records.db, newMessageId(), id, 'me', { message: 'one more thing' })
+    expect(await advance(records.db, { ...run, to: 'completed', messagesSent: 0 })).toBeNull()
+    expect((await advance(records.db, { ...run, to: 'completed', messagesSent: 1 }))?.task.status).toBe('completed')
+  })
+})
+
+describe('owning', () => {
+  it('gives a task to one of many workers that ask at once', async () => {
+    const { id } = await accept()
+    const workers = await Promise.all(Array.from({ length: 10 }, aliveWorker))
+    const taken = await Promise.all(workers.map((worker) => takeTask(records.db, id, worker)))
+    expect(taken.filter((row) => row !== null)).toHaveLength(1)
+  })
+
+  it('lets others take over once the owner is silent', async () => {
+    const { id } = await accept()
+    const owner = await aliveWorker()
+    await takeTask(records.db, id, owner)
+    const other = await aliveWorker()
+    expect(await takeTask(records.db, id, other)).toBeNull()
+    await sql`UPDATE workers SET heartbeat_at = now() - interval '6 seconds' WHERE id = ${owner}`.execute(records.db)
+    expect(await takeTask(records.db, id, other)).toMatchObject({ generation: 2, attempt: 2, worker_id: other })
+  })
+
+  it('finds what nobody works on', async () => {
+    const { id } = await accept()
+    const ids = async () => (await findUnowned(records.db, ['queued', 'preparing'], -1_000, 500)).map((task) => task.id)
+    expect(await ids()).toContain(id)
+    const taken = await takeTask(records.db, id, await aliveWorker())
+    expect(await ids()).not.toContain(id)
+    await releaseTask(records.db, id, taken?.generation ?? 0)
+    expect(await ids()).toContain(id)
+  })
+})
+
+describe('listing', () => {
+  it('pages through all tasks of a filter once, those that wait for an answer first', async () => {
+    const agent_id = 'lister'
+    const made = []
+    for (let n = 0; n < 7; n++) made.push(await accept({ agent_id, description: `100% of ${n}` }))
+    const waiting = made[2]?.id
+    if (!waiting) throw new Error('no task')
+    const taken = await takeTask(records.db, waiting, await aliveWorker())
+    await advance(records.db, { taskId: waiting, generation: taken?.generation ?? 0, to: 'running' })
+    await advance(records.db, { taskId: waiting, generation: taken?.generation ?? 0, to: 'input_required' })
+    const seen = []
+    let after = null
+    do {
+      const page = await listTasks(records.db, { agent_id, q: '100% OF' }, { limit: 3, after, waitingFirst: true })
+      seen.push(...page.tasks.map((task) => task.task_id))
+      after = page.next
+    } while (after)
+    expect(seen[0]).toBe(waiting)
+    expect(seen.toSorted()).toEqual(made.map((row) => row.id).toSorted())
+    const none = await listTasks(records.db, { agent_id, q: '1_0%' }, { limit: 3, after: null, waitingFirst: false })
+    expect(none.tasks).toHaveLength(0)
+  })
+})
+
+describe('the connection', () => {
+  it('says soon that the database does not answer', async () => {
+    const away = new Records({ connectionString: 'postgres://nobody@127.0.0.1:1/none', applicationName: 'test' })
+    await expect(away.ping()).rejects.toMatchObject({ code: 'database_unavailable', retryable: true })
+    await away.close()
+  })
+
+  it('lets one at a time hold a lock, and frees it with its holder', async () => {
+    let inside = 0
+    let most = 0
+    const work = async () => {
+      inside++
+      most = Math.max(most, inside)
+      await sql`SELECT pg_sleep(0.01)`.execute(records.db)
+      inside--
+    }
+    await Promise.all(Array.from({ length: 8 }, () => records.withLock('key', work)))
+    await expect(records.withLock('key', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
+    await records.withLock('key', work)
+    expect(most).toBe(1)
+  })
+
+  it('migrates once, whoever calls, and runs on a schema that is newer than itself', async () => {
+    const fresh = await createDatabase()
+    const two = [1, 2].map(() => new Records({ connectionString: fresh.url, applicationName: 'test' }))
+    const ran = await Promise.all(two.map((one) => one.migrate()))
+    expect(ran.flat()).toEqual(['0001-tasks'])
+    const [one] = two
+    if (!one) throw new Error('no connection')
+    await sql`INSERT INTO kysely_migration (name, timestamp) VALUES ('9999-later', now()::text)`.execute(one.db)
+    expect(await one.migrate()).toEqual([])
+    await Promise.all(two.map((each) => each.close()))
+    await fresh.drop()
+  })
+})
