@@ -1,1 +1,21 @@
-export {}
+// OpenCode servers: launched or found, supervised, one event stream each, and the calls we make to them.
+
+export type { CallOptions } from './call.ts'
+export type { Catalog } from './catalog.ts'
+export { type ChildServerOptions, childServer } from './child-server.ts'
+export type {
+  NewSession,
+  OpenCodeClient,
+  PermissionReply,
+  Prompt,
+  SessionMessage,
+  SessionRef,
+} from './client.ts'
+export type { OpenCodeEvent } from './event-stream.ts'
+export { newMessageId, type OpenCodeMessageId, partId } from './ids.ts'
+export type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+export { type RemoteServerOptions, remoteServer } from './remote-server.ts'
+export type { ResyncReason, Watch, WatchListener, WatchMessage } from './router.ts'
+export { permissionRules, type StandingReply, standingReply } from './rules.ts'
+export { OpenCodeServer, type OpenCodeServerOptions, type WatchOptions } from './server.ts'
+export type { ServerState, ServerStatus } from './supervisor.ts'

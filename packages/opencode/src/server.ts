@@ -1,0 +1,264 @@
+// One OpenCode server as the rest of Switchyard sees it: a client, watches on sessions, a state.
+
+import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import type { Logger } from 'pino'
+import { createClient, type OpenCodeClient } from './client.ts'
+import { type Disconnect, openEventStream } from './event-stream.ts'
+import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+import { createRouter, type ResyncReason, type Watch, type WatchListener } from './router.ts'
+import { type ServerState, supervise } from './supervisor.ts'
+
+export type OpenCodeServerOptions = {
+  readonly launcher: ServerLauncher
+  readonly logger: Logger
+  /** OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS; default 5000. */
+  readonly healthCheckIntervalMs?: number
+  /** OPENCODE_SERVER_MAX_RETRIES: further tries of a call, and failed starts until `ready` gives up; default 3. */
+  readonly maxRetries?: number
+  /** OPENCODE_SERVER_RETRY_DELAY_MS: before the first of them, growing with jitter; default 1000. */
+  readonly retryDelayMs?: number
+  /** Cap on that growth, in milliseconds; default 10 000. */
+  readonly maxRetryDelayMs?: number
+  /** Milliseconds for one health check; default 10 000. */
+  readonly healthTimeoutMs?: number
+  /** Milliseconds of complete silence after which a live child is replaced; default 60 000. */
+  readonly silenceMs?: number
+  /** Milliseconds without a byte after which the event stream is opened again; default 25 000 (heartbeats: every 10 s). */
+  readonly watchdogMs?: number
+  /** Milliseconds for one try of a call; default 30 000. */
+  readonly callTimeoutMs?: number
+}
+
+export type WatchOptions = {
+  /** The session was just created by us: there are no children to look for. */
+  readonly isNew?: boolean
+}
+
+/**
+ * @example
+ * const server = OpenCodeServer.start({ launcher: childServer({ … }), logger })
+ * await server.ready({ signal })
+ * const session = await server.client.createSession({ directory, title })
+ * const watch = server.watch(session.id, directory, (message) => …, { isNew: true })
+ * await watch.established
+ * await server.client.promptAsync({ sessionId: session.id, directory, messageId, text })
+ */
+export type OpenCodeServer = {
+  /** Stable over restarts. */
+  readonly id: string
+  readonly kind: ServerLauncher['kind']
+  readonly client: OpenCodeClient
+  readonly state: () => ServerState
+  /** Called after every change. @returns a function that ends the subscription. */
+  readonly onState: (listener: (state: ServerState) => void) => () => void
+  /** True while the event stream is established. */
+  readonly isStreaming: () => boolean
+  /**
+   * Waits until the server is up and its events are streaming.
+   *
+   * @throws SwitchyardError `opencode_unavailable` after `maxRetries` further tries that failed or `timeoutMs` (90 s), or what makes trying
+   * pointless (such as `home_in_use`); the signal's reason when it fires. The server is tried on in the background.
+   */
+  readonly ready: (options?: { readonly signal?: AbortSignal; readonly timeoutMs?: number }) => Promise<void>
+  /**
+   * Follows a session and all sessions below it. The listener hears `resync` as soon as the stream is established, and after
+   * every new connection: only then fetch the state, because what happened in between is in no event.
+   */
+  readonly watch: (rootSessionId: string, directory: string, listener: WatchListener, options?: WatchOptions) => Watch
+  /** Ends the stream, and with a child server the process and everything it started. */
+  readonly close: () => Promise<void>
+}
+
+const DEFAULTS = {
+  healthCheckIntervalMs: 5_000,
+  maxRetries: 3,
+  retryDelayMs: 1_000,
+  maxRetryDelayMs: 10_000,
+  healthTimeoutMs: 10_000,
+  silenceMs: 60_000,
+  watchdogMs: 25_000,
+  callTimeoutMs: 30_000,
+} as const
+
+/** How many trees are looked up at once after a reconnect: enough to be quick, too few to stall a server that just came back. */
+const LOOKUPS_AT_ONCE = 4
+
+const start = (given: OpenCodeServerOptions): OpenCodeServer => {
+  const options = { ...DEFAULTS, ...given }
+  const { launcher, logger } = options
+  const supervisor = supervise(options)
+  const router = createRouter(logger)
+  const closing = new AbortController()
+  let streamedEpoch = 0
+
+  const client = createClient({
+    endpoint: () => supervisor.current(),
+    maxRetries: options.maxRetries,
+    retryDelayMs: options.retryDelayMs,
+    timeoutMs: options.callTimeoutMs,
+  })
+
+  const stream = openEventStream({
+    endpoint: (signal) => runningServer(supervisor, signal),
+    heard: () => supervisor.heard(),
+    logger,
+    watchdogMs: options.watchdogMs,
+    retryDelayMs: Math.min(options.retryDelayMs, options.maxRetryDelayMs),
+    maxRetryDelayMs: options.maxRetryDelayMs,
+    listener: {
+      connected: ({ after }) => {
+        const { epoch } = supervisor.state()
+        const reason = resyncReason(after, streamedEpoch !== 0 && epoch !== streamedEpoch)
+        streamedEpoch = epoch
+        void resyncAll(router.entries(), reason)
+        announce()
+      },
+      event: (event, directory) => {
+        router.route(event)
+        // The turns of a directory end with its instance, as they do with the server.
+        if (event.type === 'server.instance.disposed') {
+          void resyncAll(
+            router.entries().filter((entry) => directory === undefined || entry.directory === directory),
+            'server_restarted',
+          )
+        }
+      },
+      disconnected: () => announce(),
+    },
+  })
+
+  type Entry = ReturnType<typeof router.entries>[number]
+
+  /** Finds children whose creation fell into the gap, then tells the subscriber to fetch the state. */
+  const resync = async (entry: Entry, reason: ResyncReason): Promise<void> => {
+    try {
+      const found = await client.children(
+        { sessionId: entry.root, directory: entry.directory },
+        { signal: closing.signal },
+      )
+      for (const session of found) router.adopt(session)
+    } catch (error) {
+      // The subscriber fetches the tree itself and meets the same error, with someone to tell it to.
+      if (closing.signal.aborted) return
+      logger.warn({ session_id: entry.root, error: toSwitchyardError(error).message }, 'could not list child sessions')
+    }
+    router.resync(entry, reason)
+  }
+
+  const resyncAll = async (entries: readonly Entry[], reason: ResyncReason): Promise<void> => {
+    const waiting = [...entries]
+    const work = async (): Promise<void> => {
+      for (let entry = waiting.shift(); entry; entry = waiting.shift()) await resync(entry, reason)
+    }
+    await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, work))
+  }
+
+  const listeners = new Set<() => void>()
+  const announce = (): void => {
+    for (const listener of listeners) listener()
+  }
+  let lastEpoch = 0
+  supervisor.onState(({ epoch }) => {
+    // A server that is there again is streamed from at once, not when the backoff says so.
+    if (epoch > lastEpoch && lastEpoch > 0) stream.reconnect()
+    lastEpoch = epoch
+    announce()
+  })
+
+  return {
+    id: launcher.id,
+    kind: launcher.kind,
+    client,
+    state: supervisor.state,
+    onState: supervisor.onState,
+    isStreaming: stream.isConnected,
+
+    ready: ({ signal: given, timeoutMs = 90_000 } = {}) =>
+      new Promise((resolve, reject) => {
+        const timeout = AbortSignal.timeout(timeoutMs)
+        const signal = given ? AbortSignal.any([given, timeout]) : timeout
+        const failuresBefore = supervisor.state().failures
+        const finish = (act: () => void): void => {
+          listeners.delete(look)
+          signal.removeEventListener('abort', look)
+          act()
+        }
+        const look = (): void => {
+          const { status, error, failures } = supervisor.state()
+          const isUp = status === 'up' || status === 'busy'
+          const hasGivenUp = status === 'stopped' || failures - failuresBefore > options.maxRetries
+          if (given?.aborted) finish(() => reject(given.reason))
+          else if (isUp && stream.isConnected()) finish(resolve)
+          else if (hasGivenUp || signal.aborted) finish(() => reject(error ?? notReadyError()))
+        }
+        listeners.add(look)
+        signal.addEventListener('abort', look)
+        look()
+      }),
+
+    watch: (rootSessionId, directory, listener, { isNew = false } = {}) => {
+      const first = Promise.withResolvers<void>()
+      // Nobody has to wait for it.
+      first.promise.catch(() => undefined)
+      const entry: Entry = {
+        root: rootSessionId,
+        directory,
+        listener: (message) => {
+          if (message.kind === 'resync') first.resolve()
+          listener(message)
+        },
+      }
+      const { remove } = router.add(entry)
+      if (stream.isConnected()) {
+        if (isNew) queueMicrotask(() => router.resync(entry, 'connected'))
+        else void resync(entry, 'connected')
+      }
+      return {
+        sessionId: rootSessionId,
+        directory,
+        sessions: () => router.tree(rootSessionId),
+        established: first.promise,
+        close: () => {
+          remove()
+          first.reject(new SwitchyardError('opencode_unavailable', 'the watch was closed'))
+        },
+      }
+    },
+
+    close: async () => {
+      closing.abort()
+      await stream.close()
+      await supervisor.close()
+    },
+  }
+}
+
+/** Starts the server, or begins to watch it, and returns at once; `ready` waits. */
+export const OpenCodeServer = { start } as const
+
+const resyncReason = (after: Disconnect | undefined, hasRestarted: boolean): ResyncReason => {
+  if (hasRestarted) return 'server_restarted'
+  return after === 'watchdog' ? 'watchdog' : 'connected'
+}
+
+const notReadyError = (): SwitchyardError =>
+  new SwitchyardError('opencode_unavailable', 'the OpenCode server is not ready')
+
+/** Waits for a server to connect to. */
+const runningServer = (
+  supervisor: ReturnType<typeof supervise>,
+  signal: AbortSignal,
+): Promise<RunningServer & Endpoint> =>
+  new Promise((resolve, reject) => {
+    const look = (): void => {
+      const server = supervisor.current()
+      if (!server && !signal.aborted) return
+      stopListening()
+      signal.removeEventListener('abort', look)
+      if (server) resolve(server)
+      else reject(signal.reason)
+    }
+    const stopListening = supervisor.onState(look)
+    signal.addEventListener('abort', look)
+    look()
+  })
