@@ -14,6 +14,7 @@ export type {
 export type { OpenCodeEvent } from './event-stream.ts'
 export { newMessageId, type OpenCodeMessageId, partId } from './ids.ts'
 export type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+export * from './narration.ts'
 export { type RemoteServerOptions, remoteServer } from './remote-server.ts'
 export type { ResyncReason, Watch, WatchListener, WatchMessage } from './router.ts'
 export { permissionRules, type StandingReply, standingReply } from './rules.ts'

@@ -1,0 +1,43 @@
+// An error of OpenCode's (on a message, or of a session.error event) in our codes.
+
+import type { AssistantMessage } from '@opencode-ai/sdk/v2'
+import type { ErrorCode, TaskError } from '@switchyard/contracts'
+import { ERRORS } from '@switchyard/contracts'
+import { oneLine } from './words.ts'
+
+export type OpenCodeFailure = NonNullable<AssistantMessage['error']>
+
+const MAX_MESSAGE = 500
+
+/** `retryable` says whether the same task may succeed later as it is. An abort has no code of its own: ask `summariseTurn`. */
+export const errorOf = (error: OpenCodeFailure | undefined): TaskError => {
+  if (!error) return taskError('opencode_error', '')
+  switch (error.name) {
+    case 'ProviderAuthError':
+      return taskError('provider_auth', error.data.message)
+    case 'MessageOutputLengthError':
+      return taskError('output_limit', 'the model’s answer was cut at its output limit')
+    case 'ContextOverflowError':
+    case 'ContentFilterError':
+      return taskError('model_error', error.data.message, false)
+    case 'StructuredOutputError':
+      return taskError('model_error', error.data.message)
+    case 'APIError': {
+      const { statusCode, message, isRetryable } = error.data
+      if (statusCode === 401 || statusCode === 403) return taskError('provider_auth', message)
+      return taskError('model_error', statusCode === undefined ? message : `${statusCode}: ${message}`, isRetryable)
+    }
+    case 'MessageAbortedError':
+    case 'UnknownError':
+      return taskError('opencode_error', error.data.message)
+    // A newer server may know more errors than its SDK.
+    default:
+      return taskError('opencode_error', JSON.stringify(error))
+  }
+}
+
+const taskError = (code: ErrorCode, message: string, retryable: boolean = ERRORS[code].retryable): TaskError => ({
+  code,
+  message: oneLine(message, MAX_MESSAGE) || 'no reason given',
+  retryable,
+})
