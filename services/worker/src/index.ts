@@ -1,1 +1,3 @@
-export {}
+// The worker as a part of a process, for the embedded way.
+
+export { startWorker, type Worker, type WorkerDeps } from './worker.ts'

@@ -1,0 +1,65 @@
+// The worker as a process of its own, in the stack.
+
+import { createLogger, loadConfig } from '@switchyard/config'
+import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import { createBus, TaskQueue } from '@switchyard/queue'
+import { Records } from '@switchyard/records'
+import { serveHealth } from './health.ts'
+import { startWorker } from './worker.ts'
+
+/** A stop that takes longer than this is not waited for, ms: the tasks are anyone's by then. */
+const STOP_MS = 15_000
+
+const required = (value: string | undefined, name: string): string => {
+  if (value) return value
+  throw new SwitchyardError('configuration_invalid', `${name} is not set; a worker of its own needs it`)
+}
+
+const main = async (): Promise<void> => {
+  const config = loadConfig()
+  const logger = createLogger(config, 'worker')
+  const redisUrl = required(config.redisUrl, 'REDIS_URL')
+  const records = new Records({
+    connectionString: required(config.databaseUrl, 'DATABASE_URL'),
+    applicationName: 'switchyard-worker',
+    // Every run may hold a repository's lock while others write.
+    max: config.worker.maxConcurrentTasks + 10,
+    onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
+  })
+  await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
+  await records.migrate()
+  const server = OpenCodeServer.start({
+    launcher: remoteServer({
+      url: required(config.opencode.url, 'OPENCODE_SERVER_URL'),
+      password: config.opencode.password ?? '',
+    }),
+    healthCheckIntervalMs: config.opencode.healthCheckIntervalMs,
+    maxRetries: config.opencode.maxRetries,
+    retryDelayMs: config.opencode.retryDelayMs,
+    logger,
+  })
+  const queue = new TaskQueue({ redisUrl }, logger)
+  const bus = createBus(redisUrl, logger)
+  const worker = await startWorker({ config, records, connection: { redisUrl }, queue, bus, server, logger })
+  const health = serveHealth(config.worker.port, worker, server)
+
+  const stop = async (signal: string) => {
+    logger.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), STOP_MS).unref()
+    await worker.close()
+    await health.close()
+    await server.close()
+    await bus.close()
+    await queue.close()
+    await records.close()
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+}
+
+main().catch((error: unknown) => {
+  if (isSwitchyardError(error)) process.stderr.write(`${error.code}: ${error.message}\n${error.hint}\n`)
+  else process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,95 @@
+// The record of the task that a run owns: every write carries the run's generation, and is told to the readers.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { isSwitchyardError, isTerminal, type NewEvent, SwitchyardError } from '@switchyard/contracts'
+import type { Bus } from '@switchyard/queue'
+import { type Advanced, advance, type Change, findTaskRow, type Records, type TaskRow } from '@switchyard/records'
+import type { Logger } from 'pino'
+
+export type RunChange = Omit<Change, 'taskId' | 'generation'>
+
+const RETRY_MS = { first: 200, most: 2_000 } as const
+
+export class RunRecord {
+  readonly #records: Records
+  readonly #bus: Bus
+  readonly #logger: Logger
+  readonly #generation: number
+  #row: TaskRow
+  /** Source keys that are in the record for sure: what was told is not sent again. */
+  readonly #told = new Set<string>()
+
+  constructor(records: Records, bus: Bus, logger: Logger, taken: TaskRow) {
+    this.#records = records
+    this.#bus = bus
+    this.#logger = logger
+    this.#row = taken
+    this.#generation = taken.generation
+  }
+
+  get db(): Records['db'] {
+    return this.#records.db
+  }
+
+  /** The row as this run last saw it. */
+  get row(): TaskRow {
+    return this.#row
+  }
+
+  /**
+   * Writes a change, waiting for a database that is away: what happened in the session stays true meanwhile.
+   *
+   * @returns null where the change's own conditions (`from`, `messagesSent`) were not met.
+   * @throws SwitchyardError `stale_owner` where the task has another owner or has ended.
+   */
+  async tryWrite(change: RunChange): Promise<Advanced | null> {
+    const advanced = await this.#patiently(() =>
+      advance(this.#records.db, { ...change, taskId: this.#row.id, generation: this.#generation }),
+    )
+    if (!advanced) {
+      await this.refresh()
+      return null
+    }
+    this.#row = advanced.task
+    if (advanced.events.length > 0) this.#bus.publishTask(this.#row.id, { kind: 'events', events: advanced.events })
+    else if (change.to) this.#bus.publishTask(this.#row.id, { kind: 'changed' })
+    return advanced
+  }
+
+  /** As `tryWrite`, for a change without conditions of its own. */
+  async write(change: RunChange): Promise<void> {
+    if (await this.tryWrite(change)) return
+    throw new SwitchyardError('stale_owner', `the task is ${this.#row.status}, it cannot become ${change.to ?? 'that'}`)
+  }
+
+  async append(events: readonly NewEvent[]): Promise<void> {
+    const news = events.filter((event) => event.source_key === undefined || !this.#told.has(event.source_key))
+    if (news.length === 0) return
+    await this.write({ events: news })
+    for (const event of news) if (event.source_key !== undefined) this.#told.add(event.source_key)
+  }
+
+  /** Reads the row again. @throws SwitchyardError `stale_owner` */
+  async refresh(): Promise<TaskRow> {
+    const row = await this.#patiently(() => findTaskRow(this.#records.db, this.#row.id))
+    if (!row || row.generation !== this.#generation || isTerminal(row.status))
+      throw new SwitchyardError(
+        'stale_owner',
+        `generation ${this.#generation} of ${this.#row.id} is no longer the owner`,
+      )
+    this.#row = row
+    return row
+  }
+
+  async #patiently<T>(call: () => Promise<T>): Promise<T> {
+    for (let wait: number = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
+      try {
+        return await call()
+      } catch (error) {
+        if (!isSwitchyardError(error, 'database_unavailable')) throw error
+        this.#logger.warn({ task_id: this.#row.id, err: error.message }, 'the database is away, waiting to write')
+        await delay(wait * (0.5 + Math.random() / 2))
+      }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// The OpenCode session of a task: made once, found again by a later owner, prompted once.
+
+import { isSwitchyardError } from '@switchyard/contracts'
+import { type OpenCodeServer, permissionRules, type SessionRef } from '@switchyard/opencode'
+import type { RunRecord } from './record.ts'
+import type { PromptOptions } from './steering.ts'
+
+const CONTINUE =
+  'The previous turn was interrupted before it ended. Look at the state of the working directory, then continue the task ' +
+  'from where it stopped. Do not repeat what is done already.'
+
+const titleOf = (record: RunRecord): string =>
+  `${record.row.id} ${record.row.description.split('\n', 1)[0]?.slice(0, 60) ?? ''}`.trim()
+
+/**
+ * The task's session: the recorded one, else one that an earlier owner made and did not come to record, else a new one.
+ * Every task has its directory for itself, so its title tells the session apart.
+ */
+export const openSession = async (
+  record: RunRecord,
+  server: OpenCodeServer,
+  directory: string,
+): Promise<SessionRef> => {
+  const { row } = record
+  if (row.session_id !== null && (await isThere(server, { sessionId: row.session_id, directory })))
+    return { sessionId: row.session_id, directory }
+  const orphan =
+    row.attempt > 1 && row.session_id === null
+      ? (await server.client.sessions(directory)).find((session) => session.title.startsWith(row.id))
+      : undefined
+  const sessionId =
+    orphan?.id ??
+    (
+      await server.client.createSession({
+        directory,
+        title: titleOf(record),
+        permission: permissionRules(row.permissions),
+      })
+    ).id
+  return { sessionId, directory }
+}
+
+const isThere = async (server: OpenCodeServer, place: SessionRef): Promise<boolean> => {
+  try {
+    await server.client.session(place)
+    return true
+  } catch (error) {
+    if (isSwitchyardError(error, 'session_lost')) return false
+    throw error
+  }
+}
+
+/** Sends the prompt whose id is on the record, unless the session has it already. */
+export const promptOnce = async (
+  record: RunRecord,
+  server: OpenCodeServer,
+  place: SessionRef,
+  options: PromptOptions,
+  mayBeThere: boolean,
+): Promise<void> => {
+  const { prompt_id: messageId, recoveries, description } = record.row
+  if (messageId === null) throw new Error('a prompt id is recorded before a prompt is sent')
+  if (mayBeThere && (await server.client.message({ ...place, messageId }))) return
+  await server.client.promptAsync({ ...place, ...options, messageId, text: recoveries > 0 ? CONTINUE : description })
+}

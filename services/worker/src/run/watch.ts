@@ -1,0 +1,274 @@
+// Watches a session until its turn has ended: events become the record's events, the state is read again after every
+// reconnect, asks and messages are passed on, and a turn whose server was lost is taken up again.
+
+import type { SessionStatus } from '@opencode-ai/sdk/v2'
+import { isSwitchyardError, type NewEvent, SwitchyardError } from '@switchyard/contracts'
+import {
+  narrateStatus,
+  newMessageId,
+  type OpenCodeServer,
+  type SessionRef,
+  type WatchMessage,
+} from '@switchyard/opencode'
+import type { Bus } from '@switchyard/queue'
+import { countDelivered } from '@switchyard/records'
+import type { Logger } from 'pino'
+import { type Ending, failure } from './ending.ts'
+import { type Interrupt, Interrupted } from './interrupt.ts'
+import { fingerprint, type Judgement, judge } from './judgement.ts'
+import { Mailbox } from './mailbox.ts'
+import type { RunRecord } from './record.ts'
+import type { Requests } from './requests.ts'
+import { promptOnce } from './session.ts'
+import { deliverMessages, type PromptOptions } from './steering.ts'
+import { type Found, Transcript } from './transcript.ts'
+
+type Signal =
+  | WatchMessage
+  | { readonly kind: 'command' }
+  /** The mailbox overflowed, or the server was away: read everything again. */
+  | { readonly kind: 'stale' }
+
+/**
+ * Writes the end. With `messagesSent` it refuses, and returns false, where callers have sent more messages than these:
+ * the turn goes on with them.
+ */
+export type Finish = (ending: Ending, found: Found, messagesSent?: number) => Promise<boolean>
+
+export type WatchDeps = {
+  readonly record: RunRecord
+  readonly server: OpenCodeServer
+  readonly bus: Bus
+  readonly requests: Requests
+  readonly place: SessionRef
+  readonly options: PromptOptions
+  readonly interrupt: Interrupt
+  readonly finish: Finish
+  readonly logger: Logger
+}
+
+/** Without any signal the state is looked at this often, ms: a signal may be lost. */
+const TICK_MS = 3_000
+/** Two looks this far apart, ms, must agree before a turn counts as broken off. */
+const SECOND_LOOK_MS = 1_500
+const MAILBOX = 5_000
+const MAX_RECOVERIES = 5
+
+const isBusy = (status: SessionStatus | undefined): boolean => status !== undefined && status.type !== 'idle'
+
+export class Watch {
+  readonly #deps: WatchDeps
+  readonly #transcript: Transcript
+  readonly #mailbox = new Mailbox<Signal>(MAILBOX, { kind: 'stale' })
+  /** What the last look saw, and when: a turn that looks broken off must look so twice. */
+  #brokenOff: { readonly seen: string; readonly at: number } | null = null
+  #sessionError: unknown = null
+  #rejected = false
+
+  constructor(deps: WatchDeps) {
+    this.#deps = deps
+    this.#transcript = new Transcript(deps.server, deps.place)
+  }
+
+  /** Something was written for this task: look at the record. */
+  command(): void {
+    this.#mailbox.put({ kind: 'command' })
+  }
+
+  /**
+   * Resolves when the end is written.
+   *
+   * @param mayBePrompted - the prompt may have been sent by an earlier owner.
+   * @throws Interrupted by the run's interrupt; SwitchyardError `stale_owner` where another has the task.
+   */
+  async untilEnd(mayBePrompted: boolean): Promise<void> {
+    const { server, place, record, options, interrupt } = this.#deps
+    // Subscribed before the prompt is sent: nothing of the turn is missed.
+    const isNew = !mayBePrompted
+    const watching = server.watch(place.sessionId, place.directory, (signal) => this.#mailbox.put(signal), { isNew })
+    try {
+      await this.#reachServer(async () => {
+        await watching.established
+        await promptOnce(record, server, place, options, mayBePrompted)
+      })
+      let look = mayBePrompted
+      for (;;) {
+        const signals = await this.#mailbox.take(this.#brokenOff ? SECOND_LOOK_MS : TICK_MS, interrupt.signal)
+        if (interrupt.reason) throw new Interrupted(interrupt.reason)
+        const ended = await this.#reachServer(() => this.#turn(signals, look || signals.length === 0))
+        look = false
+        if (ended) return
+      }
+    } finally {
+      watching.close()
+    }
+  }
+
+  /** A server that is away is waited for; what was missed is read when it is back. */
+  async #reachServer<T>(call: () => Promise<T>): Promise<T> {
+    const { server, interrupt, logger, record } = this.#deps
+    for (;;) {
+      try {
+        return await call()
+      } catch (error) {
+        if (interrupt.reason) throw new Interrupted(interrupt.reason)
+        if (!isSwitchyardError(error, 'opencode_unavailable')) throw error
+        logger.warn({ task_id: record.row.id, err: error.message }, 'the OpenCode server is away')
+        this.#mailbox.put({ kind: 'stale' })
+        await server.ready({ signal: interrupt.signal })
+      }
+    }
+  }
+
+  async #turn(signals: readonly Signal[], look: boolean): Promise<boolean> {
+    const events: NewEvent[] = []
+    let readAll = false
+    let mayHaveEnded = look
+    let asked = look
+    let told = look
+    for (const signal of signals) {
+      if (signal.kind === 'command') told = true
+      else if (signal.kind !== 'event') readAll = true
+      else {
+        const { event } = signal
+        const news = this.#take(event)
+        if (news === null) readAll = true
+        else events.push(...news)
+        if (event.type === 'session.idle' || event.type === 'session.error') mayHaveEnded = true
+        if (event.type.startsWith('permission.') || event.type.startsWith('question.')) asked = true
+      }
+    }
+    const { record, requests, server, place, options } = this.#deps
+    await record.append(events)
+    let found: Found | null = null
+    if (readAll) {
+      found = await this.#transcript.read(this.#deps.interrupt.signal)
+      await record.append(this.#transcript.tellAll(found))
+    }
+    if (told || readAll) {
+      const row = await record.refresh()
+      if (row.cancel_requested_at) this.#deps.interrupt.raise('cancel')
+      else if (row.pause_requested_at) this.#deps.interrupt.raise('pause')
+      if (this.#deps.interrupt.reason) throw new Interrupted(this.#deps.interrupt.reason)
+      await deliverMessages(record, server, place, options)
+    }
+    if (asked || told || readAll) await requests.settle(this.#transcript.sessionIds)
+    return mayHaveEnded || readAll ? await this.#whetherEnded() : false
+  }
+
+  /** Takes one stream event; null where the state must be read again to understand it. */
+  #take(event: Extract<WatchMessage, { kind: 'event' }>['event']): readonly NewEvent[] | null {
+    const { record, bus } = this.#deps
+    switch (event.type) {
+      case 'message.updated':
+        this.#transcript.addMessage(event.properties.info)
+        return []
+      case 'message.part.updated':
+        this.#brokenOff = null
+        return this.#transcript.tell(event.properties.part)
+      case 'message.part.delta': {
+        const { sessionID, partID, field, delta } = event.properties
+        bus.publishTask(record.row.id, {
+          kind: 'delta',
+          delta: { task_id: record.row.id, session_id: sessionID, part_id: partID, field, delta },
+        })
+        return []
+      }
+      case 'session.created':
+      case 'session.updated':
+        this.#transcript.addChild(event.properties.info.id, event.properties.info.title)
+        return []
+      case 'session.status':
+        return narrateStatus(event.properties.sessionID, event.properties.status)
+      case 'session.error':
+        if (event.properties.sessionID && this.#transcript.isRoot(event.properties.sessionID))
+          this.#sessionError = event.properties.error
+        return []
+      case 'permission.replied':
+        this.#rejected ||= event.properties.reply === 'reject'
+        return []
+      default:
+        return []
+    }
+  }
+
+  async #whetherEnded(): Promise<boolean> {
+    const { server, place, record } = this.#deps
+    const busy = await server.client.statuses(place.directory)
+    // A subagent in the background speaks to its parent when it is done: the turn is over when all are idle.
+    for (const id of this.#transcript.sessionIds) if (isBusy(busy[id])) return this.#goesOn()
+    const found = await this.#transcript.read(this.#deps.interrupt.signal)
+    await record.append(this.#transcript.tellAll(found))
+    const judgement = judge(found.root)
+    if (judgement.kind === 'completed') return await this.#completed(found)
+    const ending = this.#endingOf(judgement, found)
+    if (ending) return await this.#deps.finish(ending, found)
+    return await this.#secondLook(found)
+  }
+
+  #goesOn(): false {
+    this.#brokenOff = null
+    return false
+  }
+
+  async #completed(found: Found): Promise<boolean> {
+    const { record, server, place, options } = this.#deps
+    if ((await deliverMessages(record, server, place, options)) > 0) return this.#goesOn()
+    const delivered = await countDelivered(record.db, record.row.id)
+    return await this.#deps.finish({ status: 'completed', error: null }, found, delivered)
+  }
+
+  #endingOf(judgement: Judgement, found: Found): Ending | null {
+    const last = found.root.findLast((message) => message.info.role === 'assistant')?.info
+    switch (judgement.kind) {
+      case 'failed': {
+        const error = errorOf(last?.role === 'assistant' ? last.error : undefined)
+        return failure(error.code, error.message)
+      }
+      case 'halted':
+        return this.#rejected
+          ? failure('request_rejected', 'the agent stopped because a permission was rejected')
+          : null
+      case 'unanswered': {
+        if (!this.#sessionError) return null
+        const error = errorOf(this.#sessionError)
+        return failure(error.code, error.message)
+      }
+      default:
+        return null
+    }
+  }
+
+  /** A turn that is idle and not complete: looked at twice, then taken up again. */
+  async #secondLook(found: Found): Promise<false> {
+    const seen = fingerprint(found.root)
+    if (this.#brokenOff?.seen !== seen) {
+      this.#brokenOff = { seen, at: Date.now() }
+      return false
+    }
+    if (Date.now() - this.#brokenOff.at < SECOND_LOOK_MS) return false
+    this.#brokenOff = null
+    await this.#takeUp(judge(found.root))
+    return false
+  }
+
+  async #takeUp(judgement: Judgement): Promise<void> {
+    const { record, server, place, options } = this.#deps
+    const { recoveries } = record.row
+    if (recoveries >= MAX_RECOVERIES)
+      throw new SwitchyardError('attempts_exhausted', `the turn was interrupted ${recoveries} times`)
+    const promptId = newMessageId()
+    await record.write({
+      set: { prompt_id: promptId, recoveries: recoveries + 1 },
+      events: [
+        {
+          type: 'task_recovered',
+          message: 'the turn was interrupted; it continues in the same session',
+          source_key: `recovered:${promptId}`,
+          data: { recovery: recoveries + 1, of: MAX_RECOVERIES, found: judgement.kind },
+        },
+      ],
+    })
+    await promptOnce(record, server, place, options, false)
+  }
+}

@@ -1,0 +1,42 @@
+// Makes the directory that a task works in: a worktree of its project's shared clone, or a scratch repository.
+
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { SwitchyardError } from '@switchyard/contracts'
+import { createScratch, parseRepositoryUrl, type Repositories } from '@switchyard/git'
+import { findProject, type Records, type TaskRow } from '@switchyard/records'
+
+export type Workspace = { readonly directory: string; readonly branch: string; readonly baseCommit: string }
+
+export const workspaceDirectory = (workspacesDir: string, row: TaskRow): string =>
+  path.join(workspacesDir, 'tasks', row.id)
+
+export const branchOf = (row: TaskRow): string => row.branch ?? `switchyard/${row.id}`
+
+type Deps = { readonly records: Records; readonly repositories: Repositories; readonly workspacesDir: string }
+
+/** The identity of the task's project. @throws SwitchyardError `invalid_project` */
+export const identityOf = async (records: Records, projectId: string) => {
+  const project = await findProject(records.db, projectId)
+  if (!project) throw new SwitchyardError('invalid_project', `project ${projectId} is not known`)
+  return parseRepositoryUrl(project.url)
+}
+
+/**
+ * Safe to repeat after a crash: the same task gets the same directory, finished or made anew.
+ *
+ * @throws SwitchyardError of the `repository_*`, `branch_*` and disk codes.
+ */
+export const makeWorkspace = async (deps: Deps, row: TaskRow, signal: AbortSignal): Promise<Workspace> => {
+  const directory = workspaceDirectory(deps.workspacesDir, row)
+  await mkdir(path.dirname(directory), { recursive: true })
+  if (row.project_id === null) return await createScratch(directory, { signal })
+  const identity = await identityOf(deps.records, row.project_id)
+  await deps.repositories.fetch(identity, { signal })
+  return await deps.repositories.addWorktree(identity, {
+    directory,
+    branch: branchOf(row),
+    ...(row.base_commit ? { base: row.base_commit } : row.base_branch ? { base: row.base_branch } : {}),
+    signal,
+  })
+}

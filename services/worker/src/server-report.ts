@@ -1,0 +1,66 @@
+// Reports what the OpenCode server offers and how it does, for the api's checks and /health.
+
+import type { OpenCodeServer } from '@switchyard/opencode'
+import { type Records, reportServer, type ServerCatalog } from '@switchyard/records'
+import type { Logger } from 'pino'
+
+const INTERVAL_MS = 5_000
+/** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
+const CATALOG_MS = 60_000
+
+export type ServerReport = { readonly stop: () => Promise<void> }
+
+export const startServerReport = (
+  records: Records,
+  server: OpenCodeServer,
+  directory: string,
+  logger: Logger,
+): ServerReport => {
+  let catalog: ServerCatalog | null = null
+  let catalogAt = 0
+  let busy: Promise<void> | null = null
+
+  const readCatalog = async () => {
+    if (server.state().status !== 'up' || Date.now() - catalogAt < CATALOG_MS) return
+    const found = await server.client.catalog(directory)
+    catalog = {
+      providers: found.providers.map(({ id, models }) => ({ id, models: models.map((model) => model.id) })),
+      agents: found.agents.map((agent) => agent.name),
+      default_model: found.defaultModel,
+    }
+    catalogAt = Date.now()
+  }
+
+  const report = async () => {
+    await readCatalog().catch((error: Error) => logger.debug({ err: error.message }, 'the catalog was not read'))
+    const { status, version, error } = server.state()
+    await reportServer(records.db, {
+      id: server.id,
+      state: status,
+      version: version ?? null,
+      detail: error?.message ?? null,
+      catalog,
+    })
+  }
+
+  const reportNow = () => {
+    busy ??= report()
+      .catch((error: Error) => logger.warn({ err: error.message }, 'the server report was not written'))
+      .finally(() => {
+        busy = null
+      })
+  }
+  const timer = setInterval(reportNow, INTERVAL_MS)
+  const off = server.onState(() => {
+    catalogAt = 0
+    reportNow()
+  })
+  reportNow()
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      off()
+      await busy
+    },
+  }
+}

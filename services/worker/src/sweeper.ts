@@ -1,0 +1,67 @@
+// Finds open tasks that nobody works on and puts them back into the queue; ends those whose deadline has passed.
+// It touches only tasks without a living owner, so it can never fail a healthy one.
+
+import type { Status } from '@switchyard/contracts'
+import type { Bus, TaskQueue } from '@switchyard/queue'
+import { advance, findOverdue, findUnowned, type Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+
+const INTERVAL_MS = 1_000
+/** Tasks that wait in the queue are offered to it again more rarely: their jobs are there unless the queue lost them. */
+const WAITING_EVERY = 10
+/** Younger rows are on their way into the queue. */
+const GRACE_MS = 2_000
+const BATCH = 500
+
+const ABANDONED: readonly Status[] = ['preparing', 'running', 'input_required']
+
+export type Sweeper = { readonly stop: () => Promise<void> }
+
+type Deps = { readonly records: Records; readonly queue: TaskQueue; readonly bus: Bus; readonly logger: Logger }
+
+const requeue = async ({ records, queue }: Deps, statuses: readonly Status[]): Promise<void> => {
+  const tasks = await findUnowned(records.db, statuses, GRACE_MS, BATCH)
+  if (tasks.length > 0) await queue.addAll(tasks)
+}
+
+const endOverdue = async ({ records, bus, logger }: Deps): Promise<void> => {
+  for (const task of await findOverdue(records.db, BATCH)) {
+    // One that has a session is ended by the worker that takes it next: the session must be stopped first.
+    if (task.started_at && task.status !== 'paused') continue
+    const message = task.status === 'paused' ? 'paused past its deadline' : 'no worker took it before its deadline'
+    const ended = await advance(records.db, {
+      taskId: task.id,
+      generation: null,
+      from: [task.status],
+      to: 'timeout',
+      set: { completed_at: new Date(), error: { code: 'task_timeout', message, retryable: true } },
+      events: [{ type: 'task_timeout', message, data: { code: 'task_timeout' }, source_key: 'end' }],
+    })
+    if (!ended) continue
+    bus.publishTask(task.id, { kind: 'events', events: ended.events })
+    logger.info({ task_id: task.id }, message)
+  }
+}
+
+export const startSweeper = (deps: Deps): Sweeper => {
+  let running: Promise<void> | null = null
+  let round = 0
+  const sweep = async () => {
+    await requeue(deps, ABANDONED)
+    if (round++ % WAITING_EVERY === 0) await requeue(deps, ['queued'])
+    await endOverdue(deps)
+  }
+  const timer = setInterval(() => {
+    running ??= sweep()
+      .catch((error: Error) => deps.logger.warn({ err: error.message }, 'the sweep was cut short'))
+      .finally(() => {
+        running = null
+      })
+  }, INTERVAL_MS)
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      await running
+    },
+  }
+}

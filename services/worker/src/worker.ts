@@ -1,0 +1,84 @@
+// The worker: takes tasks from the queue, runs them on an OpenCode server, keeps their records.
+
+import { hostname } from 'node:os'
+import path from 'node:path'
+import type { Config } from '@switchyard/config'
+import { newWorkerId, type WorkerId } from '@switchyard/contracts'
+import { Repositories } from '@switchyard/git'
+import type { OpenCodeServer } from '@switchyard/opencode'
+import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
+import type { Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import { Runs } from './runs.ts'
+import { startServerReport } from './server-report.ts'
+import { startSweeper } from './sweeper.ts'
+
+export type WorkerDeps = {
+  readonly config: Pick<Config, 'home' | 'workspacesDir' | 'worker' | 'tasks'>
+  readonly records: Records
+  readonly connection: QueueConnection
+  readonly queue: TaskQueue
+  readonly bus: Bus
+  readonly server: OpenCodeServer
+  readonly logger: Logger
+}
+
+export type Worker = {
+  readonly id: WorkerId
+  /** Runs at this moment. */
+  readonly running: () => number
+  readonly heartbeat: Pick<Heartbeat, 'lastReport'>
+  /** Takes no more tasks and leaves the running ones, sessions and all, to the next worker. */
+  readonly close: () => Promise<void>
+}
+
+export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
+  const { config, records, bus, queue, server, logger } = deps
+  const id = newWorkerId()
+  const concurrency = config.worker.maxConcurrentTasks
+  const repositories = new Repositories({
+    mirrorsDir: path.join(config.home, 'mirrors'),
+    sharedDir: path.join(config.workspacesDir, 'repos'),
+    lock: (key, work) => records.withLock(`repository:${key}`, work),
+  })
+  const runs = new Runs(
+    {
+      records,
+      bus,
+      server,
+      repositories,
+      workspacesDir: config.workspacesDir,
+      defaultModel: config.tasks.defaultModel,
+      requestTimeoutMs: config.tasks.requestTimeoutMs,
+      logger,
+    },
+    id,
+  )
+  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency }, logger)
+  const report = startServerReport(records, server, config.workspacesDir, logger)
+  const offCommands = await bus.onCommand((command) => runs.command(command))
+  const sweeper = startSweeper({ records, queue, bus, logger })
+  const worker = new TaskWorker({
+    connection: deps.connection,
+    concurrency,
+    process: (task) => runs.process(task),
+    logger,
+  })
+  await worker.start()
+  logger.info({ worker_id: id, concurrency, server: server.id }, 'worker ready')
+  return {
+    id,
+    running: () => runs.count,
+    heartbeat,
+    close: async () => {
+      runs.handOver()
+      await worker.close()
+      await sweeper.stop()
+      await report.stop()
+      offCommands()
+      await heartbeat.stop()
+      logger.info({ worker_id: id }, 'worker stopped')
+    },
+  }
+}
