@@ -1,6 +1,6 @@
 // The logger of every service: pino, one line an operation, secrets removed.
 
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 
 export type { Logger } from 'pino'
@@ -17,12 +17,22 @@ const REDACTED = [
   '*.env',
 ]
 
-/** @param service - `api`, `worker`, … : the field by which logs of one stack are told apart. */
-export const createLogger = (config: Pick<Config, 'log'>, service: string): Logger =>
-  pino({
-    level: config.log.level,
-    base: { service },
-    redact: { paths: REDACTED, censor: '[removed]' },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-  })
+/**
+ * @param service - `api`, `worker`, … : the field by which logs of one stack are told apart.
+ * @param destination - default: standard output.
+ */
+export const createLogger = (
+  config: Pick<Config, 'log'>,
+  service: string,
+  destination: DestinationStream = pino.destination(1),
+): Logger =>
+  pino(
+    {
+      level: config.log.level,
+      base: { service },
+      redact: { paths: REDACTED, censor: '[removed]' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  )

@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { lockHome } from './home-lock.ts'
 
-const FIXTURE = path.join(import.meta.dirname, 'home-lock.fixture.ts')
+const FIXTURE = fileURLToPath(new URL('./home-lock.fixture.ts', import.meta.url))
 
 describe('lockHome', () => {
   let home: string

@@ -1,3 +1,3 @@
-// The one-process way to run Switchyard, and its parts for tests, demo and benchmarks.
+// Switchyard in one process, and its database alone, for whoever starts them from code: demo, tests, benchmarks.
 
-export { type Postgres, startPostgres } from './postgres/postgres.ts'
+export { type Postgres, type PostgresOptions, startPostgres } from './postgres/postgres.ts'

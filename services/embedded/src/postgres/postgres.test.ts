@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -21,7 +22,7 @@ import { lockHome } from '../home-lock.ts'
 import { commandLine, isAlive } from '../processes.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 
-const FIXTURE = path.join(import.meta.dirname, 'run.fixture.ts')
+const FIXTURE = fileURLToPath(new URL('./run.fixture.ts', import.meta.url))
 const isRoot = process.getuid?.() === 0
 const logger = pino({ level: 'silent' })
 const WITHIN = { timeout: 15_000, interval: 20 }
@@ -37,7 +38,9 @@ const query = async (url: string, sql: string): Promise<unknown[]> => {
 }
 
 const mount = (directory: string, megabytes: number) =>
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0711`, 'none', directory], { stdio: 'pipe' })
+  execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0711`, 'none', directory], {
+    stdio: 'pipe',
+  })
 
 /** Whether this is a root that may mount, as most containers do not let theirs. */
 const canMount = (): boolean => {
@@ -45,7 +48,7 @@ const canMount = (): boolean => {
   const directory = mkdtempSync(path.join(tmpdir(), 'switchyard-mount-'))
   try {
     mount(directory, 1)
-    execFileSync('umount', [directory])
+    execFileSync('/bin/umount', [directory])
     return true
   } catch {
     return false
@@ -222,12 +225,12 @@ describe('startPostgres', () => {
     mount(home, 8)
     try {
       await expect(start()).rejects.toMatchObject({ code: 'disk_full' })
-      execFileSync('mount', ['-o', 'remount,size=200m', home])
+      execFileSync('/bin/mount', ['-o', 'remount,size=200m', home])
       const postgres = await start()
       expect(postgres.isNew).toBe(true)
       await postgres.stop()
     } finally {
-      execFileSync('umount', [home])
+      execFileSync('/bin/umount', [home])
     }
   })
 
@@ -264,13 +267,13 @@ describe('startPostgres', () => {
   })
 })
 
-/** The guard is the shell whose last argument is the server's pid. */
+/** The guard is the shell that has the server's pid among its arguments. */
 const guardOf = async (pid: number): Promise<number> => {
   for (const name of readdirSync('/proc')) {
     const candidate = Number(name)
     if (!Number.isInteger(candidate)) continue
     const args = await commandLine(candidate)
-    if (args.includes('switchyard-guard') && args.at(-1) === String(pid)) return candidate
+    if (args.includes('switchyard-guard') && args.includes(String(pid))) return candidate
   }
   throw new Error(`no guard of ${pid}`)
 }

@@ -24,6 +24,8 @@ const FIRST_BACKOFF_MS = 100
 export type PostgresOptions = {
   /** The directory to keep everything in. The caller holds its lock. */
   readonly home: string
+  /** Default 100. */
+  readonly maxConnections?: number
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Called once when the server has died and could not be brought back. */
   readonly onFailed?: (error: SwitchyardError) => void
@@ -67,7 +69,13 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
     await stopLeftOver(data)
     const log = openServerLog(path.join(home, 'logs', 'postgres.log'))
     closing.push(log.close)
-    const base = { postgres: binaries.postgres, data, account: location.account, log }
+    const base = {
+      postgres: binaries.postgres,
+      data,
+      maxConnections: options.maxConnections ?? 100,
+      account: location.account,
+      log,
+    }
     const { server, port } = await startOnFreePort(base, options.signal)
     const keeper = keepRunning(server, { ...base, port }, options)
     return {

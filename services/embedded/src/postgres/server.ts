@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import { diskFull, unwritable } from '../file-errors.ts'
+import { guardProcess } from '../guard.ts'
 import { endProcess } from '../processes.ts'
 import type { Account } from './account.ts'
-import { guardProcess } from './guard.ts'
 import type { ServerLog } from './server-log.ts'
 
 /** Recovery after a crash comes before ready; `max_wal_size` bounds it. */
@@ -17,6 +17,7 @@ export type ServerOptions = {
   readonly postgres: string
   readonly data: string
   readonly port: number
+  readonly maxConnections: number
   readonly account: Account
   readonly log: ServerLog
 }
@@ -39,7 +40,7 @@ export class RetryableStart extends Error {
 }
 
 /** A small server: durable like any, with buffers and processes for one machine's tasks. */
-const settings = (port: number): Readonly<Record<string, string>> => ({
+const settings = ({ port, maxConnections }: ServerOptions): Readonly<Record<string, string>> => ({
   listen_addresses: '127.0.0.1',
   port: String(port),
   // A socket's path may have 107 bytes; homes are longer than that.
@@ -52,7 +53,7 @@ const settings = (port: number): Readonly<Record<string, string>> => ({
   max_wal_size: '256MB',
   min_wal_size: '32MB',
   shared_buffers: '96MB',
-  max_connections: '100',
+  max_connections: String(maxConnections),
   jit: 'off',
   io_method: 'sync',
   // No parallel query: its shared memory lives in /dev/shm, of which a container has 64 MB.
@@ -77,7 +78,7 @@ const settings = (port: number): Readonly<Record<string, string>> => ({
  */
 export const startServer = async (options: ServerOptions, signal?: AbortSignal): Promise<Server> => {
   signal?.throwIfAborted()
-  const flags = Object.entries(settings(options.port)).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const flags = Object.entries(settings(options)).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawn(options.postgres, ['-D', options.data, ...flags], {
     ...options.account,
     cwd: '/',
@@ -98,7 +99,7 @@ export const startServer = async (options: ServerOptions, signal?: AbortSignal):
       if (line.includes('database system is ready to accept connections')) resolve(true)
     })
   })
-  const guard = child.pid === undefined ? undefined : guardProcess(child.pid)
+  const guard = child.pid === undefined ? undefined : guardProcess(child.pid, 'INT')
   void exited.then(() => guard?.close())
   const decided = new AbortController()
   const waiting = signal ? AbortSignal.any([signal, decided.signal]) : decided.signal
