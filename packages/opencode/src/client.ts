@@ -227,7 +227,9 @@ export const createClient = (options: ClientOptions) => {
 
     /** The root sessions of exactly this directory, the newest 100. */
     sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
-      call('list the sessions', 'always', given, (signal) => sdk().session.list({ directory, roots: true }, { signal })),
+      call('list the sessions', 'always', given, (signal) =>
+        sdk().session.list({ directory, roots: true }, { signal }),
+      ),
 
     /**
      * Gives the session a prompt and returns at once (10 to 40 ms). While a turn runs, the model reads it at its next step.

@@ -16,8 +16,6 @@ export class RunRecord {
   readonly #logger: Logger
   readonly #generation: number
   #row: TaskRow
-  /** Source keys that are in the record for sure: what was told is not sent again. */
-  readonly #told = new Set<string>()
 
   constructor(records: Records, bus: Bus, logger: Logger, taken: TaskRow) {
     this.#records = records
@@ -63,10 +61,7 @@ export class RunRecord {
   }
 
   async append(events: readonly NewEvent[]): Promise<void> {
-    const news = events.filter((event) => event.source_key === undefined || !this.#told.has(event.source_key))
-    if (news.length === 0) return
-    await this.write({ events: news })
-    for (const event of news) if (event.source_key !== undefined) this.#told.add(event.source_key)
+    if (events.length > 0) await this.write({ events })
   }
 
   /** Reads the row again. @throws SwitchyardError `stale_owner` */

@@ -2,7 +2,7 @@
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
-import { narratePart, type OpenCodeServer, type SessionMessage, type SessionRef } from '@switchyard/opencode'
+import { Narrator, type OpenCodeServer, type SessionMessage, type SessionRef } from '@switchyard/opencode'
 
 export type Found = {
   readonly root: readonly SessionMessage[]
@@ -12,6 +12,7 @@ export type Found = {
 export class Transcript {
   readonly #server: OpenCodeServer
   readonly #place: SessionRef
+  readonly #narrator = new Narrator()
   readonly #messages = new Map<string, Message>()
   /** Child sessions by id, with the title that says what they are for. */
   readonly #children = new Map<string, string>()
@@ -43,7 +44,7 @@ export class Transcript {
     const message = this.#messages.get(part.messageID)
     if (!message) return null
     const child = this.#children.get(part.sessionID)
-    return narratePart(part, message, {
+    return this.#narrator.part(part, message, {
       directory: this.#place.directory,
       ...(this.isRoot(part.sessionID) ? {} : { child: child ?? 'subagent' }),
     })

@@ -4,18 +4,23 @@
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type NewEvent, SwitchyardError } from '@switchyard/contracts'
 import {
+  errorOf,
   narrateStatus,
   newMessageId,
+  type OpenCodeFailure,
   type OpenCodeServer,
+  type SessionMessage,
   type SessionRef,
+  summariseTurn,
+  type TurnEnd,
+  type TurnSummary,
   type WatchMessage,
 } from '@switchyard/opencode'
 import type { Bus } from '@switchyard/queue'
 import { countDelivered } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { type Ending, failure } from './ending.ts'
+import type { Ending } from './ending.ts'
 import { type Interrupt, Interrupted } from './interrupt.ts'
-import { fingerprint, type Judgement, judge } from './judgement.ts'
 import { Mailbox } from './mailbox.ts'
 import type { RunRecord } from './record.ts'
 import type { Requests } from './requests.ts'
@@ -49,6 +54,12 @@ export type WatchDeps = {
 
 /** Without any signal the state is looked at this often, ms: a signal may be lost. */
 const TICK_MS = 3_000
+/** Tells whether two looks at a session saw the same state. */
+const fingerprint = (messages: readonly SessionMessage[]): string => {
+  const last = messages.at(-1)
+  return `${messages.length}:${last?.info.id ?? ''}:${last?.parts.length ?? 0}`
+}
+
 /** Two looks this far apart, ms, must agree before a turn counts as broken off. */
 const SECOND_LOOK_MS = 1_500
 const MAILBOX = 5_000
@@ -62,8 +73,7 @@ export class Watch {
   readonly #mailbox = new Mailbox<Signal>(MAILBOX, { kind: 'stale' })
   /** What the last look saw, and when: a turn that looks broken off must look so twice. */
   #brokenOff: { readonly seen: string; readonly at: number } | null = null
-  #sessionError: unknown = null
-  #rejected = false
+  #sessionError: OpenCodeFailure | null = null
 
   constructor(deps: WatchDeps) {
     this.#deps = deps
@@ -182,10 +192,7 @@ export class Watch {
         return narrateStatus(event.properties.sessionID, event.properties.status)
       case 'session.error':
         if (event.properties.sessionID && this.#transcript.isRoot(event.properties.sessionID))
-          this.#sessionError = event.properties.error
-        return []
-      case 'permission.replied':
-        this.#rejected ||= event.properties.reply === 'reject'
+          this.#sessionError = event.properties.error ?? null
         return []
       default:
         return []
@@ -199,11 +206,11 @@ export class Watch {
     for (const id of this.#transcript.sessionIds) if (isBusy(busy[id])) return this.#goesOn()
     const found = await this.#transcript.read(this.#deps.interrupt.signal)
     await record.append(this.#transcript.tellAll(found))
-    const judgement = judge(found.root)
-    if (judgement.kind === 'completed') return await this.#completed(found)
-    const ending = this.#endingOf(judgement, found)
+    const summary = summariseTurn([found.root, ...found.children])
+    if (summary.end === 'finished') return await this.#completed(found)
+    const ending = this.#endingOf(summary)
     if (ending) return await this.#deps.finish(ending, found)
-    return await this.#secondLook(found)
+    return await this.#secondLook(found, summary.end)
   }
 
   #goesOn(): false {
@@ -218,29 +225,21 @@ export class Watch {
     return await this.#deps.finish({ status: 'completed', error: null }, found, delivered)
   }
 
-  #endingOf(judgement: Judgement, found: Found): Ending | null {
-    const last = found.root.findLast((message) => message.info.role === 'assistant')?.info
-    switch (judgement.kind) {
-      case 'failed': {
-        const error = errorOf(last?.role === 'assistant' ? last.error : undefined)
-        return failure(error.code, error.message)
-      }
+  #endingOf(summary: TurnSummary): Ending | null {
+    switch (summary.end) {
+      case 'failed':
       case 'halted':
-        return this.#rejected
-          ? failure('request_rejected', 'the agent stopped because a permission was rejected')
-          : null
-      case 'unanswered': {
-        if (!this.#sessionError) return null
-        const error = errorOf(this.#sessionError)
-        return failure(error.code, error.message)
-      }
+        return { status: 'failed', error: summary.error }
+      case 'unanswered':
+        // An unknown agent or model is told in this event alone.
+        return this.#sessionError ? { status: 'failed', error: errorOf(this.#sessionError) } : null
       default:
         return null
     }
   }
 
   /** A turn that is idle and not complete: looked at twice, then taken up again. */
-  async #secondLook(found: Found): Promise<false> {
+  async #secondLook(found: Found, end: TurnEnd): Promise<false> {
     const seen = fingerprint(found.root)
     if (this.#brokenOff?.seen !== seen) {
       this.#brokenOff = { seen, at: Date.now() }
@@ -248,11 +247,11 @@ export class Watch {
     }
     if (Date.now() - this.#brokenOff.at < SECOND_LOOK_MS) return false
     this.#brokenOff = null
-    await this.#takeUp(judge(found.root))
+    await this.#takeUp(end)
     return false
   }
 
-  async #takeUp(judgement: Judgement): Promise<void> {
+  async #takeUp(end: TurnEnd): Promise<void> {
     const { record, server, place, options } = this.#deps
     const { recoveries } = record.row
     if (recoveries >= MAX_RECOVERIES)
@@ -265,7 +264,7 @@ export class Watch {
           type: 'task_recovered',
           message: 'the turn was interrupted; it continues in the same session',
           source_key: `recovered:${promptId}`,
-          data: { recovery: recoveries + 1, of: MAX_RECOVERIES, found: judgement.kind },
+          data: { recovery: recoveries + 1, of: MAX_RECOVERIES, found: end },
         },
       ],
     })
