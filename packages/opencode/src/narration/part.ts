@@ -15,7 +15,7 @@ import type {
 import type { EventType, NewEvent } from '@switchyard/contracts'
 import { toUsage } from './summary.ts'
 import { changedFiles, exitCode, outcomeOf, subjectOf, type ToolCall } from './tool.ts'
-import { bounded, boundedObject, count, oneLine, relativePath } from './words.ts'
+import { bounded, boundedObject, count, oneLine, relativePath, withoutDirectory } from './words.ts'
 
 /** Where the part belongs. */
 export type NarrationContext = {
@@ -119,9 +119,9 @@ const narrateReasoning = (part: ReasoningPart, about: About): readonly NewEvent[
 
 const narrateTool = (part: ToolPart, about: About): readonly NewEvent[] => {
   const { state } = part
-  // Until it runs, its input is still being written.
-  if (state.status === 'pending') return []
   const refused = part.tool === 'invalid'
+  // Until it runs, its input is still being written; a call that is refused never runs.
+  if (state.status === 'pending' || (refused && state.status === 'running')) return []
   const call = toolCall(part, about.context.directory)
   const failed = refused || state.status === 'error'
   const error = state.status === 'error' ? state.error : text(state.input.error) || call.output
@@ -137,7 +137,7 @@ const narrateTool = (part: ToolPart, about: About): readonly NewEvent[] => {
 const toolMessage = (call: ToolCall, error: string | undefined, running: boolean): string => {
   const subject = oneLine(subjectOf(call), 160)
   if (running) return `${subject} …`
-  if (error !== undefined) return `${subject} → failed: ${error}`
+  if (error !== undefined) return `${subject} → failed: ${withoutDirectory(error, call.directory)}`
   const outcome = outcomeOf(call)
   if (outcome === '') return subject
   return IN_BRACKETS.has(call.tool) ? `${subject} (${outcome})` : `${subject} → ${outcome}`
@@ -152,7 +152,7 @@ const toolCall = (part: ToolPart, directory: string): ToolCall => {
     tool: refused || part.tool,
     input: refused === '' ? state.input : {},
     metadata: (state.status === 'pending' ? undefined : state.metadata) ?? {},
-    title: (state.status === 'running' || state.status === 'completed' ? state.title : undefined) ?? '',
+    title: refused === '' && (state.status === 'running' || state.status === 'completed') ? (state.title ?? '') : '',
     output: state.status === 'completed' ? state.output : '',
     directory,
   }
