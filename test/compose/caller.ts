@@ -18,7 +18,11 @@ export type Caller = {
   /** The record when the task has ended. */
   readonly ended: (taskId: string, timeoutMs?: number) => Promise<Task>
   /** Every numbered event from the stream until it closes, in the order in which they came. */
-  readonly follow: (taskId: string, timeoutMs?: number) => Promise<readonly TaskEvent[]>
+  readonly follow: (
+    taskId: string,
+    timeoutMs?: number,
+    onEvent?: (event: TaskEvent) => void,
+  ) => Promise<readonly TaskEvent[]>
 }
 
 const MINUTE = 60_000
@@ -44,7 +48,7 @@ export const createCaller = (url: string): Caller => {
         if (Date.now() > until) throw new Error(`task ${taskId} is still ${task.status}`)
       }
     },
-    follow: async (taskId, timeoutMs = 2 * MINUTE) => {
+    follow: async (taskId, timeoutMs = 2 * MINUTE, onEvent = () => {}) => {
       const response = await fetch(`${url}/tasks/${taskId}/events`, {
         headers: { accept: 'text/event-stream' },
         signal: AbortSignal.timeout(timeoutMs),
@@ -54,7 +58,10 @@ export const createCaller = (url: string): Caller => {
       const events: TaskEvent[] = []
       const parser = createParser({
         onEvent: ({ id, data }) => {
-          if (id !== undefined) events.push(taskEventSchema.parse(JSON.parse(data)))
+          if (id === undefined) return
+          const event = taskEventSchema.parse(JSON.parse(data))
+          events.push(event)
+          onEvent(event)
         },
       })
       for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) parser.feed(chunk)

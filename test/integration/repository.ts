@@ -1,0 +1,26 @@
+// A small git repository on disk, for tasks to work on.
+
+import { execFile } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+const IDENTITY = ['-c', 'user.name=Test', '-c', 'user.email=test@example.invalid']
+
+export const git = async (directory: string, ...args: string[]): Promise<string> =>
+  (await run('git', [...IDENTITY, ...args], { cwd: directory })).stdout.trim()
+
+/** A repository with one commit of these files on `main`. */
+export const makeRepository = async (directory: string, files: Readonly<Record<string, string>>): Promise<string> => {
+  await mkdir(directory, { recursive: true })
+  await git(directory, 'init', '--quiet', '--initial-branch=main')
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(directory, name)), { recursive: true })
+    await writeFile(path.join(directory, name), text)
+  }
+  await git(directory, 'add', '--all')
+  await git(directory, 'commit', '--quiet', '--message', 'Begin')
+  return directory
+}

@@ -1,0 +1,67 @@
+// The whole of Switchyard for a test file: api and worker over HTTP, the real OpenCode, the scripted model behind it.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { loadConfig } from '@switchyard/config'
+import { type Embedded, startEmbedded } from '@switchyard/embedded'
+import { createDatabase, opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
+import { pino } from 'pino'
+import { type Caller, createCaller } from '../compose/caller.ts'
+import { startRedis } from './redis.ts'
+
+export type Backend = 'postgres' | 'redis'
+
+export type System = {
+  readonly url: string
+  readonly caller: Caller
+  readonly model: ScriptedModel
+  readonly switchyard: Embedded
+  readonly home: string
+  readonly databaseUrl: string
+  readonly close: () => Promise<void>
+}
+
+/** @param env - further variables, as an operator would set them. */
+export const startSystem = async (backend: Backend, env: Readonly<Record<string, string>> = {}): Promise<System> => {
+  const closing: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const home = await mkdtemp(path.join(tmpdir(), 'switchyard-test-'))
+    closing.push(() => rm(home, { recursive: true, force: true }))
+    const database = await createDatabase()
+    closing.push(database.drop)
+    const redis = backend === 'redis' ? await startRedis() : undefined
+    if (redis) closing.push(redis.stop)
+    const model = await startScriptedModel()
+    closing.push(model.close)
+    const config = loadConfig({
+      PATH: process.env.PATH,
+      HOME: home,
+      PORT: '0',
+      SWITCHYARD_HOME: home,
+      DATABASE_URL: database.url,
+      REDIS_URL: redis?.url,
+      OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(model.url)),
+      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      ...env,
+    })
+    const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })
+    const switchyard = await startEmbedded({ config, logger })
+    closing.push(() => switchyard.close())
+    return {
+      url: switchyard.url,
+      caller: createCaller(switchyard.url),
+      model,
+      switchyard,
+      home,
+      databaseUrl: database.url,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
