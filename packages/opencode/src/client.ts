@@ -265,7 +265,7 @@ export const createClient = (options: ClientOptions) => {
         ),
       ),
 
-    /** @returns undefined when the session has no such message: the prompt with this id never arrived. */
+    /** @returns undefined when there is no such message, in a session that is lost too: this prompt never arrived. */
     message: async (
       { sessionId, directory, messageId }: SessionRef & { readonly messageId: string },
       given: CallOptions = {},

@@ -22,6 +22,12 @@ export type StreamListener = {
 /** `watchdog`: no bytes for too long, though heartbeats come every 10 s. `closed`: the connection ended or broke. */
 export type Disconnect = 'watchdog' | 'closed'
 
+/**
+ * Milliseconds until the server must have begun to answer. A request that comes between its "listening" and its "serving"
+ * is never answered; a busy server that takes longer is simply asked again.
+ */
+const CONNECT_MS = 5_000
+
 export type EventStreamOptions = {
   /** Resolves with the server as it runs now, waiting for one if need be; rejects only when the signal fires. */
   readonly endpoint: (signal: AbortSignal) => Promise<Endpoint>
@@ -66,7 +72,9 @@ export const openEventStream = (options: EventStreamOptions): EventStream => {
       const endpoint = await options.endpoint(signal)
       timer.refresh()
       const parser = createSseParser((data) => dispatch(data))
-      for await (const chunk of await subscribe(endpoint, signal)) {
+      const connecting = setTimeout(() => cut.abort(), CONNECT_MS)
+      const chunks = await subscribe(endpoint, signal).finally(() => clearTimeout(connecting))
+      for await (const chunk of chunks) {
         timer.refresh()
         options.heard()
         parser.push(chunk)

@@ -32,7 +32,7 @@ export const probe = async (
     })
     body = await response.text()
   } catch (cause) {
-    throw toUnavailable(cause, endpoint.url, { refused: isConnectionRefused(cause) })
+    throw toUnavailable(cause, endpoint.url, { refused: isConnectionRefused(cause), timedOut: timeout.aborted })
   }
   if (response.status === 401) {
     throw new SwitchyardError('opencode_unavailable', `${endpoint.url} does not accept the password`, {

@@ -1,15 +1,21 @@
 // A server that Compose, dockerode or a person started: it is found and watched, never started or stopped.
 
-import type { RunningServer, ServerLauncher } from './launcher.ts'
+import { isSwitchyardError } from '@switchyard/contracts'
+import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 import { probe } from './probe.ts'
 
 export type RemoteServerOptions = {
   /** Base URL, such as `http://opencode:4096`. */
   readonly url: string
   readonly password: string
-  /** Milliseconds for one health check; default 10 s, since a busy server may stall for several. */
-  readonly healthTimeoutMs?: number
 }
+
+/**
+ * Milliseconds of the tries, one after another: the first is short, because a request that comes between the server's
+ * "listening" and its "serving" is never answered; the last is long, because a busy server may stall for 3 to 6 s.
+ */
+const TRIES_MS = [1_000, 2_000] as const
+const LAST_TRY_MS = 8_000
 
 /** A launcher for a server that is there already. */
 export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
@@ -19,7 +25,7 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
     kind: 'remote',
     id: url,
     launch: async ({ signal }): Promise<RunningServer> => {
-      const { version } = await probe(endpoint, { timeoutMs: options.healthTimeoutMs ?? 10_000, signal })
+      const { version } = await patientProbe(endpoint, signal)
       return {
         ...endpoint,
         version,
@@ -30,4 +36,16 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
       }
     },
   }
+}
+
+const patientProbe = async (endpoint: Endpoint, signal: AbortSignal): Promise<{ readonly version: string }> => {
+  for (const timeoutMs of TRIES_MS) {
+    try {
+      return await probe(endpoint, { timeoutMs, signal })
+    } catch (error) {
+      const isSlow = isSwitchyardError(error) && error.context.timedOut === true
+      if (!isSlow || signal.aborted) throw error
+    }
+  }
+  return probe(endpoint, { timeoutMs: LAST_TRY_MS, signal })
 }

@@ -123,7 +123,11 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
           )
         }
       },
-      disconnected: () => announce(),
+      disconnected: () => {
+        // A server that restarts between two health checks is caught while it is away, and counted.
+        supervisor.checkNow()
+        announce()
+      },
     },
   })
 

@@ -47,6 +47,8 @@ export type Supervisor = {
   readonly onState: (listener: (state: ServerState) => void) => () => void
   /** A sign of life that came another way, such as bytes on the event stream. */
   readonly heard: () => void
+  /** Does the next health check at once: a reason to doubt came another way, such as the end of the event stream. */
+  readonly checkNow: () => void
   readonly close: () => Promise<void>
 }
 
@@ -62,6 +64,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   const listeners = new Set<(state: ServerState) => void>()
   const backoff = createBackoff({ baseMs: options.retryDelayMs, maxMs: options.maxRetryDelayMs })
   let running: Running | undefined
+  let hurry = new AbortController()
   let state: ServerState = {
     status: 'starting',
     epoch: 0,
@@ -137,7 +140,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     })
     const signal = AbortSignal.any([closing.signal, ended.signal])
     while (!signal.aborted) {
-      await sleep(options.healthCheckIntervalMs, signal)
+      hurry = new AbortController()
+      await sleep(options.healthCheckIntervalMs, AbortSignal.any([signal, hurry.signal]))
       if (signal.aborted) break
       const lost = await check(watched, signal)
       if (lost) {
@@ -182,6 +186,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     heard: () => {
       if (running) running.lastHeard = Date.now()
     },
+    checkNow: () => hurry.abort(),
     close: async () => {
       if (state.status === 'stopped' && closing.signal.aborted) return done
       const server = running?.server

@@ -1,0 +1,225 @@
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import path from 'node:path'
+import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { childServer } from './child-server.ts'
+import { createClient } from './client.ts'
+import { createPlace, createRecorder, eventually, quiet } from './fixture.ts'
+import { freePort } from './free-port.ts'
+import { newMessageId } from './ids.ts'
+import { descendants } from './processes.ts'
+import { permissionRules } from './rules.ts'
+import { OpenCodeServer } from './server.ts'
+
+let place: Awaited<ReturnType<typeof createPlace>>
+let model: ScriptedModel
+let server: OpenCodeServer
+let directory: string
+
+beforeAll(async () => {
+  place = await createPlace()
+  directory = place.directory
+  model = await startScriptedModel()
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: 'true' }
+  server = OpenCodeServer.start({
+    launcher: childServer({ dataDir: place.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
+    logger: quiet,
+  })
+  await server.ready()
+})
+
+afterAll(async () => {
+  await server?.close()
+  await model?.close()
+  await place?.remove()
+})
+
+const begin = async (policy: 'allow' | 'ask' = 'allow') => {
+  const session = await server.client.createSession({ directory, title: 'test', permission: permissionRules(policy) })
+  const recorder = createRecorder()
+  const watch = server.watch(session.id, directory, recorder.listener, { isNew: true })
+  await watch.established
+  const ref = { sessionId: session.id, directory }
+  return { session, recorder, watch, ref }
+}
+
+const bash = (command: string) => ({ tool: 'bash', args: { command, description: 'runs' } })
+
+describe('a message id that we choose', () => {
+  it('is kept, comes after earlier messages, and is found again', async () => {
+    const { ref, recorder, watch } = await begin()
+    const ids = [newMessageId(), newMessageId()]
+    for (const messageId of ids) {
+      recorder.clear()
+      await server.client.promptAsync({ ...ref, messageId, text: `${messageId} ${script([{ say: 'yes' }])}` })
+      await recorder.event('session.idle', ref.sessionId)
+    }
+    watch.close()
+    const messages = await server.client.messages(ref)
+    expect(messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])
+    expect(messages.flatMap(({ info }) => (info.role === 'user' ? [info.id] : []))).toEqual(ids)
+    expect(messages.flatMap(({ info }) => (info.role === 'assistant' ? [info.parentID] : []))).toEqual(ids)
+    expect((await server.client.messages({ ...ref, limit: 2 })).map(({ info }) => info.id)).toContain(ids[1])
+    expect((await server.client.message({ ...ref, messageId: ids[0] ?? '' }))?.info.id).toBe(ids[0])
+    expect(await server.client.message({ ...ref, messageId: newMessageId() })).toBeUndefined()
+  })
+
+  it('makes one turn however often the prompt is sent: at once, while it runs, and after its end', async () => {
+    const { ref, recorder, watch } = await begin()
+    const log = path.join(place.root, 'runs')
+    const text = `go ${script([bash(`echo run >> ${log}; sleep 0.5`), { say: 'once' }])}`
+    const prompt = { ...ref, messageId: newMessageId(), text }
+    await Promise.all([1, 2, 3].map(() => server.client.promptAsync(prompt)))
+    await eventually('the tool runs', () => readFile(log, 'utf8').catch(() => undefined))
+    await server.client.promptAsync(prompt)
+    await recorder.event('session.idle', ref.sessionId)
+    recorder.clear()
+    await server.client.promptAsync(prompt)
+    await recorder.event('session.idle', ref.sessionId)
+    watch.close()
+    expect(await readFile(log, 'utf8')).toBe('run\n')
+    const user = (await server.client.messages(ref)).filter(({ info }) => info.role === 'user')
+    expect(user.map(({ info, parts }) => [info.id, parts.length])).toEqual([[prompt.messageId, 1]])
+  })
+})
+
+describe('the catalog', () => {
+  it('names providers, models, variants, agents and the default model, and holds no key', async () => {
+    const catalog = await server.client.catalog(directory)
+    expect(catalog.defaultModel).toBe('scripted/model')
+    expect(catalog.providers).toMatchObject([{ id: 'scripted', models: [{ id: 'model' }, { id: 'other' }] }])
+    expect(catalog.agents.map(({ name }) => name)).toEqual(expect.arrayContaining(['build', 'plan', 'general']))
+    expect(JSON.stringify(catalog)).not.toMatch(/apiKey|baseURL/)
+  })
+})
+
+describe('requests of the agent', () => {
+  it('are listed, answered once, and unknown afterwards', async () => {
+    const { ref, recorder, watch } = await begin('ask')
+    await server.client.promptAsync({
+      ...ref,
+      messageId: newMessageId(),
+      text: `go ${script([bash('echo hi'), { say: 'heard: {{last_tool}}' }])}`,
+    })
+    await recorder.event('permission.asked', ref.sessionId)
+    const [ask] = (await server.client.pendingPermissions(directory)).filter((one) => one.sessionID === ref.sessionId)
+    expect(ask).toMatchObject({ permission: 'bash', patterns: ['echo hi'] })
+    const request = { requestId: ask?.id ?? '', directory }
+    await server.client.replyPermission(request, { reply: 'reject', message: 'not today' })
+    await recorder.event('session.idle', ref.sessionId)
+    watch.close()
+    // With a reason the model reads it and the turn goes on to its end.
+    const messages = await server.client.messages(ref)
+    expect(JSON.stringify(messages)).toContain('not today')
+    expect(messages.at(-1)?.info).toMatchObject({ role: 'assistant', finish: 'stop' })
+    await expect(server.client.replyPermission(request, { reply: 'once' })).rejects.toMatchObject({
+      code: 'request_not_found',
+    })
+    await expect(server.client.rejectQuestion({ requestId: 'que_none', directory })).rejects.toMatchObject({
+      code: 'request_not_found',
+    })
+  })
+})
+
+describe('abortTree', () => {
+  it('stops the session, its subagents in the background too, and their tools, and takes back what was asked', async () => {
+    const { ref, recorder, watch } = await begin('ask')
+    const ask = (prompt: string, background: boolean) => ({
+      tool: 'task',
+      args: { description: 'part', subagent_type: 'general', prompt, background },
+    })
+    const outside = { tool: 'read', args: { filePath: '/etc/hostname' } }
+    const text = `go ${script([ask(`go ${script([outside, { say: 'read' }])}`, true), bash('sleep 300'), { say: 'end' }])}`
+    await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
+    const task = await recorder.event('permission.asked', ref.sessionId)
+    await server.client.replyPermission({ requestId: task.properties.id, directory }, { reply: 'once' })
+    const child = await recorder.event('session.created')
+    await recorder.event('permission.asked', child.properties.sessionID)
+    const pending = () => server.client.pendingPermissions(directory)
+    await eventually('both ask', async () => (await pending()).length === 2)
+
+    const aborted = await server.client.abortTree(ref)
+    watch.close()
+    expect([...aborted].sort()).toEqual([ref.sessionId, child.properties.sessionID].sort())
+    expect(await pending()).toEqual([])
+    await eventually('nothing runs', async () => Object.keys(await server.client.statuses(directory)).length === 0)
+  })
+
+  it('ends a tool that runs', async () => {
+    const { ref, watch } = await begin()
+    const text = `go ${script([bash('sleep 300'), { say: 'end' }])}`
+    const tools = () => descendants(server.state().pid ?? 0)
+    await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
+    await eventually('the tool runs', async () => (await tools()).length > 0)
+    await server.client.abortTree(ref)
+    watch.close()
+    await eventually('the tool is gone', async () => (await tools()).length === 0)
+  })
+})
+
+describe('errors', () => {
+  const policy = { maxRetries: 1, retryDelayMs: 10, timeoutMs: 300 }
+  const at = (url: string) => createClient({ ...policy, endpoint: () => ({ url, password: 'x' }) })
+
+  it('tell a session that does not exist from a call that was refused', async () => {
+    const lost = { sessionId: 'ses_1f93e4fbf001Ng7aF2o1kgLTnc', directory }
+    await expect(server.client.session(lost)).rejects.toMatchObject({ code: 'session_lost' })
+    await expect(server.client.promptAsync({ ...lost, messageId: newMessageId(), text: 'x' })).rejects.toMatchObject({
+      code: 'session_lost',
+    })
+    const { ref, watch } = await begin()
+    watch.close()
+    await expect(server.client.promptAsync({ ...ref, messageId: 'wrong', text: 'x' })).rejects.toMatchObject({
+      code: 'opencode_error',
+      retryable: false,
+      message: expect.stringContaining('messageID'),
+    })
+  })
+
+  it('say that nobody answers, with a retry, when the server is away or silent', async () => {
+    const nowhere = at(`http://127.0.0.1:${await freePort()}`)
+    await expect(nowhere.createSession({ directory, title: 'x' })).rejects.toMatchObject({
+      code: 'opencode_unavailable',
+      retryable: true,
+      context: { refused: true },
+    })
+    const silent = createServer(() => undefined)
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const address = silent.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const before = Date.now()
+    await expect(at(`http://127.0.0.1:${port}`).statuses(directory)).rejects.toMatchObject({
+      code: 'opencode_unavailable',
+      message: expect.stringContaining('no answer in time'),
+      context: { refused: false },
+    })
+    // Two tries of 300 ms and a short wait between them.
+    expect(Date.now() - before).toBeLessThan(3_000)
+    silent.closeAllConnections()
+    silent.close()
+  })
+
+  it('say so when the password is wrong, and when the server does not know a call', async () => {
+    const { url = '' } = server.state()
+    await expect(at(url).health()).rejects.toMatchObject({ code: 'opencode_error', retryable: false })
+    const html = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<html>'))
+    await new Promise<void>((resolve) => html.listen(0, '127.0.0.1', resolve))
+    const address = html.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    await expect(at(`http://127.0.0.1:${port}`).statuses(directory)).rejects.toMatchObject({
+      code: 'opencode_error',
+      retryable: false,
+      message: expect.stringContaining('does not know the call'),
+    })
+    html.closeAllConnections()
+    html.close()
+  })
+
+  it('pass on the caller’s own reason when its signal fires', async () => {
+    const reason = new Error('the task was cancelled')
+    const signal = AbortSignal.abort(reason)
+    await expect(server.client.statuses(directory, { signal })).rejects.toBe(reason)
+  })
+})

@@ -1,0 +1,116 @@
+// What the tests of this package share: a place for a real server, a listener that remembers, a line that can be cut.
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pino } from 'pino'
+import type { OpenCodeEvent } from './event-stream.ts'
+import type { ResyncReason, WatchListener, WatchMessage } from './router.ts'
+
+export const quiet = pino({ level: 'silent' })
+
+/** A folder with room for a server's data and a working directory; `remove` when the server has ended. */
+export const createPlace = async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'switchyard-opencode-'))
+  const directory = path.join(root, 'work')
+  await mkdir(directory)
+  return {
+    root,
+    directory,
+    dataDir: path.join(root, 'data'),
+    remove: () => rm(root, { recursive: true, force: true, maxRetries: 5 }),
+  }
+}
+
+/** Fails loudly instead of waiting for ever. */
+export const eventually = async <T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  timeoutMs = 15_000,
+): Promise<T> => {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+export type Recorder = {
+  readonly listener: WatchListener
+  readonly messages: readonly WatchMessage[]
+  readonly resyncs: () => readonly ResyncReason[]
+  readonly events: (type?: OpenCodeEvent['type']) => readonly OpenCodeEvent[]
+  /** The first event of this type about this session, waiting for it if need be. */
+  readonly event: <T extends OpenCodeEvent['type']>(
+    type: T,
+    sessionId?: string,
+  ) => Promise<Extract<OpenCodeEvent, { type: T }>>
+  readonly clear: () => void
+}
+
+export const createRecorder = (): Recorder => {
+  const messages: WatchMessage[] = []
+  const events: Recorder['events'] = (type) =>
+    messages.flatMap((message) =>
+      message.kind === 'event' && (type === undefined || message.event.type === type) ? [message.event] : [],
+    )
+  return {
+    messages,
+    events,
+    listener: (message) => messages.push(message),
+    resyncs: () => messages.flatMap((message) => (message.kind === 'resync' ? [message.reason] : [])),
+    event: (type, sessionId) =>
+      eventually(`the event ${type}`, () =>
+        messages
+          .flatMap((message) =>
+            message.kind === 'event' && (sessionId === undefined || message.sessionId === sessionId)
+              ? [message.event]
+              : [],
+          )
+          .find((event): event is Extract<OpenCodeEvent, { type: typeof type }> => event.type === type),
+      ),
+    clear: () => messages.splice(0),
+  }
+}
+
+/** A TCP proxy between client and server, to lose a connection or to fall silent on it. */
+export const createLine = async (target: () => number) => {
+  const sockets = new Set<Socket>()
+  let isMuted = false
+  const server: Server = createServer((client) => {
+    const upstream = connect(target(), '127.0.0.1')
+    const end = () => {
+      client.destroy()
+      upstream.destroy()
+      sockets.delete(client)
+    }
+    sockets.add(client)
+    for (const socket of [client, upstream]) socket.on('error', end).on('close', end)
+    client.pipe(upstream)
+    upstream.on('data', (chunk) => {
+      if (!isMuted) client.write(chunk)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}`,
+    /** Breaks every connection there is. */
+    cut: () => {
+      for (const socket of sockets) socket.destroy()
+    },
+    /** Keeps connections open and lets nothing through to the client. */
+    mute: (on: boolean) => {
+      isMuted = on
+    },
+    /** Refuses new connections from now on. */
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}

@@ -1,0 +1,328 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { childServer } from './child-server.ts'
+import { createLine, createPlace, createRecorder, eventually, quiet } from './fixture.ts'
+import { freePort } from './free-port.ts'
+import { newMessageId } from './ids.ts'
+import { descendants, MARKER, marked, processInfo } from './processes.ts'
+import { remoteServer } from './remote-server.ts'
+import { permissionRules } from './rules.ts'
+import { OpenCodeServer } from './server.ts'
+
+const PASSWORD = 'not-in-argv'
+
+let model: ScriptedModel
+let place: Awaited<ReturnType<typeof createPlace>>
+let open: OpenCodeServer[]
+
+beforeAll(async () => {
+  model = await startScriptedModel()
+})
+
+afterAll(async () => {
+  await model?.close()
+})
+
+beforeEach(async () => {
+  place = await createPlace()
+  open = []
+})
+
+afterEach(async () => {
+  for (const server of open.reverse()) await server.close()
+  await place?.remove()
+})
+
+const environment = () => {
+  const { PATH = '', HOME = '' } = process.env
+  return { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
+}
+
+const launcher = () =>
+  childServer({
+    dataDir: place.dataDir,
+    password: PASSWORD,
+    env: environment(),
+    config: opencodeConfig(model.url),
+    logger: quiet,
+  })
+
+type Settings = Partial<Parameters<typeof OpenCodeServer.start>[0]>
+
+const start = (settings: Settings = {}): OpenCodeServer => {
+  const server = OpenCodeServer.start({
+    launcher: launcher(),
+    logger: quiet,
+    healthCheckIntervalMs: 200,
+    retryDelayMs: 50,
+    maxRetryDelayMs: 500,
+    ...settings,
+  })
+  open.push(server)
+  return server
+}
+
+const begin = async (server: OpenCodeServer) => {
+  const { directory } = place
+  const session = await server.client.createSession({ directory, title: 'test', permission: permissionRules('allow') })
+  const recorder = createRecorder()
+  const watch = server.watch(session.id, directory, recorder.listener, { isNew: true })
+  await watch.established
+  const prompt = (...steps: Parameters<typeof script>[0]) =>
+    server.client.promptAsync({
+      sessionId: session.id,
+      directory,
+      messageId: newMessageId(),
+      text: `go ${script([...steps, { say: 'the end' }])}`,
+    })
+  return { session, recorder, watch, prompt, ref: { sessionId: session.id, directory } }
+}
+
+const bash = (command: string) => ({ tool: 'bash', args: { command, description: 'runs' } })
+
+const pidOf = (server: OpenCodeServer): number => server.state().pid ?? 0
+
+const serverIdOf = async (pid: number): Promise<string> => {
+  const variables = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0')
+  return variables.find((one) => one.startsWith(`${MARKER}=`))?.slice(MARKER.length + 1) ?? ''
+}
+
+const isGone = async (pid: number): Promise<boolean> => (await processInfo(pid)) === undefined
+
+describe('a child server', () => {
+  it('starts, keeps its password out of its arguments, and leaves no process when it is closed, tools included', async () => {
+    const server = start()
+    await server.ready()
+    const pid = pidOf(server)
+    expect(server.state()).toMatchObject({ status: 'up', epoch: 1, version: expect.stringMatching(/^\d+\.\d+/) })
+    expect(await readFile(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(PASSWORD)
+    const { prompt } = await begin(server)
+    // One leaves its parent and its session, one drops its environment and ignores signals.
+    const detached = '(setsid sleep 301 &)'
+    const stubborn = 'env -i /bin/sh -c \'trap "" TERM HUP INT; sleep 302; sleep 302\' &'
+    await prompt(bash(`${detached}; ${stubborn} sleep 303`))
+    const tools = await eventually('the tools run', async () => {
+      const found = [...(await descendants(pid)), ...(await marked(await serverIdOf(pid)))]
+      const commands = await Promise.all(
+        found.map((tool) => readFile(`/proc/${tool.pid}/cmdline`, 'utf8').catch(() => '')),
+      )
+      const run = ['301', '302', '303'].every((seconds) => commands.some((line) => line.includes(`sleep\0${seconds}`)))
+      return run && found
+    })
+    await server.close()
+    expect(server.state().status).toBe('stopped')
+    for (const gone of [pid, ...tools.map((tool) => tool.pid)]) expect(await isGone(gone)).toBe(true)
+  })
+
+  it('is started again after a SIGKILL, with its tools swept, its sessions kept, and a resync for every watch', async () => {
+    const server = start()
+    await server.ready()
+    const first = pidOf(server)
+    const { prompt, recorder, ref } = await begin(server)
+    await prompt(bash('sleep 300'))
+    const tools = await eventually('the tool runs', async () => {
+      const below = await descendants(first)
+      return below.length > 0 && below
+    })
+    recorder.clear()
+    process.kill(first, 'SIGKILL')
+    await eventually('the resync', () => recorder.resyncs().length > 0)
+    expect(recorder.resyncs()).toEqual(['server_restarted'])
+    expect(server.state()).toMatchObject({ status: 'up', epoch: 2 })
+    expect(pidOf(server)).not.toBe(first)
+    for (const tool of tools) expect(await isGone(tool.pid)).toBe(true)
+    // Nothing resumes by itself; the session is there and the next prompt works.
+    expect(await server.client.statuses(place.directory)).toEqual({})
+    expect((await server.client.messages(ref)).length).toBeGreaterThan(0)
+    await prompt()
+    await recorder.event('session.idle', ref.sessionId)
+  })
+
+  it('that is stopped and silent is replaced, but not before the time that is set', async () => {
+    const server = start({ healthTimeoutMs: 200, silenceMs: 1_500, watchdogMs: 500 })
+    await server.ready()
+    const first = pidOf(server)
+    const states: string[] = []
+    server.onState(({ status }) => states.push(status))
+    const before = Date.now()
+    process.kill(first, 'SIGSTOP')
+    await eventually('a new server', () => server.state().epoch === 2 && server.state().status === 'up')
+    expect(Date.now() - before).toBeGreaterThan(1_400)
+    expect(await isGone(first)).toBe(true)
+    expect(states[0]).toBe('busy')
+    await server.ready()
+  })
+
+  it('that is only slow is left alone', async () => {
+    const server = start({ healthTimeoutMs: 100, silenceMs: 30_000 })
+    await server.ready()
+    const first = pidOf(server)
+    process.kill(first, 'SIGSTOP')
+    await eventually('busy', () => server.state().status === 'busy')
+    process.kill(first, 'SIGCONT')
+    await eventually('up', () => server.state().status === 'up')
+    expect(server.state()).toMatchObject({ epoch: 1, pid: first })
+  })
+
+  it('refuses a data directory that another living process uses', async () => {
+    const server = start()
+    await server.ready()
+    const second = start()
+    await expect(second.ready()).rejects.toMatchObject({ code: 'home_in_use' })
+    expect(second.state().status).toBe('stopped')
+    expect(server.state().status).toBe('up')
+  })
+
+  it('of a parent that was killed is ended by the next start, with its tools, and nothing else is', async () => {
+    const orphan = spawn('sleep', ['300'], { env: { ...environment(), [MARKER]: 'abandoned' } })
+    const stranger = spawn('sleep', ['300'], { env: environment() })
+    await Promise.all([once(orphan, 'spawn'), once(stranger, 'spawn')])
+    await mkdir(place.dataDir)
+    const record = {
+      server_id: 'abandoned',
+      owner: { pid: stranger.pid, started_at: 'before' },
+      // Its pid now belongs to someone else.
+      server: { pid: stranger.pid, started_at: 'before' },
+    }
+    await writeFile(path.join(place.dataDir, 'server.json'), JSON.stringify(record))
+    const ended = once(orphan, 'exit')
+    await start().ready()
+    expect(await ended).toEqual([null, 'SIGKILL'])
+    expect(isRunning(stranger)).toBe(true)
+    stranger.kill('SIGKILL')
+  })
+
+  it('does not start over a record that it cannot understand', async () => {
+    await mkdir(place.dataDir)
+    await writeFile(path.join(place.dataDir, 'server.json'), '{"server_id":')
+    const server = start()
+    await expect(server.ready()).rejects.toMatchObject({
+      code: 'home_in_use',
+      message: expect.stringContaining('server.json'),
+    })
+  })
+
+  it('that cannot start says why, and is given up after the retries that are set', async () => {
+    const { dataDir } = place
+    const config = { provider: 'wrong' as never }
+    const broken = childServer({ dataDir, env: environment(), config, startTimeoutMs: 10, logger: quiet })
+    const server = start({ launcher: broken, maxRetries: 2, retryDelayMs: 10 })
+    await expect(server.ready()).rejects.toMatchObject({ code: 'opencode_unavailable', retryable: true })
+    expect(server.state().failures).toBeGreaterThanOrEqual(3)
+    await server.close()
+    expect(server.state().status).toBe('stopped')
+  })
+})
+
+const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
+
+describe('the event stream', () => {
+  /** A second view of the child server, over a line that can be cut. */
+  const overLine = async (settings: Settings = {}) => {
+    const child = start()
+    await child.ready()
+    const line = await createLine(() => Number(new URL(child.state().url ?? '').port))
+    const server = start({ launcher: remoteServer({ url: line.url, password: PASSWORD }), ...settings })
+    await server.ready()
+    return { child, line, server }
+  }
+
+  it('comes back after every cut, tells to fetch again each time, and delivers what happens next', async () => {
+    const { child, line, server } = await overLine()
+    const { recorder, ref } = await begin(server)
+    const rename = (title: string) =>
+      child.client.clientFor(place.directory).session.update({ sessionID: ref.sessionId, title })
+    for (let round = 1; round <= 10; round += 1) {
+      recorder.clear()
+      line.cut()
+      await eventually('the resync', () => recorder.resyncs().length > 0)
+      // The stream is established: nothing from here on may be lost.
+      await rename(`round ${round}`)
+      await eventually('the event', () => JSON.stringify(recorder.events()).includes(`round ${round}`))
+      expect(recorder.resyncs()).toEqual(['connected'])
+    }
+    expect(server.state()).toMatchObject({ epoch: 1 })
+    await line.close()
+  })
+
+  it('is opened again by the watchdog when nothing comes for too long, heartbeats included', async () => {
+    const { line, server } = await overLine({ watchdogMs: 600, healthTimeoutMs: 200, silenceMs: 60_000 })
+    const { recorder } = await begin(server)
+    recorder.clear()
+    line.mute(true)
+    await eventually('the loss is noticed', () => !server.isStreaming())
+    expect(recorder.resyncs()).toEqual([])
+    line.mute(false)
+    await eventually('the resync', () => recorder.resyncs().length > 0)
+    expect(recorder.resyncs()[0]).toBe('watchdog')
+    await line.close()
+  })
+
+  it('brings events of subagents to the watch on their root, those made in a gap too', async () => {
+    const { child, line, server } = await overLine()
+    const { recorder, ref, watch, session } = await begin(server)
+    const { directory } = place
+    const other = await begin(server)
+    const early = await child.client.createSession({ directory, title: 'early', parentId: session.id })
+    await recorder.event('session.created', early.id)
+    recorder.clear()
+    line.cut()
+    const late = await child.client.createSession({ directory, title: 'late', parentId: early.id })
+    await eventually('the resync', () => recorder.resyncs().length > 0)
+    expect(watch.sessions()).toEqual([ref.sessionId, early.id, late.id])
+    await child.client.clientFor(directory).session.update({ sessionID: late.id, title: 'renamed' })
+    await recorder.event('session.updated', late.id)
+    expect(JSON.stringify(other.recorder.events())).not.toContain(late.id)
+    watch.close()
+    recorder.clear()
+    await child.client.clientFor(directory).session.update({ sessionID: late.id, title: 'again' })
+    await child.client.clientFor(directory).session.update({ sessionID: other.session.id, title: 'last' })
+    await other.recorder.event('session.updated', other.session.id)
+    expect(recorder.messages).toEqual([])
+    await line.close()
+  })
+
+  it('of a watch that joins later begins with the children that are there already', async () => {
+    const server = start()
+    await server.ready()
+    const { directory } = place
+    const root = await server.client.createSession({ directory, title: 'root' })
+    const child = await server.client.createSession({ directory, title: 'child', parentId: root.id })
+    const recorder = createRecorder()
+    const watch = server.watch(root.id, directory, recorder.listener)
+    await watch.established
+    expect(recorder.resyncs()).toEqual(['connected'])
+    expect(watch.sessions()).toEqual([root.id, child.id])
+  })
+})
+
+describe('a remote server', () => {
+  it('is found when it comes, is down while it is away, counts its return as a restart, and is not stopped', async () => {
+    const port = await freePort()
+    const remote = start({
+      launcher: remoteServer({ url: `http://127.0.0.1:${port}/`, password: PASSWORD }),
+      maxRetries: 1,
+    })
+    await expect(remote.ready()).rejects.toMatchObject({ code: 'opencode_unavailable', retryable: true })
+    expect(remote.state().status).toBe('down')
+
+    const { dataDir } = place
+    const env = environment()
+    const launchOnPort = childServer({ dataDir, port, password: PASSWORD, env, logger: quiet })
+    const child = start({ launcher: launchOnPort })
+    await eventually('up', () => remote.state().status === 'up' && remote.isStreaming())
+    const { recorder } = await begin(remote)
+    recorder.clear()
+    process.kill(pidOf(child), 'SIGKILL')
+    await eventually('the resync', () => recorder.resyncs().length > 0)
+    expect(recorder.resyncs()).toEqual(['server_restarted'])
+    expect(remote.state().epoch).toBe(2)
+    await remote.close()
+    await child.ready()
+    expect(child.state().status).toBe('up')
+  })
+})
