@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { type FoundScript, findScript, type Turn, toTurns } from './script.ts'
 
-export type ChatMessage = {
+type ChatMessage = {
   readonly role: string
   readonly content?: unknown
   readonly tool_calls?: readonly { readonly function: { readonly name: string; readonly arguments: string } }[]

@@ -63,8 +63,8 @@ export const startOpenCode = async (options: {
   }
 }
 
-const binaryPath = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve('opencode-ai/package.json')), 'bin', 'opencode.exe')
+const require = createRequire(import.meta.url)
+const binaryPath = (): string => join(dirname(require.resolve('opencode-ai/package.json')), 'bin', 'opencode.exe')
 
 const environment = (home: string, modelUrl: string): NodeJS.ProcessEnv => ({
   PATH: [dirname(rgPath), dirname(process.execPath), process.env.PATH].join(delimiter),

@@ -77,7 +77,8 @@ type Verdict = { readonly end: TurnEnd; readonly error: TaskError | null }
 const judge = (answer: AssistantMessage, parts: readonly Part[]): Verdict => {
   if (answer.error?.name === 'MessageAbortedError') return { end: 'aborted', error: null }
   if (answer.error) return { end: 'failed', error: errorOf(answer.error) }
-  if (answer.time.completed === undefined) return { end: 'open', error: null }
+  // After a compaction the answer itself is still to come.
+  if (answer.time.completed === undefined || answer.summary === true) return { end: 'open', error: null }
   switch (answer.finish) {
     // The answer that ran into a context overflow is closed without an error and without a finish; a compaction follows.
     case undefined:
