@@ -206,6 +206,16 @@ export const createClient = (options: ClientOptions) => {
       await call('dispose', 'always', given, (signal) => sdk().global.dispose({ signal }))
     },
 
+    /** Makes the server emit `tui.command.execute`. A call by which the event stream is tested; nothing else happens. */
+    publishCommand: async (directory: string, command: string, signal: AbortSignal): Promise<void> => {
+      await call('test the event stream', 'always', { signal }, (limit) =>
+        sdk().tui.publish(
+          { directory, body: { type: 'tui.command.execute', properties: { command } } },
+          { signal: limit },
+        ),
+      )
+    },
+
     createSession: async (session: NewSession, given: CallOptions = {}): Promise<Session> =>
       call('create a session', 'unsent', given, (signal) =>
         sdk().session.create(

@@ -236,7 +236,7 @@ describe('the event stream', () => {
     const { recorder, ref } = await begin(server)
     const rename = (title: string) =>
       child.client.clientFor(place.directory).session.update({ sessionID: ref.sessionId, title })
-    for (let round = 1; round <= 10; round += 1) {
+    for (let round = 1; round <= 20; round += 1) {
       recorder.clear()
       line.cut()
       await eventually('the resync', () => recorder.resyncs().length > 0)

@@ -6,6 +6,7 @@ import { createClient, type OpenCodeClient } from './client.ts'
 import { type Disconnect, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 import { createRouter, type ResyncReason, type Watch, type WatchListener } from './router.ts'
+import { createStreamEcho } from './stream-echo.ts'
 import { type ServerState, supervise } from './supervisor.ts'
 
 export type OpenCodeServerOptions = {
@@ -98,6 +99,8 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     timeoutMs: options.callTimeoutMs,
   })
 
+  const echo = createStreamEcho(client.publishCommand, logger)
+
   const stream = openEventStream({
     endpoint: (signal) => runningServer(supervisor, signal),
     heard: () => supervisor.heard(),
@@ -110,10 +113,12 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
         const { epoch } = supervisor.state()
         const reason = resyncReason(after, streamedEpoch !== 0 && epoch !== streamedEpoch)
         streamedEpoch = epoch
+        echo.begin()
         void resyncAll(router.entries(), reason)
         announce()
       },
       event: (event, directory) => {
+        if (echo.hear(event)) return
         router.route(event)
         // The turns of a directory end with its instance, as they do with the server.
         if (event.type === 'server.instance.disposed') {
@@ -124,6 +129,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
         }
       },
       disconnected: () => {
+        echo.end()
         // A server that restarts between two health checks is caught while it is away, and counted.
         supervisor.checkNow()
         announce()
@@ -134,7 +140,14 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
   type Entry = ReturnType<typeof router.entries>[number]
 
   /** Finds children whose creation fell into the gap, then tells the subscriber to fetch the state. */
-  const resync = async (entry: Entry, reason: ResyncReason): Promise<void> => {
+  const resync = async (entry: Entry, reason: ResyncReason, isNew = false): Promise<void> => {
+    // A connection that is lost already is followed by another one, with a resync of its own.
+    if (!(await echo.confirm(entry.directory))) return
+    if (!isNew) await adoptChildren(entry)
+    router.resync(entry, reason)
+  }
+
+  const adoptChildren = async (entry: Entry): Promise<void> => {
     try {
       const found = await client.children(
         { sessionId: entry.root, directory: entry.directory },
@@ -146,7 +159,6 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       if (closing.signal.aborted) return
       logger.warn({ session_id: entry.root, error: toSwitchyardError(error).message }, 'could not list child sessions')
     }
-    router.resync(entry, reason)
   }
 
   const resyncAll = async (entries: readonly Entry[], reason: ResyncReason): Promise<void> => {
@@ -214,8 +226,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       }
       const { remove } = router.add(entry)
       if (stream.isConnected()) {
-        if (isNew) queueMicrotask(() => router.resync(entry, 'connected'))
-        else void resync(entry, 'connected')
+        void resync(entry, 'connected', isNew)
       }
       return {
         sessionId: rootSessionId,
