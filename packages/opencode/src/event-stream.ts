@@ -12,7 +12,7 @@ import { toUnavailable } from './unavailable.ts'
 /** Events of the bus, without the durable copies (`payload.type == "sync"`) that OpenCode sends of some. */
 export type OpenCodeEvent = Exclude<GlobalEvent['payload'], { type: 'sync' }>
 
-export type StreamListener = {
+type StreamListener = {
   /** The server streams from now on. `connection` counts from 1; `after` says what ended the one before. */
   readonly connected: (info: { readonly connection: number; readonly after: Disconnect | undefined }) => void
   readonly event: (event: OpenCodeEvent, directory: string | undefined) => void
