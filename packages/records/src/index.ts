@@ -11,14 +11,15 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
 export { type Db, Records, type RecordsOptions } from './records.ts'
 export {
   alwaysAllowed,
-  answerRequest,
   findRequest,
   type NewRequest,
   openRequest,
+  replyToRequest,
   settleRequest,
   unsettledRequests,
 } from './requests.ts'

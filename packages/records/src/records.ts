@@ -88,18 +88,25 @@ export class Records {
     try {
       // Waiting for a lock is no slow statement.
       await client.query('SET statement_timeout = 0')
-      await client.query({
-        text: 'SELECT pg_advisory_lock(hashtextextended($1, 0))',
-        values: [name],
-        ...NO_CLIENT_TIMEOUT,
-      })
+      await client.query({ text: `SELECT pg_advisory_lock(${LOCK_KEY})`, values: [name], ...NO_CLIENT_TIMEOUT })
       return await work()
     } finally {
       client.removeListener('error', onError)
-      // Destroying the connection releases the lock in every case, a failed unlock included.
-      client.release(broken ?? true)
+      // A connection that did not give the lock back is closed, which gives it back.
+      const released = broken === undefined && (await this.#unlock(client, name))
+      client.release(!released)
     }
   })
+
+  async #unlock(client: pg.PoolClient, name: string): Promise<boolean> {
+    try {
+      await client.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`, [name])
+      await client.query('RESET statement_timeout')
+      return true
+    } catch {
+      return false
+    }
+  }
 
   async close(): Promise<void> {
     await this.db.destroy()
@@ -107,6 +114,8 @@ export class Records {
 }
 
 const RETRY_MS = 1_000
+
+const LOCK_KEY = 'hashtextextended($1, 0)'
 
 /** pg reads `query_timeout` from the query too; its types do not say so. */
 const NO_CLIENT_TIMEOUT: object = { query_timeout: 0 }

@@ -1,7 +1,8 @@
 // The task_requests table: permission asks and questions that wait for a person.
 
-import type { Reply, RequestId, TaskId, TaskRequest } from '@switchyard/contracts'
+import type { NewEvent, Reply, RequestId, TaskId, TaskRequest } from '@switchyard/contracts'
 import { sql } from 'kysely'
+import { type Advanced, advance } from './advance.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import type { Db } from './records.ts'
@@ -68,7 +69,7 @@ export const unsettledRequests = guarded(
 )
 
 /** Keeps the first answer. @returns false where one is there already. */
-export const answerRequest = guarded(
+const answerRequest = guarded(
   async (
     db: Db,
     id: string,
@@ -83,6 +84,41 @@ export const answerRequest = guarded(
       .where('settled_at', 'is', null)
       .executeTakeFirst()
     return numUpdatedRows > 0n
+  },
+)
+
+/**
+ * Keeps the first answer and tells it as an event, in one transaction, where the task is still open.
+ *
+ * @returns what was written; `ended` where the task has ended, `answered` where an answer is there already.
+ */
+export const replyToRequest = guarded(
+  async (
+    db: Db,
+    taskId: TaskId,
+    id: string,
+    reply: { reply: Reply['reply']; message: string | null },
+    repliedBy: string,
+    event: NewEvent,
+  ): Promise<Advanced | 'ended' | 'answered'> => {
+    const transaction = await db.startTransaction().execute()
+    try {
+      // The task's row first, as everyone who writes to a task: no two wait for each other.
+      const advanced = await advance(transaction, { taskId, generation: null, events: [event] })
+      const isKept = advanced !== null && (await answerRequest(transaction, id, reply, repliedBy))
+      if (isKept) {
+        await transaction.commit().execute()
+        return advanced
+      }
+      await transaction.rollback().execute()
+      return advanced ? 'answered' : 'ended'
+    } catch (error) {
+      await transaction
+        .rollback()
+        .execute()
+        .catch(() => {})
+      throw error
+    }
   },
 )
 

@@ -1,0 +1,89 @@
+// The api put together: REST, MCP and event streams over one Hono app.
+
+import { readFileSync } from 'node:fs'
+import type { Config, Logger } from '@switchyard/config'
+import type { Bus, TaskQueue } from '@switchyard/queue'
+import { countByStatus, type Records } from '@switchyard/records'
+import type { Hono } from 'hono'
+import type { Registry } from 'prom-client'
+import { accessControl, callerOf } from './access-control.ts'
+import { unmatched } from './allowed-methods.ts'
+import type { ApiEnv } from './caller.ts'
+import { asSwitchyardError, problemResponse } from './errors.ts'
+import { TaskFeeds } from './feed/feeds.ts'
+import { HealthCheck } from './health.ts'
+import { createMcpEndpoint } from './mcp/endpoint.ts'
+import { Metrics } from './metrics.ts'
+import { requestLog } from './request-log.ts'
+import { eventRoutes } from './rest/events.ts'
+import { describeRoutes } from './rest/openapi.ts'
+import { operationRoutes } from './rest/operations.ts'
+import { newRestApp } from './rest/route.ts'
+import { steeringRoutes } from './rest/steering.ts'
+import { taskRoutes } from './rest/tasks.ts'
+import { workspaceRoutes } from './rest/workspace.ts'
+import { Catalog } from './tasks/catalog.ts'
+import { TaskService } from './tasks/service.ts'
+
+export type ApiDeps = {
+  readonly config: Config
+  readonly records: Records
+  readonly queue: Pick<TaskQueue, 'add' | 'depth' | 'ping'>
+  readonly bus: Bus
+  readonly logger: Logger
+  /** A registry that others fill too; without one the api has its own, with the process's figures. */
+  readonly metrics?: Registry
+}
+
+export type Api = {
+  readonly app: Hono<ApiEnv>
+  readonly startedAt: Date
+  /** Ends every event stream and waiting call. What it was given to work with stays open. */
+  close(): Promise<void>
+}
+
+const packageVersion = (): string => {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/**
+ * @example
+ * const api = createApi({ config, records, queue, bus, logger })
+ * const { url, close } = await serve(api.app, config.api)
+ */
+export const createApi = (deps: ApiDeps): Api => {
+  const { config, records, queue, bus, logger } = deps
+  const startedAt = new Date()
+  const version = packageVersion()
+  const sources = { countByStatus: () => countByStatus(records.db), queueDepth: () => queue.depth() }
+  const metrics = new Metrics(sources, deps.metrics)
+  const feeds = new TaskFeeds(records, bus, logger)
+  const catalog = new Catalog(records)
+  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const mcp = createMcpEndpoint({ service, health, metrics, logger, version })
+
+  const app = newRestApp()
+  app.use(requestLog(logger, metrics))
+  app.use(accessControl(config.api))
+  app.onError((error, context) => problemResponse(context, asSwitchyardError(error)))
+  app.route('/', taskRoutes(service))
+  app.route('/', eventRoutes(service))
+  app.route('/', steeringRoutes(service))
+  app.route('/', workspaceRoutes(service))
+  app.route('/', operationRoutes(health, metrics))
+  app.on(['GET', 'POST', 'DELETE'], '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
+  describeRoutes(app, version)
+  const failureOf = unmatched(app)
+  app.notFound((context) => problemResponse(context, failureOf(context.req.method, context.req.path)))
+
+  return {
+    app,
+    startedAt,
+    async close() {
+      feeds.close()
+      await mcp.close()
+    },
+  }
+}

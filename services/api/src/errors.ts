@@ -1,0 +1,56 @@
+// Failures as RFC 9457 problem details.
+
+import { type Problem, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { ApiEnv } from './caller.ts'
+import type { FieldError } from './tasks/arguments.ts'
+
+const RETRY_AFTER_S = '2'
+
+const BROKEN_CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND)$/
+
+/** What Hono, Node or a library threw, as ours. */
+export const asSwitchyardError = (error: unknown): SwitchyardError => {
+  if (error instanceof HTTPException && error.status === 400)
+    return new SwitchyardError('malformed_json', 'the body is not valid JSON', { cause: error })
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    if (error.code === 'ENOSPC') return new SwitchyardError('disk_full', error.message, { cause: error })
+    if (BROKEN_CONNECTION.test(error.code))
+      return new SwitchyardError('internal_error', `a connection broke: ${error.code}`, { cause: error })
+  }
+  return toSwitchyardError(error)
+}
+
+const title = (code: string): string => code.replaceAll('_', ' ')
+
+/** A fault of ours is not described to the caller: its message may hold anything. The log has it. */
+export const publicMessage = (error: SwitchyardError): string =>
+  error.code === 'internal_error' ? 'something failed that should not' : error.message
+
+export const toProblem = (error: SwitchyardError, instance: string): Problem => ({
+  type: `/docs#error-${error.code}`,
+  title: title(error.code),
+  status: error.status,
+  detail: publicMessage(error),
+  instance,
+  code: error.code,
+  retryable: error.retryable,
+  hint: error.hint,
+  ...(Array.isArray(error.context.errors) ? { errors: error.context.errors as FieldError[] } : {}),
+})
+
+const headersOf = (error: SwitchyardError): Record<string, string> => ({
+  ...(error.status === 503 || error.status === 429 ? { 'Retry-After': RETRY_AFTER_S } : {}),
+  ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="switchyard"' } : {}),
+  ...(typeof error.context.allow === 'string' ? { Allow: error.context.allow } : {}),
+})
+
+/** The answer that says what went wrong. */
+export const problemResponse = (context: Context<ApiEnv>, error: SwitchyardError): Response =>
+  context.body(
+    JSON.stringify(toProblem(error, context.req.path)),
+    error.status satisfies number as ContentfulStatusCode,
+    { 'Content-Type': 'application/problem+json', ...headersOf(error) },
+  )

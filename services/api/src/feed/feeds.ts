@@ -1,0 +1,110 @@
+// The feeds of this process: opened with the first follower of a task, closed with the last.
+
+import type { Logger } from '@switchyard/config'
+import type { TaskId } from '@switchyard/contracts'
+import type { Bus, Unsubscribe } from '@switchyard/queue'
+import { type Records, readProgress } from '@switchyard/records'
+import { type Follower, TaskFeed } from './task-feed.ts'
+
+/** The bus only hints: so often the record is asked all the same, ms. */
+const REREAD_MS = 2_000
+const HEARTBEAT_MS = 10_000
+
+type Opened = { readonly feed: TaskFeed; readonly subscribed: Promise<Unsubscribe>; count: number }
+
+export type Following = { readonly feed: TaskFeed; stop(): void }
+
+export class TaskFeeds {
+  readonly #records: Records
+  readonly #bus: Bus
+  readonly #logger: Logger
+  readonly #opened = new Map<TaskId, Opened>()
+  readonly #timers: readonly NodeJS.Timeout[]
+  readonly #offResume: Unsubscribe
+  #rereading = false
+  #closed = false
+
+  constructor(records: Records, bus: Bus, logger: Logger) {
+    this.#records = records
+    this.#bus = bus
+    this.#logger = logger
+    const reread = setInterval(() => void this.#reread(), REREAD_MS)
+    const heartbeat = setInterval(() => {
+      for (const { feed } of this.#opened.values()) feed.heartbeat()
+    }, HEARTBEAT_MS)
+    this.#timers = [reread.unref(), heartbeat.unref()]
+    this.#offResume = bus.onResume(() => void this.#reread())
+  }
+
+  /**
+   * Follows a task until `stop`. Resolves when signals arrive and the record was read after that: nothing is missed.
+   *
+   * @throws SwitchyardError `database_unavailable`
+   */
+  async follow(id: TaskId, follower: Follower): Promise<Following> {
+    const opened = this.#open(id)
+    opened.count += 1
+    opened.feed.followers.add(follower)
+    let stopped = false
+    const stop = () => {
+      if (stopped) return
+      stopped = true
+      opened.feed.followers.delete(follower)
+      opened.count -= 1
+      if (opened.count > 0) return
+      this.#opened.delete(id)
+      opened.subscribed.then(
+        (unsubscribe) => unsubscribe(),
+        () => {},
+      )
+    }
+    try {
+      await opened.subscribed
+      const [progress] = await readProgress(this.#records.db, [id])
+      opened.feed.update(progress)
+    } catch (error) {
+      stop()
+      throw error
+    }
+    return { feed: opened.feed, stop }
+  }
+
+  #open(id: TaskId): Opened {
+    const there = this.#opened.get(id)
+    if (there) return there
+    const feed = new TaskFeed(this.#records, id)
+    const opened = { feed, subscribed: this.#bus.onTask(id, (signal) => feed.receive(signal)), count: 0 }
+    this.#opened.set(id, opened)
+    return opened
+  }
+
+  async #reread(): Promise<void> {
+    if (this.#rereading || this.#opened.size === 0) return
+    this.#rereading = true
+    try {
+      const feeds = [...this.#opened.values()].map(({ feed }) => feed)
+      const progress = await readProgress(
+        this.#records.db,
+        feeds.map((feed) => feed.id),
+      )
+      const byId = new Map(progress.map((one) => [one.id, one]))
+      for (const feed of feeds) feed.update(byId.get(feed.id))
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'the followed tasks were not read again; the next round tries')
+    } finally {
+      this.#rereading = false
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Ends every stream; their readers come back to another process and resume. */
+  close(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#offResume()
+    for (const { feed } of this.#opened.values()) feed.close()
+  }
+}

@@ -1,0 +1,84 @@
+// The MCP endpoint: stateless, so that a restart loses no client, and for both eras of the protocol.
+
+import {
+  type AuthInfo,
+  type CallToolResult,
+  createMcpHandler,
+  type McpHttpHandler,
+  type McpRequestContext,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+} from '@modelcontextprotocol/server'
+import type { Logger } from '@switchyard/config'
+import { LIMITS } from '@switchyard/contracts'
+import { type Caller, LOCAL } from '../caller.ts'
+import type { HealthCheck } from '../health.ts'
+import type { Metrics } from '../metrics.ts'
+import type { TaskService } from '../tasks/service.ts'
+import { callTool } from './calls.ts'
+import { recordTools } from './record-tools.ts'
+import { taskTools } from './task-tools.ts'
+
+const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start one with execute_task; it returns a task_id at once.
+Follow it with get_task_status (wait_ms holds the answer until it ends or asks). When a task is input_required, answer its
+requests with reply_task_request. get_task_diff and get_task_files show what it did; send_task_message steers it while it runs.
+Every failure has a code, a hint, and says whether the same call may succeed later.`
+
+export type EndpointDeps = {
+  readonly service: TaskService
+  readonly health: HealthCheck
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly version: string
+}
+
+/** The caller was found before the endpoint was reached; it travels in the place that MCP has for that. */
+const toAuthInfo = (caller: Caller): AuthInfo => ({
+  token: '',
+  clientId: caller.name,
+  scopes: [caller.role],
+  extra: { caller },
+})
+
+const callerOf = (context: McpRequestContext): Caller => {
+  const caller = context.authInfo?.extra?.caller
+  // Never without: the route sets it. An agent that made no task sees none.
+  return (caller as Caller | undefined) ?? { name: LOCAL, role: 'agent', agentId: undefined }
+}
+
+export type McpEndpoint = {
+  fetch(request: Request, caller: Caller): Promise<Response>
+  close(): Promise<void>
+}
+
+export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
+  const tools = [...taskTools(deps.service), ...recordTools(deps.service, deps.health)]
+  const byName = new Map(tools.map((tool) => [tool.name, tool]))
+  const listed = tools.map((tool) => tool.listed)
+
+  // The low-level server: schemas are made once and not for every request, and a wrong argument is told in our form.
+  const createServer = (context: McpRequestContext): Server => {
+    const caller = callerOf(context)
+    const server = new Server(
+      { name: 'switchyard', title: 'Switchyard', version: deps.version },
+      { capabilities: { tools: {} }, instructions: INSTRUCTIONS },
+    )
+    server.setRequestHandler('tools/list', () => ({ tools: [...listed] }))
+    server.setRequestHandler('tools/call', async (request, { mcpReq }): Promise<CallToolResult> => {
+      const tool = byName.get(request.params.name)
+      if (!tool) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${request.params.name}`)
+      return await callTool(deps, tool, request.params.arguments, caller, mcpReq.signal)
+    })
+    return server
+  }
+
+  const handler: McpHttpHandler = createMcpHandler(createServer, {
+    maxRequestBodySize: LIMITS.bodyBytes,
+    onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
+  })
+  return {
+    fetch: async (request, caller) => await handler.fetch(request, { authInfo: toAuthInfo(caller) }),
+    close: async () => await handler.close(),
+  }
+}

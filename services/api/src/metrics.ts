@@ -1,0 +1,72 @@
+// What Prometheus reads: requests, tasks, readers, the queue, the process.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Looked up when Prometheus asks; a source that fails leaves its series out. */
+export type Sources = {
+  countByStatus(): Promise<Readonly<Record<string, number>>>
+  queueDepth(): Promise<{ readonly waiting: number; readonly active: number }>
+}
+
+export class Metrics {
+  readonly registry: Registry
+  readonly requests: Histogram<'method' | 'route' | 'status'>
+  readonly accepted: Counter
+  readonly sseReaders: Gauge
+  readonly eventsSent: Counter
+  readonly toolCalls: Counter<'tool' | 'outcome'>
+
+  /** @param shared - a registry that others fill too; without one the process's own figures are added. */
+  constructor(sources: Sources, shared?: Registry) {
+    const registry = shared ?? new Registry()
+    if (!shared) collectDefaultMetrics({ register: registry })
+    const registers = [registry]
+    this.registry = registry
+    this.requests = new Histogram({
+      name: 'switchyard_http_request_duration_seconds',
+      help: 'Time to the answer’s headers, by route',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 3, 10, 60],
+      registers,
+    })
+    this.accepted = new Counter({
+      name: 'switchyard_tasks_accepted_total',
+      help: 'Tasks accepted by this process; repeated calls with one idempotency key count once',
+      registers,
+    })
+    this.sseReaders = new Gauge({ name: 'switchyard_sse_readers', help: 'Event streams that are open', registers })
+    this.eventsSent = new Counter({
+      name: 'switchyard_events_sent_total',
+      help: 'Events written to event streams',
+      registers,
+    })
+    this.toolCalls = new Counter({
+      name: 'switchyard_mcp_tool_calls_total',
+      help: 'Calls of MCP tools; outcome is ok or the error’s code',
+      labelNames: ['tool', 'outcome'],
+      registers,
+    })
+    new Gauge({
+      name: 'switchyard_tasks',
+      help: 'Tasks in the record, by status',
+      labelNames: ['status'],
+      registers,
+      async collect() {
+        this.reset()
+        const counts = await sources.countByStatus().catch(() => ({}))
+        for (const [status, count] of Object.entries(counts)) this.set({ status }, count)
+      },
+    })
+    new Gauge({
+      name: 'switchyard_queue_jobs',
+      help: 'Jobs in the queue, by state',
+      labelNames: ['state'],
+      registers,
+      async collect() {
+        this.reset()
+        const depth = await sources.queueDepth().catch(() => ({}))
+        for (const [state, count] of Object.entries(depth)) this.set({ state }, count)
+      },
+    })
+  }
+}

@@ -1,0 +1,83 @@
+// The wire's objects as named schemas of the OpenAPI document, and the parts that several routes share.
+
+import {
+  executeTaskSchema,
+  fileContentSchema,
+  fileListSchema,
+  healthSchema,
+  LIMITS,
+  problemSchema,
+  readySchema,
+  repliedSchema,
+  replySchema,
+  sendControlSchema,
+  sendMessageSchema,
+  sentControlSchema,
+  sentMessageSchema,
+  taskDiffSchema,
+  taskEventSchema,
+  taskSchema,
+} from '@switchyard/contracts'
+import { z } from 'zod'
+
+export const Problem = problemSchema.meta({ id: 'Problem' })
+export const Task = taskSchema.meta({ id: 'Task' })
+export const TaskEvent = taskEventSchema.meta({ id: 'TaskEvent' })
+export const SentMessage = sentMessageSchema.meta({ id: 'SentMessage' })
+export const SentControl = sentControlSchema.meta({ id: 'SentControl' })
+export const Replied = repliedSchema.meta({ id: 'Replied' })
+export const FileList = fileListSchema.meta({ id: 'FileList' })
+export const FileContent = fileContentSchema.meta({ id: 'FileContent' })
+export const TaskDiff = taskDiffSchema.meta({ id: 'TaskDiff' })
+export const Health = healthSchema.meta({ id: 'Health' })
+export const Ready = readySchema.meta({ id: 'Ready' })
+
+// A misspelt field is told, not ignored.
+export const ExecuteTask = executeTaskSchema.strict().meta({
+  id: 'ExecuteTask',
+  examples: [
+    {
+      task_description: 'The test in sum.test.js fails. Find out why and correct it.',
+      project: 'https://github.com/example/sums.git',
+      idempotency_key: 'sums-1',
+    },
+  ],
+})
+export const SendMessage = sendMessageSchema
+  .strict()
+  .meta({ id: 'SendMessage', examples: [{ message: 'Keep the old function name.', message_type: 'correction' }] })
+export const SendControl = sendControlSchema
+  .strict()
+  .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
+export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
+
+export const TaskList = z
+  .object({
+    tasks: z.array(Task),
+    next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
+  })
+  .meta({ id: 'TaskList' })
+
+export const EventPage = z
+  .object({
+    events: z.array(TaskEvent),
+    last_seq: z.number().int().describe('the number of the task’s last event'),
+    has_more: z.boolean().describe('events after this page are there already'),
+  })
+  .meta({ id: 'EventPage' })
+
+export const TaskParams = z.object({
+  id: z.string().meta({ description: 'The task’s id', examples: ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3'] }),
+})
+
+/** A whole number in a query string. */
+export const queryInteger = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+
+export const WaitMs = queryInteger(0, LIMITS.maxWaitMs)
+  .optional()
+  .meta({ description: 'Holds the answer until the task ends or asks, at most so many milliseconds' })

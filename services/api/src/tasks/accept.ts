@@ -1,0 +1,109 @@
+// Accepts a task: checks it, writes its row in one statement, puts it into the queue.
+
+import { type ExecuteTask, newTaskId, SwitchyardError, type Task, type TaskId } from '@switchyard/contracts'
+import { acceptTask, type TaskRow, toRecords, toTask } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { checkBranch } from './branch.ts'
+import type { TaskDeps } from './deps.ts'
+import { resolveProject } from './project.ts'
+import { requestHash } from './request-hash.ts'
+
+/** How long an accept waits for the queue, ms. The row is written by then; a sweeper queues what was missed. */
+const QUEUE_WAIT_MS = 1_000
+
+const DEFAULT_PRIORITY = 5
+
+export type Accept = { readonly task: Task; readonly created: boolean }
+
+const checkModel = (model: string): string => {
+  if (/^[^/\s]+\/\S+$/.test(model)) return model
+  throw new SwitchyardError('invalid_model', `${JSON.stringify(model)} is not provider/model`)
+}
+
+const checkOffered = (caller: Caller, input: ExecuteTask): void => {
+  if (input.mode !== undefined && caller.role !== 'operator')
+    throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
+  if (input.mode === 'docker')
+    throw new SwitchyardError('not_supported', 'mode docker is not offered by this installation; leave mode out')
+  if (input.sandbox !== undefined)
+    throw new SwitchyardError('not_supported', 'this installation has no sandboxes; use project with branch instead')
+  if (input.project === undefined && (input.branch !== undefined || input.base_branch !== undefined))
+    throw new SwitchyardError('invalid_request', 'branch and base_branch need a project')
+}
+
+const enqueue = async (deps: TaskDeps, id: TaskId, priority: number): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS)
+  })
+  const added = deps.queue.add(id, priority)
+  try {
+    await Promise.race([added, late])
+  } catch (error) {
+    added.catch(() => {})
+    const err = error instanceof Error ? error.message : String(error)
+    deps.logger.warn({ task_id: id, err }, 'the task is accepted and not in the queue yet; a sweeper will add it')
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The record of the first call with that key. @throws SwitchyardError `idempotency_conflict` */
+const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Accept> => {
+  if (row.request_hash !== hash)
+    throw new SwitchyardError(
+      'idempotency_conflict',
+      `idempotency_key ${JSON.stringify(row.idempotency_key)} already made ${row.id} with other arguments`,
+      { context: { task_id: row.id } },
+    )
+  const [task] = await toRecords(deps.records.db, [row])
+  return { task: task ?? toTask(row, []), created: false }
+}
+
+/**
+ * Accepts a task, or finds the one that the same `idempotency_key` made before.
+ *
+ * @throws SwitchyardError `idempotency_conflict`, `forbidden`, `not_supported`, `invalid_request`, `invalid_model`,
+ * `invalid_project`, `invalid_branch`, `model_not_found`, `agent_not_found`, `no_model_configured`,
+ * `database_unavailable`, `disk_full`. A queue that is away is no error: Postgres has the task.
+ */
+export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<Accept> => {
+  checkOffered(caller, input)
+  const { config, records } = deps
+  const model = input.model === undefined ? (config.tasks.defaultModel ?? null) : checkModel(input.model)
+  const agent = input.agent ?? null
+  const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
+  const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
+  const project = input.project === undefined ? null : await resolveProject(records, input.project)
+  if (!project) await deps.catalog.check({ model, agent })
+  const priority = input.priority ?? DEFAULT_PRIORITY
+  const hash = requestHash(input)
+  const { row, created } = await acceptTask(records.db, {
+    id: newTaskId(),
+    agent_id: input.agent_id ?? caller.agentId ?? caller.name,
+    owner_key: caller.name,
+    mode: 'opencode',
+    description: input.task_description,
+    idempotency_key: input.idempotency_key ?? null,
+    request_hash: hash,
+    project_id: project?.id ?? null,
+    project,
+    base_branch: baseBranch,
+    branch,
+    sandbox: null,
+    model,
+    variant: input.variant ?? null,
+    agent,
+    permissions: input.permissions ?? 'allow',
+    priority,
+    observers: input.observers ?? [],
+    callback_url: input.callback_url ?? null,
+    metadata: input.metadata ?? {},
+    timeout_ms: input.timeout_ms ?? config.tasks.timeoutMs,
+    deadline: new Date(Date.now() + config.tasks.queueTimeoutMs),
+  })
+  if (!created) return await repeated(deps, row, hash)
+  deps.metrics.accepted.inc()
+  await enqueue(deps, row.id, priority)
+  return { task: toTask(row, []), created: true }
+}

@@ -1,0 +1,19 @@
+// What the task logic works with; wired once in app.ts.
+
+import type { Config, Logger } from '@switchyard/config'
+import type { Bus, TaskQueue } from '@switchyard/queue'
+import type { Records } from '@switchyard/records'
+import type { TaskFeeds } from '../feed/feeds.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Catalog } from './catalog.ts'
+
+export type TaskDeps = {
+  readonly config: Config
+  readonly records: Records
+  readonly queue: Pick<TaskQueue, 'add' | 'depth' | 'ping'>
+  readonly bus: Bus
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly feeds: TaskFeeds
+  readonly catalog: Catalog
+}

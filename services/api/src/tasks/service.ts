@@ -1,0 +1,124 @@
+// What can be done with tasks, for REST and MCP alike: values come back, failures are SwitchyardErrors.
+
+import {
+  type ExecuteTask,
+  type FileContent,
+  type FileList,
+  LIMITS,
+  type Replied,
+  type Reply,
+  type SendControl,
+  type SendMessage,
+  type SentControl,
+  type SentMessage,
+  SwitchyardError,
+  type Task,
+  type TaskDiff,
+  type TaskEvent,
+} from '@switchyard/contracts'
+import { readEvents, readLastEvents, type TaskRow, toRecords, toTask } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { openEventStream } from '../feed/event-stream.ts'
+import { type Accept, accept } from './accept.ts'
+import { findOwnTask } from './access.ts'
+import { control } from './control.ts'
+import type { TaskDeps } from './deps.ts'
+import { type ListQuery, list, type TaskList } from './list.ts'
+import { message } from './messages.ts'
+import { reply } from './reply.ts'
+import { waitForTask } from './wait.ts'
+import { content, diff, files, type Range } from './workspace.ts'
+
+type Signal = AbortSignal | undefined
+
+export type EventPage = { readonly events: TaskEvent[]; readonly last_seq: number; readonly has_more: boolean }
+
+export class TaskService {
+  readonly #deps: TaskDeps
+
+  constructor(deps: TaskDeps) {
+    this.#deps = deps
+  }
+
+  /** Accepts a task; with `sync` or `wait_ms` the record is that after the wait. See `accept` for what it throws. */
+  async accept(caller: Caller, input: ExecuteTask, signal: Signal): Promise<Accept> {
+    const accepted = await accept(this.#deps, caller, input)
+    const waitMs = input.wait_ms ?? (input.sync ? LIMITS.maxWaitMs : 0)
+    if (waitMs === 0) return accepted
+    const task = await waitForTask(this.#deps, accepted.task.task_id, waitMs, signal)
+    return { ...accepted, task: task ?? accepted.task }
+  }
+
+  /**
+   * The record. @param waitMs - holds until the task ends or asks, `LIMITS.maxWaitMs` at most.
+   * @throws SwitchyardError `task_not_found`, `database_unavailable`
+   */
+  async get(caller: Caller, id: string, waitMs: number, signal: Signal): Promise<Task> {
+    const row = await findOwnTask(this.#deps.records, caller, id)
+    if (waitMs === 0) return await this.#record(row)
+    const task = await waitForTask(this.#deps, row.id, waitMs, signal)
+    return task ?? toTask(row, [])
+  }
+
+  async #record(row: TaskRow): Promise<Task> {
+    const [task] = await toRecords(this.#deps.records.db, [row])
+    return task ?? toTask(row, [])
+  }
+
+  async list(caller: Caller, query: ListQuery, waitingFirst: boolean): Promise<TaskList> {
+    return await list(this.#deps, caller, query, waitingFirst)
+  }
+
+  /** Events above `after`, in order. @throws SwitchyardError `task_not_found`, `database_unavailable` */
+  async events(caller: Caller, id: string, after: number, limit: number): Promise<EventPage> {
+    const { records } = this.#deps
+    const row = await findOwnTask(records, caller, id)
+    const events = [...(await readEvents(records.db, row.id, { after, limit }))]
+    const last = events.at(-1)?.seq ?? after
+    const lastSeq = Math.max(row.last_seq, events.at(-1)?.seq ?? 0)
+    return { events, last_seq: lastSeq, has_more: last < lastSeq }
+  }
+
+  /** The last `count` events, in order, of a task that the caller was shown to own. */
+  async lastEvents(task: Task, count: number): Promise<TaskEvent[]> {
+    return [...(await readLastEvents(this.#deps.records.db, task.task_id, count))]
+  }
+
+  /**
+   * Events above `after` as server-sent events, to the terminal one.
+   *
+   * @param cutOff - cuts the connection of a reader that has stopped reading.
+   * @throws SwitchyardError `task_not_found`, `invalid_request`, `database_unavailable`
+   */
+  async stream(caller: Caller, id: string, after: number, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
+    const { records, feeds, metrics, logger } = this.#deps
+    const row = await findOwnTask(records, caller, id)
+    if (after > row.last_seq)
+      throw new SwitchyardError('invalid_request', `there is no event ${after} yet: the last one is ${row.last_seq}`)
+    return await openEventStream({ id: row.id, after, feeds, metrics, logger, cutOff })
+  }
+
+  async message(caller: Caller, id: string, input: SendMessage, signal: Signal): Promise<SentMessage> {
+    return await message(this.#deps, caller, id, input, signal)
+  }
+
+  async control(caller: Caller, id: string, input: SendControl, signal: Signal): Promise<SentControl> {
+    return await control(this.#deps, caller, id, input, signal)
+  }
+
+  async reply(caller: Caller, id: string, requestId: string, input: Reply): Promise<Replied> {
+    return await reply(this.#deps, caller, id, requestId, input)
+  }
+
+  async files(caller: Caller, id: string, path: string): Promise<FileList> {
+    return await files(this.#deps, caller, id, path)
+  }
+
+  async content(caller: Caller, id: string, path: string, range: Range): Promise<FileContent> {
+    return await content(this.#deps, caller, id, path, range)
+  }
+
+  async diff(caller: Caller, id: string, signal: Signal): Promise<TaskDiff> {
+    return await diff(this.#deps, caller, id, signal)
+  }
+}

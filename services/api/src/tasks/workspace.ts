@@ -1,0 +1,97 @@
+// The working directory of a task, to look at: entries, contents, the diff against where it began.
+
+import path from 'node:path'
+import {
+  type FileContent,
+  type FileDiff,
+  type FileList,
+  isTerminal,
+  SwitchyardError,
+  type TaskDiff,
+} from '@switchyard/contracts'
+import { diffAgainst, listFiles, parseRepositoryUrl, readFile } from '@switchyard/git'
+import { findProject, type TaskRow } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { findOwnTask } from './access.ts'
+import type { TaskDeps } from './deps.ts'
+
+const DIFF_BYTES = 4 * 1_048_576
+
+const isInside = (root: string, directory: string): boolean => {
+  const relative = path.relative(root, directory)
+  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
+}
+
+/** Only directories of our own records, and only where workers make them: never one that a caller names. */
+const directoryOf = (deps: TaskDeps, row: TaskRow): string => {
+  if (row.directory === null)
+    throw isTerminal(row.status)
+      ? new SwitchyardError('workspace_unavailable', `${row.id} ended before it had a working directory`, {
+          retryable: false,
+          hint: 'There is nothing to see: the record’s error says why it ended.',
+        })
+      : new SwitchyardError('workspace_unavailable', `${row.id} is ${row.status} and has no working directory yet`)
+  if (isInside(deps.config.workspacesDir, row.directory)) return row.directory
+  throw new SwitchyardError('workspace_gone', `the working directory of ${row.id} is not on this host`)
+}
+
+const asPath = (name: string): string => (name === '' ? '.' : name)
+
+/** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone`, `path_outside_workspace`, `file_not_found` */
+export const files = async (deps: TaskDeps, caller: Caller, id: string, name: string): Promise<FileList> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  const listed = await listFiles(directoryOf(deps, row), asPath(name))
+  return { task_id: row.id, path: name, entries: [...listed.entries], truncated: listed.truncated }
+}
+
+export type Range = { readonly offset?: number | undefined; readonly limit?: number | undefined }
+
+/** @param range - bytes. @throws SwitchyardError as `files` */
+export const content = async (
+  deps: TaskDeps,
+  caller: Caller,
+  id: string,
+  name: string,
+  range: Range,
+): Promise<FileContent> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  return await readFile(directoryOf(deps, row), name, {
+    ...(range.offset === undefined ? {} : { offset: range.offset }),
+    ...(range.limit === undefined ? {} : { limit: range.limit }),
+  })
+}
+
+/** Where the commits of a task are: in its project's shared clone, or in its own scratch repository. */
+const objectDirsOf = async (deps: TaskDeps, row: TaskRow, directory: string): Promise<readonly string[]> => {
+  if (row.project_id === null) return [path.join(directory, '.git', 'objects')]
+  const project = await findProject(deps.records.db, row.project_id)
+  if (!project) throw new SwitchyardError('workspace_gone', `the project of ${row.id} is no longer known`)
+  const { slug } = parseRepositoryUrl(project.url)
+  return [path.join(deps.config.workspacesDir, 'repos', slug, '.git', 'objects')]
+}
+
+/** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone` */
+export const diff = async (
+  deps: TaskDeps,
+  caller: Caller,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<TaskDiff> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  const directory = directoryOf(deps, row)
+  if (row.base_commit === null)
+    throw new SwitchyardError('workspace_unavailable', `${row.id} has not begun: there is nothing to compare with`)
+  const found = await diffAgainst({
+    directory,
+    base: row.base_commit,
+    objectDirs: await objectDirsOf(deps, row, directory),
+    maxBytes: DIFF_BYTES,
+    ...(signal ? { signal } : {}),
+  })
+  return {
+    task_id: row.id,
+    diff: found.diff,
+    files: found.files.map((file): FileDiff => ({ ...file })),
+    truncated: found.truncated,
+  }
+}
