@@ -2,13 +2,13 @@
 
 import { docker } from './docker.ts'
 
-export type Volume = {
+type Volume = {
   readonly type: string
   readonly source?: string
   readonly target: string
   readonly read_only?: boolean
 }
-export type Port = { readonly host_ip?: string; readonly published?: string; readonly target: number }
+type Port = { readonly host_ip?: string; readonly published?: string; readonly target: number }
 export type Service = {
   readonly image?: string
   readonly user?: string

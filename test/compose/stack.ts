@@ -6,7 +6,7 @@ import { docker } from './docker.ts'
 
 const MINUTE = 60_000
 
-export type Container = {
+type Container = {
   readonly Service: string
   readonly Name: string
   readonly State: string
@@ -28,7 +28,7 @@ export type Stack = {
   readonly remove: () => Promise<void>
 }
 
-export type Inspected = {
+type Inspected = {
   readonly Name: string
   readonly Config: { readonly User: string; readonly Env: readonly string[] }
   readonly State: { readonly Status: string; readonly ExitCode: number; readonly OOMKilled: boolean }
@@ -84,7 +84,13 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
     url: `http://127.0.0.1:${port}`,
     compose,
     up: async (args = []) => {
-      await compose(['up', '--build', '--detach', '--wait', '--wait-timeout', '180', ...args], 9 * MINUTE)
+      try {
+        await compose(['up', '--build', '--detach', '--wait', '--wait-timeout', '180', ...args], 9 * MINUTE)
+      } catch (error) {
+        // Compose says which service is unhealthy; only that service's log says why.
+        const logs = await compose(['logs', '--no-color', '--tail', '25']).catch(String)
+        throw new Error(`${error instanceof Error ? error.message : error}\n${logs}`)
+      }
     },
     containers: async () =>
       (await compose(['ps', '--all', '--format', 'json']))

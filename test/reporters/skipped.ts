@@ -5,7 +5,9 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node'
 const reasonOf = (test: TestCase): string => {
   const result = test.result()
   const note = result.state === 'skipped' ? result.note : undefined
-  return note ?? (test.options.mode === 'todo' ? 'not written yet' : 'no reason given')
+  if (note) return note
+  if (test.options.mode === 'todo') return 'not written yet'
+  return test.module.ok() ? 'no reason given' : 'what it needs could not be set up'
 }
 
 export const skippedReporter: Reporter = {
