@@ -1,1 +1,8 @@
-export {}
+// Repositories for the worker: identities, clones, worktrees, diffs, and a safe look into what an agent wrote.
+
+export { isValidBase, isValidBranch } from './branch.ts'
+export { type Diff, type DiffRequest, diffAgainst } from './diff.ts'
+export { listFiles, readFile } from './files.ts'
+export { parseRepositoryUrl, type RepositoryIdentity, type RepositoryKind } from './identity.ts'
+export { Repositories, type RepositoriesOptions, type WorktreeRequest } from './repositories.ts'
+export { type Checkout, createScratch } from './scratch.ts'

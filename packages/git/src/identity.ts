@@ -1,0 +1,136 @@
+// One identity per repository, whatever its URL looks like: `host/owner/repo`, or the path of a local one.
+
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { SwitchyardError } from '@switchyard/contracts'
+
+export type RepositoryKind = 'https' | 'http' | 'ssh' | 'git' | 'path'
+
+export type RepositoryIdentity = {
+  /** The same for all URLs of one repository: `host/owner/repo`, with the port where it is not the default one. */
+  readonly key: string
+  readonly kind: RepositoryKind
+  /** What git fetches from. Holds no credentials. */
+  readonly fetchUrl: string
+  /** What may be stored and shown. Holds no credentials. */
+  readonly displayUrl: string
+  /** A name for its directories: `<owner>-<repo>-<8 hex digits of the key's hash>`. */
+  readonly slug: string
+}
+
+const MAX_LENGTH = 2_000
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { https: '443', http: '80', ssh: '22', git: '9418' }
+/** `user@host:path`, and not `host:port/…` nor `scheme://…`. */
+const SCP_LIKE = /^(?:(?<user>[\w.+-]+)@)?(?<host>\[[0-9a-fA-F:]+\]|[\w.-]+):(?!\/\/)(?<rest>[^\s]+)$/
+const BARE = /^(?<host>(?:[\w-]+\.)+[a-zA-Z]{2,}(?::\d+)?|localhost(?::\d+)?)\/(?<rest>[^\s:]+\/[^\s]+)$/
+
+const refuse = (why: string): never => {
+  throw new SwitchyardError('invalid_project', `the project ${why}`)
+}
+
+const slugOf = (key: string): string => {
+  const words = key.split('/').filter((word) => word !== '')
+  const name = words
+    .slice(-2)
+    .join('-')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._-]+/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 60)
+  return `${name || 'repository'}-${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
+}
+
+const repositoryPath = (raw: string): string => {
+  const segments = raw.split('/').filter((segment) => segment !== '')
+  if (segments.some((segment) => segment === '.' || segment === '..')) refuse('has a path that leaves its place')
+  if (segments.some((segment) => segment.startsWith('-'))) refuse('has a path with a part that begins with -')
+  const joined = segments.join('/').replace(/\.git$/i, '')
+  if (joined === '' || joined === '.git') refuse('names no repository')
+  return joined
+}
+
+type Remote = {
+  readonly kind: Exclude<RepositoryKind, 'path'>
+  readonly user: string
+  readonly host: string
+  readonly port: string
+  readonly path: string
+}
+
+const remote = (given: Remote): RepositoryIdentity => {
+  const host = given.host.toLowerCase()
+  if (host === '' || host.startsWith('-')) refuse('names no host')
+  const port = given.port === DEFAULT_PORTS[given.kind] ? '' : given.port
+  const where = repositoryPath(given.path)
+  const authority = port ? `${host}:${port}` : host
+  const key = `${authority}/${where}`
+  // ssh needs its user (mostly `git`), which is no secret; every other user and every password is left out.
+  const user = given.kind === 'ssh' && given.user ? `${given.user}@` : ''
+  const url = `${given.kind}://${user}${authority}/${where}${given.path.replace(/\/+$/, '').endsWith('.git') ? '.git' : ''}`
+  return { key, kind: given.kind, fetchUrl: url, displayUrl: url, slug: slugOf(key) }
+}
+
+const local = (raw: string): RepositoryIdentity => {
+  const place = path.resolve(raw).replace(/\/+$/, '')
+  if (place === '') refuse('is the root directory')
+  return { key: place, kind: 'path', fetchUrl: place, displayUrl: place, slug: slugOf(place) }
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse('has a path that is not valid')
+  }
+}
+
+/**
+ * Reads a git URL (https, http, ssh, git, file, `git@host:path`, `host/path`) or an absolute local path.
+ * Credentials in it are left out.
+ *
+ * @throws SwitchyardError `invalid_project`
+ * @example parseRepositoryUrl('git@github.com:o/r.git').key === 'github.com/o/r'
+ */
+export const parseRepositoryUrl = (input: string): RepositoryIdentity => {
+  const text = input.trim()
+  if (text === '' || text.length > MAX_LENGTH) refuse('is empty or too long')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (/[\u0000-\u001f\u007f\s]/.test(text) && !text.startsWith('/'))
+    refuse('has white space or control characters in it')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (/[\u0000-\u001f\u007f]/.test(text)) refuse('has control characters in it')
+  if (text.startsWith('-')) refuse('begins with -')
+  if (/(?:^|\/)\.\.?(?:\/|$)/.test(text)) refuse('has a path that leaves its place')
+  if (text.includes('::')) refuse('names a transport of git that is not allowed')
+  if (text.startsWith('/')) return local(text)
+  const scheme = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i.exec(text)?.groups?.scheme?.toLowerCase()
+  if (scheme !== undefined) return fromUrl(text, scheme)
+  const bare = BARE.exec(text)?.groups
+  if (bare) {
+    const [host = '', port = ''] = (bare.host ?? '').split(':')
+    return remote({ kind: 'https', user: '', host, port, path: bare.rest ?? '' })
+  }
+  const scp = SCP_LIKE.exec(text)?.groups
+  if (scp) return remote({ kind: 'ssh', user: scp.user ?? 'git', host: scp.host ?? '', port: '', path: scp.rest ?? '' })
+  return refuse('is neither a git URL nor an absolute path')
+}
+
+const fromUrl = (text: string, given: string): RepositoryIdentity => {
+  if (!URL.canParse(text)) refuse('is not a valid URL')
+  const url = new URL(text)
+  if (given === 'file') {
+    if (url.hostname !== '' && url.hostname !== 'localhost') refuse('is a file URL of another host')
+    return local(fileURLToPath(`file://${url.pathname}`))
+  }
+  const kind = given === 'git+ssh' || given === 'ssh+git' ? 'ssh' : given
+  if (kind !== 'https' && kind !== 'http' && kind !== 'ssh' && kind !== 'git')
+    return refuse(`has the scheme ${given}, which is not supported`)
+  return remote({
+    kind,
+    user: kind === 'ssh' ? decoded(url.username) : '',
+    host: url.hostname,
+    port: url.port,
+    path: decoded(url.pathname),
+  })
+}
