@@ -1,7 +1,7 @@
 // `npm run demo`: a repository with a failing test, one task through the public REST API, its events live, the diff,
 // the passing test and the figures.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createLogger, loadConfig } from '@switchyard/config'
@@ -36,6 +36,8 @@ const demo = async (stop: AbortSignal): Promise<number> => {
   const closing: (() => Promise<unknown>)[] = []
   try {
     const home = await mkdtemp(path.join(tmpdir(), 'switchyard-demo-'))
+    // Open to pass through: as root, the database runs as another user, and would be put elsewhere.
+    await chmod(home, 0o711)
     closing.push(() => rm(home, { recursive: true, force: true }))
     const model = own ? undefined : await startScriptedModel()
     if (model) closing.push(model.close)

@@ -29,5 +29,6 @@ describe('banner', () => {
 
   it('says plainly that no model provider is configured', () => {
     expect(banner({ ...facts, providers: [] })).toContain('no provider is configured')
+    expect(banner({ ...facts, providers: ['opencode'] })).toContain('opencode only')
   })
 })

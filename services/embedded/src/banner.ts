@@ -43,5 +43,9 @@ const models = ({ providers, defaultModel }: BannerFacts): string => {
   if (providers === undefined) return `asked of OpenCode at the first task${fallback}`
   if (providers.length === 0)
     return 'no provider is configured: set its key (such as ANTHROPIC_API_KEY) or OPENCODE_CONFIG and start again'
-  return `${providers.join(', ')}${fallback}`
+  // OpenCode always has its own, with some models that need no key.
+  const note = providers.every((provider) => provider === 'opencode')
+    ? ' only: set the key of another (such as ANTHROPIC_API_KEY) or OPENCODE_CONFIG and start again'
+    : ''
+  return `${providers.join(', ')}${note}${fallback}`
 }

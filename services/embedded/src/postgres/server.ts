@@ -126,6 +126,8 @@ const stopChild = async (child: ChildProcess, exited: Promise<string>): Promise<
   await endProcess(
     pid,
     [
+      // Lets connections that are just closing finish; somebody's psql would hold it up for ever.
+      { signal: 'SIGTERM', waitMs: 1_000 },
       { signal: 'SIGINT', waitMs: 15_000 },
       { signal: 'SIGQUIT', waitMs: 5_000 },
       { signal: 'SIGKILL', waitMs: 2_000 },

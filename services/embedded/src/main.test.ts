@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { commandLine } from './processes.ts'
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+const LIMIT = { timeout: 25_000, interval: 20 }
+
+type Run = {
+  readonly child: ChildProcess
+  /** All that it wrote, both streams. */
+  readonly output: () => string
+  readonly exit: Promise<number | null>
+}
+
+describe('npm start', () => {
+  let parent: string
+  let home: string
+  const runs: Run[] = []
+
+  beforeEach(() => {
+    parent = mkdtempSync(path.join(tmpdir(), 'switchyard-main-'))
+    chmodSync(parent, 0o711)
+    home = path.join(parent, 'home')
+  })
+
+  afterEach(async () => {
+    for (const { child, exit } of runs.splice(0)) {
+      child.kill('SIGKILL')
+      await exit
+    }
+    await vi.waitFor(async () => expect(await processesOf(home)).toEqual([]), LIMIT)
+    rmSync(parent, { recursive: true, force: true })
+  })
+
+  const run = (env: Readonly<Record<string, string>> = {}): Run => {
+    const child = spawn(process.execPath, [MAIN], {
+      env: {
+        PATH: process.env.PATH,
+        HOME: parent,
+        OPENCODE_DISABLE_MODELS_FETCH: '1',
+        SWITCHYARD_HOME: home,
+        PORT: '0',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
+    const exit = once(child, 'close').then(([code]) => code as number | null)
+    const started = { child, output: () => output, exit }
+    runs.push(started)
+    return started
+  }
+
+  /** The address it says it listens on, once it is ready. */
+  const ready = async ({ output }: Run): Promise<string> => {
+    await vi.waitFor(() => expect(output()).toContain('Ctrl-C stops it'), LIMIT)
+    return /REST\s+(http:\S+)/.exec(output())?.[1] ?? ''
+  }
+
+  it('serves, says how to connect, keeps its records, and leaves no process behind', async () => {
+    const first = run()
+    const url = await ready(first)
+    expect(first.output()).toContain(`claude mcp add --transport http switchyard ${url}/mcp`)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    const accepted = await fetch(`${url}/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ task_description: 'to be found again' }),
+    })
+    expect(accepted.status).toBe(202)
+    const { task_id } = (await accepted.json()) as { task_id: string }
+    first.child.kill('SIGINT')
+    expect(await first.exit).toBe(0)
+    expect(await processesOf(home)).toEqual([])
+
+    const second = run()
+    const found = await fetch(`${await ready(second)}/tasks/${task_id}`)
+    expect(await found.json()).toMatchObject({ task_id, task_description: 'to be found again' })
+    second.child.kill('SIGTERM')
+    expect(await second.exit).toBe(0)
+    expect(await processesOf(home)).toEqual([])
+  })
+
+  it('leaves no process behind when it is told twice to stop, or while it starts', async () => {
+    const ready1 = run()
+    await ready(ready1)
+    ready1.child.kill('SIGINT')
+    await vi.waitFor(() => expect(ready1.output()).toContain('SIGINT: stopping'), LIMIT)
+    ready1.child.kill('SIGINT')
+    await ready1.exit
+    await vi.waitFor(async () => expect(await processesOf(home)).toEqual([]), LIMIT)
+
+    const starting = run()
+    const owner = path.join(home, 'owner.json')
+    await vi.waitFor(() => expect(readFileSync(owner, 'utf8')).toContain(`"pid":${starting.child.pid}`), LIMIT)
+    starting.child.kill('SIGTERM')
+    expect(await starting.exit).toBe(0)
+    expect(await processesOf(home)).toEqual([])
+  })
+
+  it('leaves no process behind when it is killed, and starts again', async () => {
+    const killed = run()
+    await ready(killed)
+    killed.child.kill('SIGKILL')
+    await killed.exit
+    await ready(run())
+  })
+
+  it('says which process uses the home', async () => {
+    const first = run()
+    await ready(first)
+    const second = run()
+    expect(await second.exit).toBe(1)
+    expect(second.output()).toContain(`${home} is in use by another Switchyard (process ${first.child.pid})`)
+    expect(second.output()).not.toMatch(/^\s+at /m)
+  })
+
+  it('says which port is in use, before it starts anything', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = String(typeof address === 'object' && address !== null ? address.port : '')
+    const refused = run({ PORT: port })
+    expect(await refused.exit).toBe(1)
+    expect(refused.output()).toContain(`port ${port} of 127.0.0.1 is already in use`)
+    expect(refused.output()).toContain('choose another port with PORT')
+    expect(refused.output()).not.toMatch(/^\s+at /m)
+    expect(existsSync(home)).toBe(false)
+    server.close()
+  })
+
+  it('names the variable that is wrong, without a stack', async () => {
+    const refused = run({ DEFAULT_MODEL: 'no-provider' })
+    expect(await refused.exit).toBe(1)
+    expect(refused.output()).toContain('DEFAULT_MODEL')
+    expect(refused.output()).not.toMatch(/^\s+at /m)
+  })
+})
+
+/** Processes that name the home in their arguments or work inside it. */
+const processesOf = async (home: string): Promise<readonly string[]> => {
+  if (process.platform !== 'linux') return []
+  const found: string[] = []
+  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+    const args = (await commandLine(pid)).join(' ')
+    if (args.includes(home) || worksIn(pid).startsWith(home)) found.push(`${pid} ${args}`)
+  }
+  return found
+}
+
+const worksIn = (pid: number): string => {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8') === '') return ''
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return ''
+  }
+}

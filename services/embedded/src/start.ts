@@ -1,0 +1,203 @@
+// Switchyard in one process: everything started, in the order that is quickest, and stopped in the order that is kind.
+
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { createApi, serve } from '@switchyard/api'
+import { type Config, createLogger, type Logger } from '@switchyard/config'
+import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
+import { Records } from '@switchyard/records'
+import { startWorker } from '@switchyard/worker'
+import { fromFileError } from './file-errors.ts'
+import { requireFreePort } from './free-port.ts'
+import { guardProcess } from './guard.ts'
+import { lockHome } from './home-lock.ts'
+import { openLogs } from './logs.ts'
+import { startPostgres } from './postgres/postgres.ts'
+import { createStopSteps, type StopSteps } from './stop-steps.ts'
+
+/** How long a start waits for OpenCode; it goes on without, and tasks wait in the queue until it is there. */
+const OPENCODE_WAIT_MS = 30_000
+/** How long the start waits to hear which providers there are, for the message only. */
+const CATALOG_WAIT_MS = 2_500
+/** Connections beside those of the tasks: api, queue, heartbeat, sweeper, a person with psql. */
+const SPARE_CONNECTIONS = 40
+
+export type EmbeddedOptions = {
+  /** `PORT` 0 takes a free port; without `DATABASE_URL` the embedded PostgreSQL is started. */
+  readonly config: Config
+  /** Default: `<home>/logs/switchyard.log`, warnings on standard error too. */
+  readonly logger?: Logger
+  /** Aborts a start that is under way; what was started is stopped. */
+  readonly signal?: AbortSignal
+  /** Called when a part has failed for good while everything runs. The caller closes. */
+  readonly onFatal?: (error: SwitchyardError) => void
+}
+
+export type Embedded = {
+  /** Where REST and MCP (`/mcp`) are served. */
+  readonly url: string
+  readonly databaseUrl: string
+  readonly opencode: OpenCodeServer
+  /** Ids of the model providers that OpenCode knows; undefined where it did not answer in time. */
+  readonly providers: readonly string[] | undefined
+  /** Without the time that loading the program took. */
+  readonly startedInMs: number
+  /**
+   * Stops everything: the api takes no more calls, the worker leaves its tasks to the next start, then OpenCode, the queue and
+   * PostgreSQL end, and the home is free again. Bounded; safe to call twice.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Starts api, worker, OpenCode and PostgreSQL in and under this process.
+ *
+ * @throws SwitchyardError `address_in_use`, `home_in_use`, `directory_unwritable`, `disk_full`, `database_unavailable`,
+ *   `not_supported`, `opencode_unavailable` (only where no waiting will help). Nothing is left running then.
+ * @example const switchyard = await startEmbedded({ config: loadConfig() }); await switchyard.close()
+ */
+export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded> => {
+  const { config } = options
+  const began = performance.now()
+  await requireFreePort(config.api.port, config.api.host)
+  const lock = await lockHome(config.home)
+  const logs = options.logger ? undefined : openLogs(config.home)
+  const logger = options.logger ?? createLogger(config, 'switchyard', logs)
+  const stop = createStopSteps(logger)
+  stop.add('logs', 1_000, () => logs?.close())
+  stop.add('home', 1_000, () => lock.release())
+  try {
+    const started = await startParts(options, logger, stop)
+    return { ...started, startedInMs: performance.now() - began, close: stop.run }
+  } catch (error) {
+    await stop.run()
+    options.signal?.throwIfAborted()
+    throw fromFileError(error, config.home)
+  }
+}
+
+const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {
+  const { config, signal } = options
+  for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
+
+  // OpenCode takes longest; it starts while everything else does.
+  const opencode = startOpenCode(config, logger)
+  stop.add('opencode', 20_000, opencode.close)
+  const offered = opencode.whenReady(signal)
+  // Awaited below; another part may fail first.
+  offered.catch(() => {})
+
+  const { databaseUrl, records } = await openRecords(options, logger, stop)
+  const connection: QueueConnection = config.redisUrl ? { redisUrl: config.redisUrl } : { postgresUrl: databaseUrl }
+  const queue = new TaskQueue(connection, logger)
+  stop.add('queue', 5_000, () => queue.close())
+  const bus = createBus(config.redisUrl, logger)
+  stop.add('bus', 5_000, () => bus.close())
+  await Promise.all([records.migrate(), queue.ready()])
+  signal?.throwIfAborted()
+
+  const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
+  stop.add('worker', 10_000, () => worker.close())
+  const api = createApi({ config, records, queue, bus, logger })
+  const serving = await serve(api.app, config.api)
+  stop.add('api', 10_000, async () => {
+    // New calls are refused at once; open streams end with the api, and only then can the server be done.
+    const closed = serving.close()
+    await api.close()
+    await closed
+  })
+
+  const providers = await offered
+  signal?.throwIfAborted()
+  return { url: serving.url, databaseUrl, opencode: opencode.server, providers }
+}
+
+const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {
+  const { config, signal, onFatal } = options
+  // Every running task may hold a repository's lock, which is a connection, while it writes through another one.
+  const max = config.worker.maxConcurrentTasks + 10
+  let { databaseUrl } = config
+  if (databaseUrl === undefined) {
+    const postgres = await startPostgres({
+      home: config.home,
+      maxConnections: max + SPARE_CONNECTIONS,
+      logger,
+      ...(onFatal ? { onFailed: onFatal } : {}),
+      ...(signal ? { signal } : {}),
+    })
+    stop.add('postgres', 30_000, () => postgres.stop())
+    databaseUrl = postgres.url
+  }
+  let isClosing = false
+  const records = new Records({
+    connectionString: databaseUrl,
+    applicationName: 'switchyard',
+    max,
+    onConnectionError: (error) => {
+      // The pool is closed before its sockets are: a database that ends right after breaks the last of them.
+      if (!isClosing) logger.warn({ err: error.message }, 'a database connection broke')
+    },
+  })
+  stop.add('records', 5_000, () => {
+    isClosing = true
+    return records.close()
+  })
+  return { databaseUrl, records }
+}
+
+const startOpenCode = (config: Config, logger: Logger) => {
+  const { url, password, healthCheckIntervalMs, maxRetries, retryDelayMs, inherited } = config.opencode
+  const launcher =
+    url === undefined
+      ? childServer({
+          dataDir: path.join(config.home, 'opencode'),
+          ...(password === undefined ? {} : { password }),
+          env: inherited,
+          // git gives the diffs; snapshots of its own cost two thirds of the throughput within one directory.
+          config: { snapshot: false },
+          logger,
+        })
+      : remoteServer({ url, password: password ?? '' })
+  const server = OpenCodeServer.start({ launcher, logger, healthCheckIntervalMs, maxRetries, retryDelayMs })
+
+  // A server whose Switchyard was killed would go on working for nobody. The next start sweeps its tools.
+  let guarded: { readonly pid: number; readonly close: () => void } | undefined
+  const guardCurrent = (pid: number | undefined): void => {
+    if (pid === guarded?.pid) return
+    guarded?.close()
+    guarded = pid === undefined ? undefined : { pid, close: guardProcess(pid, 'TERM').close }
+  }
+  const offState = server.onState(({ pid }) => guardCurrent(pid))
+
+  return {
+    server,
+    /** @returns the ids of the providers; undefined where the server does not say in time. */
+    whenReady: async (signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
+      try {
+        await server.ready({ signal: withLimit(OPENCODE_WAIT_MS, signal) })
+        const catalog = await server.client.catalog(config.workspacesDir, {
+          signal: withLimit(CATALOG_WAIT_MS, signal),
+        })
+        return catalog.providers.map((provider) => provider.id)
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (isSwitchyardError(error) && !error.retryable) throw error
+        const { status, error: reason } = server.state()
+        const facts = { status, err: reason?.message ?? toSwitchyardError(error).message }
+        if (status === 'up') logger.info(facts, 'started without knowing what OpenCode offers')
+        else logger.warn(facts, 'started without OpenCode; tasks wait until it is there')
+        return undefined
+      }
+    },
+    close: async () => {
+      await server.close()
+      offState()
+      guardCurrent(undefined)
+    },
+  }
+}
+
+const withLimit = (ms: number, signal: AbortSignal | undefined): AbortSignal =>
+  AbortSignal.any([AbortSignal.timeout(ms), ...(signal ? [signal] : [])])
