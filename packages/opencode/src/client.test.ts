@@ -135,14 +135,15 @@ describe('abortTree', () => {
     await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
     const task = await recorder.event('permission.asked', ref.sessionId)
     await server.client.replyPermission({ requestId: task.properties.id, directory }, { reply: 'once' })
-    const child = await recorder.event('session.created')
-    await recorder.event('permission.asked', child.properties.sessionID)
+    // The root's own creation may still be on its way when the watch begins.
+    const child = await eventually('the subagent', () => watch.sessions().find((id) => id !== ref.sessionId))
+    await recorder.event('permission.asked', child)
     const pending = () => server.client.pendingPermissions(directory)
     await eventually('both ask', async () => (await pending()).length === 2)
 
     const aborted = await server.client.abortTree(ref)
     watch.close()
-    expect([...aborted].sort()).toEqual([ref.sessionId, child.properties.sessionID].sort())
+    expect([...aborted].sort()).toEqual([ref.sessionId, child].sort())
     expect(await pending()).toEqual([])
     await eventually('nothing runs', async () => Object.keys(await server.client.statuses(directory)).length === 0)
   })
