@@ -1,14 +1,27 @@
 // The api as a process of its own, in the stack.
 
-import { createLogger, loadConfig } from '@switchyard/config'
+import { createLogger, type Logger, loadConfig } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { createApi } from './app.ts'
+import { POOL } from './pool.ts'
 import { serve } from './serve.ts'
 
 /** A stop that takes longer than this is not waited for, ms. */
 const STOP_MS = 10_000
+
+/** Waits for the database and brings its schema up to date, with more time for a statement than calls have. */
+const bringUpToDate = async (connectionString: string, logger: Logger): Promise<void> => {
+  const records = new Records({ connectionString, applicationName: 'switchyard-api-start', max: 2 })
+  try {
+    await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
+    const migrated = await records.migrate()
+    if (migrated.length > 0) logger.info({ migrated }, 'the schema is up to date')
+  } finally {
+    await records.close()
+  }
+}
 
 const main = async (): Promise<void> => {
   const config = loadConfig()
@@ -18,15 +31,13 @@ const main = async (): Promise<void> => {
     throw new SwitchyardError('configuration_invalid', 'DATABASE_URL is not set; an api of its own needs it', {
       hint: 'Set DATABASE_URL, or run everything in one process with npm start.',
     })
+  await bringUpToDate(databaseUrl, logger)
   const records = new Records({
     connectionString: databaseUrl,
     applicationName: 'switchyard-api',
-    max: 20,
+    ...POOL,
     onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
   })
-  await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
-  const migrated = await records.migrate()
-  if (migrated.length > 0) logger.info({ migrated }, 'the schema is up to date')
   const queue = new TaskQueue(redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl }, logger)
   const bus = createBus(redisUrl, logger)
   const api = createApi({ config, records, queue, bus, logger })

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Hono } from 'hono'
@@ -45,12 +46,40 @@ const hostInUrl = (host: string): string => {
 }
 
 /**
+ * Knows which connections have a request under way. Node's own `closeIdleConnections` leaves those open that never
+ * sent one, and a kept-alive client may always send another.
+ *
+ * @returns closes what is unused, now and as it becomes so.
+ */
+const trackUse = (server: Server): (() => void) => {
+  const used = new Map<Socket, number>()
+  let isClosing = false
+  server.on('connection', (socket) => {
+    used.set(socket, 0)
+    socket.once('close', () => used.delete(socket))
+  })
+  server.on('request', ({ socket }, response) => {
+    used.set(socket, (used.get(socket) ?? 0) + 1)
+    response.once('close', () => {
+      const left = (used.get(socket) ?? 1) - 1
+      if (used.has(socket)) used.set(socket, left)
+      if (isClosing && left === 0) socket.destroySoon()
+    })
+  })
+  return () => {
+    isClosing = true
+    for (const [socket, requests] of used) if (requests === 0) socket.destroy()
+  }
+}
+
+/**
  * Serves the app. @param address - port 0 takes a free one.
  * @throws SwitchyardError `address_in_use`, `configuration_invalid`
  */
 export const serve = async (app: Pick<Hono<ApiEnv>, 'fetch'>, address: Address): Promise<Serving> => {
   const listener = getRequestListener((request, env) => app.fetch(request, env))
   const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 60_000 }, listener)
+  const closeUnused = trackUse(server)
   const port = await listen(server, address)
   return {
     url: `http://${hostInUrl(address.host)}:${port}`,
@@ -58,7 +87,7 @@ export const serve = async (app: Pick<Hono<ApiEnv>, 'fetch'>, address: Address):
     async close() {
       const closed = once(server, 'close')
       server.close()
-      server.closeIdleConnections()
+      closeUnused()
       const timer = setTimeout(() => server.closeAllConnections(), STOP_MS)
       await closed
       clearTimeout(timer)

@@ -1,0 +1,110 @@
+// An api on a real database, for tests: called without a socket or over one, with a stand-in for nobody.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createLogger, loadConfig } from '@switchyard/config'
+import { isTerminal, type NewEvent, type Status, type Task, type TaskId } from '@switchyard/contracts'
+import { createBus, TaskQueue } from '@switchyard/queue'
+import { type Advanced, advance, type Patch, Records } from '@switchyard/records'
+import { type Api, createApi } from './app.ts'
+import { POOL } from './pool.ts'
+import { type Serving, serve } from './serve.ts'
+
+type Reply<T> = { readonly status: number; readonly headers: Headers; readonly body: T }
+
+export type TestApi = {
+  readonly api: Api
+  readonly records: Records
+  readonly bus: ReturnType<typeof createBus>
+  readonly workspacesDir: string
+  /** A call without a socket; the Host is loopback unless `headers` say otherwise. */
+  call<T = Record<string, unknown>>(
+    method: string,
+    route: string,
+    options?: { readonly body?: unknown; readonly headers?: Record<string, string> },
+  ): Promise<Reply<T>>
+  accept(input?: Record<string, unknown>): Promise<Task>
+  /** Writes as a worker would, and tells the bus. */
+  write(id: TaskId, change: Step): Promise<Advanced>
+  listen(): Promise<Serving>
+  close(): Promise<void>
+}
+
+export type Step = {
+  readonly to?: Status
+  readonly set?: Patch
+  readonly events?: readonly NewEvent[]
+  /** Leaves the readers to find out by themselves. */
+  readonly silently?: boolean
+}
+
+export const progress = (message: string): NewEvent => ({ type: 'task_progress', message, data: {} })
+
+const jsonOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** @param env - variables over those of an embedded installation without keys. */
+export const startApi = async (databaseUrl: string, env: Record<string, string> = {}): Promise<TestApi> => {
+  const home = await mkdtemp(path.join(tmpdir(), 'switchyard-api-'))
+  const config = loadConfig({ SWITCHYARD_HOME: home, LOG_LEVEL: 'silent', ...env })
+  const logger = createLogger(config, 'api')
+  const records = new Records({ connectionString: databaseUrl, applicationName: 'api-test', ...POOL })
+  await records.migrate()
+  const queue = new TaskQueue({ postgresUrl: databaseUrl }, logger)
+  await queue.ready()
+  const bus = createBus(undefined, logger)
+  const api = createApi({ config, records, queue, bus, logger })
+  const serving: Serving[] = []
+
+  const call: TestApi['call'] = async (method, route, options = {}) => {
+    const { body, headers } = options
+    const response = await api.app.request(route, {
+      method,
+      headers: {
+        host: 'localhost:3456',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    return { status: response.status, headers: response.headers, body: jsonOf(await response.text()) as never }
+  }
+
+  return {
+    api,
+    records,
+    bus,
+    workspacesDir: config.workspacesDir,
+    call,
+    async accept(input = {}) {
+      const { body } = await call<Task>('POST', '/tasks', { body: { task_description: 'do it', ...input } })
+      return body
+    },
+    async write(id, { silently, ...step }) {
+      const set = step.to && isTerminal(step.to) ? { completed_at: new Date(), ...step.set } : step.set
+      const written = await advance(records.db, { taskId: id, generation: null, ...step, ...(set ? { set } : {}) })
+      if (!written) throw new Error(`the change of ${id} was refused`)
+      if (!silently) bus.publishTask(id, { kind: 'events', events: written.events })
+      return written
+    },
+    async listen() {
+      const started = await serve(api.app, { host: '127.0.0.1', port: 0 })
+      serving.push(started)
+      return started
+    },
+    async close() {
+      await api.close()
+      await Promise.all(serving.map((one) => one.close()))
+      await bus.close()
+      await queue.close()
+      await records.close()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}

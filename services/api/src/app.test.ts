@@ -1,0 +1,282 @@
+import { connect } from 'node:net'
+import type { Problem } from '@switchyard/contracts'
+import { LIMITS, newWorkerId } from '@switchyard/contracts'
+import { reportServer, reportWorker } from '@switchyard/records'
+import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startApi, type TestApi } from './api.fixture.ts'
+import { openDatabaseProxy } from './database-proxy.fixture.ts'
+import { serve } from './serve.ts'
+
+const OPERATOR = 'operator-token-0123456789'
+const AGENT = 'agent-token-0123456789'
+const OTHER = 'other-token-0123456789'
+
+let database: TestDatabase
+let open: TestApi
+let keyed: TestApi
+let published: TestApi
+
+beforeAll(async () => {
+  database = await createDatabase()
+  open = await startApi(database.url)
+  keyed = await startApi(database.url, {
+    SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},ann:agent:${AGENT},bob:agent:${OTHER}`,
+  })
+  published = await startApi(database.url, { HOST: '0.0.0.0', SWITCHYARD_ALLOW_NO_AUTH: 'true' })
+})
+
+afterAll(async () => {
+  await Promise.all([open.close(), keyed.close(), published.close()])
+  await database.drop()
+})
+
+const as = (token: string) => ({ authorization: `Bearer ${token}` })
+
+describe('requests that are not right', () => {
+  it('tells an unknown path from a method that a path does not take', async () => {
+    expect(await open.call('GET', '/nothing')).toMatchObject({ status: 404, body: { code: 'not_found' } })
+    const wrong = await open.call('PUT', '/tasks')
+    expect(wrong).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } })
+    expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST')
+    expect((await open.call('DELETE', '/tasks/task_1/files')).headers.get('allow')).toBe('GET, HEAD')
+  })
+
+  it('refuses what is not JSON', async () => {
+    expect(await open.call('POST', '/tasks', { body: '{"task_description":' })).toMatchObject({
+      status: 400,
+      body: { code: 'malformed_json' },
+    })
+    const headers = { 'content-type': 'text/plain' }
+    expect(await open.call('POST', '/tasks', { body: '{}', headers })).toMatchObject({
+      status: 415,
+      body: { code: 'unsupported_media_type' },
+    })
+  })
+
+  it('refuses a body that is too large, whether or not it says its length', async () => {
+    const { url } = await open.listen()
+    const big = JSON.stringify({ task_description: 'x'.repeat(LIMITS.bodyBytes) })
+    const headers = { 'content-type': 'application/json' }
+    const sized = await fetch(`${url}/tasks`, { method: 'POST', headers, body: big })
+    expect(sized.status).toBe(413)
+    expect(await sized.json()).toMatchObject({ code: 'payload_too_large' })
+    const body = new Blob([big]).stream()
+    const streamed = await fetch(`${url}/tasks`, { method: 'POST', headers, body, duplex: 'half' })
+    expect(streamed.status).toBe(413)
+    const small = new Blob(['{"task_description":"streamed"}']).stream()
+    const taken = await fetch(`${url}/tasks`, { method: 'POST', headers, body: small, duplex: 'half' })
+    expect(taken.status).toBe(202)
+  })
+
+  it('keeps the caller’s request id where it is harmless', async () => {
+    const kept = await open.call('GET', '/health', { headers: { 'x-request-id': 'abc-1' } })
+    expect(kept.headers.get('x-request-id')).toBe('abc-1')
+    const replaced = await open.call('GET', '/health', { headers: { 'x-request-id': 'a b' } })
+    expect(replaced.headers.get('x-request-id')).toMatch(/^req_/)
+  })
+})
+
+describe('without keys', () => {
+  it.each([
+    ['localhost:3456', undefined, 200],
+    ['127.0.0.1', undefined, 200],
+    ['[::1]:3456', 'http://[::1]:3456', 200],
+    ['localhost:3456', 'http://localhost:5173', 200],
+    ['localhost.evil.example', undefined, 403],
+    ['127.0.0.1.evil.example:3456', undefined, 403],
+    ['evil.example', undefined, 403],
+    ['localhost@evil.example', undefined, 403],
+    ['localhost:3456', 'http://localhost.evil.example', 403],
+    ['localhost:3456', 'https://evil.example', 403],
+    ['localhost:3456', 'null', 403],
+    ['localhost:3456', 'file://localhost', 403],
+  ])('Host %s with Origin %s answers %i', async (host, origin, status) => {
+    const answer = await open.call('GET', '/tasks', { headers: { host, ...(origin ? { origin } : {}) } })
+    expect(answer.status).toBe(status)
+    if (status === 403) expect(answer.body).toMatchObject({ code: 'origin_not_allowed' })
+  })
+
+  it('serves any name but no other site where another layer guards the port', async () => {
+    const ask = async (host: string, origin?: string) =>
+      (await published.call('GET', '/tasks', { headers: { host, ...(origin ? { origin } : {}) } })).status
+    expect(await ask('switchyard.internal')).toBe(200)
+    expect(await ask('switchyard.internal:80', 'http://switchyard.internal')).toBe(200)
+    expect(await ask('switchyard.internal', 'https://evil.example')).toBe(403)
+    expect(await ask('switchyard.internal', 'null')).toBe(403)
+  })
+})
+
+describe('with keys', () => {
+  it('refuses calls without a key that is known, and says how to send one', async () => {
+    for (const headers of [{}, as('wrong-token-0123456789'), { authorization: `Basic ${OPERATOR}` }]) {
+      const answer = await keyed.call('GET', '/tasks', { headers })
+      expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/)
+    }
+    expect((await keyed.call('POST', '/mcp', { body: {} })).status).toBe(401)
+  })
+
+  it('shows an agent its own tasks alone, and an operator all', async () => {
+    const body = { task_description: 'private', idempotency_key: 'same' }
+    const { body: ann } = await keyed.call<{ task_id: string; agent_id: string }>('POST', '/tasks', {
+      body,
+      headers: as(AGENT),
+    })
+    const { body: bob } = await keyed.call<{ task_id: string }>('POST', '/tasks', { body, headers: as(OTHER) })
+    expect(ann.agent_id).toBe('ann')
+    // The same key of two owners names two tasks.
+    expect(bob.task_id).not.toBe(ann.task_id)
+    const routes = ['', '/events', '/files', '/files/content?path=a', '/diff']
+    for (const route of routes)
+      expect(await keyed.call('GET', `/tasks/${ann.task_id}${route}`, { headers: as(OTHER) })).toMatchObject({
+        status: 404,
+        body: { code: 'task_not_found' },
+      })
+    const stream = { ...as(OTHER), accept: 'text/event-stream' }
+    expect((await keyed.call('GET', `/tasks/${ann.task_id}/events`, { headers: stream })).status).toBe(404)
+    for (const [route, sent] of [
+      ['messages', { message: 'hi' }],
+      ['control', { control: 'cancel' }],
+      ['requests/req_1/reply', { reply: 'once' }],
+    ] as const)
+      expect(
+        (await keyed.call('POST', `/tasks/${ann.task_id}/${route}`, { body: sent, headers: as(OTHER) })).status,
+      ).toBe(404)
+    const list = await keyed.call<{ tasks: { task_id: string }[] }>('GET', '/tasks', { headers: as(OTHER) })
+    expect(list.body.tasks.map((task) => task.task_id)).toEqual([bob.task_id])
+    expect((await keyed.call('GET', `/tasks/${ann.task_id}`, { headers: as(OPERATOR) })).status).toBe(200)
+  })
+
+  it('lets operators alone set the mode and read the metrics', async () => {
+    const body = { task_description: 'x', mode: 'opencode' }
+    expect(await keyed.call('POST', '/tasks', { body, headers: as(AGENT) })).toMatchObject({
+      status: 403,
+      body: { code: 'forbidden' },
+    })
+    expect((await keyed.call('POST', '/tasks', { body, headers: as(OPERATOR) })).status).toBe(202)
+    expect((await keyed.call('GET', '/metrics', { headers: as(AGENT) })).status).toBe(403)
+    const metrics = await keyed.call<string>('GET', '/metrics', { headers: as(OPERATOR) })
+    expect(metrics.headers.get('content-type')).toContain('text/plain')
+    for (const name of [
+      'http_request_duration_seconds',
+      'tasks{status="queued"}',
+      'tasks_accepted_total',
+      'sse_readers',
+      'queue_jobs',
+    ])
+      expect(metrics.body).toContain(`switchyard_${name}`)
+  })
+
+  it('tells strangers that it is alive, and no more', async () => {
+    const { body } = await keyed.call('GET', '/health')
+    expect(body).toMatchObject({ parts: [], counts: {}, providers: [] })
+    const { body: full } = await keyed.call<{ parts: unknown[] }>('GET', '/health', { headers: as(AGENT) })
+    expect(full.parts.length).toBeGreaterThan(3)
+  })
+})
+
+describe('health', () => {
+  it('is ready only while a worker lives and a server is up', async () => {
+    type Ready = { ready: boolean; parts: { name: string; status: string }[] }
+    const before = await open.call<Ready>('GET', '/ready')
+    expect(before).toMatchObject({ status: 503, body: { ready: false } })
+    expect(before.body.parts).toContainEqual(expect.objectContaining({ name: 'workers', status: 'down' }))
+    expect(before.body.parts).toContainEqual(expect.objectContaining({ name: 'database', status: 'up' }))
+    const catalog = { providers: [{ id: 'acme', models: ['m'] }], agents: ['build'], default_model: null }
+    await reportServer(open.records.db, { id: 'shared', state: 'up', version: '1.18.33', detail: null, catalog })
+    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4 })
+    await expect.poll(async () => (await open.call('GET', '/ready')).status).toBe(200)
+    const health = await open.call('GET', '/health')
+    expect(health.body).toMatchObject({ status: 'ok', providers: ['acme'] })
+    expect(JSON.stringify(health.body)).toContain('OpenCode 1.18.33')
+  })
+
+  it.each(['refused', 'silent'] as const)(
+    'answers 503 soon where the database is %s, and is well again after',
+    async (how) => {
+      const way = await openDatabaseProxy(database.url)
+      const cut = await startApi(way.url)
+      way.set(how)
+      const began = performance.now()
+      const answer = await cut.call<Problem>('POST', '/tasks', { body: { task_description: 'x' } })
+      expect(performance.now() - began).toBeLessThan(4_500)
+      expect(answer.status).toBe(503)
+      expect(answer.body).toMatchObject({ code: 'database_unavailable', retryable: true })
+      expect(answer.headers.get('retry-after')).toBe('2')
+      expect((await cut.call('GET', '/ready')).status).toBe(503)
+      expect(await cut.call('GET', '/health')).toMatchObject({ status: 200, body: { status: 'down' } })
+      way.set('open')
+      const post = () => cut.call('POST', '/tasks', { body: { task_description: 'x' } })
+      await expect.poll(async () => (await post()).status, { timeout: 10_000 }).toBe(202)
+      await cut.close()
+      await way.close()
+    },
+  )
+})
+
+describe('the description of the api', () => {
+  type Document = {
+    openapi: string
+    paths: Record<string, Record<string, { operationId: string; tags: string[]; security: unknown }>>
+    components: { schemas: Record<string, unknown>; securitySchemes: unknown }
+  }
+
+  it('is OpenAPI 3.1 and has every route', async () => {
+    const { body } = await open.call<Document>('GET', '/openapi.json')
+    expect(body.openapi).toBe('3.1.0')
+    expect(Object.keys(body.paths).sort()).toEqual([
+      '/health',
+      '/metrics',
+      '/ready',
+      '/tasks',
+      '/tasks/{id}',
+      '/tasks/{id}/control',
+      '/tasks/{id}/diff',
+      '/tasks/{id}/events',
+      '/tasks/{id}/files',
+      '/tasks/{id}/files/content',
+      '/tasks/{id}/messages',
+      '/tasks/{id}/requests/{request_id}/reply',
+    ])
+    for (const operations of Object.values(body.paths))
+      for (const operation of Object.values(operations)) {
+        expect(operation.tags).toHaveLength(1)
+        expect(operation.operationId).not.toBe('')
+      }
+    expect(Object.keys(body.components.schemas)).toEqual(expect.arrayContaining(['Task', 'ExecuteTask', 'Problem']))
+    expect(body.components.schemas.ExecuteTask).toMatchObject({ examples: [expect.any(Object)] })
+    expect(body.components.securitySchemes).toMatchObject({ bearer: { scheme: 'bearer' } })
+  })
+
+  it('has a page that loads nothing from elsewhere', async () => {
+    const { status, body, headers } = await open.call<string>('GET', '/docs')
+    expect(status).toBe(200)
+    expect(body).not.toMatch(/(src|href)="(https?:)?\/\//)
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'")
+  })
+})
+
+describe('serving', () => {
+  it('names the port that is in use', async () => {
+    const { port } = await open.listen()
+    await expect(serve(open.api.app, { host: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'address_in_use',
+      message: expect.stringContaining(String(port)),
+    })
+  })
+
+  it('stops within its bound although connections are kept open', async () => {
+    const other = await startApi(database.url)
+    const { port, url } = await other.listen()
+    const idle = connect(port, '127.0.0.1')
+    await fetch(`${url}/health`)
+    const { task_id: id } = await other.accept()
+    const stream = await fetch(`${url}/tasks/${id}/events`, { headers: { accept: 'text/event-stream' } })
+    const began = performance.now()
+    await other.close()
+    expect(performance.now() - began).toBeLessThan(2_000)
+    await stream.body?.cancel().catch(() => {})
+    idle.destroy()
+  })
+})
