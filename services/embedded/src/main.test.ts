@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commandLine } from './processes.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
-const LIMIT = { timeout: 25_000, interval: 20 }
+const LIMIT = { timeout: 60_000, interval: 20 }
 
 type Run = {
   readonly child: ChildProcess
@@ -18,7 +18,8 @@ type Run = {
   readonly exit: Promise<number | null>
 }
 
-describe('npm start', () => {
+// Whole processes, which take their time where many run.
+describe('npm start', { timeout: 120_000 }, () => {
   let parent: string
   let home: string
   const runs: Run[] = []
