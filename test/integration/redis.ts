@@ -7,7 +7,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { GenericContainer, Wait } from 'testcontainers'
 
 export type TestRedis = { readonly url: string; readonly stop: () => Promise<void> }
 
@@ -68,6 +67,9 @@ const startBinary = async (file: string): Promise<TestRedis> => {
 }
 
 const startContainer = async (): Promise<TestRedis> => {
+  // Its reaper is an image of its own; the container is stopped by whoever started it. Read at import.
+  process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
+  const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE)
     .withExposedPorts(6379)
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))

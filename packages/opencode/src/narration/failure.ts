@@ -28,13 +28,23 @@ export const errorOf = (error: OpenCodeFailure | undefined): TaskError => {
       return taskError('model_error', statusCode === undefined ? message : `${statusCode}: ${message}`, isRetryable)
     }
     case 'MessageAbortedError':
-    case 'UnknownError':
       return taskError('opencode_error', error.data.message)
+    case 'UnknownError':
+      return unknownError(withoutStack(error.data.message))
     // A newer server may know more errors than its SDK.
     default:
       return taskError('opencode_error', JSON.stringify(error))
   }
 }
+
+/** OpenCode puts the stack of its own code behind the message. */
+const withoutStack = (message: string): string =>
+  message.replace(/\s+at (?:\S+ )*\(?(?:\/|file:|<anonymous>)[\s\S]*$/, '')
+
+const unknownError = (message: string): TaskError =>
+  /ProviderModelNotFoundError|Model not found/.test(message)
+    ? taskError('model_not_found', message.replace(/^ProviderModelNotFoundError:\s*/, ''))
+    : taskError('opencode_error', message)
 
 const taskError = (code: ErrorCode, message: string, retryable: boolean = ERRORS[code].retryable): TaskError => ({
   code,

@@ -19,7 +19,7 @@ import {
 import type { Bus } from '@switchyard/queue'
 import { countDelivered } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { Ending } from './ending.ts'
+import { type Ending, failure } from './ending.ts'
 import { type Interrupt, Interrupted } from './interrupt.ts'
 import { Mailbox } from './mailbox.ts'
 import type { RunRecord } from './record.ts'
@@ -208,7 +208,7 @@ export class Watch {
     await record.append(this.#transcript.tellAll(found))
     const summary = summariseTurn([found.root, ...found.children])
     if (summary.end === 'finished') return await this.#completed(found)
-    const ending = this.#endingOf(summary)
+    const ending = await this.#endingOf(summary)
     if (ending) return await this.#deps.finish(ending, found)
     return await this.#secondLook(found, summary.end)
   }
@@ -225,17 +225,32 @@ export class Watch {
     return await this.#deps.finish({ status: 'completed', error: null }, found, delivered)
   }
 
-  #endingOf(summary: TurnSummary): Ending | null {
+  async #endingOf(summary: TurnSummary): Promise<Ending | null> {
     switch (summary.end) {
       case 'failed':
       case 'halted':
         return { status: 'failed', error: summary.error }
       case 'unanswered':
         // An unknown agent or model is told in this event alone.
-        return this.#sessionError ? { status: 'failed', error: errorOf(this.#sessionError) } : null
+        return this.#sessionError ? await this.#refused(this.#sessionError) : null
       default:
         return null
     }
+  }
+
+  /** OpenCode gives an unknown agent no name in its error: what the directory offers tells it. */
+  async #refused(error: OpenCodeFailure): Promise<Ending> {
+    const { server, place, options } = this.#deps
+    const told = errorOf(error)
+    if (told.code === 'opencode_error' && options.agent !== undefined) {
+      const { agents } = await server.client.catalog(place.directory)
+      if (!agents.some((agent) => agent.name === options.agent))
+        return failure(
+          'agent_not_found',
+          `agent "${options.agent}" is not known here; there are ${agents.map((agent) => agent.name).join(', ')}`,
+        )
+    }
+    return { status: 'failed', error: told }
   }
 
   /** A turn that is idle and not complete: looked at twice, then taken up again. */
