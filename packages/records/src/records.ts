@@ -45,6 +45,9 @@ export class Records {
     })
     // Without a listener a broken idle connection ends the process.
     this.#pool.on('error', (error) => options.onConnectionError?.(error))
+    // The pool listens to idle connections alone. One that breaks in use fails its query; without a listener of its own
+    // it would end the process as well.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
     this.db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: this.#pool }) })
   }
 
