@@ -200,7 +200,8 @@ describe('the Compose stack', () => {
         {
           tool: 'bash',
           args: {
-            command: 'env > env.txt; ls -R /run/switchyard > secrets.txt; cat /proc/*/environ >> env.txt',
+            command:
+              'env > env.txt; ls -R /run/switchyard > secrets.txt; cat /proc/[0-9]*/environ | tr "\\0" "\\n" >> env.txt',
             description: 'Look',
           },
         },
