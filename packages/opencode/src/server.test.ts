@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { childServer } from './child-server.ts'
 import { createLine, createPlace, createRecorder, eventually, quiet } from './fixture.ts'
 import { freePort } from './free-port.ts'
@@ -12,6 +12,9 @@ import { descendants, MARKER, marked, processInfo } from './processes.ts'
 import { remoteServer } from './remote-server.ts'
 import { permissionRules } from './rules.ts'
 import { OpenCodeServer } from './server.ts'
+
+// Each start and each first prompt of a directory costs a second of CPU, and several when the machine is busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 })
 
 const PASSWORD = 'not-in-argv'
 
