@@ -1,0 +1,62 @@
+// Runs the public conformance suite of MCP against the real api.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { type RunningApi, startApi } from './api.ts'
+
+const BASELINE = path.join(import.meta.dirname, 'baseline.yml')
+/** These must pass, each with at least one check of its own. */
+const APPLICABLE = ['server-initialize', 'ping', 'tools-list', 'dns-rebinding-protection']
+const SUITE_MS = 120_000
+
+let api: RunningApi
+
+beforeAll(async () => {
+  api = await startApi()
+})
+
+afterAll(async () => {
+  await api.close()
+})
+
+/** Where the suite's program is: its package exports nothing else. */
+const program = (): string => {
+  const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json')
+  return path.join(path.dirname(manifest), 'dist', 'index.js')
+}
+
+const run = async (args: readonly string[]): Promise<{ code: unknown; output: string }> => {
+  const child = spawn(process.execPath, [program(), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: AbortSignal.timeout(SUITE_MS),
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  const [code] = await once(child, 'close')
+  return { code, output }
+}
+
+/** `✓ ping: 1 passed, 0 failed` */
+const passedOf = (output: string): ReadonlyMap<string, number> =>
+  new Map(
+    [...output.matchAll(/^✓ ([\w-]+): (\d+) passed, 0 failed/gm)].map((match) => [match[1] ?? '', Number(match[2])]),
+  )
+
+describe('the MCP endpoint', () => {
+  it('passes the applicable server scenarios, and fails no other than those that do not apply', async () => {
+    const { code, output } = await run(['server', '--url', api.url, '--suite', 'all', '--expected-failures', BASELINE])
+    const passed = passedOf(output)
+    for (const scenario of APPLICABLE) expect(passed.get(scenario), `${scenario}\n${output}`).toBeGreaterThan(0)
+    expect(code, output).toBe(0)
+  })
+
+  it('lists nothing as not applicable that is', async () => {
+    const { server } = parse(await readFile(BASELINE, 'utf8')) as { server: string[] }
+    expect(server.filter((scenario) => APPLICABLE.includes(scenario))).toEqual([])
+  })
+})
