@@ -38,9 +38,10 @@ export const banner = (facts: BannerFacts): string => {
   ].join('\n')
 }
 
-const models = ({ providers, defaultModel }: BannerFacts): string => {
+const models = (facts: BannerFacts): string => {
+  const { providers, defaultModel } = facts
   const fallback = defaultModel === undefined ? '' : `; ${defaultModel} where a task names none`
-  if (providers === undefined) return `asked of OpenCode at the first task${fallback}`
+  if (providers === undefined) return `OpenCode is still starting; ${facts.url}/health will list them${fallback}`
   if (providers.length === 0)
     return 'no provider is configured: set its key (such as ANTHROPIC_API_KEY) or OPENCODE_CONFIG and start again'
   // OpenCode always has its own, with some models that need no key.

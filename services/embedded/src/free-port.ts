@@ -23,7 +23,7 @@ export const requireFreePort = async (port: number, host: string): Promise<void>
 }
 
 /** A failed `listen` as ours: `address_in_use` or `configuration_invalid`, else the error as it came. */
-export const fromListenError = (error: unknown, port: number, host: string): unknown => {
+const fromListenError = (error: unknown, port: number, host: string): unknown => {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   const context = { port, host }
   if (code === 'EADDRINUSE')

@@ -6,6 +6,9 @@ import { isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
 import { banner } from './banner.ts'
 import { startEmbedded } from './start.ts'
 
+/** Whoever waits at the terminal is told within 5 s where it listens, on a busy machine too. */
+const OPENCODE_WAIT_MS = 3_500
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Message and hint where the reader can do something; the stack only where it is a fault of ours. */
@@ -41,7 +44,8 @@ const main = async (): Promise<void> => {
 
   const config = loadConfig()
   const onFatal = (error: SwitchyardError) => ending.resolve({ error })
-  const switchyard = await startEmbedded({ config, signal: starting.signal, onFatal }).catch((error: unknown) => {
+  const options = { config, signal: starting.signal, onFatal, opencodeWaitMs: OPENCODE_WAIT_MS }
+  const switchyard = await startEmbedded(options).catch((error: unknown) => {
     if (!starting.signal.aborted) throw error
     return undefined
   })

@@ -17,7 +17,6 @@ import { openLogs } from './logs.ts'
 import { startPostgres } from './postgres/postgres.ts'
 import { createStopSteps, type StopSteps } from './stop-steps.ts'
 
-/** How long a start waits for OpenCode; it goes on without, and tasks wait in the queue until it is there. */
 const OPENCODE_WAIT_MS = 30_000
 /** How long the start waits to hear which providers there are, for the message only. */
 const CATALOG_WAIT_MS = 2_500
@@ -29,6 +28,10 @@ export type EmbeddedOptions = {
   readonly config: Config
   /** Default: `<home>/logs/switchyard.log`, warnings on standard error too. */
   readonly logger?: Logger
+  /**
+   * How long the start waits for OpenCode, ms; default 30 s. It goes on without, and tasks wait in the queue until it is there.
+   */
+  readonly opencodeWaitMs?: number
   /** Aborts a start that is under way; what was started is stopped. */
   readonly signal?: AbortSignal
   /** Called when a part has failed for good while everything runs. The caller closes. */
@@ -85,7 +88,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   // OpenCode takes longest; it starts while everything else does.
   const opencode = startOpenCode(config, logger)
   stop.add('opencode', 20_000, opencode.close)
-  const offered = opencode.whenReady(signal)
+  const offered = opencode.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal)
   // Awaited below; another part may fail first.
   offered.catch(() => {})
 
@@ -174,11 +177,12 @@ const startOpenCode = (config: Config, logger: Logger) => {
   return {
     server,
     /** @returns the ids of the providers; undefined where the server does not say in time. */
-    whenReady: async (signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
+    whenReady: async (waitMs: number, signal: AbortSignal | undefined): Promise<readonly string[] | undefined> => {
       try {
-        await server.ready({ signal: withLimit(OPENCODE_WAIT_MS, signal) })
+        const limit = withLimit(waitMs, signal)
+        await server.ready({ signal: limit })
         const catalog = await server.client.catalog(config.workspacesDir, {
-          signal: withLimit(CATALOG_WAIT_MS, signal),
+          signal: withLimit(CATALOG_WAIT_MS, limit),
         })
         return catalog.providers.map((provider) => provider.id)
       } catch (error) {
@@ -187,7 +191,7 @@ const startOpenCode = (config: Config, logger: Logger) => {
         const { status, error: reason } = server.state()
         const facts = { status, err: reason?.message ?? toSwitchyardError(error).message }
         if (status === 'up') logger.info(facts, 'started without knowing what OpenCode offers')
-        else logger.warn(facts, 'started without OpenCode; tasks wait until it is there')
+        else logger.info(facts, 'started before OpenCode; tasks wait until it is there')
         return undefined
       }
     },
