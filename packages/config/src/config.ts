@@ -37,6 +37,15 @@ const environment = z.object({
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
   TASK_QUEUE_TIMEOUT_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
   REQUEST_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
+  TASK_STUCK_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
+  MAX_QUEUED_TASKS: integer(10_000, 0, 10_000_000),
+  MAX_RUNNING_TASKS: integer(0, 0, 100_000),
+  MAX_RUNNING_PER_SERVER: integer(0, 0, 100_000),
+  MAX_RUNNING_PER_PROJECT: integer(0, 0, 100_000),
+  MAX_RUNNING_PER_AGENT: integer(0, 0, 100_000),
+  WORKSPACE_RETENTION_MS: integer(7 * DAY_MS, 0, 3_650 * DAY_MS),
+  EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
+  RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
   WORKSPACES_DIR: text(),
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
@@ -66,7 +75,15 @@ export type Config = Readonly<{
     timeoutMs: number
     queueTimeoutMs: number
     requestTimeoutMs: number
+    /** Without any sign of work for so long a turn is nudged, and after as long again stopped, ms. */
+    stuckMs: number
+    /** 0: no limit, here and below. */
+    maxQueued: number
   }>
+  /** Tasks that are prepared, run or wait for an answer at once. */
+  limits: Readonly<{ total: number; perServer: number; perProject: number; perAgent: number }>
+  /** How long things stay after a task has ended, ms. */
+  retention: Readonly<{ workspacesMs: number; eventsMs: number; recordsMs: number }>
   log: Readonly<{ level: string }>
 }>
 
@@ -137,6 +154,19 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       timeoutMs: vars.TASK_TIMEOUT_MS,
       queueTimeoutMs: vars.TASK_QUEUE_TIMEOUT_MS,
       requestTimeoutMs: vars.REQUEST_TIMEOUT_MS,
+      stuckMs: vars.TASK_STUCK_MS,
+      maxQueued: vars.MAX_QUEUED_TASKS,
+    }),
+    limits: Object.freeze({
+      total: vars.MAX_RUNNING_TASKS,
+      perServer: vars.MAX_RUNNING_PER_SERVER,
+      perProject: vars.MAX_RUNNING_PER_PROJECT,
+      perAgent: vars.MAX_RUNNING_PER_AGENT,
+    }),
+    retention: Object.freeze({
+      workspacesMs: vars.WORKSPACE_RETENTION_MS,
+      eventsMs: vars.EVENT_RETENTION_MS,
+      recordsMs: vars.RECORD_RETENTION_MS,
     }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })

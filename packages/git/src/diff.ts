@@ -93,7 +93,7 @@ export const diffAgainst = async (request: DiffRequest): Promise<Diff> => {
 }
 
 /** In the list of object directories a name with special characters is quoted as in C. */
-const quoted = (directory: string): string =>
+export const quoted = (directory: string): string =>
   /[":\\\n]/.test(directory)
     ? `"${directory.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
     : directory

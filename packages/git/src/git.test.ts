@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createScratch, diffAgainst, listFiles, parseRepositoryUrl, Repositories, readFile } from './index.ts'
+import {
+  bundleWork,
+  createScratch,
+  diffAgainst,
+  listFiles,
+  parseRepositoryUrl,
+  Repositories,
+  readFile,
+} from './index.ts'
 
 const run = promisify(execFile)
 
@@ -273,6 +281,32 @@ describe('the diff', () => {
     await expect(diffAgainst({ directory: at('none'), base: 'x', objectDirs: [] })).rejects.toMatchObject({
       code: 'workspace_gone',
     })
+  })
+})
+
+describe('the bundle', () => {
+  it('holds commits and uncommitted work alike, and can be unpacked where the base is', async () => {
+    const source = await origin()
+    const identity = parseRepositoryUrl(source)
+    const all = repositories()
+    await all.fetch(identity)
+    const { baseCommit } = await all.addWorktree(identity, { directory: at('t'), branch: 'work/x' })
+    const request = {
+      directory: at('t'),
+      base: baseCommit,
+      objectDirs: [all.objectDirectory(identity)],
+      file: at('bundles', 'x.bundle'),
+      branch: 'work/x',
+    }
+    expect(await bundleWork(request)).toBe(false)
+    await writeFile(at('t', 'committed.txt'), 'c')
+    await sh(at('t'), 'add', '-A')
+    await sh(at('t'), 'commit', '-qm', 'the agent’s own')
+    await writeFile(at('t', 'loose.txt'), 'l')
+    expect(await bundleWork(request)).toBe(true)
+    await sh(source, 'fetch', '-q', at('bundles', 'x.bundle'), 'work/x:saved')
+    expect(await sh(source, 'log', '--format=%s', 'saved')).toBe('Work that was not committed\nthe agent’s own\nbegin')
+    expect(await sh(source, 'show', 'saved:loose.txt')).toBe('l')
   })
 })
 

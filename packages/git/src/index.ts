@@ -1,6 +1,7 @@
 // Repositories for the worker: identities, clones, worktrees, diffs, and a safe look into what an agent wrote.
 
 export { isValidBase, isValidBranch } from './branch.ts'
+export { type BundleRequest, bundleWork } from './bundle.ts'
 export { type Diff, type DiffRequest, diffAgainst } from './diff.ts'
 export { listFiles, readFile } from './files.ts'
 export { parseRepositoryUrl, type RepositoryIdentity, type RepositoryKind } from './identity.ts'

@@ -82,6 +82,11 @@ export class Repositories {
     return path.join(this.sharedDirectory(identity), '.git', 'objects')
   }
 
+  /** One at a time: a fetch looks at every worktree's HEAD, and fails on one that is just being made. */
+  #inShared<T>(identity: RepositoryIdentity, work: () => Promise<T>): Promise<T> {
+    return this.#options.lock(`shared:${identity.key}`, work)
+  }
+
   #mirror(identity: RepositoryIdentity): string {
     return path.join(this.#options.mirrorsDir, `${identity.slug}.git`)
   }
@@ -93,12 +98,10 @@ export class Repositories {
    * @throws SwitchyardError `repository_*`, `disk_full`, `directory_unwritable`, `call_timeout`
    */
   async fetch(identity: RepositoryIdentity, options: Options = {}): Promise<void> {
-    await this.#fetches.share(identity.key, options.signal, (signal) =>
-      this.#options.lock(`fetch:${identity.key}`, async () => {
-        await this.#updateMirror(identity, signal)
-        await this.#updateShared(identity, signal)
-      }),
-    )
+    await this.#fetches.share(identity.key, options.signal, async (signal) => {
+      await this.#options.lock(`mirror:${identity.key}`, () => this.#updateMirror(identity, signal))
+      await this.#inShared(identity, () => this.#updateShared(identity, signal))
+    })
   }
 
   async #updateMirror(identity: RepositoryIdentity, signal: AbortSignal): Promise<void> {
@@ -190,7 +193,7 @@ export class Repositories {
     const shared = this.sharedDirectory(identity)
     const base = await this.#resolveBase(identity, request)
     const directory = path.resolve(request.directory)
-    return await this.#options.lock(`worktrees:${identity.key}`, async () => {
+    return await this.#inShared(identity, async () => {
       const inShared = await openUntrusted(shared, request.signal)
       const known = await listWorktrees(inShared)
       const own = known.find((worktree) => worktree.directory === directory)
@@ -246,7 +249,7 @@ export class Repositories {
     const inside = path.relative(path.resolve(root), directory)
     const shared = this.sharedDirectory(identity)
     const isBelow = inside !== '' && !inside.startsWith('..') && !path.isAbsolute(inside)
-    await this.#options.lock(`worktrees:${identity.key}`, async () => {
+    await this.#inShared(identity, async () => {
       const inShared = await openUntrusted(shared)
       const known = await listWorktrees(inShared)
       if (!isBelow || !known.slice(1).some((worktree) => worktree.directory === directory))

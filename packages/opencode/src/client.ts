@@ -235,6 +235,17 @@ export const createClient = (options: ClientOptions) => {
         sdk().session.get({ sessionID: sessionId, directory }, { signal }),
       ),
 
+    /** Deletes a session of ours for good; one that is gone already is as good. */
+    deleteSession: async ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<void> => {
+      try {
+        await call('delete the session', 'always', given, (signal) =>
+          sdk().session.delete({ sessionID: sessionId, directory }, { signal }),
+        )
+      } catch (error) {
+        if (!isSwitchyardError(error, 'session_lost')) throw error
+      }
+    },
+
     /** The root sessions of exactly this directory, the newest 100. */
     sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
       call('list the sessions', 'always', given, (signal) =>

@@ -26,10 +26,11 @@ type Settable =
   | 'result'
   | 'error'
   | 'recoveries'
+  | 'abort_pending'
 
 /** Column values to set; a Date, a string, null, or an object for the jsonb columns. */
 export type Patch = {
-  readonly [C in Settable]?: C extends 'result' | 'error' ? object | null : Date | string | number | null
+  readonly [C in Settable]?: C extends 'result' | 'error' ? object | null : Date | string | number | boolean | null
 }
 
 export type Change = {

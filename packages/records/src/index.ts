@@ -1,6 +1,8 @@
 // Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
 
+export { type Admission, admitTask, countQueued, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { readEvents, readLastEvents } from './events.ts'
 export {
   choosePromptId,
@@ -23,6 +25,14 @@ export {
   settleRequest,
   unsettledRequests,
 } from './requests.ts'
+export {
+  deleteOldTasks,
+  findExpiredWorkspaces,
+  findPendingAborts,
+  markAborted,
+  markWorkspaceRemoved,
+  pruneEvents,
+} from './retention.ts'
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
 export type { ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'

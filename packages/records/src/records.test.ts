@@ -1,10 +1,11 @@
-import { type NewEvent, newMessageId, newTaskId, newWorkerId } from '@switchyard/contracts'
+import { type NewEvent, newMessageId, newTaskId, newWorkerId, type TaskId, type WorkerId } from '@switchyard/contracts'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type AcceptInput,
   acceptTask,
+  admitTask,
   advance,
   findTask,
   findUnowned,
@@ -66,6 +67,12 @@ const aliveWorker = async () => {
   return id
 }
 
+/** Admits just this one, whatever else waits. */
+const take = async (id: TaskId, worker: WorkerId) => {
+  await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(records.db)
+  return await takeTask(records.db, id, worker, 'server')
+}
+
 const progress = (n: number, source_key?: string): NewEvent => ({
   type: 'task_progress',
   message: `step ${n}`,
@@ -113,9 +120,9 @@ describe('advancing', () => {
   it('refuses the writes of a stale generation, whole', async () => {
     const { id } = await accept()
     const first = await aliveWorker()
-    const taken = await takeTask(records.db, id, first)
+    const taken = await take(id, first)
     await removeWorker(records.db, first)
-    await takeTask(records.db, id, await aliveWorker())
+    await take(id, await aliveWorker())
     const late = { taskId: id, generation: taken?.generation ?? 0, to: 'running' as const, events: [progress(1)] }
     expect(await advance(records.db, late)).toBeNull()
     expect((await findTask(records.db, id))?.last_seq).toBe(1)
@@ -131,7 +138,7 @@ describe('advancing', () => {
 
   it('does not end a task over a message that came in meanwhile', async () => {
     const { id } = await accept()
-    const taken = await takeTask(records.db, id, await aliveWorker())
+    const taken = await take(id, await aliveWorker())
     const run = { taskId: id, generation: taken?.generation ?? 0 }
     await advance(records.db, { ...run, to: 'running' })
     await sendMessage(records.db, newMessageId(), id, 'me', { message: 'one more thing' })
@@ -144,28 +151,84 @@ describe('owning', () => {
   it('gives a task to one of many workers that ask at once', async () => {
     const { id } = await accept()
     const workers = await Promise.all(Array.from({ length: 10 }, aliveWorker))
-    const taken = await Promise.all(workers.map((worker) => takeTask(records.db, id, worker)))
+    const taken = await Promise.all(workers.map((worker) => take(id, worker)))
     expect(taken.filter((row) => row !== null)).toHaveLength(1)
   })
 
   it('lets others take over once the owner is silent', async () => {
     const { id } = await accept()
     const owner = await aliveWorker()
-    await takeTask(records.db, id, owner)
+    await take(id, owner)
     const other = await aliveWorker()
-    expect(await takeTask(records.db, id, other)).toBeNull()
+    expect(await take(id, other)).toBeNull()
     await sql`UPDATE workers SET heartbeat_at = now() - interval '6 seconds' WHERE id = ${owner}`.execute(records.db)
-    expect(await takeTask(records.db, id, other)).toMatchObject({ generation: 2, attempt: 2, worker_id: other })
+    expect(await take(id, other)).toMatchObject({ generation: 2, attempt: 2, worker_id: other })
   })
 
   it('finds what nobody works on', async () => {
     const { id } = await accept()
     const ids = async () => (await findUnowned(records.db, ['queued', 'preparing'], -1_000, 500)).map((task) => task.id)
     expect(await ids()).toContain(id)
-    const taken = await takeTask(records.db, id, await aliveWorker())
+    const taken = await take(id, await aliveWorker())
     expect(await ids()).not.toContain(id)
     await releaseTask(records.db, id, taken?.generation ?? 0)
     expect(await ids()).toContain(id)
+  })
+})
+
+describe('admitting', () => {
+  const NONE = { total: 0, perServer: 0, perProject: 0, perAgent: 0 }
+  let fresh: TestDatabase
+  let own: Records
+
+  beforeEach(async () => {
+    fresh = await createDatabase()
+    own = new Records({ connectionString: fresh.url, applicationName: 'test', max: 20 })
+    await own.migrate()
+  })
+
+  afterEach(async () => {
+    await own.close()
+    await fresh.drop()
+  })
+
+  const queue = async (over: Partial<AcceptInput>) => (await acceptTask(own.db, input(over))).row.id
+  const admit = async (limits: Partial<typeof NONE> = {}, server = 'one') => {
+    const admission = await admitTask(own.db, newWorkerId(), server, { ...NONE, ...limits })
+    return admission.kind === 'taken' ? admission.row.id : admission.kind
+  }
+
+  it('does not let a burst of one agent starve another', async () => {
+    const burst = []
+    for (let n = 0; n < 5; n++) burst.push(await queue({ agent_id: 'loud' }))
+    const quiet = await queue({ agent_id: 'quiet' })
+    expect([await admit(), await admit(), await admit()]).toEqual([burst[0], quiet, burst[1]])
+  })
+
+  it('takes the higher priority of one agent first, then the older', async () => {
+    const late = await queue({ priority: 9 })
+    const first = await queue({ priority: 5 })
+    const second = await queue({ priority: 5 })
+    expect([await admit(), await admit(), await admit(), await admit()]).toEqual([first, second, late, 'none'])
+  })
+
+  it.each([
+    ['in all', { total: 3 }, {}],
+    ['per server', { perServer: 3 }, {}],
+    ['per agent', { perAgent: 3 }, {}],
+    ['per project', { perProject: 3 }, { project_id: 'proj_1', project: { id: 'proj_1', key: 'k', url: 'u' } }],
+  ])('never goes over a limit %s, however many ask at once', async (_, limit, over) => {
+    for (let n = 0; n < 8; n++) await queue(over)
+    const admitted = await Promise.all(Array.from({ length: 8 }, () => admit(limit)))
+    expect(admitted.filter((id) => id !== 'held')).toHaveLength(3)
+  })
+
+  it('counts another server by itself', async () => {
+    await queue({})
+    await queue({})
+    expect(await admit({ perServer: 1 })).toMatch(/^task_/)
+    expect(await admit({ perServer: 1 })).toBe('held')
+    expect(await admit({ perServer: 1 }, 'two')).toMatch(/^task_/)
   })
 })
 
@@ -176,7 +239,7 @@ describe('listing', () => {
     for (let n = 0; n < 7; n++) made.push(await accept({ agent_id, description: `100% of ${n}` }))
     const waiting = made[2]?.id
     if (!waiting) throw new Error('no task')
-    const taken = await takeTask(records.db, waiting, await aliveWorker())
+    const taken = await take(waiting, await aliveWorker())
     await advance(records.db, { taskId: waiting, generation: taken?.generation ?? 0, to: 'running' })
     await advance(records.db, { taskId: waiting, generation: taken?.generation ?? 0, to: 'input_required' })
     const seen = []

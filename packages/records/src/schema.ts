@@ -2,6 +2,7 @@
 
 import type {
   EventType,
+  FileDiff,
   MessageType,
   Mode,
   Permissions,
@@ -48,6 +49,8 @@ export type TasksTable = {
   attempt: Generated<number>
   generation: Generated<number>
   worker_id: string | null
+  /** The OpenCode server that holds the session. */
+  server_id: string | null
   timeout_ms: number
   deadline: Time
   created_at: Time
@@ -63,6 +66,11 @@ export type TasksTable = {
   messages_sent: Generated<number>
   /** How often a turn was taken up again after its server was lost. */
   recoveries: Generated<number>
+  /** The task has ended and its session could not be stopped yet: its server was away. */
+  abort_pending: Generated<boolean>
+  workspace_removed_at: TimeOrNull
+  /** Events up to this number are past retention and gone. */
+  events_pruned_to: Generated<number>
   last_seq: Generated<number>
 }
 
@@ -111,6 +119,14 @@ export type RequestsTable = {
   settled_at: TimeOrNull
 }
 
+/** What a task had changed when it ended, kept after its working directory is gone. */
+export type DiffsTable = {
+  task_id: string
+  diff: string
+  files: Json<readonly FileDiff[]>
+  truncated: boolean
+}
+
 export type ProjectsTable = { id: string; key: string; url: string; created_at: Time }
 
 export type WorkersTable = {
@@ -141,6 +157,7 @@ export type Database = {
   task_events: EventsTable
   task_messages: MessagesTable
   task_requests: RequestsTable
+  task_diffs: DiffsTable
   projects: ProjectsTable
   workers: WorkersTable
   opencode_servers: ServersTable

@@ -186,28 +186,27 @@ const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM workers WHERE workers.id = tasks.worker_id AND workers.heartbeat_at > now() - ${silence}))`
 
 /**
- * Makes `workerId` the owner, where the task has none that is alive. Its generation rises, so that what an
- * earlier owner still writes is refused.
+ * Takes over a task that was admitted before and whose owner is gone. Its generation rises, so that what the earlier
+ * owner still writes is refused. A task that waits in the queue is taken by `admitTask`.
  *
- * @returns the row; null where it has ended, is paused, or is owned.
+ * @returns the row; null where it waits, has ended, is paused, or has an owner that is alive.
  */
-export const takeTask = guarded(async (db: Db, id: TaskId, workerId: WorkerId): Promise<TaskRow | null> => {
-  const { rows } = await sql<TaskRow>`
+export const takeTask = guarded(
+  async (db: Db, id: TaskId, workerId: WorkerId, serverId: string): Promise<TaskRow | null> => {
+    const { rows } = await sql<TaskRow>`
     UPDATE tasks SET
       generation = tasks.generation + 1,
       attempt = tasks.attempt + 1,
       worker_id = ${workerId},
-      status = CASE WHEN tasks.status = 'queued' THEN 'preparing' ELSE tasks.status END,
-      started_at = coalesce(tasks.started_at, now()),
-      deadline = CASE WHEN tasks.started_at IS NULL
-        THEN now() + tasks.timeout_ms * interval '1 millisecond' ELSE tasks.deadline END,
+      server_id = ${serverId},
       updated_at = now()
     WHERE tasks.id = ${id}
-      AND tasks.status IN ('queued', 'preparing', 'running', 'input_required')
+      AND tasks.status IN ('preparing', 'running', 'input_required')
       AND ${ownerIsGone}
     RETURNING tasks.*`.execute(db)
-  return rows[0] ?? null
-})
+    return rows[0] ?? null
+  },
+)
 
 /** Gives tasks back: no owner, still in their status, to be taken by the next worker. */
 export const releaseTask = guarded(async (db: Db, id: TaskId, generation: number): Promise<boolean> => {

@@ -22,6 +22,7 @@ import { newRestApp } from './rest/route.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { taskRoutes } from './rest/tasks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
+import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
 import { TaskService } from './tasks/service.ts'
 
@@ -60,7 +61,8 @@ export const createApi = (deps: ApiDeps): Api => {
   const metrics = new Metrics(sources, deps.metrics)
   const feeds = new TaskFeeds(records, bus, logger)
   const catalog = new Catalog(records)
-  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog })
+  const backlog = new Backlog(records, config.tasks.maxQueued)
+  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
   const mcp = createMcpEndpoint({ service, health, metrics, logger, version })
 

@@ -2,43 +2,57 @@
 
 import { isSwitchyardError, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Processed } from '@switchyard/queue'
-import { takeTask } from '@switchyard/records'
+import { admitTask, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
 import { TaskRun, type TaskRunDeps } from './run/task-run.ts'
 
 /** When to offer a task again that could not be taken because the database is away, ms. */
 const DATABASE_AWAY_MS = 1_000
+/** When to look again while all tasks that wait are over a limit, ms. */
+const HELD_MS = 1_000
 
 export class Runs {
   readonly #deps: TaskRunDeps
   readonly #workerId: WorkerId
+  readonly #limits: RunLimits
   readonly #active = new Map<TaskId, TaskRun>()
   #stopping = false
 
-  constructor(deps: TaskRunDeps, workerId: WorkerId) {
+  constructor(deps: TaskRunDeps, workerId: WorkerId, limits: RunLimits) {
     this.#deps = deps
     this.#workerId = workerId
+    this.#limits = limits
   }
 
   get count(): number {
     return this.#active.size
   }
 
-  /** The job of a task that has an owner, is paused or has ended is over: whoever makes it ready again queues it again. */
+  /**
+   * A job says that a task can be run, not which: that of a task whose owner is gone runs just this one, any other runs
+   * the task whose turn it is. A job for which nothing is left to run is over.
+   */
   async process(id: TaskId): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
     try {
-      const taken = await takeTask(this.#deps.records.db, id, this.#workerId)
-      if (!taken) return { againInMs: null }
-      const run = new TaskRun(this.#deps, taken)
-      this.#active.set(id, run)
-      try {
-        return await run.run()
-      } finally {
-        this.#active.delete(id)
-      }
+      const { records, server } = this.#deps
+      const left = await takeTask(records.db, id, this.#workerId, server.id)
+      if (left) return await this.#run(left)
+      const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits)
+      if (admission.kind === 'taken') return await this.#run(admission.row)
+      return { againInMs: admission.kind === 'held' ? HELD_MS : null }
     } catch (error) {
       if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_AWAY_MS }
       throw error
+    }
+  }
+
+  async #run(taken: TaskRow): Promise<Processed> {
+    const run = new TaskRun(this.#deps, taken)
+    this.#active.set(taken.id, run)
+    try {
+      return await run.run()
+    } finally {
+      this.#active.delete(taken.id)
     }
   }
 

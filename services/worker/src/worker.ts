@@ -9,13 +9,14 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { startClearing } from './clearing.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
 import { startSweeper } from './sweeper.ts'
 
 export type WorkerDeps = {
-  readonly config: Pick<Config, 'home' | 'workspacesDir' | 'worker' | 'tasks'>
+  readonly config: Pick<Config, 'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode'>
   readonly records: Records
   readonly connection: QueueConnection
   readonly queue: TaskQueue
@@ -41,6 +42,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
     lock: (key, work) => records.withLock(`repository:${key}`, work),
+    environment: config.opencode.inherited,
   })
   const runs = new Runs(
     {
@@ -51,14 +53,25 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       workspacesDir: config.workspacesDir,
       defaultModel: config.tasks.defaultModel,
       requestTimeoutMs: config.tasks.requestTimeoutMs,
+      stuckMs: config.tasks.stuckMs,
       logger,
     },
     id,
+    config.limits,
   )
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency }, logger)
   const report = startServerReport(records, server, config.workspacesDir, logger)
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const sweeper = startSweeper({ records, queue, bus, logger })
+  const clearing = startClearing({
+    records,
+    server,
+    repositories,
+    workspacesDir: config.workspacesDir,
+    bundlesDir: path.join(config.home, 'bundles'),
+    retention: config.retention,
+    logger,
+  })
   const worker = new TaskWorker({
     connection: deps.connection,
     concurrency,
@@ -75,6 +88,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       runs.handOver()
       await worker.close()
       await sweeper.stop()
+      await clearing.stop()
       await report.stop()
       offCommands()
       await heartbeat.stop()

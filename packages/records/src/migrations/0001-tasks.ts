@@ -39,6 +39,7 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       attempt int NOT NULL DEFAULT 0,
       generation int NOT NULL DEFAULT 0,
       worker_id text,
+      server_id text,
       timeout_ms bigint NOT NULL,
       deadline timestamptz NOT NULL,
       created_at timestamptz NOT NULL DEFAULT now(),
@@ -52,6 +53,9 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       error jsonb,
       messages_sent int NOT NULL DEFAULT 0,
       recoveries int NOT NULL DEFAULT 0,
+      abort_pending boolean NOT NULL DEFAULT false,
+      workspace_removed_at timestamptz,
+      events_pruned_to int NOT NULL DEFAULT 0,
       last_seq int NOT NULL DEFAULT 0
     )`.execute(db)
   await sql`
@@ -75,6 +79,17 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
   await sql`
     CREATE UNIQUE INDEX task_events_source ON task_events (task_id, source_key)
       WHERE source_key IS NOT NULL`.execute(db)
+  await sql`
+    CREATE INDEX tasks_to_clear ON tasks (completed_at)
+      WHERE completed_at IS NOT NULL AND (workspace_removed_at IS NULL OR abort_pending)`.execute(db)
+  await sql`CREATE INDEX tasks_ended ON tasks (completed_at) WHERE completed_at IS NOT NULL`.execute(db)
+  await sql`
+    CREATE TABLE task_diffs (
+      task_id text PRIMARY KEY REFERENCES tasks (id) ON DELETE CASCADE,
+      diff text NOT NULL,
+      files jsonb NOT NULL,
+      truncated boolean NOT NULL
+    )`.execute(db)
   await sql`
     CREATE TABLE task_messages (
       id text PRIMARY KEY,

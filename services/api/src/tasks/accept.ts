@@ -64,7 +64,7 @@ const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Acc
  * Accepts a task, or finds the one that the same `idempotency_key` made before.
  *
  * @throws SwitchyardError `idempotency_conflict`, `forbidden`, `not_supported`, `invalid_request`, `invalid_model`,
- * `invalid_project`, `invalid_branch`, `model_not_found`, `agent_not_found`, `no_model_configured`,
+ * `queue_full`, `invalid_project`, `invalid_branch`, `model_not_found`, `agent_not_found`, `no_model_configured`,
  * `database_unavailable`, `disk_full`. A queue that is away is no error: Postgres has the task.
  */
 export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<Accept> => {
@@ -75,6 +75,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
+  await deps.backlog.check()
   if (!project) await deps.catalog.check({ model, agent })
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)

@@ -33,6 +33,16 @@ type Signal = AbortSignal | undefined
 
 export type EventPage = { readonly events: TaskEvent[]; readonly last_seq: number; readonly has_more: boolean }
 
+/** Events are pruned long after the end: a reader that asks for those is told, and not given a gap. */
+const requireKept = (row: TaskRow, after: number): void => {
+  if (after >= row.events_pruned_to) return
+  throw new SwitchyardError(
+    'events_expired',
+    `the events of ${row.id} up to number ${row.events_pruned_to} are past retention`,
+    { hint: `Read with after=${row.events_pruned_to}: that event and the record itself are kept.` },
+  )
+}
+
 export class TaskService {
   readonly #deps: TaskDeps
 
@@ -69,10 +79,11 @@ export class TaskService {
     return await list(this.#deps, caller, query, waitingFirst)
   }
 
-  /** Events above `after`, in order. @throws SwitchyardError `task_not_found`, `database_unavailable` */
+  /** Events above `after`, in order. @throws SwitchyardError `task_not_found`, `events_expired`, `database_unavailable` */
   async events(caller: Caller, id: string, after: number, limit: number): Promise<EventPage> {
     const { records } = this.#deps
     const row = await findOwnTask(records, caller, id)
+    requireKept(row, after)
     const events = [...(await readEvents(records.db, row.id, { after, limit }))]
     const last = events.at(-1)?.seq ?? after
     const lastSeq = Math.max(row.last_seq, events.at(-1)?.seq ?? 0)
@@ -88,13 +99,14 @@ export class TaskService {
    * Events above `after` as server-sent events, to the terminal one.
    *
    * @param cutOff - cuts the connection of a reader that has stopped reading.
-   * @throws SwitchyardError `task_not_found`, `invalid_request`, `database_unavailable`
+   * @throws SwitchyardError `task_not_found`, `invalid_request`, `events_expired`, `database_unavailable`
    */
   async stream(caller: Caller, id: string, after: number, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
     const { records, feeds, metrics, logger } = this.#deps
     const row = await findOwnTask(records, caller, id)
     if (after > row.last_seq)
       throw new SwitchyardError('invalid_request', `there is no event ${after} yet: the last one is ${row.last_seq}`)
+    requireKept(row, after)
     return await openEventStream({ id: row.id, after, feeds, metrics, logger, cutOff })
   }
 

@@ -1,4 +1,4 @@
-import { newRequestId, newWorkerId, type Task, type TaskEvent, type TaskId } from '@switchyard/contracts'
+import { newRequestId, newWorkerId, type Task, type TaskEvent, type TaskId, type WorkerId } from '@switchyard/contracts'
 import {
   findRequest,
   findTaskRow,
@@ -9,6 +9,7 @@ import {
   undeliveredMessages,
 } from '@switchyard/records'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { progress, startApi, type TestApi } from '../api.fixture.ts'
 
@@ -25,11 +26,17 @@ afterAll(async () => {
   await database.drop()
 })
 
+/** Admits just this one, whatever else waits. */
+const take = async (id: TaskId, worker: WorkerId) => {
+  await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(test.records.db)
+  await takeTask(test.records.db, id, worker, 'server')
+}
+
 const run = async (): Promise<TaskId> => {
   const { task_id: id } = await test.accept()
   const worker = newWorkerId()
   await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1 })
-  await takeTask(test.records.db, id, worker)
+  await take(id, worker)
   await test.write(id, { to: 'running', events: [progress('runs')] })
   return id
 }
@@ -118,7 +125,7 @@ describe('cancel', () => {
       })
       const worker = newWorkerId()
       await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1 })
-      const [answer] = await Promise.all([control(id, { control: 'cancel' }), takeTask(test.records.db, id, worker)])
+      const [answer] = await Promise.all([control(id, { control: 'cancel' }), take(id, worker)])
       expect(answer.body).toMatchObject({ outcome: 'done', status: 'cancelled' })
       off()
     }

@@ -10,7 +10,7 @@ import {
   type TaskDiff,
 } from '@switchyard/contracts'
 import { diffAgainst, listFiles, parseRepositoryUrl, readFile } from '@switchyard/git'
-import { findProject, type TaskRow } from '@switchyard/records'
+import { findDiff, findProject, type TaskRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { findOwnTask } from './access.ts'
 import type { TaskDeps } from './deps.ts'
@@ -24,6 +24,8 @@ const isInside = (root: string, directory: string): boolean => {
 
 /** Only directories of our own records, and only where workers make them: never one that a caller names. */
 const directoryOf = (deps: TaskDeps, row: TaskRow): string => {
+  if (row.workspace_removed_at !== null)
+    throw new SwitchyardError('workspace_gone', `the working directory of ${row.id} was removed after its time`)
   if (row.directory === null)
     throw isTerminal(row.status)
       ? new SwitchyardError('workspace_unavailable', `${row.id} ended before it had a working directory`, {
@@ -70,6 +72,13 @@ const objectDirsOf = async (deps: TaskDeps, row: TaskRow, directory: string): Pr
   return [path.join(deps.config.workspacesDir, 'repos', slug, '.git', 'objects')]
 }
 
+/** The diff as it was when the task ended. */
+const keptDiff = async (deps: TaskDeps, row: TaskRow): Promise<TaskDiff> => {
+  const kept = await findDiff(deps.records.db, row.id)
+  if (!kept) throw new SwitchyardError('workspace_gone', `${row.id} left no diff, and its working directory is gone`)
+  return { task_id: row.id, diff: kept.diff, files: [...kept.files], truncated: kept.truncated }
+}
+
 /** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone` */
 export const diff = async (
   deps: TaskDeps,
@@ -78,6 +87,7 @@ export const diff = async (
   signal: AbortSignal | undefined,
 ): Promise<TaskDiff> => {
   const row = await findOwnTask(deps.records, caller, id)
+  if (row.workspace_removed_at !== null) return await keptDiff(deps, row)
   const directory = directoryOf(deps, row)
   if (row.base_commit === null)
     throw new SwitchyardError('workspace_unavailable', `${row.id} has not begun: there is nothing to compare with`)

@@ -1,11 +1,19 @@
 // How a run ends: the result of what was done, and the one terminal event.
 
-import { ERRORS, type ErrorCode, type TaskError, type TaskResult, type TerminalStatus } from '@switchyard/contracts'
+import {
+  ERRORS,
+  type ErrorCode,
+  type NewEvent,
+  type TaskError,
+  type TaskResult,
+  type TerminalStatus,
+} from '@switchyard/contracts'
 import { diffAgainst } from '@switchyard/git'
-import { type SessionMessage, summariseTurn } from '@switchyard/opencode'
-import type { Advanced } from '@switchyard/records'
+import { summariseTurn } from '@switchyard/opencode'
+import { type Advanced, keepDiff } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { RunRecord } from './record.ts'
+import type { Found } from './transcript.ts'
 
 export type Ending = { readonly status: TerminalStatus; readonly error: TaskError | null }
 
@@ -15,6 +23,8 @@ export const failure = (code: ErrorCode, message: string): Ending => ({
 })
 
 const MAX_OUTPUT = 200_000
+/** Of the diff that stays when the working directory has gone, bytes. */
+const MAX_KEPT_DIFF = 1_048_576
 
 type Changes = Pick<TaskResult, 'files_changed' | 'additions' | 'deletions'>
 
@@ -23,7 +33,8 @@ const changesOf = async (record: RunRecord, objectDirs: readonly string[], logge
   const { directory, base_commit } = record.row
   if (directory === null || base_commit === null) return { files_changed: [], additions: 0, deletions: 0 }
   try {
-    const diff = await diffAgainst({ directory, base: base_commit, objectDirs })
+    const diff = await diffAgainst({ directory, base: base_commit, objectDirs, maxBytes: MAX_KEPT_DIFF })
+    await keepDiff(record.db, record.row.id, diff)
     return { files_changed: diff.files.map((file) => file.path), additions: diff.additions, deletions: diff.deletions }
   } catch (error) {
     logger.warn({ task_id: record.row.id, err: error }, 'the changes could not be read')
@@ -61,64 +72,59 @@ const EVENT = {
   timeout: 'task_timeout',
 } as const
 
+export type Findings = Found & { readonly objectDirs: readonly string[] }
+
+/** What the task has come to so far. */
+export const resultOf = async (record: RunRecord, found: Findings, logger: Logger): Promise<TaskResult> => {
+  const summary = summariseTurn([found.root, ...found.children])
+  return {
+    output: summary.output.slice(0, MAX_OUTPUT),
+    ...(await changesOf(record, found.objectDirs, logger)),
+    usage: summary.usage,
+    cost: summary.cost,
+    exit_code: null,
+  }
+}
+
 /**
  * Writes the terminal status, the result and the last events, all at once.
  *
- * @param messagesSent - refuses to end where callers have sent more messages than these.
+ * @param conditions - `messagesSent`: refuses to end where callers have sent more messages than these.
+ *   `abortPending`: the session may still run and is to be stopped when its server is back.
  * @returns null where a message came in meanwhile and must be delivered first.
  */
 export const endTask = async (
   record: RunRecord,
   ending: Ending,
-  found: {
-    readonly root: readonly SessionMessage[]
-    readonly children: readonly (readonly SessionMessage[])[]
-    readonly objectDirs: readonly string[]
-  },
+  found: Findings,
+  conditions: { readonly abortPending: boolean; readonly messagesSent?: number | undefined },
   logger: Logger,
-  messagesSent?: number,
 ): Promise<Advanced | null> => {
-  const summary = summariseTurn([found.root, ...found.children])
-  const changes = await changesOf(record, found.objectDirs, logger)
-  const result: TaskResult = {
-    output: summary.output.slice(0, MAX_OUTPUT),
-    ...changes,
-    usage: summary.usage,
-    cost: summary.cost,
-    exit_code: null,
+  const result = await resultOf(record, found, logger)
+  const { files_changed, additions, deletions } = result
+  const artifact: NewEvent = {
+    type: 'task_artifact',
+    message: tellChanges(result),
+    data: { kind: 'diff', files_changed, additions, deletions },
+    source_key: 'diff',
   }
-  const artifact =
-    changes.files_changed.length > 0
-      ? [
-          {
-            type: 'task_artifact' as const,
-            message: tellChanges(result),
-            data: { kind: 'diff', ...changes },
-            source_key: 'diff',
-          },
-        ]
-      : []
+  const end: NewEvent = {
+    type: EVENT[ending.status],
+    message: tellEnd(ending, result),
+    source_key: 'end',
+    data: { status: ending.status, error: ending.error, result: { ...result, output: result.output.slice(0, 4_000) } },
+  }
+  const { model } = summariseTurn([found.root])
   return await record.tryWrite({
     to: ending.status,
-    ...(messagesSent === undefined ? {} : { messagesSent }),
+    ...(conditions.messagesSent === undefined ? {} : { messagesSent: conditions.messagesSent }),
     set: {
       completed_at: new Date(),
       result,
       error: ending.error,
-      ...(record.row.model === null && summary.model ? { model: summary.model } : {}),
+      abort_pending: conditions.abortPending,
+      ...(record.row.model === null && model ? { model } : {}),
     },
-    events: [
-      ...artifact,
-      {
-        type: EVENT[ending.status],
-        message: tellEnd(ending, result),
-        source_key: 'end',
-        data: {
-          status: ending.status,
-          error: ending.error,
-          result: { ...result, output: result.output.slice(0, 4_000) },
-        },
-      },
-    ],
+    events: files_changed.length > 0 ? [artifact, end] : [end],
   })
 }

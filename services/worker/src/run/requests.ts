@@ -21,13 +21,22 @@ export class Requests {
   readonly #server: OpenCodeServer
   readonly #directory: string
   readonly #timeoutMs: number
+  readonly #given: { readonly signal: AbortSignal }
   readonly #logger: Logger
 
-  constructor(record: RunRecord, server: OpenCodeServer, directory: string, timeoutMs: number, logger: Logger) {
+  constructor(
+    record: RunRecord,
+    server: OpenCodeServer,
+    directory: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+    logger: Logger,
+  ) {
     this.#record = record
     this.#server = server
     this.#directory = directory
     this.#timeoutMs = timeoutMs
+    this.#given = { signal }
     this.#logger = logger
   }
 
@@ -50,8 +59,8 @@ export class Requests {
 
   async #pending(): Promise<readonly Ask[]> {
     const [permissions, questions] = await Promise.all([
-      this.#server.client.pendingPermissions(this.#directory),
-      this.#server.client.pendingQuestions(this.#directory),
+      this.#server.client.pendingPermissions(this.#directory, this.#given),
+      this.#server.client.pendingQuestions(this.#directory, this.#given),
     ])
     return [
       ...permissions.map((ask): Ask => ({ kind: 'permission', ask })),
@@ -144,9 +153,10 @@ export class Requests {
         request,
         // Without a message OpenCode ends the turn; with one the agent reads why and goes on.
         reply === 'reject' ? { reply, message: message ?? NOT_ALLOWED } : { reply: 'once' },
+        this.#given,
       )
-    else if (typeof reply === 'string') await client.rejectQuestion(request)
-    else await client.replyQuestion(request, reply)
+    else if (typeof reply === 'string') await client.rejectQuestion(request, this.#given)
+    else await client.replyQuestion(request, reply, this.#given)
     await settleRequest(this.#record.db, row.id)
   }
 
@@ -154,8 +164,8 @@ export class Requests {
     await this.#record.refresh()
     const { client } = this.#server
     const request = { directory: this.#directory, requestId: asked.ask.id }
-    if (asked.kind === 'permission') await client.replyPermission(request, reply)
-    else await client.rejectQuestion(request)
+    if (asked.kind === 'permission') await client.replyPermission(request, reply, this.#given)
+    else await client.rejectQuestion(request, this.#given)
     const { title } = describe(asked)
     await this.#record.append([
       {

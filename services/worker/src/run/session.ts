@@ -1,6 +1,7 @@
 // The OpenCode session of a task: made once, found again by a later owner, prompted once.
 
-import { isSwitchyardError } from '@switchyard/contracts'
+import type { PermissionRule } from '@opencode-ai/sdk/v2'
+import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeServer, permissionRules, type SessionRef } from '@switchyard/opencode'
 import type { RunRecord } from './record.ts'
 import type { PromptOptions } from './steering.ts'
@@ -20,29 +21,41 @@ export const openSession = async (
   record: RunRecord,
   server: OpenCodeServer,
   directory: string,
+  signal: AbortSignal,
 ): Promise<SessionRef> => {
   const { row } = record
-  if (row.session_id !== null && (await isThere(server, { sessionId: row.session_id, directory })))
+  if (row.session_id !== null && (await isThere(server, { sessionId: row.session_id, directory }, signal)))
     return { sessionId: row.session_id, directory }
   const orphan =
     row.attempt > 1 && row.session_id === null
-      ? (await server.client.sessions(directory)).find((session) => session.title.startsWith(row.id))
+      ? (await server.client.sessions(directory, { signal })).find((session) => session.title.startsWith(row.id))
       : undefined
-  const sessionId =
-    orphan?.id ??
-    (
-      await server.client.createSession({
-        directory,
-        title: titleOf(record),
-        permission: permissionRules(row.permissions),
-      })
-    ).id
-  return { sessionId, directory }
+  if (orphan) return { sessionId: orphan.id, directory }
+  const permission = permissionRules(row.permissions, await agentRules(server, directory, row.agent, signal))
+  const session = await server.client.createSession({ directory, title: titleOf(record), permission }, { signal })
+  return { sessionId: session.id, directory }
 }
 
-const isThere = async (server: OpenCodeServer, place: SessionRef): Promise<boolean> => {
+/** What the agent itself may not do stays so under every policy. @throws SwitchyardError `agent_not_found` */
+const agentRules = async (
+  server: OpenCodeServer,
+  directory: string,
+  name: string | null,
+  signal: AbortSignal,
+): Promise<readonly PermissionRule[]> => {
+  if (name === null) return []
+  const { agents } = await server.client.catalog(directory, { signal })
+  const agent = agents.find((known) => known.name === name)
+  if (agent) return agent.permission
+  throw new SwitchyardError(
+    'agent_not_found',
+    `agent "${name}" is not known here; there are ${agents.map((known) => known.name).join(', ')}`,
+  )
+}
+
+const isThere = async (server: OpenCodeServer, place: SessionRef, signal: AbortSignal): Promise<boolean> => {
   try {
-    await server.client.session(place)
+    await server.client.session(place, { signal })
     return true
   } catch (error) {
     if (isSwitchyardError(error, 'session_lost')) return false
@@ -57,9 +70,13 @@ export const promptOnce = async (
   place: SessionRef,
   options: PromptOptions,
   mayBeThere: boolean,
+  signal: AbortSignal,
 ): Promise<void> => {
   const { prompt_id: messageId, recoveries, description } = record.row
   if (messageId === null) throw new Error('a prompt id is recorded before a prompt is sent')
-  if (mayBeThere && (await server.client.message({ ...place, messageId }))) return
-  await server.client.promptAsync({ ...place, ...options, messageId, text: recoveries > 0 ? CONTINUE : description })
+  if (mayBeThere && (await server.client.message({ ...place, messageId }, { signal }))) return
+  await server.client.promptAsync(
+    { ...place, ...options, messageId, text: recoveries > 0 ? CONTINUE : description },
+    { signal },
+  )
 }

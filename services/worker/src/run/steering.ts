@@ -38,14 +38,15 @@ export const deliverMessages = async (
   server: OpenCodeServer,
   place: SessionRef,
   options: PromptOptions,
+  signal: AbortSignal,
 ): Promise<number> => {
   const messages = await undeliveredMessages(record.db, record.row.id)
   for (const message of messages) {
     const chosenBefore = message.prompt_id !== null
     const messageId = await choosePromptId(record.db, message.id, newMessageId())
     await record.refresh()
-    if (!chosenBefore || !(await server.client.message({ ...place, messageId })))
-      await server.client.promptAsync({ ...place, ...options, messageId, text: textOf(message) })
+    if (!chosenBefore || !(await server.client.message({ ...place, messageId }, { signal })))
+      await server.client.promptAsync({ ...place, ...options, messageId, text: textOf(message) }, { signal })
     await markDelivered(record.db, message.id)
   }
   return messages.length

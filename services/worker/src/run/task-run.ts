@@ -6,7 +6,7 @@ import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/
 import type { Bus, Processed } from '@switchyard/queue'
 import { type Records, releaseTask, type TaskRow } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { type Ending, endTask, failure } from './ending.ts'
+import { type Ending, endTask, failure, resultOf } from './ending.ts'
 import { Interrupt, Interrupted, type Reason } from './interrupt.ts'
 import { RunRecord } from './record.ts'
 import { Requests } from './requests.ts'
@@ -24,6 +24,7 @@ export type TaskRunDeps = {
   readonly workspacesDir: string
   readonly defaultModel: string | undefined
   readonly requestTimeoutMs: number
+  readonly stuckMs: number
   readonly logger: Logger
 }
 
@@ -41,6 +42,8 @@ export class TaskRun {
   readonly #interrupt = new Interrupt()
   #watch: Watch | null = null
   #place: SessionRef | null = null
+  /** The session may run on: its server did not answer. Whoever clears up stops it when it is back. */
+  #abortPending = false
 
   constructor(deps: TaskRunDeps, taken: TaskRow) {
     this.#deps = deps
@@ -81,7 +84,7 @@ export class TaskRun {
   }
 
   async #work(): Promise<void> {
-    const { records, bus, server, logger, defaultModel, requestTimeoutMs } = this.#deps
+    const { records, bus, server, logger, defaultModel, requestTimeoutMs, stuckMs } = this.#deps
     const record = this.#record
     const taken = record.row
     const mayBePrompted = taken.prompt_id !== null
@@ -94,7 +97,7 @@ export class TaskRun {
       server.ready({ signal: this.#interrupt.signal }),
     ])
     this.#checkInterrupt()
-    const place = await openSession(record, server, workspace.directory)
+    const place = await openSession(record, server, workspace.directory, this.#interrupt.signal)
     this.#place = place
     await record.write({
       from: ['preparing', 'running', 'input_required'],
@@ -126,7 +129,8 @@ export class TaskRun {
       bus,
       place,
       options: promptOptions(record, defaultModel),
-      requests: new Requests(record, server, place.directory, requestTimeoutMs, logger),
+      requests: new Requests(record, server, place.directory, requestTimeoutMs, this.#interrupt.signal, logger),
+      stuckMs,
       interrupt: this.#interrupt,
       finish: (ending, found, messagesSent) => this.#finish(ending, found, messagesSent),
       logger,
@@ -139,8 +143,9 @@ export class TaskRun {
   }
 
   async #finish(ending: Ending, found: Found, messagesSent?: number): Promise<boolean> {
-    const objectDirs = await this.#objectDirs()
-    return (await endTask(this.#record, ending, { ...found, objectDirs }, this.#deps.logger, messagesSent)) !== null
+    const findings = { ...found, objectDirs: await this.#objectDirs() }
+    const conditions = { abortPending: this.#abortPending, messagesSent }
+    return (await endTask(this.#record, ending, findings, conditions, this.#deps.logger)) !== null
   }
 
   async #objectDirs(): Promise<readonly string[]> {
@@ -171,11 +176,13 @@ export class TaskRun {
   }
 
   async #pause(): Promise<Processed> {
-    await this.#abortSession()
+    const found = await this.#abortSession()
+    const result = await resultOf(this.#record, { ...found, objectDirs: await this.#objectDirs() }, this.#deps.logger)
     const reason = this.#record.row.control_reason
     await this.#record.write({
       to: 'paused',
-      set: { worker_id: null, pause_requested_at: null },
+      // What it has come to so far stays on the record, should it never be resumed.
+      set: { worker_id: null, pause_requested_at: null, result },
       events: [
         { type: 'task_paused', message: `paused${reason ? `: ${reason}` : ''}; the session is kept`, data: { reason } },
       ],
@@ -229,7 +236,8 @@ export class TaskRun {
       return found
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
-      logger.warn({ task_id: this.#record.row.id, err: error }, 'the session could not be stopped in order')
+      logger.warn({ task_id: this.#record.row.id, err: error }, 'the session could not be stopped yet')
+      this.#abortPending = true
       return NOTHING_FOUND
     }
   }

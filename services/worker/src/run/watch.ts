@@ -19,7 +19,7 @@ import {
 import type { Bus } from '@switchyard/queue'
 import { countDelivered } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { type Ending, failure } from './ending.ts'
+import type { Ending } from './ending.ts'
 import { type Interrupt, Interrupted } from './interrupt.ts'
 import { Mailbox } from './mailbox.ts'
 import type { RunRecord } from './record.ts'
@@ -48,12 +48,14 @@ export type WatchDeps = {
   readonly place: SessionRef
   readonly options: PromptOptions
   readonly interrupt: Interrupt
+  /** Without any sign of work for so long the turn is nudged, and after as long again stopped, ms. */
+  readonly stuckMs: number
   readonly finish: Finish
   readonly logger: Logger
 }
 
 /** Without any signal the state is looked at this often, ms: a signal may be lost. */
-const TICK_MS = 3_000
+const TICK_MS = 5_000
 /** Tells whether two looks at a session saw the same state. */
 const fingerprint = (messages: readonly SessionMessage[]): string => {
   const last = messages.at(-1)
@@ -62,6 +64,7 @@ const fingerprint = (messages: readonly SessionMessage[]): string => {
 
 /** Two looks this far apart, ms, must agree before a turn counts as broken off. */
 const SECOND_LOOK_MS = 1_500
+const NUDGE = 'There was no progress for a while. Say what you wait for, and go on with the task.'
 const MAILBOX = 5_000
 const MAX_RECOVERIES = 5
 
@@ -74,6 +77,8 @@ export class Watch {
   /** What the last look saw, and when: a turn that looks broken off must look so twice. */
   #brokenOff: { readonly seen: string; readonly at: number } | null = null
   #sessionError: OpenCodeFailure | null = null
+  #lastSign = Date.now()
+  #nudged = false
 
   constructor(deps: WatchDeps) {
     this.#deps = deps
@@ -99,7 +104,7 @@ export class Watch {
     try {
       await this.#reachServer(async () => {
         await watching.established
-        await promptOnce(record, server, place, options, mayBePrompted)
+        await promptOnce(record, server, place, options, mayBePrompted, interrupt.signal)
       })
       let look = mayBePrompted
       for (;;) {
@@ -108,10 +113,37 @@ export class Watch {
         const ended = await this.#reachServer(() => this.#turn(signals, look || signals.length === 0))
         look = false
         if (ended) return
+        if (signals.some((signal) => signal.kind === 'event')) this.#seen()
+        else await this.#reachServer(() => this.#whetherStuck())
       }
     } finally {
       watching.close()
     }
+  }
+
+  #seen(): void {
+    this.#lastSign = Date.now()
+    this.#nudged = false
+  }
+
+  /** A turn without any sign of work is asked to go on, once; then it is stopped. One that waits for a person is not stuck. */
+  async #whetherStuck(): Promise<void> {
+    const { record, server, place, options, stuckMs, interrupt } = this.#deps
+    if (record.row.status === 'input_required') return this.#seen()
+    if (Date.now() - this.#lastSign < stuckMs) return
+    if (this.#nudged) return interrupt.raise('stuck')
+    this.#lastSign = Date.now()
+    this.#nudged = true
+    const messageId = newMessageId()
+    await record.append([
+      {
+        type: 'task_progress',
+        message: `no sign of work for ${Math.round(stuckMs / 1000)} s: the agent is asked to go on`,
+        source_key: `nudge:${messageId}`,
+        data: { kind: 'nudge', silent_ms: stuckMs },
+      },
+    ])
+    await server.client.promptAsync({ ...place, ...options, messageId, text: NUDGE }, { signal: interrupt.signal })
   }
 
   /** A server that is away is waited for; what was missed is read when it is back. */
@@ -160,7 +192,7 @@ export class Watch {
       if (row.cancel_requested_at) this.#deps.interrupt.raise('cancel')
       else if (row.pause_requested_at) this.#deps.interrupt.raise('pause')
       if (this.#deps.interrupt.reason) throw new Interrupted(this.#deps.interrupt.reason)
-      await deliverMessages(record, server, place, options)
+      await deliverMessages(record, server, place, options, this.#deps.interrupt.signal)
     }
     if (asked || told || readAll) await requests.settle(this.#transcript.sessionIds)
     return mayHaveEnded || readAll ? await this.#whetherEnded() : false
@@ -201,14 +233,14 @@ export class Watch {
 
   async #whetherEnded(): Promise<boolean> {
     const { server, place, record } = this.#deps
-    const busy = await server.client.statuses(place.directory)
+    const busy = await server.client.statuses(place.directory, { signal: this.#deps.interrupt.signal })
     // A subagent in the background speaks to its parent when it is done: the turn is over when all are idle.
     for (const id of this.#transcript.sessionIds) if (isBusy(busy[id])) return this.#goesOn()
     const found = await this.#transcript.read(this.#deps.interrupt.signal)
     await record.append(this.#transcript.tellAll(found))
     const summary = summariseTurn([found.root, ...found.children])
     if (summary.end === 'finished') return await this.#completed(found)
-    const ending = await this.#endingOf(summary)
+    const ending = this.#endingOf(summary)
     if (ending) return await this.#deps.finish(ending, found)
     return await this.#secondLook(found, summary.end)
   }
@@ -220,37 +252,22 @@ export class Watch {
 
   async #completed(found: Found): Promise<boolean> {
     const { record, server, place, options } = this.#deps
-    if ((await deliverMessages(record, server, place, options)) > 0) return this.#goesOn()
+    if ((await deliverMessages(record, server, place, options, this.#deps.interrupt.signal)) > 0) return this.#goesOn()
     const delivered = await countDelivered(record.db, record.row.id)
     return await this.#deps.finish({ status: 'completed', error: null }, found, delivered)
   }
 
-  async #endingOf(summary: TurnSummary): Promise<Ending | null> {
+  #endingOf(summary: TurnSummary): Ending | null {
     switch (summary.end) {
       case 'failed':
       case 'halted':
         return { status: 'failed', error: summary.error }
       case 'unanswered':
-        // An unknown agent or model is told in this event alone.
-        return this.#sessionError ? await this.#refused(this.#sessionError) : null
+        // An unknown model is told in this event alone.
+        return this.#sessionError ? { status: 'failed', error: errorOf(this.#sessionError) } : null
       default:
         return null
     }
-  }
-
-  /** OpenCode gives an unknown agent no name in its error: what the directory offers tells it. */
-  async #refused(error: OpenCodeFailure): Promise<Ending> {
-    const { server, place, options } = this.#deps
-    const told = errorOf(error)
-    if (told.code === 'opencode_error' && options.agent !== undefined) {
-      const { agents } = await server.client.catalog(place.directory)
-      if (!agents.some((agent) => agent.name === options.agent))
-        return failure(
-          'agent_not_found',
-          `agent "${options.agent}" is not known here; there are ${agents.map((agent) => agent.name).join(', ')}`,
-        )
-    }
-    return { status: 'failed', error: told }
   }
 
   /** A turn that is idle and not complete: looked at twice, then taken up again. */
@@ -283,6 +300,6 @@ export class Watch {
         },
       ],
     })
-    await promptOnce(record, server, place, options, false)
+    await promptOnce(record, server, place, options, false, this.#deps.interrupt.signal)
   }
 }

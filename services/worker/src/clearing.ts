@@ -1,0 +1,117 @@
+// Clears up after tasks that have ended: sessions that could not be stopped, working directories, events and records
+// past their time. What an agent did and nobody fetched is bundled before its directory goes.
+
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Config } from '@switchyard/config'
+import { isSwitchyardError } from '@switchyard/contracts'
+import { bundleWork, type Repositories } from '@switchyard/git'
+import type { OpenCodeServer } from '@switchyard/opencode'
+import {
+  deleteOldTasks,
+  findExpiredWorkspaces,
+  findPendingAborts,
+  markAborted,
+  markWorkspaceRemoved,
+  pruneEvents,
+  type Records,
+  type TaskRow,
+} from '@switchyard/records'
+import type { Logger } from 'pino'
+import { identityOf, workspaceDirectory } from './run/workspace.ts'
+
+export type ClearingDeps = {
+  readonly records: Records
+  readonly server: OpenCodeServer
+  readonly repositories: Repositories
+  readonly workspacesDir: string
+  readonly bundlesDir: string
+  readonly retention: Config['retention']
+  readonly logger: Logger
+}
+
+const ABORTS_EVERY_MS = 2_000
+const EXPIRED_EVERY_MS = 60_000
+const BATCH = 50
+
+/** The server is back: what runs there for a task that has ended is stopped. */
+const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<void> => {
+  if (server.state().status !== 'up') return
+  for (const row of await findPendingAborts(records.db, server.id, BATCH)) {
+    if (row.session_id !== null && row.directory !== null) {
+      try {
+        await server.client.abortTree({ sessionId: row.session_id, directory: row.directory })
+      } catch (error) {
+        if (!isSwitchyardError(error, 'session_lost')) throw error
+      }
+    }
+    await markAborted(records.db, row.id)
+    logger.info({ task_id: row.id }, 'stopped the session of a task that had ended')
+  }
+}
+
+const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
+  const { records, repositories, workspacesDir, bundlesDir, server } = deps
+  const directory = workspaceDirectory(workspacesDir, row)
+  if (row.directory === directory && row.base_commit !== null) {
+    const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
+    await bundleWork({
+      directory,
+      base: row.base_commit,
+      objectDirs: [identity ? repositories.objectDirectory(identity) : path.join(directory, '.git', 'objects')],
+      file: path.join(bundlesDir, `${row.id}.bundle`),
+      branch: row.branch ?? row.id,
+    })
+    if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
+    else await rm(directory, { recursive: true, force: true })
+    // Only this one, by its own id: the server may hold sessions that are not ours.
+    if (row.session_id !== null) await server.client.deleteSession({ sessionId: row.session_id, directory })
+  }
+  await markWorkspaceRemoved(records.db, row.id)
+}
+
+const clearExpired = async (deps: ClearingDeps): Promise<void> => {
+  const { records, retention, logger } = deps
+  await records.withLock('clearing', async () => {
+    for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH))
+      await removeWorkspace(deps, row).catch((error: unknown) =>
+        logger.warn({ task_id: row.id, err: error }, 'a working directory could not be removed'),
+      )
+    await pruneEvents(records.db, retention.eventsMs, BATCH)
+    await deleteOldTasks(records.db, retention.recordsMs, BATCH)
+  })
+}
+
+export type Clearing = { readonly stop: () => Promise<void> }
+
+/** One at a time; a failure waits for the next round. */
+const repeat = (everyMs: number, work: () => Promise<void>, onError: (error: unknown) => void): Clearing => {
+  let running: Promise<void> | null = null
+  const timer = setInterval(() => {
+    running ??= work()
+      .catch(onError)
+      .finally(() => {
+        running = null
+      })
+  }, everyMs)
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+export const startClearing = (deps: ClearingDeps): Clearing => {
+  const warn = (error: unknown) => deps.logger.warn({ err: error }, 'clearing up was cut short')
+  const everyMs = Math.min(EXPIRED_EVERY_MS, Math.max(1_000, deps.retention.workspacesMs))
+  const parts = [
+    repeat(ABORTS_EVERY_MS, () => stopSessions(deps), warn),
+    repeat(everyMs, () => clearExpired(deps), warn),
+  ]
+  return {
+    stop: async () => {
+      for (const part of parts) await part.stop()
+    },
+  }
+}
