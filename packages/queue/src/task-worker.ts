@@ -12,7 +12,7 @@ export type Processed = { readonly againInMs: number | null }
 export type ProcessTask = (id: TaskId) => Promise<Processed>
 
 /** With these a dead worker's job is offered to another within 6.5 s: the lock runs out, the next check finds it. */
-export const LOCK = { durationMs: 5_000, renewMs: 1_500, stalledCheckMs: 1_500 } as const
+const LOCK = { durationMs: 5_000, renewMs: 1_500, stalledCheckMs: 1_500 } as const
 
 export type TaskWorkerOptions = {
   readonly connection: QueueConnection

@@ -16,7 +16,7 @@ const UNAVAILABLE_MESSAGE =
   /(timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end)/i
 
 /** A Postgres failure as a SwitchyardError; any other value comes back as it is. */
-export const asRecordsError = (error: unknown): unknown => {
+const asRecordsError = (error: unknown): unknown => {
   if (error instanceof SwitchyardError) return error
   const code = codeOf(error)
   const message = error instanceof Error ? error.message : String(error)

@@ -2,7 +2,7 @@
 
 import { type Kysely, sql } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
-import * as tasks from './migrations/0001-tasks.ts'
+import { tasks } from './migrations/0001-tasks.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-tasks': tasks }

@@ -11,7 +11,7 @@ export type RequestRow = Selectable<RequestsTable>
 const iso = (time: Date): string => time.toISOString()
 const isoOrNull = (time: Date | null): string | null => time?.toISOString() ?? null
 
-export const toRequest = (row: RequestRow): TaskRequest => ({
+const toRequest = (row: RequestRow): TaskRequest => ({
   request_id: row.id,
   task_id: row.task_id,
   kind: row.kind,

@@ -120,7 +120,7 @@ export type RequestsTable = {
 }
 
 /** What a task had changed when it ended, kept after its working directory is gone. */
-export type DiffsTable = {
+type DiffsTable = {
   task_id: string
   diff: string
   files: Json<readonly FileDiff[]>
@@ -129,7 +129,7 @@ export type DiffsTable = {
 
 export type ProjectsTable = { id: string; key: string; url: string; created_at: Time }
 
-export type WorkersTable = {
+type WorkersTable = {
   id: string
   hostname: string
   started_at: Time

@@ -31,7 +31,7 @@ export type TestApi = {
   close(): Promise<void>
 }
 
-export type Step = {
+type Step = {
   readonly to?: Status
   readonly set?: Patch
   readonly events?: readonly NewEvent[]

@@ -29,7 +29,7 @@ const title = (code: string): string => code.replaceAll('_', ' ')
 export const publicMessage = (error: SwitchyardError): string =>
   error.code === 'internal_error' ? 'something failed that should not' : error.message
 
-export const toProblem = (error: SwitchyardError, instance: string): Problem => ({
+const toProblem = (error: SwitchyardError, instance: string): Problem => ({
   type: `/docs#error-${error.code}`,
   title: title(error.code),
   status: error.status,

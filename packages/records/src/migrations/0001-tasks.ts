@@ -1,8 +1,9 @@
 // Tasks, their events, messages and requests; projects; the workers and servers that report in.
 
 import { type Kysely, sql } from 'kysely'
+import type { Migration } from 'kysely/migration'
 
-export const up = async (db: Kysely<unknown>): Promise<void> => {
+const up = async (db: Kysely<unknown>): Promise<void> => {
   await sql`
     CREATE TABLE projects (
       id text PRIMARY KEY,
@@ -145,3 +146,5 @@ export const up = async (db: Kysely<unknown>): Promise<void> => {
       reported_at timestamptz NOT NULL DEFAULT now()
     )`.execute(db)
 }
+
+export const tasks: Migration = { up }

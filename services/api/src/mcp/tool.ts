@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Caller } from '../caller.ts'
 import { checkArguments } from '../tasks/arguments.ts'
 
-export type ToolCall = {
+type ToolCall = {
   readonly caller: Caller
   /** The client has gone, or the call's time is over. */
   readonly signal: AbortSignal

@@ -22,7 +22,7 @@ import { z } from 'zod'
 
 export const Problem = problemSchema.meta({ id: 'Problem' })
 export const Task = taskSchema.meta({ id: 'Task' })
-export const TaskEvent = taskEventSchema.meta({ id: 'TaskEvent' })
+const TaskEvent = taskEventSchema.meta({ id: 'TaskEvent' })
 export const SentMessage = sentMessageSchema.meta({ id: 'SentMessage' })
 export const SentControl = sentControlSchema.meta({ id: 'SentControl' })
 export const Replied = repliedSchema.meta({ id: 'Replied' })

@@ -8,7 +8,7 @@ const notFound = (id: string): SwitchyardError =>
   new SwitchyardError('task_not_found', `there is no task ${id.slice(0, 60)}`)
 
 /** A text as a task id. What is no id is no task either. @throws SwitchyardError `task_not_found` */
-export const toTaskId = (id: string): TaskId => {
+const toTaskId = (id: string): TaskId => {
   const parsed = taskIdSchema.safeParse(id)
   if (!parsed.success) throw notFound(id)
   return parsed.data

@@ -27,7 +27,7 @@ export const statusesSchema = z
   .transform((text) => text.split(',').map((part) => part.trim()))
   .pipe(z.array(statusSchema).min(1))
 
-export const DEFAULT_LIST_PAGE = 50
+const DEFAULT_LIST_PAGE = 50
 
 export type ListQuery = {
   readonly status?: readonly Status[] | undefined

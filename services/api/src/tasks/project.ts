@@ -9,7 +9,7 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const PROJECT_ID = /^proj_[0-9A-HJKMNP-TV-Z]{26}$/
 
 /** `proj_` and 130 bits of the key's hash: the same repository has the same id in every process. */
-export const projectIdOf = (key: string): string => {
+const projectIdOf = (key: string): string => {
   const digest = createHash('sha256').update(key).digest()
   let bits = digest.readBigUInt64BE(0) * 2n ** 128n + digest.readBigUInt64BE(8) * 2n ** 64n + digest.readBigUInt64BE(16)
   let text = ''

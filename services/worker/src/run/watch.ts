@@ -38,7 +38,7 @@ type Signal =
  * Writes the end. With `messagesSent` it refuses, and returns false, where callers have sent more messages than these:
  * the turn goes on with them.
  */
-export type Finish = (ending: Ending, found: Found, messagesSent?: number) => Promise<boolean>
+type Finish = (ending: Ending, found: Found, messagesSent?: number) => Promise<boolean>
 
 export type WatchDeps = {
   readonly record: RunRecord

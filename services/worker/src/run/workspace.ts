@@ -11,7 +11,7 @@ export type Workspace = { readonly directory: string; readonly branch: string; r
 export const workspaceDirectory = (workspacesDir: string, row: TaskRow): string =>
   path.join(workspacesDir, 'tasks', row.id)
 
-export const branchOf = (row: TaskRow): string => row.branch ?? `switchyard/${row.id}`
+const branchOf = (row: TaskRow): string => row.branch ?? `switchyard/${row.id}`
 
 type Deps = { readonly records: Records; readonly repositories: Repositories; readonly workspacesDir: string }
 

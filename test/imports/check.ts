@@ -1,0 +1,78 @@
+// Reads every import of the repository and names those that break a rule, and those that go in a circle.
+
+import { globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseSync } from 'oxc-parser'
+import { type Place, RULES } from './rules.ts'
+
+export type Problem = { readonly rule: string; readonly from: string; readonly to: string }
+
+/** Files by their path from the root, with their text. */
+export type Sources = ReadonlyMap<string, string>
+
+export const readSources = (root: string): Sources =>
+  new Map(
+    ['packages/*/src/**/*.ts', 'services/*/src/**/*.{ts,tsx}', 'test/**/*.ts', 'deploy/**/*.{ts,mjs}']
+      .flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }))
+      .map((file) => [file, readFileSync(path.join(root, file), 'utf8')]),
+  )
+
+const placeOf = (file: string): Place => ({
+  folder: file.startsWith('test/') ? 'test' : file.split('/').slice(0, 2).join('/'),
+  isTest: /\.(?:test|fixture)\.tsx?$/.test(file),
+})
+
+const specifiersOf = (file: string, text: string): readonly string[] => {
+  const { module, errors } = parseSync(file, text)
+  if (errors.length > 0) throw new Error(`${file} cannot be read: ${errors[0]?.message}`)
+  const dynamic = module.dynamicImports
+    .map(({ moduleRequest }) => text.slice(moduleRequest.start, moduleRequest.end))
+    .filter((given) => /^['"]/.test(given))
+    .map((given) => given.slice(1, -1))
+  const exported = module.staticExports.flatMap(({ entries }) =>
+    entries.flatMap(({ moduleRequest }) => (moduleRequest ? [moduleRequest.value] : [])),
+  )
+  return [...module.staticImports.map(({ moduleRequest }) => moduleRequest.value), ...exported, ...dynamic]
+}
+
+/** The file that an import reaches; a workspace by its entry. Undefined for what is not ours. */
+const targetOf = (sources: Sources, file: string, specifier: string): string | undefined => {
+  if (specifier.startsWith('.')) return path.posix.join(path.posix.dirname(file), specifier)
+  const name = /^@switchyard\/([^/]+)$/.exec(specifier)?.[1]
+  if (name === undefined) return undefined
+  return ['packages', 'services'].map((kind) => `${kind}/${name}/src/index.ts`).find((entry) => sources.has(entry))
+}
+
+const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Problem[] => {
+  const done = new Set<string>()
+  const open: string[] = []
+  const found: Problem[] = []
+  const visit = (file: string): void => {
+    if (open.includes(file)) found.push({ rule: 'no circles', from: open.at(-1) ?? file, to: file })
+    if (done.has(file) || open.includes(file)) return
+    open.push(file)
+    for (const next of graph.get(file) ?? []) visit(next)
+    open.pop()
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file)
+  return found
+}
+
+export const check = (sources: Sources): { readonly problems: readonly Problem[]; readonly imports: number } => {
+  const graph = new Map(
+    [...sources].map(([file, text]) => [
+      file,
+      specifiersOf(file, text).flatMap((specifier) => targetOf(sources, file, specifier) ?? []),
+    ]),
+  )
+  const broken = [...graph].flatMap(([from, targets]) =>
+    targets.flatMap((to) => {
+      const [at, reached] = [placeOf(from), placeOf(to)]
+      if (at.folder === reached.folder) return []
+      return RULES.filter((rule) => rule.forbids(at, reached)).map((rule) => ({ rule: rule.name, from, to }))
+    }),
+  )
+  const imports = [...graph.values()].reduce((sum, targets) => sum + targets.length, 0)
+  return { problems: [...broken, ...circlesOf(graph)], imports }
+}
