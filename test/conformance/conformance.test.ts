@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type RunningApi, startApi } from './api.ts'
@@ -26,8 +26,8 @@ afterAll(async () => {
 
 /** Where the suite's program is: its package exports nothing else. */
 const program = (): string => {
-  const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json')
-  return path.join(path.dirname(manifest), 'dist', 'index.js')
+  const manifest = import.meta.resolve('@modelcontextprotocol/conformance/package.json')
+  return fileURLToPath(new URL('dist/index.js', manifest))
 }
 
 const run = async (args: readonly string[]): Promise<{ code: unknown; output: string }> => {
