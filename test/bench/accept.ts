@@ -1,0 +1,130 @@
+// How long a caller waits until a task is accepted, against the two writes that an accept cannot do without.
+
+import { newTaskId } from '@switchyard/contracts'
+import { TaskQueue } from '@switchyard/queue'
+import { createDatabase } from '@switchyard/testing'
+import pg from 'pg'
+import { pino } from 'pino'
+import { startRedis, whyNoRedis } from '../integration/redis.ts'
+import type { Backend } from '../integration/system.ts'
+import { interleave, percentile, spreadOf } from './figures.ts'
+import { openConnection } from './http-connection.ts'
+import { type Load, measureCalls } from './load.ts'
+import { startProgram } from './program.ts'
+import type { Row, Section } from './report.ts'
+import { type Postgres, Stage } from './stage.ts'
+
+const AIM = 2
+/** As many as the api's own pool has. */
+const CONNECTIONS = 20
+const DESCRIPTION = 'Find out why the tests fail and fix it. '.repeat(10)
+
+const INSERT = `
+  INSERT INTO tasks (id, agent_id, owner_key, status, mode, description, request_hash, permissions, priority, observers,
+    metadata, timeout_ms, deadline, last_seq)
+  VALUES ($1, 'bench', 'local', 'queued', 'opencode', $2, $3, 'allow', 5, '[]', '{}', 1800000, $4, 1)
+  RETURNING *`
+
+type Side = (load: Load) => Promise<readonly number[]>
+
+const openApi = async (
+  stage: Stage,
+  databaseUrl: string,
+  redisUrl: string | undefined,
+  most: number,
+): Promise<Side> => {
+  const home = await stage.directory('api')
+  const api = await stage.keep(
+    startProgram('services/api/src/main.ts', [], {
+      HOME: home,
+      PORT: '0',
+      SWITCHYARD_HOME: home,
+      DATABASE_URL: databaseUrl,
+      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    }),
+  )
+  const connections = await Promise.all(Array.from({ length: most }, () => openConnection(api.url)))
+  stage.onEnd(async () => connections.map((connection) => connection.close()))
+  const body = JSON.stringify({ task_description: DESCRIPTION, agent_id: 'bench' })
+  return (load) =>
+    measureCalls(load, async (caller) => {
+      const answer = await connections[caller]?.post('/tasks', body)
+      if (answer?.status !== 202) throw new Error(`POST /tasks: ${answer?.status} ${answer?.body}`)
+    })
+}
+
+const openBare = async (stage: Stage, databaseUrl: string, redisUrl: string | undefined): Promise<Side> => {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS })
+  stage.onEnd(() => pool.end())
+  const queue = new TaskQueue(
+    redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl },
+    pino({ level: 'silent' }),
+  )
+  stage.onEnd(() => queue.close())
+  await queue.ready()
+  return (load) =>
+    measureCalls(load, async () => {
+      const id = newTaskId()
+      await pool.query(INSERT, [id, DESCRIPTION, 'hash', new Date(Date.now() + 86_400_000)])
+      await queue.add(id, 5)
+    })
+}
+
+type Plan = { readonly rounds: number; readonly calls: number }
+
+const rowsOf = async (name: string, ours: Side, bare: Side, callers: number, plan: Plan): Promise<readonly Row[]> => {
+  const load = { callers, calls: plan.calls }
+  const rounds = await interleave(
+    plan.rounds,
+    () => ours(load),
+    () => bare(load),
+  )
+  const row = (label: string, share: number, aim?: number): Row => ({
+    name: `${name}, ${callers} caller${callers === 1 ? '' : 's'}, ${label}`,
+    ours: percentile(
+      rounds.flatMap((round) => round.ours),
+      share,
+    ),
+    bare: percentile(
+      rounds.flatMap((round) => round.bare),
+      share,
+    ),
+    spread: spreadOf(rounds.map((round) => percentile(round.ours, share) / percentile(round.bare, share))),
+    ...(aim === undefined ? {} : { aim }),
+  })
+  return [row('p50', 0.5, AIM), row('p99', 0.99, AIM)]
+}
+
+const measureBackend = async (postgres: Postgres, backend: Backend, quick: boolean): Promise<readonly Row[]> => {
+  await using stage = new Stage()
+  const database = await createDatabase(postgres.url)
+  stage.onEnd(database.drop)
+  const redis = backend === 'redis' ? await startRedis() : undefined
+  if (redis) stage.onEnd(redis.stop)
+  // The api first: it makes the tables.
+  const ours = await openApi(stage, database.url, redis?.url, 50)
+  const bare = await openBare(stage, database.url, redis?.url)
+  for (const side of [ours, bare, ours, bare]) await side({ callers: 50, calls: quick ? 200 : 1_500 })
+  const name = `queue on ${backend}`
+  const alone = await rowsOf(name, ours, bare, 1, { rounds: quick ? 2 : 10, calls: quick ? 50 : 200 })
+  const many = await rowsOf(name, ours, bare, 50, { rounds: quick ? 2 : 10, calls: quick ? 300 : 1_000 })
+  return [...alone, ...many]
+}
+
+export const measureAccept = async (postgres: Postgres, quick: boolean): Promise<Section> => {
+  const noRedis = await whyNoRedis()
+  const rows = [
+    ...(await measureBackend(postgres, 'postgres', quick)),
+    ...(noRedis === undefined ? await measureBackend(postgres, 'redis', quick) : []),
+  ]
+  return {
+    title: '1. Time to accept a task',
+    explanation: [
+      'Switchyard: POST /tasks over kept-alive connections to the api in a process of its own; no worker runs.',
+      'bare: the same row by one INSERT through pg, then BullMQ’s queue.add, called from within the measuring process.',
+    ],
+    unit: 'ms',
+    rows,
+    notes: noRedis === undefined ? [] : [`queue on redis: not measured, ${noRedis}`],
+  }
+}

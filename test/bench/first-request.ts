@@ -1,0 +1,137 @@
+// How long it takes from the call to the first request that the model gets, on a repository that is known already.
+
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Task } from '@switchyard/contracts'
+import { script } from '@switchyard/testing'
+import { type Caller, createCaller } from '../compose/caller.ts'
+import { git } from '../integration/repository.ts'
+import { type BareSdk, openBareSdk, type Seen } from './bare-sdk.ts'
+import { now } from './clock.ts'
+import { interleave, median, spreadOf } from './figures.ts'
+import { firstRequest } from './model-log.ts'
+import type { Section } from './report.ts'
+import { addWorktree, makeClone, makeSizedRepository } from './repositories.ts'
+import { openWhole, type Postgres, Stage } from './stage.ts'
+
+const AIM = 1.15
+const CONCURRENCY = 8
+
+/** Times since the call, ms. */
+type Ours = {
+  readonly accepted: number
+  readonly taken: number
+  readonly worktree: number
+  readonly session: number
+  readonly prompt: number
+  readonly model: number
+}
+
+type Bare = Pick<Ours, 'session' | 'prompt' | 'model'>
+
+const promptOf = (marker: string): string => `Say that you are there, ${marker}. ${script([{ say: 'I am.' }])}`
+
+const isAbout = ({ properties }: Seen['event'], sessionId: string): boolean =>
+  'sessionID' in properties && properties.sessionID === sessionId
+
+const eventTime = (sdk: BareSdk, sessionId: string, type: string, began: number): number => {
+  const found = sdk.seen.find(({ event }) => event.type === type && isAbout(event, sessionId))
+  if (!found) throw new Error(`no ${type} of ${sessionId} was seen`)
+  return found.at - began
+}
+
+/** git writes a worktree's index when everything is checked out. */
+const worktreeTime = async (directory: string, began: number): Promise<number> => {
+  const index = await git(directory, 'rev-parse', '--path-format=absolute', '--git-path', 'index')
+  return (await stat(index)).mtimeMs - began
+}
+
+const runTask = async (
+  { caller, sdk, modelUrl }: { readonly caller: Caller; readonly sdk: BareSdk; readonly modelUrl: string },
+  repository: string,
+  marker: string,
+): Promise<Ours> => {
+  const began = now()
+  const { task_id } = (await caller.post('/tasks', { task_description: promptOf(marker), project: repository })) as Task
+  const accepted = now() - began
+  const request = await firstRequest(modelUrl, marker)
+  const task = await caller.ended(task_id)
+  if (task.status !== 'completed' || task.directory === null || task.session_id === null || task.started_at === null)
+    throw new Error(`the task ended as ${task.status}: ${task.error?.message}`)
+  return {
+    accepted,
+    taken: Date.parse(task.started_at) - began,
+    worktree: await worktreeTime(task.directory, began),
+    session: eventTime(sdk, task.session_id, 'session.created', began),
+    prompt: eventTime(sdk, task.session_id, 'message.updated', began),
+    model: request.at - began,
+  }
+}
+
+const runBare = async (sdk: BareSdk, modelUrl: string, directory: string, marker: string): Promise<Bare> => {
+  const began = now()
+  const sessionId = await sdk.prompt(directory, promptOf(marker))
+  const request = await firstRequest(modelUrl, marker)
+  await sdk.ended(sessionId, directory)
+  return {
+    session: eventTime(sdk, sessionId, 'session.created', began),
+    prompt: eventTime(sdk, sessionId, 'message.updated', began),
+    model: request.at - began,
+  }
+}
+
+const ms = (value: number): string => `${value.toFixed(0)} ms`
+
+const tellParts = (rounds: readonly { readonly ours: Ours; readonly bare: Bare }[]): readonly string[] => {
+  const ours = (pick: (one: Ours) => number) => ms(median(rounds.map((round) => pick(round.ours))))
+  const bare = (pick: (one: Bare) => number) => ms(median(rounds.map((round) => pick(round.bare))))
+  return [
+    'Medians of the parts, Switchyard:',
+    `  call → answered ${ours((one) => one.accepted)}; call → taken ${ours((one) => one.taken)}`,
+    `  taken → worktree ready ${ours((one) => one.worktree - one.taken)}; → session ${ours((one) => one.session - one.worktree)}` +
+      `; → prompt ${ours((one) => one.prompt - one.session)}; → model ${ours((one) => one.model - one.prompt)}`,
+    'bare:',
+    `  call → session ${bare((one) => one.session)}; → prompt ${bare((one) => one.prompt - one.session)}` +
+      `; → model ${bare((one) => one.model - one.prompt)}`,
+  ]
+}
+
+export const measureFirstRequest = async (postgres: Postgres, quick: boolean): Promise<Section> => {
+  await using stage = new Stage()
+  const { model, opencode, switchyard } = await openWhole(stage, postgres, CONCURRENCY)
+  const place = await stage.directory('repositories')
+  const repository = await makeSizedRepository(path.join(place, 'origin'))
+  const clone = await makeClone(repository, path.join(place, 'clone'))
+  const sdk = await stage.keep(openBareSdk(opencode, true))
+  const system = { caller: createCaller(switchyard.url), sdk, modelUrl: model.url }
+  const warmUp = 2
+  const rounds = quick ? 3 : 15
+  const worktrees: string[] = []
+  for (let at = 0; at < warmUp + rounds; at += 1)
+    worktrees.push(await addWorktree(clone, path.join(place, `worktree-${at}`), `bare-${at}`))
+  const both = await interleave(
+    warmUp + rounds,
+    (round) => runTask(system, repository, `ours-${round}-`),
+    (round) => runBare(sdk, model.url, worktrees[round] ?? '', `bare-${round}-`),
+  )
+  const measured = both.slice(warmUp)
+  return {
+    title: '2. From the call to the first model request, on a warm repository',
+    explanation: [
+      'Switchyard: POST /tasks with a project, sent → the model gets the first request; fetch and a new worktree are in it.',
+      'bare: session create sent → the model gets the first request, in a worktree that is ready and new to OpenCode.',
+      `${rounds} times each, one at a time, on the same OpenCode server; the repository has 203 files.`,
+    ],
+    unit: 'ms',
+    rows: [
+      {
+        name: 'first model request',
+        ours: median(measured.map((round) => round.ours.model)),
+        bare: median(measured.map((round) => round.bare.model)),
+        spread: spreadOf(measured.map((round) => round.ours.model / round.bare.model)),
+        aim: AIM,
+      },
+    ],
+    notes: tellParts(measured),
+  }
+}

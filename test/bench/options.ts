@@ -1,0 +1,28 @@
+// What the command line asks for.
+
+import { parseArgs } from 'node:util'
+
+export const PARTS = ['accept', 'first', 'events', 'wall'] as const
+export type Part = (typeof PARTS)[number]
+
+export type Options = {
+  readonly parts: readonly Part[]
+  /** Fewer rounds: to see that it runs, not to judge by. */
+  readonly quick: boolean
+}
+
+const USAGE = `usage: npm run bench -- [--quick] [--only ${PARTS.join(',')}]`
+
+const isPart = (name: string): name is Part => (PARTS as readonly string[]).includes(name)
+
+/** @throws Error that says how it is used. */
+export const readOptions = (args: readonly string[]): Options => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } },
+  })
+  const named = values.only?.split(',') ?? PARTS
+  const parts = named.filter(isPart)
+  if (parts.length === 0 || parts.length < named.length) throw new Error(USAGE)
+  return { parts, quick: values.quick }
+}

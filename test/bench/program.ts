@@ -1,0 +1,73 @@
+// A program of ours as a process of its own: what it uses of the processor is not the measuring process's.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+export type Program = {
+  /** Where it says that it listens. */
+  readonly url: string
+  readonly pid: number
+  /** SIGTERM, and SIGKILL 20 s later. */
+  readonly close: () => Promise<void>
+}
+
+const START_MS = 40_000
+const STOP_MS = 20_000
+const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url))
+
+/**
+ * Starts `node <file>` and waits for the first address in what it prints.
+ *
+ * @param file - from the repository's root.
+ * @param env - all that it gets beside PATH.
+ */
+export const startProgram = async (
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Program> => {
+  const child = spawn(process.execPath, [file, ...args], {
+    cwd: REPOSITORY,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const close = () => stop(child)
+  try {
+    return { url: await listening(child, file), pid: child.pid ?? 0, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const listening = (child: ChildProcess, file: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let written = ''
+    const timer = setTimeout(() => reject(new Error(`${file} did not start in ${START_MS} ms: ${written}`)), START_MS)
+    const settle = (finish: () => void) => {
+      clearTimeout(timer)
+      finish()
+    }
+    // Read on for ever: a full pipe would stop the program.
+    const read = (data: Buffer) => {
+      written = `${written}${data}`.slice(-4_000)
+    }
+    child.stderr?.on('data', read)
+    child.stdout?.on('data', (data: Buffer) => {
+      read(data)
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(String(data))?.[0]
+      if (url !== undefined) settle(() => resolve(url))
+    })
+    child.once('error', (error) => settle(() => reject(error)))
+    child.once('exit', (code) => settle(() => reject(new Error(`${file} ended with ${code}: ${written}`))))
+  })
+
+const stop = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await ended
+  clearTimeout(timer)
+}
