@@ -71,12 +71,7 @@ export const TaskParams = z.object({
 })
 
 /** A whole number in a query string. */
-export const queryInteger = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, 'is not a whole number')
-    .transform(Number)
-    .pipe(z.number().int().min(min).max(max))
+export const queryInteger = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
 export const WaitMs = queryInteger(0, LIMITS.maxWaitMs)
   .optional()

@@ -1,0 +1,57 @@
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { Metrics } from '../metrics.ts'
+import { callTool } from './calls.ts'
+import { defineTool, READS } from './tool.ts'
+
+const metrics = new Metrics({ countByStatus: async () => ({}), queueDepth: async () => ({ waiting: 0, active: 0 }) })
+const deps = { metrics, logger: pino({ level: 'silent' }), callMs: 50 }
+const caller = { name: 'local', role: 'operator', agentId: undefined } as const
+const never = new AbortController().signal
+
+const toolThat = (run: (signal: AbortSignal) => Promise<{ done: boolean }>) =>
+  defineTool({
+    name: 'work',
+    title: 'Work',
+    description: 'works',
+    input: z.strictObject({}),
+    output: z.object({ done: z.boolean() }),
+    annotations: READS,
+    run: async (_input, { signal }) => await run(signal),
+  })
+
+const failureOf = (result: Awaited<ReturnType<typeof callTool>>) => {
+  expect(result.isError).toBe(true)
+  const [first] = result.content
+  return JSON.parse(first?.type === 'text' ? first.text : '') as Record<string, unknown>
+}
+
+describe('a tool call', () => {
+  it('answers within its time, and lets go of what it waited for', async () => {
+    let seen: AbortSignal | undefined
+    const tool = toolThat((signal) => {
+      seen = signal
+      return new Promise(() => {})
+    })
+    const failure = failureOf(await callTool(deps, tool, {}, caller, never))
+    expect(failure).toMatchObject({ code: 'call_timeout', retryable: true })
+    expect(seen?.aborted).toBe(true)
+  })
+
+  it('keeps the words of a fault of ours to the log', async () => {
+    const tool = toolThat(() => Promise.reject(new Error('password is hunter2')))
+    const failure = failureOf(await callTool(deps, tool, {}, caller, never))
+    expect(failure.code).toBe('internal_error')
+    expect(JSON.stringify(failure)).not.toContain('hunter2')
+  })
+
+  it('is counted with what came of it', async () => {
+    const tool = toolThat(() => Promise.resolve({ done: true }))
+    expect((await callTool(deps, tool, {}, caller, never)).structuredContent).toEqual({ done: true })
+    await callTool(deps, tool, { more: 1 }, caller, never)
+    const text = await metrics.registry.metrics()
+    expect(text).toContain('switchyard_mcp_tool_calls_total{tool="work",outcome="ok"} 1')
+    expect(text).toContain('switchyard_mcp_tool_calls_total{tool="work",outcome="invalid_request"} 1')
+  })
+})
