@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { createLogger } from '@switchyard/config'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { Metrics } from '../metrics.ts'
@@ -6,7 +6,7 @@ import { callTool } from './calls.ts'
 import { defineTool, READS } from './tool.ts'
 
 const metrics = new Metrics({ countByStatus: async () => ({}), queueDepth: async () => ({ waiting: 0, active: 0 }) })
-const deps = { metrics, logger: pino({ level: 'silent' }), callMs: 50 }
+const deps = { metrics, logger: createLogger({ log: { level: 'silent' } }, 'test'), callMs: 50 }
 const caller = { name: 'local', role: 'operator', agentId: undefined } as const
 const never = new AbortController().signal
 
