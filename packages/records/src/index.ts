@@ -41,6 +41,7 @@ export {
   type AcceptInput,
   acceptTask,
   countByStatus,
+  findByIdempotencyKey,
   findOverdue,
   findTask,
   findTaskRow,

@@ -70,15 +70,22 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
     SELECT * FROM accepted`.execute(db)
   const row = rows[0]
   if (row) return { row, created: true }
-  const first = await db
-    .selectFrom('tasks')
-    .selectAll()
-    .where('owner_key', '=', input.owner_key)
-    .where('agent_id', '=', input.agent_id)
-    .where('idempotency_key', '=', input.idempotency_key ?? '')
-    .executeTakeFirstOrThrow()
+  const first = await findByIdempotencyKey(db, input.owner_key, input.agent_id, input.idempotency_key ?? '')
+  if (!first) throw new Error(`${input.id} was neither written nor found`)
   return { row: first, created: false }
 })
+
+/** The task that an earlier call with this key made. */
+export const findByIdempotencyKey = guarded(
+  async (db: Db, ownerKey: string, agentId: string, key: string): Promise<TaskRow | undefined> =>
+    db
+      .selectFrom('tasks')
+      .selectAll()
+      .where('owner_key', '=', ownerKey)
+      .where('agent_id', '=', agentId)
+      .where('idempotency_key', '=', key)
+      .executeTakeFirst(),
+)
 
 export const findTaskRow = guarded(
   async (db: Db, id: TaskId): Promise<TaskRow | undefined> =>

@@ -1,7 +1,7 @@
 // Accepts a task: checks it, writes its row in one statement, puts it into the queue.
 
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task, type TaskId } from '@switchyard/contracts'
-import { acceptTask, type TaskRow, toRecords, toTask } from '@switchyard/records'
+import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from './branch.ts'
 import type { TaskDeps } from './deps.ts'
@@ -75,13 +75,22 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
-  await deps.backlog.check()
-  if (!project) await deps.catalog.check({ model, agent })
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)
+  const agentId = input.agent_id ?? caller.agentId ?? caller.name
+  try {
+    await deps.backlog.check()
+    if (!project) await deps.catalog.check({ model, agent })
+  } catch (error) {
+    // What was accepted before stays accepted, however full the queue is now or whatever the server offers.
+    const key = input.idempotency_key
+    const first = key === undefined ? undefined : await findByIdempotencyKey(records.db, caller.name, agentId, key)
+    if (first) return await repeated(deps, first, hash)
+    throw error
+  }
   const { row, created } = await acceptTask(records.db, {
     id: newTaskId(),
-    agent_id: input.agent_id ?? caller.agentId ?? caller.name,
+    agent_id: agentId,
     owner_key: caller.name,
     mode: 'opencode',
     description: input.task_description,
