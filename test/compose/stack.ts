@@ -80,12 +80,18 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
   ]
   const compose = (args: readonly string[], timeoutMs = MINUTE) =>
     docker(['compose', ...files, ...args], { timeoutMs, env: variables })
+  let built = false
   return {
     url: `http://127.0.0.1:${port}`,
     compose,
     up: async (args = []) => {
       try {
-        await compose(['up', '--build', '--detach', '--wait', '--wait-timeout', '180', ...args], 9 * MINUTE)
+        // Built once: every later start is of the same images.
+        await compose(
+          ['up', built ? '--no-build' : '--build', '--detach', '--wait', '--wait-timeout', '180', ...args],
+          9 * MINUTE,
+        )
+        built = true
       } catch (error) {
         // Compose says which service is unhealthy; only that service's log says why.
         const logs = await compose(['logs', '--no-color', '--tail', '25']).catch(String)
