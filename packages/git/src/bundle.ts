@@ -1,11 +1,12 @@
 // Saves what was done in a working directory as a git bundle, before the directory goes: its commits, and one more for
 // what was never committed. As with the diff, nothing of the directory's own configuration has a part in it.
 
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, lstat, mkdir, open, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { quoted } from './diff.ts'
-import { type GitOptions, git, gitLine } from './run.ts'
+import { enterFiles } from './changed-files.ts'
+import { fromFileError } from './file-errors.ts'
+import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import type { GitOptions } from './run.ts'
 import { IDENTITY } from './scratch.ts'
 
 export type BundleRequest = {
@@ -20,75 +21,99 @@ export type BundleRequest = {
 }
 
 const TIMEOUT_MS = 5 * 60_000
+/** A file over this size is no work of an agent's hands; it is left out. */
+const MAX_FILE_BYTES = 512 * 1_048_576
+const MAX_REF_BYTES = 16 * 1_048_576
+
+/** The text of a file that an agent may have put there: no link is followed, no pipe is waited for. */
+const readGuarded = async (place: string): Promise<string> => {
+  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  )
+  if (file === undefined) return ''
+  try {
+    const found = await file.stat()
+    return found.isFile() && found.size <= MAX_REF_BYTES ? await file.readFile('utf8') : ''
+  } finally {
+    await file.close()
+  }
+}
 
 /** The commit that HEAD of the directory stands for, read as files: git itself would read the configuration. */
-const headOf = async (directory: string, options: GitOptions): Promise<string | undefined> => {
+const headOf = async (own: OwnRepository, directory: string, options: GitOptions): Promise<string | undefined> => {
   const dotGit = path.join(directory, '.git')
-  const found = await stat(dotGit).catch(() => undefined)
+  const found = await lstat(dotGit).catch(() => undefined)
   if (!found) return undefined
   const gitDir = found.isDirectory()
     ? dotGit
-    : path.resolve(directory, (await readFile(dotGit, 'utf8')).replace(/^gitdir:\s*/, '').trim())
-  const common = await readFile(path.join(gitDir, 'commondir'), 'utf8')
-    .then((text) => path.resolve(gitDir, text.trim()))
-    .catch(() => gitDir)
-  const head = (await readFile(path.join(gitDir, 'HEAD'), 'utf8').catch(() => '')).trim()
+    : path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
+  const common = path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim())
+  const head = (await readGuarded(path.join(gitDir, 'HEAD'))).trim()
   const ref = /^ref: (refs\/heads\/[^\s]+)$/.exec(head)?.[1]
   const commit = ref ? await readRef(common, ref) : head
   if (!commit || !/^[0-9a-f]{40,64}$/.test(commit)) return undefined
-  const kind = await gitLine(['cat-file', '-t', commit], { ...options, okCodes: [0, 128] })
-  return kind === 'commit' ? commit : undefined
+  return (await isCommit(own, commit, options)) ? commit : undefined
 }
 
 const readRef = async (common: string, ref: string): Promise<string | undefined> => {
   if (ref.includes('..')) return undefined
-  const loose = await readFile(path.join(common, ref), 'utf8').catch(() => undefined)
-  if (loose) return loose.trim()
-  const packed = await readFile(path.join(common, 'packed-refs'), 'utf8').catch(() => '')
+  const loose = (await readGuarded(path.join(common, ref))).trim()
+  if (loose) return loose
+  const packed = await readGuarded(path.join(common, 'packed-refs'))
   return packed
     .split('\n')
     .find((line) => line.endsWith(` ${ref}`))
     ?.split(' ', 1)[0]
 }
 
+const isCommit = async (own: OwnRepository, name: string, options: GitOptions): Promise<boolean> =>
+  (await own.git(['cat-file', '-e', `${name}^{commit}`], { ...options, okCodes: [0, 1, 128] })).code === 0
+
 /**
  * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
- * @throws SwitchyardError `disk_full`, `directory_unwritable`
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`
  */
 export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
-  const found = await stat(request.directory).catch(() => undefined)
-  if (!found?.isDirectory()) return false
-  const own = await mkdtemp(path.join(tmpdir(), 'switchyard-bundle-'))
+  const directory = path.resolve(request.directory)
+  // A link in its place leads to where its agent wants us to read.
+  if (!(await lstat(directory).catch(() => undefined))?.isDirectory()) return false
+  const own = await openOwnRepository({
+    objectDirs: request.objectDirs,
+    workTree: directory,
+    isSha256: request.base.length === 64,
+  })
+  const options: GitOptions = {
+    timeoutMs: TIMEOUT_MS,
+    config: [...IDENTITY, 'core.autocrlf=false', 'core.safecrlf=false'],
+  }
+  const line = async (args: readonly string[]) => (await own.git(args, options)).stdout.toString('utf8').trim()
   try {
-    await git(['init', '--quiet', '--bare', '--template=', '.'], { cwd: own })
-    const options: GitOptions = {
-      cwd: own,
-      timeoutMs: TIMEOUT_MS,
-      env: {
-        GIT_DIR: own,
-        GIT_WORK_TREE: request.directory,
-        GIT_INDEX_FILE: path.join(own, 'index'),
-        GIT_ALTERNATE_OBJECT_DIRECTORIES: request.objectDirs.map(quoted).join(path.delimiter),
-      },
-      config: [...IDENTITY, 'core.bare=false', 'core.autocrlf=false', 'core.safecrlf=false'],
-    }
-    const head = (await headOf(request.directory, options)) ?? request.base
-    await git(['read-tree', head], options)
-    await git(['add', '--all', '--ignore-errors', '--', request.directory], { ...options, okCodes: [0, 1] })
-    const tree = await gitLine(['write-tree'], options)
-    const committed = await gitLine(['rev-parse', `${head}^{tree}`], options)
+    const hasBase = await isCommit(own, request.base, options)
+    const head = (await headOf(own, directory, options)) ?? (hasBase ? request.base : undefined)
+    const begun = head ?? (await line(['mktree']))
+    const { names } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options)
+    await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
+      ...options,
+      input: names.map((name) => `${name}\0`).join(''),
+    })
+    const tree = await line(['write-tree'])
+    const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
+    if (isCommitted && (head === undefined || head === request.base)) return false
     const tip =
-      tree === committed
+      isCommitted && head !== undefined
         ? head
-        : await gitLine(['commit-tree', tree, '-p', head, '-m', 'Work that was not committed'], options)
-    if (tip === request.base) return false
-    await git(['update-ref', `refs/heads/${request.branch}`, tip], options)
+        : await line(['commit-tree', tree, ...(head ? ['-p', head] : []), '-m', 'Work that was not committed'])
+    await own.git(['update-ref', `refs/heads/${request.branch}`, tip], options)
     await mkdir(path.dirname(request.file), { recursive: true })
     const part = `${request.file}.part`
-    await git(['bundle', 'create', '--quiet', part, `refs/heads/${request.branch}`, `^${request.base}`], options)
+    // Without the base, as after `rm -r .git && git init`, the bundle holds all there is.
+    const without = hasBase ? [`^${request.base}`] : []
+    await own.git(['bundle', 'create', '--quiet', part, `refs/heads/${request.branch}`, ...without], options)
     await rename(part, request.file)
     return true
+  } catch (error) {
+    throw fromFileError(error, request.file)
   } finally {
-    await rm(own, { recursive: true, force: true })
+    await own.close()
   }
 }

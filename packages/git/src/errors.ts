@@ -43,5 +43,7 @@ const oneLine = (stderr: string): string => {
 export const toGitError = (command: string, stderr: string): SwitchyardError => {
   const line = oneLine(stderr) || 'no reason given'
   const code = KINDS.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'repository_unavailable'
-  return new SwitchyardError(code, `git ${command}: ${line}`, { context: { command } })
+  return new SwitchyardError(code, `git ${command}: ${line}`, {
+    context: { command, ...(/Unable to create '.*\.lock': File exists/.test(stderr) ? { lock_file: true } : {}) },
+  })
 }

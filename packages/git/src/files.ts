@@ -7,6 +7,8 @@ import { type FileContent, type FileEntry, LIMITS, SwitchyardError } from '@swit
 
 const MAX_ENTRIES = 5_000
 const DEFAULT_BYTES = 262_144
+/** The longest character of UTF-8. */
+const MIN_BYTES = 4
 
 const outside = (given: string): SwitchyardError =>
   new SwitchyardError('path_outside_workspace', `"${given.slice(0, 200)}" is not inside the working directory`)
@@ -22,12 +24,15 @@ const isInside = (root: string, place: string): boolean => place === root || pla
 /** The repository's own files are not shown: they hold what the agent or git wrote there, not work. */
 const isGit = (root: string, place: string): boolean => path.relative(root, place).split(path.sep).includes('.git')
 
+/**
+ * An agent may take its directory away and put a link to another place there: the root itself must be a directory.
+ *
+ * @throws SwitchyardError `workspace_gone`
+ */
 const realRoot = async (root: string): Promise<string> => {
-  try {
-    return await realpath(root)
-  } catch {
-    throw new SwitchyardError('workspace_gone', `${root} is no longer there`)
-  }
+  const found = await lstat(root).catch(() => undefined)
+  if (!found?.isDirectory()) throw new SwitchyardError('workspace_gone', `${root} is no longer there`)
+  return path.join(await realpath(path.dirname(path.resolve(root))), path.basename(path.resolve(root)))
 }
 
 /** The real place of a path given by a caller, links followed, checked against the real root. */
@@ -67,8 +72,25 @@ export const listFiles = async (
   const place = await resolveInside(root, given === '' ? '.' : given)
   const entries: FileEntry[] = []
   let truncated = false
+  const held = await open(
+    place,
+    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  ).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOTDIR')
+      throw new SwitchyardError('file_not_found', `"${given}" is not a directory`, {
+        hint: 'Read a file with its content call.',
+      })
+    throw codeOf(error) === 'ELOOP' ? outside(given) : missing(given)
+  })
   try {
-    for await (const entry of await opendir(place)) {
+    const real = await placeOf(held.fd, place)
+    if (!isInside(root, real) || isGit(root, real)) throw outside(given)
+    // Through the open directory where the system offers that: a swap of directories in between changes nothing.
+    const source = await readlink(`/proc/self/fd/${held.fd}`).then(
+      () => `/proc/self/fd/${held.fd}`,
+      () => place,
+    )
+    for await (const entry of await opendir(source)) {
       if (entry.name === '.git') continue
       if (entries.length >= MAX_ENTRIES) {
         truncated = true
@@ -77,7 +99,7 @@ export const listFiles = async (
       const type = typeOf(entry)
       if (type === null) continue
       const at = path.join(place, entry.name)
-      const stats = type === 'file' ? await lstat(at).catch(() => null) : null
+      const stats = type === 'file' ? await lstat(path.join(source, entry.name)).catch(() => null) : null
       entries.push({
         name: entry.name,
         path: path.relative(root, at).split(path.sep).join('/'),
@@ -86,12 +108,10 @@ export const listFiles = async (
       })
     }
   } catch (error) {
-    if (codeOf(error) === 'ENOTDIR')
-      throw new SwitchyardError('file_not_found', `"${given}" is not a directory`, {
-        hint: 'Read a file with its content call.',
-      })
     if (codeOf(error) === 'ENOENT') throw missing(given)
     throw error
+  } finally {
+    await held.close()
   }
   const shown = path.relative(root, place).split(path.sep).join('/')
   return {
@@ -157,7 +177,8 @@ export const readFile = async (
         hint: 'List a directory with its files call.',
       })
     const offset = part.offset ?? 0
-    const limit = Math.min(part.limit ?? DEFAULT_BYTES, LIMITS.fileBytes)
+    // No page is smaller than a character: a reader that goes page by page gets on.
+    const limit = Math.min(Math.max(part.limit ?? DEFAULT_BYTES, MIN_BYTES), LIMITS.fileBytes)
     const buffer = Buffer.alloc(Math.max(0, Math.min(limit, stats.size - offset)))
     const { bytesRead } = buffer.length > 0 ? await file.read(buffer, 0, buffer.length, offset) : { bytesRead: 0 }
     const read = buffer.subarray(0, bytesRead)

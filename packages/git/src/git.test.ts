@@ -94,7 +94,7 @@ describe('worktrees', () => {
     expect(existsSync(at('t', 'work.txt'))).toBe(true)
     await rm(at('t', '.git'))
     await all.addWorktree(identity, request)
-    expect(await sh(at('t'), 'status', '--porcelain')).toBe('')
+    expect(await sh(at('t'), 'status', '--porcelain')).toBe('?? work.txt')
   })
 
   it('begin at a branch, a tag or a commit', async () => {
@@ -212,7 +212,7 @@ describe('a scratch repository', () => {
     await sh(at('s'), 'commit', '-qm', 'work')
     const two = await createScratch(at('s'))
     expect(two).toEqual(one)
-    expect(await sh(at('s'), 'log', '--format=%s')).toBe('work\nBegin')
+    expect(await sh(at('s'), 'log', '--format=%s')).toBe('work\nBegin s')
   })
 })
 

@@ -23,7 +23,7 @@ const MAX_LENGTH = 2_000
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { https: '443', http: '80', ssh: '22', git: '9418' }
 /** `user@host:path`, and not `host:port/…` nor `scheme://…`. */
 const SCP_LIKE = /^(?:(?<user>[\w.+-]+)@)?(?<host>\[[0-9a-fA-F:]+\]|[\w.-]+):(?!\/\/)(?<rest>[^\s]+)$/
-const BARE = /^(?<host>(?:[\w-]+\.)+[a-zA-Z]{2,}(?::\d+)?|localhost(?::\d+)?)\/(?<rest>[^\s:]+\/[^\s]+)$/
+const BARE = /^(?<host>[\w-]+(?:\.[\w-]+)*(?::\d+)?)\/(?<rest>[^\s:]+\/[^\s]+)$/
 
 const refuse = (why: string): never => {
   throw new SwitchyardError('invalid_project', `the project ${why}`)
@@ -55,6 +55,7 @@ type Remote = {
   readonly user: string
   readonly host: string
   readonly port: string
+  /** As in a URL, with %xx in it. */
   readonly path: string
 }
 
@@ -62,12 +63,14 @@ const remote = (given: Remote): RepositoryIdentity => {
   const host = given.host.toLowerCase()
   if (host === '' || host.startsWith('-')) refuse('names no host')
   const port = given.port === DEFAULT_PORTS[given.kind] ? '' : given.port
-  const where = repositoryPath(given.path)
+  const where = repositoryPath(decoded(given.path))
+  // The URL keeps the path as it was written: decoded, it would be another one to the server.
+  const written = given.path.split('/').filter(Boolean).join('/')
   const authority = port ? `${host}:${port}` : host
   const key = `${authority}/${where}`
   // ssh needs its user (mostly `git`), which is no secret; every other user and every password is left out.
   const user = given.kind === 'ssh' && given.user ? `${given.user}@` : ''
-  const url = `${given.kind}://${user}${authority}/${where}${given.path.replace(/\/+$/, '').endsWith('.git') ? '.git' : ''}`
+  const url = `${given.kind}://${user}${authority}/${written}`
   return { key, kind: given.kind, fetchUrl: url, displayUrl: url, slug: slugOf(key) }
 }
 
@@ -78,11 +81,16 @@ const local = (raw: string): RepositoryIdentity => {
 }
 
 const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return refuse('has a path that is not valid')
-  }
+  const plain = (() => {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      return refuse('has a path that is not valid')
+    }
+  })()
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (/[\u0000-\u001f\u007f\\]/.test(plain) || /%2f/i.test(text)) refuse('has a path that is not valid')
+  return plain
 }
 
 /**
@@ -101,7 +109,7 @@ export const parseRepositoryUrl = (input: string): RepositoryIdentity => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\u0000-\u001f\u007f]/.test(text)) refuse('has control characters in it')
   if (text.startsWith('-')) refuse('begins with -')
-  if (/(?:^|\/)\.\.?(?:\/|$)/.test(text)) refuse('has a path that leaves its place')
+  if (/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(text)) refuse('has a path that leaves its place')
   if (text.includes('::')) refuse('names a transport of git that is not allowed')
   if (text.startsWith('/')) return local(text)
   const scheme = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i.exec(text)?.groups?.scheme?.toLowerCase()
@@ -112,7 +120,14 @@ export const parseRepositoryUrl = (input: string): RepositoryIdentity => {
     return remote({ kind: 'https', user: '', host, port, path: bare.rest ?? '' })
   }
   const scp = SCP_LIKE.exec(text)?.groups
-  if (scp) return remote({ kind: 'ssh', user: scp.user ?? 'git', host: scp.host ?? '', port: '', path: scp.rest ?? '' })
+  if (scp)
+    return remote({
+      kind: 'ssh',
+      user: scp.user ?? 'git',
+      host: scp.host ?? '',
+      port: '',
+      path: encodeURI(scp.rest ?? ''),
+    })
   return refuse('is neither a git URL nor an absolute path')
 }
 
@@ -131,6 +146,6 @@ const fromUrl = (text: string, given: string): RepositoryIdentity => {
     user: kind === 'ssh' ? decoded(url.username) : '',
     host: url.hostname,
     port: url.port,
-    path: decoded(url.pathname),
+    path: url.pathname,
   })
 }

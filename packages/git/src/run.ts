@@ -1,6 +1,7 @@
 // Runs git: no shell, a clean environment, hooks and configured commands off, bounded in time and output.
 
 import { spawn } from 'node:child_process'
+import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { toGitError } from './errors.ts'
 
@@ -20,7 +21,13 @@ export type GitOptions = {
   readonly okCodes?: readonly number[]
 }
 
-export type GitOutput = { readonly stdout: Buffer; readonly truncated: boolean; readonly code: number }
+export type GitOutput = {
+  readonly stdout: Buffer
+  /** The first 16 KiB of it. */
+  readonly stderr: string
+  readonly truncated: boolean
+  readonly code: number
+}
 
 const DEFAULT_TIMEOUT_MS = 30_000
 const DEFAULT_MAX_BYTES = 64 * 1_048_576
@@ -55,13 +62,15 @@ const SAFE: readonly string[] = [
   'tag.gpgSign=false',
   'advice.detachedHead=false',
   'init.defaultBranch=main',
-  'uploadpack.packObjectsHook=',
 ]
 
 const CLEAN_ENV: Readonly<Record<string, string>> = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_SYSTEM: '/dev/null',
-  GIT_CONFIG_GLOBAL: '/dev/null',
+  // A file, since the far side of a local fetch gets none of the settings below, but this.
+  GIT_CONFIG_GLOBAL: path.join(import.meta.dirname, 'trusted.gitconfig'),
+  // An object that is missing is not looked for where a repository's configuration says.
+  GIT_NO_LAZY_FETCH: '1',
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
   GIT_ASKPASS: '/bin/false',
@@ -73,7 +82,7 @@ const CLEAN_ENV: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 }
 
-/** Settings as the environment that git and every git below it reads: `-c` would not reach the far side of a local fetch. */
+/** Settings as the environment, which outranks what a repository configures. */
 const settings = (pairs: readonly string[]): Record<string, string> => {
   const env: Record<string, string> = { GIT_CONFIG_COUNT: String(pairs.length) }
   for (const [index, pair] of pairs.entries()) {
@@ -111,6 +120,7 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
     let truncated = false
     let stderr = ''
     let ending: unknown = null
+    let lastResort: NodeJS.Timeout | undefined
 
     const kill = (name: NodeJS.Signals) => {
       try {
@@ -122,7 +132,7 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
     const end = (reason: unknown) => {
       ending ??= reason
       kill('SIGTERM')
-      setTimeout(() => kill('SIGKILL'), KILL_AFTER_MS).unref()
+      lastResort ??= setTimeout(() => kill('SIGKILL'), KILL_AFTER_MS)
     }
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
     const timer = setTimeout(
@@ -149,15 +159,18 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
     child.on('error', (error) => {
-      ending ??= toGitError(args[0] ?? '', error.message)
+      ending ??= new SwitchyardError('configuration_invalid', `git cannot be run: ${error.message}`, {
+        hint: 'Install git on the machine that runs the worker, and see that its directories exist.',
+      })
     })
     child.on('close', (code) => {
       clearTimeout(timer)
+      clearTimeout(lastResort)
       signal?.removeEventListener('abort', onAbort)
       if (ending !== null) return reject(ending)
       const ok = truncated || (options.okCodes ?? [0]).includes(code ?? -1)
       if (!ok) return reject(toGitError(args[0] ?? '', stderr || `exit code ${code}`))
-      resolve({ stdout: Buffer.concat(chunks), truncated, code: code ?? 0 })
+      resolve({ stdout: Buffer.concat(chunks), stderr, truncated, code: code ?? 0 })
     })
   })
 
