@@ -18,7 +18,6 @@ const model = z.preprocess(
 )
 
 const environment = z.object({
-  NODE_ENV: text(),
   PORT: integer(3456, 0, 65_535),
   HOST: text(),
   WORKER_PORT: integer(3457, 0, 65_535),
@@ -53,8 +52,10 @@ const environment = z.object({
   ),
 })
 
+/** The names of all variables that are read. */
+export const VARIABLES: readonly string[] = Object.keys(environment.shape)
+
 export type Config = Readonly<{
-  production: boolean
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
@@ -129,7 +130,6 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
-    production: vars.NODE_ENV === 'production',
     home,
     workspacesDir: path.resolve(vars.WORKSPACES_DIR ?? path.join(home, 'workspaces')),
     api: Object.freeze({
