@@ -1,4 +1,4 @@
-// How many tasks wait, and the refusal when there are too many: counted at most twice a second, not at every call.
+// How many tasks wait, and the refusal when there are too many: counted twice a second while there is room, not at every call.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { countQueued, type Records } from '@switchyard/records'
@@ -20,7 +20,8 @@ export class Backlog {
   /** @throws SwitchyardError `queue_full`, which says how long the queue is. */
   async check(): Promise<void> {
     if (this.#max === 0) return
-    if (performance.now() - this.#at > FRESH_MS) {
+    // Between two counts those that begin to run are not seen: nobody is refused by an old count.
+    if (performance.now() - this.#at > FRESH_MS || this.#count >= this.#max) {
       this.#at = performance.now()
       this.#count = await countQueued(this.#records.db)
     }

@@ -1,8 +1,8 @@
 // Permission asks and questions of a session: recorded, answered by policy or by a person, passed on to OpenCode.
 
 import type { PermissionRequest, QuestionRequest } from '@opencode-ai/sdk/v2'
-import { newRequestId, type TaskRequest } from '@switchyard/contracts'
-import { type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
+import { isSwitchyardError, newRequestId, type TaskRequest } from '@switchyard/contracts'
+import { type OpenCodeClient, type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
 import { alwaysAllowed, openRequest, type RequestRow, settleRequest, unsettledRequests } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { RunRecord } from './record.ts'
@@ -145,27 +145,38 @@ export class Requests {
   }
 
   async #send(row: RequestRow, reply: string | readonly (readonly string[])[], message: string | null): Promise<void> {
-    await this.#record.refresh()
-    const { client } = this.#server
     const request = { directory: this.#directory, requestId: row.opencode_id }
-    if (row.kind === 'permission')
-      await client.replyPermission(
-        request,
-        // Without a message OpenCode ends the turn; with one the agent reads why and goes on.
-        reply === 'reject' ? { reply, message: message ?? NOT_ALLOWED } : { reply: 'once' },
-        this.#given,
-      )
-    else if (typeof reply === 'string') await client.rejectQuestion(request, this.#given)
-    else await client.replyQuestion(request, reply, this.#given)
+    await this.#pass(async (client) => {
+      if (row.kind === 'permission')
+        await client.replyPermission(
+          request,
+          // Without a message OpenCode ends the turn; with one the agent reads why and goes on.
+          reply === 'reject' ? { reply, message: message ?? NOT_ALLOWED } : { reply: 'once' },
+          this.#given,
+        )
+      else if (typeof reply === 'string') await client.rejectQuestion(request, this.#given)
+      else await client.replyQuestion(request, reply, this.#given)
+    })
     await settleRequest(this.#record.db, row.id)
   }
 
-  async #answer(asked: Ask, reply: PermissionReply): Promise<void> {
+  /** Only the owner answers; an ask that OpenCode no longer has was answered, or went with its turn. */
+  async #pass(send: (client: OpenCodeClient) => Promise<void>): Promise<void> {
     await this.#record.refresh()
-    const { client } = this.#server
+    try {
+      await send(this.#server.client)
+    } catch (error) {
+      if (!isSwitchyardError(error, 'request_not_found')) throw error
+    }
+  }
+
+  async #answer(asked: Ask, reply: PermissionReply): Promise<void> {
     const request = { directory: this.#directory, requestId: asked.ask.id }
-    if (asked.kind === 'permission') await client.replyPermission(request, reply, this.#given)
-    else await client.rejectQuestion(request, this.#given)
+    await this.#pass((client) =>
+      asked.kind === 'permission'
+        ? client.replyPermission(request, reply, this.#given)
+        : client.rejectQuestion(request, this.#given),
+    )
     const { title } = describe(asked)
     await this.#record.append([
       {

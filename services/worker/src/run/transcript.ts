@@ -39,6 +39,10 @@ export class Transcript {
     this.#messages.set(message.id, message)
   }
 
+  isOfAgent(messageId: string): boolean {
+    return this.#messages.get(messageId)?.role === 'assistant'
+  }
+
   /** @returns the part's events, or null where its message is not known and the state must be read again. */
   tell(part: Part): readonly NewEvent[] | null {
     const message = this.#messages.get(part.messageID)

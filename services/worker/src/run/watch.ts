@@ -110,10 +110,13 @@ export class Watch {
       for (;;) {
         const signals = await this.#mailbox.take(this.#brokenOff ? SECOND_LOOK_MS : TICK_MS, interrupt.signal)
         if (interrupt.reason) throw new Interrupted(interrupt.reason)
+        const wasWaiting = this.#deps.record.row.status === 'input_required'
         const ended = await this.#reachServer(() => this.#turn(signals, look || signals.length === 0))
         look = false
         if (ended) return
-        if (signals.some((signal) => signal.kind === 'event')) this.#seen()
+        const works = signals.some((signal) => signal.kind === 'event' && this.#isSignOfWork(signal.event))
+        // One that waits for a person is not stuck.
+        if (works || wasWaiting) this.#seen()
         else await this.#reachServer(() => this.#whetherStuck())
       }
     } finally {
@@ -121,15 +124,20 @@ export class Watch {
     }
   }
 
+  /** What the agent writes or its tools do; not that a message of ours arrived. */
+  #isSignOfWork(event: Extract<WatchMessage, { kind: 'event' }>['event']): boolean {
+    if (event.type === 'message.part.delta') return true
+    return event.type === 'message.part.updated' && this.#transcript.isOfAgent(event.properties.part.messageID)
+  }
+
   #seen(): void {
     this.#lastSign = Date.now()
     this.#nudged = false
   }
 
-  /** A turn without any sign of work is asked to go on, once; then it is stopped. One that waits for a person is not stuck. */
+  /** A turn without any sign of work is asked to go on, once; then it is stopped. */
   async #whetherStuck(): Promise<void> {
     const { record, server, place, options, stuckMs, interrupt } = this.#deps
-    if (record.row.status === 'input_required') return this.#seen()
     if (Date.now() - this.#lastSign < stuckMs) return
     if (this.#nudged) return interrupt.raise('stuck')
     this.#lastSign = Date.now()
