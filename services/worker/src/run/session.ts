@@ -1,7 +1,7 @@
 // The OpenCode session of a task: made once, found again by a later owner, prompted once.
 
 import type { PermissionRule } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeServer, permissionRules, type SessionRef } from '@switchyard/opencode'
 import type { RunRecord } from './record.ts'
 import type { PromptOptions } from './steering.ts'
@@ -16,6 +16,9 @@ const titleOf = (record: RunRecord): string =>
 /**
  * The task's session: the recorded one, else one that an earlier owner made and did not come to record, else a new one.
  * Every task has its directory for itself, so its title tells the session apart.
+ *
+ * @throws SwitchyardError `session_lost` where the recorded one is gone: what it had done must not be done twice;
+ *   `agent_not_found`, and those of the client.
  */
 export const openSession = async (
   record: RunRecord,
@@ -24,10 +27,12 @@ export const openSession = async (
   signal: AbortSignal,
 ): Promise<SessionRef> => {
   const { row } = record
-  if (row.session_id !== null && (await isThere(server, { sessionId: row.session_id, directory }, signal)))
+  if (row.session_id !== null) {
+    await server.client.session({ sessionId: row.session_id, directory }, { signal })
     return { sessionId: row.session_id, directory }
+  }
   const orphan =
-    row.attempt > 1 && row.session_id === null
+    row.attempt > 1
       ? (await server.client.sessions(directory, { signal })).find((session) => session.title.startsWith(row.id))
       : undefined
   if (orphan) return { sessionId: orphan.id, directory }
@@ -51,16 +56,6 @@ const agentRules = async (
     'agent_not_found',
     `agent "${name}" is not known here; there are ${agents.map((known) => known.name).join(', ')}`,
   )
-}
-
-const isThere = async (server: OpenCodeServer, place: SessionRef, signal: AbortSignal): Promise<boolean> => {
-  try {
-    await server.client.session(place, { signal })
-    return true
-  } catch (error) {
-    if (isSwitchyardError(error, 'session_lost')) return false
-    throw error
-  }
 }
 
 /** Sends the prompt whose id is on the record, unless the session has it already. */

@@ -1,6 +1,6 @@
 // Makes the directory that a task works in: a worktree of its project's shared clone, or a scratch repository.
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { createScratch, parseRepositoryUrl, type Repositories } from '@switchyard/git'
@@ -23,11 +23,26 @@ export const identityOf = async (records: Records, projectId: string) => {
 }
 
 /**
+ * The directory that an earlier owner made and recorded: used as it is, without a look at the remote.
+ *
+ * @throws SwitchyardError `workspace_gone`: to begin again in a new one would lose in silence what was done.
+ */
+const madeBefore = async (row: TaskRow): Promise<Workspace | null> => {
+  const { directory, branch, base_commit: baseCommit } = row
+  if (directory === null || branch === null || baseCommit === null) return null
+  const found = await stat(directory).catch(() => undefined)
+  if (found?.isDirectory()) return { directory, branch, baseCommit }
+  throw new SwitchyardError('workspace_gone', `the working directory ${directory} was removed while the task ran`)
+}
+
+/**
  * Safe to repeat after a crash: the same task gets the same directory, finished or made anew.
  *
  * @throws SwitchyardError of the `repository_*`, `branch_*` and disk codes.
  */
 export const makeWorkspace = async (deps: Deps, row: TaskRow, signal: AbortSignal): Promise<Workspace> => {
+  const made = await madeBefore(row)
+  if (made) return made
   const directory = workspaceDirectory(deps.workspacesDir, row)
   await mkdir(path.dirname(directory), { recursive: true })
   if (row.project_id === null) return await createScratch(directory, { signal })
@@ -36,6 +51,8 @@ export const makeWorkspace = async (deps: Deps, row: TaskRow, signal: AbortSigna
   return await deps.repositories.addWorktree(identity, {
     directory,
     branch: branchOf(row),
+    // A branch that the caller named may exist: the work goes on where it ends.
+    reuse: row.branch !== null,
     ...(row.base_commit ? { base: row.base_commit } : row.base_branch ? { base: row.base_branch } : {}),
     signal,
   })
