@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { VARIABLES } from '@switchyard/config'
 import { FAILING_REPOSITORY } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,27 +18,27 @@ const readme = await read('README.md')
 /** The examples: every block that is marked as bash. Commands that start or deploy things are marked as sh. */
 const examples = [...readme.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, code]) => code ?? '')
 
+let system: System
+let output: string
+
+beforeAll(async () => {
+  system = await startSystem('postgres')
+  const repository = await makeRepository(path.join(system.home, 'repository'), FAILING_REPOSITORY)
+  // Nothing but the shell, curl and sed; the first command that fails ends it.
+  const script = ['set -euo pipefail', ...examples].join('\n')
+  const { stdout } = await promisify(execFile)('bash', ['-c', script], {
+    cwd: repository,
+    env: { PATH: process.env.PATH, SWITCHYARD: system.url },
+    timeout: 90_000,
+  })
+  output = stdout
+})
+
+afterAll(async () => {
+  await system?.close()
+})
+
 describe('the README’s curl examples', () => {
-  let system: System
-  let output: string
-
-  beforeAll(async () => {
-    system = await startSystem('postgres')
-    const repository = await makeRepository(path.join(system.home, 'repository'), FAILING_REPOSITORY)
-    // Nothing but the shell, curl and sed; the first command that fails ends it.
-    const script = ['set -euo pipefail', ...examples].join('\n')
-    const { stdout } = await promisify(execFile)('bash', ['-c', script], {
-      cwd: repository,
-      env: { PATH: process.env.PATH, SWITCHYARD: system.url },
-      timeout: 90_000,
-    })
-    output = stdout
-  })
-
-  afterAll(async () => {
-    await system?.close()
-  })
-
   it('are there', () => {
     expect(examples.join('\n').match(/^(TASK=\$\()?curl /gm)?.length).toBeGreaterThan(10)
   })
@@ -47,7 +48,9 @@ describe('the README’s curl examples', () => {
     expect(output).toMatch(/^id: 1$/m)
     expect(output).toContain('event: task_completed')
     expect(output).toContain('"message_id"')
-    expect(system.model.requests.some((request) => request.lastUser.includes('Leave the tests as they are.'))).toBe(true)
+    expect(system.model.requests.some((request) => request.lastUser.includes('Leave the tests as they are.'))).toBe(
+      true,
+    )
   })
 
   it('show the record, the files, the events and the list', () => {
@@ -104,10 +107,18 @@ describe('what the README points to', () => {
   })
 
   it('is served: every tool that it names, and no other', async () => {
-    const { tools } = (await callMcp('tools/list')) as { tools: readonly { readonly name: string }[] }
+    const client = new Client({ name: 'readme', version: '1.0.0' })
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${system.url}/mcp`)))
+    const { tools } = await client.listTools()
+    await client.close()
     const listed = /The tools: (.*?)\.\n/s.exec(readme)?.[1] ?? ''
     const said = [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? '')
     // The second name of execute_task is for clients of older setups.
-    expect(tools.map((tool) => tool.name).filter((name) => name !== 'opencode_execute_task').sort()).toEqual(said.sort())
+    expect(
+      tools
+        .map((tool) => tool.name)
+        .filter((name) => name !== 'opencode_execute_task')
+        .sort(),
+    ).toEqual(said.sort())
   })
 })
