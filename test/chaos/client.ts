@@ -1,0 +1,139 @@
+// A caller of the public API as a careful program writes one: it repeats what failed with a retryable error, with the
+// same idempotency key, and resumes event streams by their last number.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ExecuteTask, isTerminal, type Task, type TaskEvent, taskEventSchema } from '@switchyard/contracts'
+import { createParser } from 'eventsource-parser'
+
+/** One answer of the API: the status, and the body where there is one. */
+export type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>>; readonly ms: number }
+
+export type Client = {
+  readonly url: string
+  /** One call, tried once. A connection that fails is status 0. */
+  readonly once: (method: string, path: string, body?: unknown, timeoutMs?: number) => Promise<Answer>
+  /** One call, repeated while its failure is retryable. @throws Error where it is not, or after 90 s. */
+  readonly call: (method: string, path: string, body?: unknown) => Promise<Readonly<Record<string, unknown>>>
+  /** With an idempotency key, so that a repeated call makes one task. */
+  readonly submit: (task: ExecuteTask & { readonly idempotency_key: string }) => Promise<Task>
+  readonly task: (id: string) => Promise<Task>
+  readonly ended: (id: string, timeoutMs: number) => Promise<Task>
+  readonly events: (id: string) => Promise<readonly TaskEvent[]>
+}
+
+const CALL_MS = 60_000
+const PATIENCE_MS = 90_000
+const AGAIN_MS = 250
+const PAGE = 1_000
+
+export const createClient = (url: string): Client => {
+  const once: Client['once'] = async (method, path, body, timeoutMs = CALL_MS) => {
+    const began = Date.now()
+    try {
+      const response = await fetch(url + path, {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      return { status: response.status, body: JSON.parse(text), ms: Date.now() - began }
+    } catch (error) {
+      const message = error instanceof Error ? `${error.message} ${error.cause ?? ''}` : String(error)
+      return { status: 0, body: { message, retryable: true }, ms: Date.now() - began }
+    }
+  }
+  const call: Client['call'] = async (method, path, body) => {
+    const end = Date.now() + PATIENCE_MS
+    for (;;) {
+      const answer = await once(method, path, body)
+      if (answer.status >= 200 && answer.status < 300) return answer.body
+      if (answer.body.retryable !== true || Date.now() > end)
+        throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+      await delay(AGAIN_MS)
+    }
+  }
+  const task = async (id: string): Promise<Task> => (await call('GET', `/tasks/${id}`)) as Task
+  return {
+    url,
+    once,
+    call,
+    task,
+    submit: async (input) => (await call('POST', '/tasks', input)) as Task,
+    ended: async (id, timeoutMs) => {
+      const end = Date.now() + timeoutMs
+      for (;;) {
+        const found = (await call('GET', `/tasks/${id}?wait_ms=5000`)) as Task
+        if (isTerminal(found.status)) return found
+        if (Date.now() > end) throw new Error(`task ${id} is still ${found.status} after ${timeoutMs} ms`)
+      }
+    },
+    events: async (id) => {
+      const all: TaskEvent[] = []
+      for (;;) {
+        const after = all.at(-1)?.seq ?? 0
+        const page = (await call('GET', `/tasks/${id}/events?after=${after}&limit=${PAGE}`)) as {
+          events: TaskEvent[]
+        }
+        all.push(...page.events)
+        if (page.events.length < PAGE) return all
+      }
+    },
+  }
+}
+
+export type Reader = {
+  /** Every numbered event in the order in which it came, whatever the connection did. */
+  readonly seen: readonly TaskEvent[]
+  /** How often the stream broke before its end. */
+  readonly cuts: () => number
+  /** Milliseconds from each break to the next answer with a stream. */
+  readonly reconnects: readonly number[]
+  /** Resolves at the terminal event, or when the reader is closed. */
+  readonly done: Promise<void>
+  readonly close: () => void
+}
+
+const ENDS = new Set(['task_completed', 'task_failed', 'task_timeout', 'task_cancelled'])
+const RECONNECT_MS = 50
+
+/** Follows a task's event stream to its terminal event, and resumes with Last-Event-ID whenever it breaks. */
+export const followEvents = (url: string, id: string): Reader => {
+  const seen: TaskEvent[] = []
+  const reconnects: number[] = []
+  const closing = new AbortController()
+  let cuts = 0
+  let brokenAt = 0
+  const hasEnded = (): boolean => ENDS.has(seen.at(-1)?.type ?? '')
+
+  const readOnce = async (): Promise<void> => {
+    const last = seen.at(-1)
+    const response = await fetch(`${url}/tasks/${id}/events`, {
+      headers: { accept: 'text/event-stream', ...(last ? { 'last-event-id': String(last.seq) } : {}) },
+      signal: closing.signal,
+    })
+    if (!response.ok || !response.body) throw new Error(`no event stream: ${response.status}`)
+    if (brokenAt > 0) reconnects.push(Date.now() - brokenAt)
+    brokenAt = 0
+    const parser = createParser({
+      onEvent: (message) => {
+        if (message.id !== undefined) seen.push(taskEventSchema.parse(JSON.parse(message.data)))
+      },
+    })
+    const text = new TextDecoder()
+    for await (const chunk of response.body) parser.feed(text.decode(chunk, { stream: true }))
+  }
+
+  const follow = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await readOnce().catch(() => undefined)
+      if (hasEnded() || closing.signal.aborted) return
+      if (brokenAt === 0) {
+        cuts += 1
+        brokenAt = Date.now()
+      }
+      await delay(RECONNECT_MS)
+    }
+  }
+
+  return { seen, cuts: () => cuts, reconnects, done: follow(), close: () => closing.abort() }
+}

@@ -1,0 +1,102 @@
+// The OpenCode server as a victim: the real binary under a restarter that stands for Compose's restart policy.
+
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2'
+import { childServer, type RunningServer } from '@switchyard/opencode'
+import { opencodeConfig } from '@switchyard/testing'
+import { pino } from 'pino'
+import { freePort } from './free-port.ts'
+import { MARK, signal } from './processes.ts'
+import { until } from './wait.ts'
+
+export type OpenCodeVictim = {
+  readonly port: number
+  readonly password: string
+  readonly client: (directory: string) => OpencodeClient
+  /** SIGKILL; the restarter brings it back. Resolves as soon as it is gone, with everything that it had started. */
+  readonly kill: () => Promise<void>
+  readonly pause: () => void
+  readonly resume: () => void
+  /** How often it was started. */
+  readonly starts: () => number
+  /** Resolves once a server started after that many starts serves. */
+  readonly untilStarted: (moreThan: number) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+const RESTART_MS = 100
+
+export const startVictimOpenCode = async (options: {
+  readonly dataDir: string
+  readonly home: string
+  readonly modelUrl: string
+  readonly runId: string
+}): Promise<OpenCodeVictim> => {
+  const port = await freePort()
+  const password = randomBytes(18).toString('base64url')
+  const launcher = childServer({
+    dataDir: options.dataDir,
+    password,
+    port,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: options.home,
+      XDG_CONFIG_HOME: `${options.home}/config`,
+      OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(options.modelUrl)),
+      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      [MARK]: options.runId,
+    },
+    logger: pino({ level: 'silent' }),
+  })
+  const closing = new AbortController()
+  let running: RunningServer | undefined
+  let starts = 0
+  const keepRunning = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      try {
+        running = await launcher.launch({ signal: closing.signal })
+        starts += 1
+        await running.exited
+      } catch {
+        // Tried again, as a container's restart policy does.
+      }
+      running = undefined
+      await delay(RESTART_MS, undefined, { signal: closing.signal }).catch(() => undefined)
+    }
+  }
+  const kept = keepRunning()
+  const untilStarted = async (moreThan: number): Promise<void> => {
+    await until('OpenCode serves', () => running !== undefined && starts > moreThan, 60_000)
+  }
+  const pidOf = (): number => {
+    if (running?.pid === undefined) throw new Error('OpenCode does not run')
+    return running.pid
+  }
+  await untilStarted(0)
+  return {
+    port,
+    password,
+    client: (directory) =>
+      createOpencodeClient({
+        baseUrl: `http://127.0.0.1:${port}`,
+        directory,
+        headers: { authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}` },
+      }),
+    kill: async () => {
+      const victim = running
+      signal(pidOf(), 'SIGKILL')
+      await victim?.exited
+    },
+    pause: () => void signal(pidOf(), 'SIGSTOP'),
+    resume: () => void signal(pidOf(), 'SIGCONT'),
+    starts: () => starts,
+    untilStarted,
+    close: async () => {
+      closing.abort()
+      if (running?.pid !== undefined) signal(running.pid, 'SIGCONT')
+      await running?.stop()
+      await kept
+    },
+  }
+}
