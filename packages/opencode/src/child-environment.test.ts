@@ -13,6 +13,7 @@ it('keeps the caller’s variables and config directory, and puts data, state an
     ANTHROPIC_API_KEY: 'key',
     XDG_CONFIG_HOME: '/theirs',
     XDG_DATA_HOME: '/data/share',
+    TMPDIR: '/data/tmp',
     OPENCODE_SERVER_PASSWORD: 'secret',
     SWITCHYARD_SERVER_ID: 'one',
   })

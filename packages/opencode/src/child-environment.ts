@@ -41,11 +41,15 @@ export const serverEnvironment = (options: EnvironmentOptions): Record<string, s
     XDG_DATA_HOME: path.join(dataDir, 'share'),
     XDG_STATE_HOME: path.join(dataDir, 'state'),
     XDG_CACHE_HOME: path.join(dataDir, 'cache'),
+    // Every start unpacks 5 MB of native libraries and leaves them; here the next start clears them away.
+    TMPDIR: temporaryDirectory(dataDir),
     PATH: folders.join(path.delimiter),
     [MARKER]: options.serverId,
     ...(content === undefined ? {} : { OPENCODE_CONFIG_CONTENT: content }),
   }
 }
+
+export const temporaryDirectory = (dataDir: string): string => path.join(dataDir, 'tmp')
 
 const configContent = (ours: OpenCodeConfig | undefined, theirs: string | undefined): string | undefined => {
   if (ours === undefined) return theirs

@@ -2,13 +2,13 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { opencodeBinary, ripgrepFolder } from './binaries.ts'
-import { type OpenCodeConfig, serverEnvironment } from './child-environment.ts'
+import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './child-environment.ts'
 import { freePort } from './free-port.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 import { authorization, probe } from './probe.ts'
@@ -66,6 +66,9 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
 
   let child: ChildProcess
   try {
+    const temporary = temporaryDirectory(dataDir)
+    await rm(temporary, { recursive: true, force: true })
+    await makeDirectory(temporary)
     const port = options.port ? options.port : await freePort()
     child = spawn(binary, ['serve', '--hostname', '127.0.0.1', '--port', String(port)], {
       cwd: dataDir,

@@ -1,7 +1,8 @@
 // Clears up after tasks that have ended: sessions that could not be stopped, working directories, events and records
 // past their time. What an agent did and nobody fetched is bundled before its directory goes.
 
-import { rm } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError } from '@switchyard/contracts'
@@ -33,6 +34,8 @@ export type ClearingDeps = {
 const ABORTS_EVERY_MS = 2_000
 const EXPIRED_EVERY_MS = 60_000
 const BATCH = 50
+/** Nothing of ours takes longer: a bundle has 5 minutes. */
+const TEMPORARY_MS = 30 * 60_000
 
 /** The server is back: what runs there for a task that has ended is stopped. */
 const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<void> => {
@@ -70,8 +73,19 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
   await markWorkspaceRemoved(records.db, row.id)
 }
 
+/** What a killed worker left in the temporary directory: repositories of a diff or a bundle, made for seconds. */
+const clearTemporary = async (): Promise<void> => {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith('switchyard-git-')) continue
+    const directory = path.join(tmpdir(), name)
+    const found = await stat(directory).catch(() => undefined)
+    if (found && Date.now() - found.mtimeMs > TEMPORARY_MS) await rm(directory, { recursive: true, force: true })
+  }
+}
+
 const clearExpired = async (deps: ClearingDeps): Promise<void> => {
   const { records, retention, logger } = deps
+  await clearTemporary()
   await records.withLock('clearing', async () => {
     for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH))
       await removeWorkspace(deps, row).catch((error: unknown) =>
