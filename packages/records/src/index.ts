@@ -43,6 +43,7 @@ export {
   countByStatus,
   findByIdempotencyKey,
   findOverdue,
+  findOwned,
   findTask,
   findTaskRow,
   findUnowned,

@@ -226,6 +226,17 @@ export const releaseTask = guarded(async (db: Db, id: TaskId, generation: number
   return numUpdatedRows > 0n
 })
 
+/** Tasks that this worker owns by the record. */
+export const findOwned = guarded(
+  async (db: Db, workerId: WorkerId): Promise<readonly { id: TaskId; generation: number }[]> =>
+    db
+      .selectFrom('tasks')
+      .select(['id', 'generation'])
+      .where('worker_id', '=', workerId)
+      .where('completed_at', 'is', null)
+      .execute(),
+)
+
 /** Open tasks that nobody works on and that should be in the queue: accepted or left over, oldest first. */
 export const findUnowned = guarded(
   async (

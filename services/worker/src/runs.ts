@@ -23,6 +23,10 @@ export class Runs {
     this.#limits = limits
   }
 
+  has(id: TaskId): boolean {
+    return this.#active.has(id)
+  }
+
   get count(): number {
     return this.#active.size
   }

@@ -1,9 +1,9 @@
 // Finds open tasks that nobody works on and puts them back into the queue; ends those whose deadline has passed.
 // It touches only tasks without a living owner, so it can never fail a healthy one.
 
-import type { Status } from '@switchyard/contracts'
+import type { Status, TaskId, WorkerId } from '@switchyard/contracts'
 import type { Bus, TaskQueue } from '@switchyard/queue'
-import { advance, findOverdue, findUnowned, type Records } from '@switchyard/records'
+import { advance, findOverdue, findOwned, findUnowned, type Records, releaseTask } from '@switchyard/records'
 import type { Logger } from 'pino'
 
 const INTERVAL_MS = 1_000
@@ -17,7 +17,27 @@ const ABANDONED: readonly Status[] = ['preparing', 'running', 'input_required']
 
 export type Sweeper = { readonly stop: () => Promise<void> }
 
-type Deps = { readonly records: Records; readonly queue: TaskQueue; readonly bus: Bus; readonly logger: Logger }
+type Deps = {
+  readonly records: Records
+  readonly queue: TaskQueue
+  readonly bus: Bus
+  readonly workerId: WorkerId
+  /** Whether this worker has a run of the task. */
+  readonly isRunning: (id: TaskId) => boolean
+  readonly logger: Logger
+}
+
+/** Two looks at what this worker owns and does not run: one that was just taken has its run by the second. */
+const releaseForgotten = async (deps: Deps, before: ReadonlySet<string>): Promise<ReadonlySet<string>> => {
+  const { records, workerId, isRunning, logger } = deps
+  const forgotten = (await findOwned(records.db, workerId)).filter((task) => !isRunning(task.id))
+  for (const task of forgotten) {
+    if (!before.has(`${task.id} ${task.generation}`)) continue
+    logger.error({ task_id: task.id }, 'released a task that this worker owned and did not run')
+    await releaseTask(records.db, task.id, task.generation)
+  }
+  return new Set(forgotten.map((task) => `${task.id} ${task.generation}`))
+}
 
 const requeue = async ({ records, queue }: Deps, statuses: readonly Status[]): Promise<void> => {
   const tasks = await findUnowned(records.db, statuses, GRACE_MS, BATCH)
@@ -46,8 +66,10 @@ const endOverdue = async ({ records, bus, logger }: Deps): Promise<void> => {
 export const startSweeper = (deps: Deps): Sweeper => {
   let running: Promise<void> | null = null
   let round = 0
+  let forgotten: ReadonlySet<string> = new Set()
   const sweep = async () => {
     await requeue(deps, ABANDONED)
+    forgotten = await releaseForgotten(deps, forgotten)
     if (round++ % WAITING_EVERY === 0) await requeue(deps, ['queued'])
     await endOverdue(deps)
   }

@@ -62,7 +62,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency }, logger)
   const report = startServerReport(records, server, config.workspacesDir, logger)
   const offCommands = await bus.onCommand((command) => runs.command(command))
-  const sweeper = startSweeper({ records, queue, bus, logger })
+  const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
     records,
     server,

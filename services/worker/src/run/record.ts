@@ -3,7 +3,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError, isTerminal, type NewEvent, SwitchyardError } from '@switchyard/contracts'
 import type { Bus } from '@switchyard/queue'
-import { type Advanced, advance, type Change, findTaskRow, type Records, type TaskRow } from '@switchyard/records'
+import {
+  type Advanced,
+  advance,
+  type Change,
+  findTaskRow,
+  type Records,
+  releaseTask,
+  type TaskRow,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
 
 export type RunChange = Omit<Change, 'taskId' | 'generation'>
@@ -74,6 +82,11 @@ export class RunRecord {
       )
     this.#row = row
     return row
+  }
+
+  /** Gives the task back: no owner, in its status, for the next worker. */
+  async release(): Promise<void> {
+    await this.#patiently(() => releaseTask(this.#records.db, this.#row.id, this.#generation))
   }
 
   async #patiently<T>(call: () => Promise<T>): Promise<T> {

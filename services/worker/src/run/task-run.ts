@@ -4,7 +4,7 @@ import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@s
 import type { Repositories } from '@switchyard/git'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
 import type { Bus, Processed } from '@switchyard/queue'
-import { type Records, releaseTask, type TaskRow } from '@switchyard/records'
+import type { Records, TaskRow } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { type Ending, endTask, failure, resultOf } from './ending.ts'
 import { Interrupt, Interrupted, type Reason } from './interrupt.ts'
@@ -171,7 +171,7 @@ export class TaskRun {
   }
 
   async #release(): Promise<Processed> {
-    await releaseTask(this.#record.db, this.#record.row.id, this.#record.row.generation)
+    await this.#record.release()
     return AGAIN
   }
 
@@ -214,7 +214,8 @@ export class TaskRun {
 
   async #fail(error: unknown): Promise<Processed> {
     const cause = toSwitchyardError(error)
-    if (cause.code === 'database_unavailable') return { againInMs: 1_000 }
+    // Nothing is known to be wrong with the task: whoever is next finds it as it is.
+    if (cause.code === 'database_unavailable') return await this.#release()
     if (cause.code === 'internal_error')
       this.#deps.logger.error({ task_id: this.#record.row.id, err: error }, 'a run failed')
     const found = this.#place ? await this.#abortSession() : NOTHING_FOUND

@@ -1,6 +1,7 @@
 // Watches a session until its turn has ended: events become the record's events, the state is read again after every
 // reconnect, asks and messages are passed on, and a turn whose server was lost is taken up again.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type NewEvent, SwitchyardError } from '@switchyard/contracts'
 import {
@@ -65,6 +66,7 @@ const fingerprint = (messages: readonly SessionMessage[]): string => {
 /** Two looks this far apart, ms, must agree before a turn counts as broken off. */
 const SECOND_LOOK_MS = 1_500
 const NUDGE = 'There was no progress for a while. Say what you wait for, and go on with the task.'
+const DATABASE_AWAY_MS = 500
 const MAILBOX = 5_000
 const MAX_RECOVERIES = 5
 
@@ -102,7 +104,7 @@ export class Watch {
     const isNew = !mayBePrompted
     const watching = server.watch(place.sessionId, place.directory, (signal) => this.#mailbox.put(signal), { isNew })
     try {
-      await this.#reachServer(async () => {
+      await this.#patiently(async () => {
         await watching.established
         await promptOnce(record, server, place, options, mayBePrompted, interrupt.signal)
       })
@@ -111,13 +113,13 @@ export class Watch {
         const signals = await this.#mailbox.take(this.#brokenOff ? SECOND_LOOK_MS : TICK_MS, interrupt.signal)
         if (interrupt.reason) throw new Interrupted(interrupt.reason)
         const wasWaiting = this.#deps.record.row.status === 'input_required'
-        const ended = await this.#reachServer(() => this.#turn(signals, look || signals.length === 0))
+        const ended = await this.#patiently(() => this.#turn(signals, look || signals.length === 0))
         look = false
         if (ended) return
         const works = signals.some((signal) => signal.kind === 'event' && this.#isSignOfWork(signal.event))
         // One that waits for a person is not stuck.
         if (works || wasWaiting) this.#seen()
-        else await this.#reachServer(() => this.#whetherStuck())
+        else await this.#patiently(() => this.#whetherStuck())
       }
     } finally {
       watching.close()
@@ -154,18 +156,22 @@ export class Watch {
     await server.client.promptAsync({ ...place, ...options, messageId, text: NUDGE }, { signal: interrupt.signal })
   }
 
-  /** A server that is away is waited for; what was missed is read when it is back. */
-  async #reachServer<T>(call: () => Promise<T>): Promise<T> {
+  /** An OpenCode server or a database that is away is waited for; what was missed is read when it is back. */
+  async #patiently<T>(call: () => Promise<T>): Promise<T> {
     const { server, interrupt, logger, record } = this.#deps
     for (;;) {
       try {
         return await call()
       } catch (error) {
         if (interrupt.reason) throw new Interrupted(interrupt.reason)
-        if (!isSwitchyardError(error, 'opencode_unavailable')) throw error
-        logger.warn({ task_id: record.row.id, err: error.message }, 'the OpenCode server is away')
+        const isAway =
+          isSwitchyardError(error, 'opencode_unavailable') || isSwitchyardError(error, 'database_unavailable')
+        if (!isAway) throw error
+        logger.warn({ task_id: record.row.id, err: error.message }, 'waiting for what is away')
         this.#mailbox.put({ kind: 'stale' })
-        await server.ready({ signal: interrupt.signal })
+        if (error.code === 'database_unavailable')
+          await delay(DATABASE_AWAY_MS, undefined, { signal: interrupt.signal })
+        else await server.ready({ signal: interrupt.signal })
       }
     }
   }
