@@ -22,6 +22,16 @@ const readVersion = (): string => {
   return manifest.version
 }
 
+/** The same `.env` as the stack's, where there is one; what the environment says itself comes first. */
+const loadEnvFile = (): void => {
+  try {
+    process.loadEnvFile()
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!isMissing) throw error
+  }
+}
+
 const main = async (): Promise<void> => {
   const starting = new AbortController()
   const ending = Promise.withResolvers<{ readonly error?: unknown }>()
@@ -42,6 +52,7 @@ const main = async (): Promise<void> => {
       starting.abort()
     })
 
+  loadEnvFile()
   const config = loadConfig()
   const onFatal = (error: SwitchyardError) => ending.resolve({ error })
   const options = { config, signal: starting.signal, onFatal, opencodeWaitMs: OPENCODE_WAIT_MS }
