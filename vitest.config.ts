@@ -22,7 +22,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'test/reporters/**/*.test.ts', 'test/imports/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'services/*/src/**/*.test.ts',
+            'test/reporters/**/*.test.ts',
+            'test/imports/**/*.test.ts',
+          ],
           testTimeout: 30 * SECOND,
           hookTimeout: MINUTE,
           maxWorkers: 2,
