@@ -1,15 +1,14 @@
 // The queue of tasks to run, from the side that empties it: BullMQ's lock, its renewal, and stalled jobs.
 
-import type { TaskId } from '@switchyard/contracts'
 import { DelayedError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
-import { QUEUE_NAME } from './task-queue.ts'
+import { type Offer, offerOf, QUEUE_NAME } from './task-queue.ts'
 
 /** What became of a job: over, or to be offered again after `againInMs`. */
 export type Processed = { readonly againInMs: number | null }
 
-export type ProcessTask = (id: TaskId) => Promise<Processed>
+export type ProcessTask = (offer: Offer) => Promise<Processed>
 
 /** With these a dead worker's job is offered to another within 6.5 s: the lock runs out, the next check finds it. */
 const LOCK = { durationMs: 5_000, renewMs: 1_500, stalledCheckMs: 1_500 } as const
@@ -31,7 +30,7 @@ export class TaskWorker {
     this.#worker = backendOf(options.connection).worker(
       QUEUE_NAME,
       async (job, token) => {
-        const { againInMs } = await options.process(job.id as TaskId)
+        const { againInMs } = await options.process(offerOf(job.id))
         if (againInMs === null) return
         await job.moveToDelayed(Date.now() + againInMs, token)
         throw new DelayedError()

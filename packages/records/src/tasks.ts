@@ -4,6 +4,7 @@ import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } fro
 import { type Insertable, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
+import { prepared } from './prepared.ts'
 import type { Db } from './records.ts'
 import { type RequestRow, type TaskRow, toTask } from './rows.ts'
 import type { TasksTable } from './schema.ts'
@@ -45,7 +46,7 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
   const project = input.project
     ? sql`INSERT INTO projects (id, key, url) VALUES (${input.project.id}, ${input.project.key}, ${input.project.url}) ON CONFLICT DO NOTHING`
     : sql`SELECT 1`
-  const { rows } = await sql<TaskRow>`
+  const { rows } = await sql<TaskRow>`${prepared(db)}
     WITH project AS (${project}),
     accepted AS (
       INSERT INTO tasks (
@@ -244,10 +245,10 @@ export const findUnowned = guarded(
     statuses: readonly Status[],
     olderThanMs: number,
     limit: number,
-  ): Promise<readonly { id: TaskId; priority: number }[]> =>
+  ): Promise<readonly { id: TaskId; priority: number; generation: number }[]> =>
     db
       .selectFrom('tasks')
-      .select(['id', 'priority'])
+      .select(['id', 'priority', 'generation'])
       .where('status', 'in', statuses)
       .where('completed_at', 'is', null)
       .where(ownerIsGone)

@@ -1,7 +1,7 @@
 // The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
 
 import { isSwitchyardError, type TaskId, type WorkerId } from '@switchyard/contracts'
-import type { Command, Processed } from '@switchyard/queue'
+import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
 import { admitTask, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
 import { TaskRun, type TaskRunDeps } from './run/task-run.ts'
 
@@ -9,15 +9,18 @@ import { TaskRun, type TaskRunDeps } from './run/task-run.ts'
 const DATABASE_AWAY_MS = 1_000
 /** When to look again while all tasks that wait are over a limit, ms. */
 const HELD_MS = 1_000
+const OVER: Processed = { againInMs: null }
+
+export type RunsDeps = TaskRunDeps & { readonly queue: TaskQueue }
 
 export class Runs {
-  readonly #deps: TaskRunDeps
+  readonly #deps: RunsDeps
   readonly #workerId: WorkerId
   readonly #limits: RunLimits
   readonly #active = new Map<TaskId, TaskRun>()
   #stopping = false
 
-  constructor(deps: TaskRunDeps, workerId: WorkerId, limits: RunLimits) {
+  constructor(deps: RunsDeps, workerId: WorkerId, limits: RunLimits) {
     this.#deps = deps
     this.#workerId = workerId
     this.#limits = limits
@@ -35,15 +38,17 @@ export class Runs {
    * A job says that a task can be run, not which: that of a task whose owner is gone runs just this one, any other runs
    * the task whose turn it is. A job for which nothing is left to run is over.
    */
-  async process(id: TaskId): Promise<Processed> {
+  async process(offer: Offer): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
     try {
       const { records, server } = this.#deps
-      const left = await takeTask(records.db, id, this.#workerId, server.id)
-      if (left) return await this.#run(left)
+      if (offer.kind === 'abandoned') {
+        const left = await takeTask(records.db, offer.id, this.#workerId, server.id)
+        return left ? await this.#run(left) : OVER
+      }
       const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits)
       if (admission.kind === 'taken') return await this.#run(admission.row)
-      return { againInMs: admission.kind === 'held' ? HELD_MS : null }
+      return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
     } catch (error) {
       if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_AWAY_MS }
       throw error
@@ -54,10 +59,23 @@ export class Runs {
     const run = new TaskRun(this.#deps, taken)
     this.#active.set(taken.id, run)
     try {
-      return await run.run()
+      const { againInMs } = await run.run()
+      // The job may have come for another task: what was given back is offered by a job of its own.
+      if (againInMs !== null) await this.#offerAgain(taken)
+      return OVER
     } finally {
       this.#active.delete(taken.id)
     }
+  }
+
+  async #offerAgain(taken: TaskRow): Promise<void> {
+    const { queue, logger } = this.#deps
+    await queue.addAbandoned([taken]).catch((error: Error) => {
+      logger.warn(
+        { task_id: taken.id, err: error.message },
+        'given back and not in the queue yet; a sweeper will add it',
+      )
+    })
   }
 
   command(command: Command): void {

@@ -47,6 +47,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const runs = new Runs(
     {
       records,
+      queue,
       bus,
       server,
       repositories,
@@ -75,7 +76,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const worker = new TaskWorker({
     connection: deps.connection,
     concurrency,
-    process: (task) => runs.process(task),
+    process: (offer) => runs.process(offer),
     logger,
   })
   await worker.start()
