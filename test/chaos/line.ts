@@ -9,6 +9,8 @@ export type Line = {
   readonly cut: () => number
   /** Keeps connections open and delivers nothing to the client: neither what is sent now nor what is sent later. */
   readonly mute: (on: boolean) => void
+  /** Of the event streams there are now, delivers nothing but heartbeats: alive to look at, and silent. */
+  readonly onlyHeartbeats: (on: boolean) => void
   /** Breaks what is there and refuses what comes, until it is taken up again. */
   readonly refuse: (on: boolean) => void
   /** How many connections carry an event stream now. */
@@ -18,7 +20,7 @@ export type Line = {
 
 const STREAM = /GET \/(global\/event|tasks\/[^ ]+\/events) HTTP/
 
-type Connection = { readonly client: Socket; readonly upstream: Socket; isStream: boolean }
+type Connection = { readonly client: Socket; readonly upstream: Socket; isStream: boolean; isHollow: boolean }
 
 /** A line to a port of loopback. `target` is asked anew for each connection: a restarted server may be elsewhere. */
 export const openLine = async (target: () => number): Promise<Line> => {
@@ -36,7 +38,7 @@ export const openLine = async (target: () => number): Promise<Line> => {
       return
     }
     const upstream = connect(target(), '127.0.0.1')
-    const connection: Connection = { client, upstream, isStream: false }
+    const connection: Connection = { client, upstream, isStream: false, isHollow: false }
     connections.add(connection)
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true)
@@ -46,8 +48,9 @@ export const openLine = async (target: () => number): Promise<Line> => {
       if (STREAM.test(chunk.toString('latin1', 0, 200))) connection.isStream = true
     })
     client.pipe(upstream)
-    upstream.on('data', (chunk) => {
+    upstream.on('data', (chunk: Buffer) => {
       if (isMuted || client.destroyed) return
+      if (connection.isHollow && !chunk.includes('server.heartbeat')) return
       if (client.write(chunk)) return
       upstream.pause()
       client.once('drain', () => upstream.resume())
@@ -69,6 +72,9 @@ export const openLine = async (target: () => number): Promise<Line> => {
     cut,
     mute: (on) => {
       isMuted = on
+    },
+    onlyHeartbeats: (on) => {
+      for (const connection of connections) connection.isHollow = on && connection.isStream
     },
     refuse: (on) => {
       isRefusing = on

@@ -26,7 +26,12 @@ const chaos = async (options: Options): Promise<boolean> => {
     for (const scenario of SCENARIOS.filter((each) => options.scenarios.includes(each.name))) {
       const times = options.times ?? (options.short ? scenario.times.short : scenario.times.full)
       print(`\n${scenario.name} × ${times}: ${scenario.what}`)
-      const outcome = await play(world, scenario, { seed: options.seed, times, say: (text) => print(`  ${text}`) })
+      const outcome = await play(world, scenario, {
+        seed: options.seed,
+        times,
+        isShort: options.short,
+        say: (text) => print(`  ${text}`),
+      })
       outcomes.push(outcome)
       for (const note of outcome.notes) print(`  ${note}`)
       for (const finding of findings(outcome)) print(`  ! ${finding}`)

@@ -13,7 +13,12 @@ export type Outcome = Result & {
   readonly leftovers: readonly string[]
 }
 
-export type Settings = { readonly seed: number; readonly times: number; readonly say: (text: string) => void }
+export type Settings = {
+  readonly seed: number
+  readonly times: number
+  readonly isShort: boolean
+  readonly say: (text: string) => void
+}
 
 /** True where nothing was lost, doubled, wrong or left over. */
 export const isClean = (outcome: Outcome): boolean =>
@@ -36,6 +41,7 @@ export const play = async (world: World, scenario: Scenario, settings: Settings)
       world,
       random: seeded(seedOf(settings.seed, scenario.name)),
       times: settings.times,
+      isShort: settings.isShort,
       ledger,
       say: settings.say,
     })

@@ -9,6 +9,8 @@ export type Context = {
   readonly random: Random
   /** How often to do it. */
   readonly times: number
+  /** Outages are kept as brief as they can be and still be noticed. */
+  readonly isShort: boolean
   readonly ledger: Ledger
   readonly say: (text: string) => void
 }

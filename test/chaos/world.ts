@@ -111,12 +111,15 @@ export const startWorld = async (): Promise<World> => {
     let count = 0
     const logFile = (name: string): string => path.join(logs, `${name}.log`)
 
+    /** The name under which the database knows its connections: it tells who wrote what. */
+    const named = (url: string, name: string): string => `${url}?application_name=${name}`
+
     const startWorker: World['startWorker'] = (more = {}) => {
       count += 1
       const service = startService({
         name: `worker-${count}`,
         main: 'services/worker/src/main.ts',
-        env: { ...env, ...more },
+        env: { ...env, DATABASE_URL: named(postgres.url, `worker-${count}`), ...more },
         logFile: logFile(`worker-${count}`),
         readyMessage: 'worker ready',
       })

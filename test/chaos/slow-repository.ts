@@ -1,0 +1,34 @@
+// A git server that accepts every connection and never answers: a clone from it goes on until it is stopped.
+
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+
+export type SlowRepository = {
+  /** A new URL each time: another repository. */
+  readonly url: (name: string) => string
+  /** How many connections wait for an answer. */
+  readonly waiting: () => number
+  readonly close: () => Promise<void>
+}
+
+export const openSlowRepository = async (): Promise<SlowRepository> => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket))
+    socket.resume()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  return {
+    url: (name) => `http://127.0.0.1:${port}/slow/${name}.git`,
+    waiting: () => sockets.size,
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      const closed = once(server, 'close')
+      server.close()
+      await closed
+    },
+  }
+}
