@@ -40,6 +40,8 @@ const openApi = async (
       PORT: '0',
       SWITCHYARD_HOME: home,
       DATABASE_URL: databaseUrl,
+      // No worker empties the queue: all that is submitted waits.
+      MAX_QUEUED_TASKS: '1000000',
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     }),
   )

@@ -4,6 +4,7 @@ import { type NewEvent, OPEN_STATUSES, type Status, sourcesOf, type TaskEvent } 
 import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
+import { prepared } from './prepared.ts'
 import type { Db } from './records.ts'
 import { type TaskRow, toEvent } from './rows.ts'
 import type { TasksTable } from './schema.ts'
@@ -85,7 +86,7 @@ const execute = async (db: Db, change: Change): Promise<Advanced | null> => {
   if (change.countMessage) assignments.push(sql`, messages_sent = tasks.messages_sent + 1`)
   const fence = change.generation === null ? sql`` : sql`AND generation = ${change.generation}`
   const sent = change.messagesSent === undefined ? sql`` : sql`AND messages_sent = ${change.messagesSent}`
-  const { rows } = await sql<Written>`
+  const { rows } = await sql<Written>`${prepared(db)}
     WITH held AS MATERIALIZED (
       SELECT id, last_seq FROM tasks
       WHERE id = ${change.taskId} ${fence} ${sent} AND status = ANY (${from})

@@ -6,6 +6,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { guarded } from './errors.ts'
 import { migrate } from './migrate.ts'
+import { preparing } from './prepared.ts'
 import type { Database } from './schema.ts'
 
 // bigint columns hold milliseconds and counts, far below 2^53.
@@ -48,7 +49,7 @@ export class Records {
     // The pool listens to idle connections alone. One that breaks in use fails its query; without a listener of its own
     // it would end the process as well.
     this.#pool.on('connect', (client) => client.on('error', () => {}))
-    this.db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: this.#pool }) })
+    this.db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: preparing(this.#pool) }) })
   }
 
   /** Milliseconds that a round trip takes. @throws SwitchyardError `database_unavailable` */
