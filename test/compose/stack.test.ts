@@ -43,6 +43,10 @@ describe('the Compose stack', () => {
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
+    // What the services said is gone with the stack: a failure shows it.
+    context.onTestFailed(async () => {
+      console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
+    })
   })
 
   beforeAll(async () => {
@@ -64,7 +68,10 @@ describe('the Compose stack', () => {
       ...Object.fromEntries([...SERVICES, 'model'].map((name) => [name, 'healthy'])),
       secrets: 'exited',
     })
-    expect(await caller.get('/ready')).toMatchObject({ ready: true })
+    // The worker tells how its OpenCode server does every few seconds, so the api knows a little later than Compose.
+    await expect
+      .poll(() => caller.get('/ready').catch(String), { timeout: 20_000, interval: 250 })
+      .toMatchObject({ ready: true })
   })
 
   it('runs a task in a scratch directory, told live and kept whole', async () => {
