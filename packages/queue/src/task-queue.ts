@@ -1,6 +1,5 @@
 // The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
 
-import { randomBytes } from 'node:crypto'
 import { SwitchyardError, type TaskId } from '@switchyard/contracts'
 import type { Queue } from 'bullmq'
 import type { Logger } from 'pino'
@@ -11,21 +10,25 @@ export const QUEUE_NAME = 'tasks'
 /** A call of the queue that takes longer than this has failed for its caller, ms. */
 const CALL_TIMEOUT_MS = 2_000
 
-// BullMQ leaves out a job whose id is there already. A job that was added for one task may be running another, for as
-// long as that one takes, so an id that is the task's alone would keep the task from being offered again meanwhile.
-const turnId = (id: TaskId): string => `${id}.${randomBytes(6).toString('hex')}`
-const abandonedId = (id: TaskId, generation: number): string => `${id}-${generation}`
+/** What the queue has to know of a task that is ready to run. */
+export type Ready = { readonly id: TaskId; readonly priority: number; readonly generation: number }
 
-/** What a job is for: the task whose turn it is, or just this one, whose owner is gone. */
-export type Offer = { readonly kind: 'next' } | { readonly kind: 'abandoned'; readonly id: TaskId }
+/**
+ * The id of the job: the task's own, with the generation once it was taken before. BullMQ leaves out a job whose id is
+ * there already, and a task's first job may still be running another task: it must not keep this one from its next run.
+ */
+const jobIdOf = ({ id, generation }: Ready): string => (generation === 0 ? id : `${id}-${generation}`)
+
+/** What a job was added for; `isNew` until some worker has taken the task. */
+export type Offer = { readonly id: TaskId; readonly isNew: boolean }
 
 export const offerOf = (jobId: string | undefined): Offer => {
-  const abandoned = /^(task_[^.-]+)-\d+$/.exec(jobId ?? '')?.[1]
-  return abandoned === undefined ? { kind: 'next' } : { kind: 'abandoned', id: abandoned as TaskId }
+  const [id = '', generation] = (jobId ?? '').split('-')
+  return { id: id as TaskId, isNew: generation === undefined }
 }
 
 // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
-const jobOptions = (jobId: string, priority: number) => ({ jobId, priority: priority + 1 })
+const jobOptions = (task: Ready) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
 
 const bounded = async <T>(call: Promise<T>, what: string): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
@@ -64,29 +67,18 @@ export class TaskQueue {
   }
 
   /**
-   * Puts one more turn into the queue, for a task that became ready.
+   * Puts a task that is ready into the queue; where its job is there already, nothing changes.
    *
-   * @param priority - 0 (first) to 10 (last).
    * @throws SwitchyardError `queue_unavailable`
    */
-  async add(id: TaskId, priority: number): Promise<void> {
-    await bounded(this.#queue.add('run', {}, jobOptions(turnId(id), priority)), 'adding a job')
+  async add(task: Ready): Promise<void> {
+    await bounded(this.#queue.add('run', {}, jobOptions(task)), 'adding a job')
   }
 
   /** As `add`, for many at once. */
-  async addAll(tasks: readonly { readonly id: TaskId; readonly priority: number }[]): Promise<void> {
-    await this.#addBulk(tasks.map((task) => jobOptions(turnId(task.id), task.priority)))
-  }
-
-  /** Offers tasks whose owner is gone, each once for each generation however often it is offered. */
-  async addAbandoned(
-    tasks: readonly { readonly id: TaskId; readonly priority: number; readonly generation: number }[],
-  ): Promise<void> {
-    await this.#addBulk(tasks.map((task) => jobOptions(abandonedId(task.id, task.generation), task.priority)))
-  }
-
-  async #addBulk(jobs: readonly ReturnType<typeof jobOptions>[]): Promise<void> {
-    await bounded(this.#queue.addBulk(jobs.map((opts) => ({ name: 'run', data: {}, opts }))), 'adding jobs')
+  async addAll(tasks: readonly Ready[]): Promise<void> {
+    const jobs = tasks.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
+    await bounded(this.#queue.addBulk(jobs), 'adding jobs')
   }
 
   /** How many jobs wait and how many run. @throws SwitchyardError `queue_unavailable` */

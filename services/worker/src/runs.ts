@@ -42,10 +42,8 @@ export class Runs {
     if (this.#stopping) return { againInMs: 0 }
     try {
       const { records, server } = this.#deps
-      if (offer.kind === 'abandoned') {
-        const left = await takeTask(records.db, offer.id, this.#workerId, server.id)
-        return left ? await this.#run(left) : OVER
-      }
+      const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, server.id)
+      if (left) return await this.#run(left)
       const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits)
       if (admission.kind === 'taken') return await this.#run(admission.row)
       return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
@@ -70,7 +68,7 @@ export class Runs {
 
   async #offerAgain(taken: TaskRow): Promise<void> {
     const { queue, logger } = this.#deps
-    await queue.addAbandoned([taken]).catch((error: Error) => {
+    await queue.add(taken).catch((error: Error) => {
       logger.warn(
         { task_id: taken.id, err: error.message },
         'given back and not in the queue yet; a sweeper will add it',

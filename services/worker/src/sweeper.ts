@@ -39,17 +39,9 @@ const releaseForgotten = async (deps: Deps, before: ReadonlySet<string>): Promis
   return new Set(forgotten.map((task) => `${task.id} ${task.generation}`))
 }
 
-const offerAbandoned = async ({ records, queue }: Deps): Promise<void> => {
-  const tasks = await findUnowned(records.db, ABANDONED, GRACE_MS, BATCH)
-  if (tasks.length > 0) await queue.addAbandoned(tasks)
-}
-
-/** A job runs the task whose turn it is, whichever it was added for: there must be as many as tasks that wait. */
-const refillQueue = async ({ records, queue }: Deps): Promise<void> => {
-  const tasks = await findUnowned(records.db, ['queued'], GRACE_MS, BATCH)
-  if (tasks.length === 0) return
-  const { waiting } = await queue.depth()
-  if (waiting < tasks.length) await queue.addAll(tasks.slice(waiting))
+const requeue = async ({ records, queue }: Deps, statuses: readonly Status[]): Promise<void> => {
+  const tasks = await findUnowned(records.db, statuses, GRACE_MS, BATCH)
+  if (tasks.length > 0) await queue.addAll(tasks)
 }
 
 const endOverdue = async ({ records, bus, logger }: Deps): Promise<void> => {
@@ -76,9 +68,9 @@ export const startSweeper = (deps: Deps): Sweeper => {
   let round = 0
   let forgotten: ReadonlySet<string> = new Set()
   const sweep = async () => {
-    await offerAbandoned(deps)
+    await requeue(deps, ABANDONED)
     forgotten = await releaseForgotten(deps, forgotten)
-    if (round++ % WAITING_EVERY === 0) await refillQueue(deps)
+    if (round++ % WAITING_EVERY === 0) await requeue(deps, ['queued'])
     await endOverdue(deps)
   }
   const timer = setInterval(() => {

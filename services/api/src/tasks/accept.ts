@@ -1,6 +1,6 @@
 // Accepts a task: checks it, writes its row in one statement, puts it into the queue.
 
-import { type ExecuteTask, newTaskId, SwitchyardError, type Task, type TaskId } from '@switchyard/contracts'
+import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from './branch.ts'
@@ -31,18 +31,18 @@ const checkOffered = (caller: Caller, input: ExecuteTask): void => {
     throw new SwitchyardError('invalid_request', 'branch and base_branch need a project')
 }
 
-const enqueue = async (deps: TaskDeps, id: TaskId, priority: number): Promise<void> => {
+const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS)
   })
-  const added = deps.queue.add(id, priority)
+  const added = deps.queue.add(task)
   try {
     await Promise.race([added, late])
   } catch (error) {
     added.catch(() => {})
     const err = error instanceof Error ? error.message : String(error)
-    deps.logger.warn({ task_id: id, err }, 'the task is accepted and not in the queue yet; a sweeper will add it')
+    deps.logger.warn({ task_id: task.id, err }, 'the task is accepted and not in the queue yet; a sweeper will add it')
   } finally {
     clearTimeout(timer)
   }
@@ -114,6 +114,6 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   })
   if (!created) return await repeated(deps, row, hash)
   deps.metrics.accepted.inc()
-  await enqueue(deps, row.id, priority)
+  await enqueue(deps, row)
   return { task: toTask(row, []), created: true }
 }

@@ -155,7 +155,7 @@ class ControlCall {
     })
     if (!written) return null
     const { queue, logger } = this.#deps
-    await queue.add(row.id, row.priority).catch((error: Error) => {
+    await queue.add(written.task).catch((error: Error) => {
       logger.warn({ task_id: row.id, err: error.message }, 'resumed and not in the queue yet; a sweeper will add it')
     })
     return { outcome: 'done', status: 'queued' } as const
