@@ -1,7 +1,7 @@
 // Looks into a working directory that is not trusted: nothing outside of it can be reached, whatever links it holds.
 
 import type { Stats } from 'node:fs'
-import { constants, lstat, open, opendir, readlink, realpath } from 'node:fs/promises'
+import { constants, type FileHandle, lstat, open, opendir, readlink, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { type FileContent, type FileEntry, LIMITS, SwitchyardError } from '@switchyard/contracts'
 
@@ -150,6 +150,22 @@ const asText = (bytes: Buffer): string | null => {
   }
 }
 
+type Page = Pick<FileContent, 'content' | 'encoding' | 'truncated'>
+
+/** At most `limit` bytes; null where they end within the first character. */
+const readPage = async (file: FileHandle, size: number, offset: number, limit: number): Promise<Page | null> => {
+  const buffer = Buffer.alloc(Math.max(0, Math.min(limit, size - offset)))
+  const { bytesRead } = buffer.length > 0 ? await file.read(buffer, 0, buffer.length, offset) : { bytesRead: 0 }
+  const read = buffer.subarray(0, bytesRead)
+  const truncated = offset + read.length < size
+  const bytes = truncated ? withoutCutCharacter(read) : read
+  if (bytes.length === 0 && read.length > 0) return null
+  const text = asText(bytes)
+  return text === null
+    ? { content: read.toString('base64'), encoding: 'base64', truncated }
+    : { content: text, encoding: 'utf-8', truncated }
+}
+
 /**
  * A part of a file: text as UTF-8, anything else as base64. Reads `limit` bytes (default 256 KiB, 1 MiB at most) from `offset`.
  *
@@ -177,20 +193,16 @@ export const readFile = async (
         hint: 'List a directory with its files call.',
       })
     const offset = part.offset ?? 0
-    // No page is smaller than a character: a reader that goes page by page gets on.
-    const limit = Math.min(Math.max(part.limit ?? DEFAULT_BYTES, MIN_BYTES), LIMITS.fileBytes)
-    const buffer = Buffer.alloc(Math.max(0, Math.min(limit, stats.size - offset)))
-    const { bytesRead } = buffer.length > 0 ? await file.read(buffer, 0, buffer.length, offset) : { bytesRead: 0 }
-    const read = buffer.subarray(0, bytesRead)
-    const cutsOff = offset + read.length < stats.size
-    const bytes = cutsOff ? withoutCutCharacter(read) : read
-    const text = asText(bytes)
+    const limit = Math.min(part.limit ?? DEFAULT_BYTES, LIMITS.fileBytes)
+    // A limit within the first character gives that character: a reader that goes page by page gets on.
+    const page =
+      (await readPage(file, stats.size, offset, limit)) ?? (await readPage(file, stats.size, offset, MIN_BYTES))
     return {
       path: path.relative(root, place).split(path.sep).join('/'),
-      content: text ?? read.toString('base64'),
-      encoding: text === null ? 'base64' : 'utf-8',
+      content: page?.content ?? '',
+      encoding: page?.encoding ?? 'utf-8',
       size: stats.size,
-      truncated: cutsOff,
+      truncated: page?.truncated ?? false,
     }
   } finally {
     await file.close()
