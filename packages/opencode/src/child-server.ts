@@ -29,6 +29,8 @@ export type ChildServerOptions = {
   /** Merged under the caller's own OPENCODE_CONFIG_CONTENT. */
   readonly config?: OpenCodeConfig
   readonly logger: Logger
+  /** Told of each process the moment it exists, for whoever ends it when we are killed. */
+  readonly onSpawn?: (pid: number) => void
   /** Milliseconds until a start counts as failed; default 60 s (measured: 1.1 to 1.8 s on an idle machine). */
   readonly startTimeoutMs?: number
 }
@@ -101,6 +103,7 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
   }
 
   try {
+    if (child.pid !== undefined) options.onSpawn?.(child.pid)
     if (child.pid !== undefined) await lock.note(child.pid)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(options.startTimeoutMs ?? 60_000)])
     const url = await untilListening(output, exited, limit)

@@ -11,7 +11,7 @@ import { Records } from '@switchyard/records'
 import { startWorker } from '@switchyard/worker'
 import { fromFileError } from './file-errors.ts'
 import { requireFreePort } from './free-port.ts'
-import { guardProcess } from './guard.ts'
+import { type Guard, guardProcess } from './guard.ts'
 import { lockHome } from './home-lock.ts'
 import { openLogs } from './logs.ts'
 import { startPostgres } from './postgres/postgres.ts'
@@ -152,6 +152,13 @@ const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopS
 
 const startOpenCode = (config: Config, logger: Logger) => {
   const { url, password, healthCheckIntervalMs, maxRetries, retryDelayMs, inherited } = config.opencode
+  // A server whose Switchyard was killed, in the middle of its start too, would go on working for nobody. The next start
+  // sweeps its tools.
+  let guard: Guard | undefined
+  const guardNew = (pid: number): void => {
+    guard?.close()
+    guard = guardProcess(pid, 'TERM')
+  }
   const launcher =
     url === undefined
       ? childServer({
@@ -161,18 +168,10 @@ const startOpenCode = (config: Config, logger: Logger) => {
           // git gives the diffs; snapshots of its own cost two thirds of the throughput within one directory.
           config: { snapshot: false },
           logger,
+          onSpawn: guardNew,
         })
       : remoteServer({ url, password: password ?? '' })
   const server = OpenCodeServer.start({ launcher, logger, healthCheckIntervalMs, maxRetries, retryDelayMs })
-
-  // A server whose Switchyard was killed would go on working for nobody. The next start sweeps its tools.
-  let guarded: { readonly pid: number; readonly close: () => void } | undefined
-  const guardCurrent = (pid: number | undefined): void => {
-    if (pid === guarded?.pid) return
-    guarded?.close()
-    guarded = pid === undefined ? undefined : { pid, close: guardProcess(pid, 'TERM').close }
-  }
-  const offState = server.onState(({ pid }) => guardCurrent(pid))
 
   return {
     server,
@@ -197,8 +196,7 @@ const startOpenCode = (config: Config, logger: Logger) => {
     },
     close: async () => {
       await server.close()
-      offState()
-      guardCurrent(undefined)
+      guard?.close()
     },
   }
 }
