@@ -1,4 +1,5 @@
-// GET /health of a worker, for its container's health check: alive, reporting in, with a server to work on.
+// GET /health of a worker, for its container's health check: alive, reporting in, and once it had a server to work on.
+// A server that goes away later is told by the api's /ready: another worker could do no better.
 
 import { serve } from '@hono/node-server'
 import type { OpenCodeServer } from '@switchyard/opencode'
@@ -13,14 +14,15 @@ export const serveHealth = (port: number, worker: Worker, server: OpenCodeServer
   const app = new Hono()
   app.get('/health', (c) => {
     const silent = Date.now() - worker.heartbeat.lastReport() > WORKER_SILENCE_MS
+    const status = silent ? 'down' : worker.wasReady() ? 'ok' : 'starting'
     return c.json(
       {
-        status: silent ? 'down' : 'ok',
+        status,
         worker_id: worker.id,
         running: worker.running(),
         opencode: server.state().status,
       },
-      silent ? 503 : 200,
+      status === 'ok' ? 200 : 503,
     )
   })
   const http = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' })

@@ -8,7 +8,11 @@ const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
 const CATALOG_MS = 60_000
 
-export type ServerReport = { readonly stop: () => Promise<void> }
+export type ServerReport = {
+  /** True once the record says that the server works: from then on this worker can be given tasks. */
+  readonly wasUp: () => boolean
+  readonly stop: () => Promise<void>
+}
 
 export const startServerReport = (
   records: Records,
@@ -19,6 +23,7 @@ export const startServerReport = (
   let catalog: ServerCatalog | null = null
   let catalogAt = 0
   let busy: Promise<void> | null = null
+  let wasUp = false
 
   const readCatalog = async () => {
     if (server.state().status !== 'up' || Date.now() - catalogAt < CATALOG_MS) return
@@ -41,13 +46,23 @@ export const startServerReport = (
       detail: error?.message ?? null,
       catalog,
     })
+    wasUp ||= status === 'up' || status === 'busy'
   }
 
-  const reportNow = () => {
-    busy ??= report()
+  // What changes while a report is under way is told right after it.
+  let again = false
+  const reportNow = (): void => {
+    if (busy) {
+      again = true
+      return
+    }
+    busy = report()
       .catch((error: Error) => logger.warn({ err: error.message }, 'the server report was not written'))
       .finally(() => {
         busy = null
+        if (!again) return
+        again = false
+        reportNow()
       })
   }
   const timer = setInterval(reportNow, INTERVAL_MS)
@@ -57,6 +72,7 @@ export const startServerReport = (
   })
   reportNow()
   return {
+    wasUp: () => wasUp,
     stop: async () => {
       clearInterval(timer)
       off()

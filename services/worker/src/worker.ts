@@ -30,6 +30,8 @@ export type Worker = {
   /** Runs at this moment. */
   readonly running: () => number
   readonly heartbeat: Pick<Heartbeat, 'lastReport'>
+  /** Whether it has had a working OpenCode server, and has said so. */
+  readonly wasReady: () => boolean
   /** Takes no more tasks and leaves the running ones, sessions and all, to the next worker. */
   readonly close: () => Promise<void>
 }
@@ -85,6 +87,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     id,
     running: () => runs.count,
     heartbeat,
+    wasReady: report.wasUp,
     close: async () => {
       runs.handOver()
       await worker.close()
