@@ -3,8 +3,8 @@
 import type { WorkerId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
 import type { TaskRow } from './rows.ts'
+import type { Db } from './schema.ts'
 
 /** How many tasks may be prepared, running or waiting for an answer at once; 0: no limit. */
 export type RunLimits = {

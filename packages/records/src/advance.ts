@@ -5,9 +5,8 @@ import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import { prepared } from './prepared.ts'
-import type { Db } from './records.ts'
 import { type TaskRow, toEvent } from './rows.ts'
-import type { TasksTable } from './schema.ts'
+import type { Db, TasksTable } from './schema.ts'
 
 type Settable =
   | 'branch'

@@ -3,7 +3,7 @@
 import type { FileDiff, TaskId } from '@switchyard/contracts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
-import type { Db } from './records.ts'
+import type { Db } from './schema.ts'
 
 export type KeptDiff = { readonly diff: string; readonly files: readonly FileDiff[]; readonly truncated: boolean }
 

@@ -2,8 +2,8 @@
 
 import type { TaskEvent, TaskId } from '@switchyard/contracts'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
 import { toEvent } from './rows.ts'
+import type { Db } from './schema.ts'
 
 /** Events numbered above `after`, in order. */
 export const readEvents = guarded(

@@ -15,7 +15,7 @@ export {
 } from './messages.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
-export { type Db, Records, type RecordsOptions } from './records.ts'
+export { Records, type RecordsOptions } from './records.ts'
 export {
   alwaysAllowed,
   findRequest,
@@ -34,7 +34,7 @@ export {
   pruneEvents,
 } from './retention.ts'
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
-export type { ServerCatalog } from './schema.ts'
+export type { Db, ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'
 export {
   type Accepted,

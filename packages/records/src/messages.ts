@@ -6,8 +6,7 @@ import { sql } from 'kysely'
 import { type Advanced, advance } from './advance.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
-import type { Db } from './records.ts'
-import type { MessagesTable } from './schema.ts'
+import type { Db, MessagesTable } from './schema.ts'
 
 export type MessageRow = Selectable<MessagesTable>
 

@@ -10,7 +10,7 @@ import {
   sql,
 } from 'kysely'
 import type pg from 'pg'
-import type { Db } from './records.ts'
+import type { Db } from './schema.ts'
 
 const MARK = '/* prepared */'
 

@@ -2,7 +2,7 @@
 
 import type { Status, TaskId } from '@switchyard/contracts'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
+import type { Db } from './schema.ts'
 
 export type Progress = { readonly id: TaskId; readonly status: Status; readonly last_seq: number }
 

@@ -2,8 +2,7 @@
 
 import type { Selectable } from 'kysely'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
-import type { ProjectsTable } from './schema.ts'
+import type { Db, ProjectsTable } from './schema.ts'
 
 export type ProjectRow = Selectable<ProjectsTable>
 

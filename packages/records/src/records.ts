@@ -7,7 +7,7 @@ import pg from 'pg'
 import { guarded } from './errors.ts'
 import { migrate } from './migrate.ts'
 import { preparing } from './prepared.ts'
-import type { Database } from './schema.ts'
+import type { Database, Db } from './schema.ts'
 
 // bigint columns hold milliseconds and counts, far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
@@ -24,8 +24,6 @@ export type RecordsOptions = {
   /** Told of every connection that broke while idle; the pool replaces it. */
   readonly onConnectionError?: (error: Error) => void
 }
-
-export type Db = Kysely<Database>
 
 export class Records {
   readonly db: Db

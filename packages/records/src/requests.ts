@@ -5,8 +5,8 @@ import { sql } from 'kysely'
 import { type Advanced, advance } from './advance.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
-import type { Db } from './records.ts'
 import type { RequestRow } from './rows.ts'
+import type { Db } from './schema.ts'
 
 export type NewRequest = Pick<
   TaskRequest,

@@ -3,8 +3,8 @@
 import type { TaskId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
 import type { TaskRow } from './rows.ts'
+import type { Db } from './schema.ts'
 
 const ago = (ms: number) => sql<Date>`now() - ${ms} * interval '1 millisecond'`
 

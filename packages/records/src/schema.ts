@@ -13,7 +13,8 @@ import type {
   TaskRequest,
   TaskResult,
 } from '@switchyard/contracts'
-import type { ColumnType, Generated } from 'kysely'
+
+import type { ColumnType, Generated, Kysely } from 'kysely'
 
 type Json<T> = ColumnType<T, string, string>
 type Time = ColumnType<Date, Date | string | undefined, Date | string>
@@ -162,3 +163,5 @@ export type Database = {
   workers: WorkersTable
   opencode_servers: ServersTable
 }
+
+export type Db = Kysely<Database>

@@ -4,8 +4,7 @@ import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { toJson } from './json.ts'
-import type { Db } from './records.ts'
-import type { ServerCatalog, ServersTable } from './schema.ts'
+import type { Db, ServerCatalog, ServersTable } from './schema.ts'
 
 export type ServerRow = Selectable<ServersTable>
 

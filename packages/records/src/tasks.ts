@@ -5,9 +5,8 @@ import { type Insertable, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import { prepared } from './prepared.ts'
-import type { Db } from './records.ts'
 import { type RequestRow, type TaskRow, toTask } from './rows.ts'
-import type { TasksTable } from './schema.ts'
+import type { Db, TasksTable } from './schema.ts'
 
 export type AcceptInput = Pick<
   Insertable<TasksTable>,

@@ -3,7 +3,7 @@
 import type { WorkerId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
-import type { Db } from './records.ts'
+import type { Db } from './schema.ts'
 import { WORKER_SILENCE_MS } from './tasks.ts'
 
 /** Reports in; to be called well within `WORKER_SILENCE_MS`. */
