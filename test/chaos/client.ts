@@ -6,7 +6,7 @@ import { type ExecuteTask, isTerminal, type Task, type TaskEvent, taskEventSchem
 import { createParser } from 'eventsource-parser'
 
 /** One answer of the API: the status, and the body where there is one. */
-export type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>>; readonly ms: number }
+type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>>; readonly ms: number }
 
 export type Client = {
   readonly url: string

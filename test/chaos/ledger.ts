@@ -26,7 +26,7 @@ export type Submitted = {
   readonly expected: Expectation
 }
 
-export type Faults = { lost: string[]; runTwice: string[]; eventsLost: string[]; eventsDoubled: string[] }
+type Faults = { lost: string[]; runTwice: string[]; eventsLost: string[]; eventsDoubled: string[] }
 
 export type Ledger = {
   readonly submit: (work: Work, expected?: Expectation, more?: Partial<ExecuteTask>) => Promise<Submitted>

@@ -39,7 +39,12 @@ export const startVictimPostgres = async (home: string): Promise<PostgresVictim>
     paused = []
   }
   const query = async <T>(text: string, values: readonly unknown[] = []): Promise<readonly T[]> =>
-    await until('a query of the harness', async () => ((await pool.query(text, [...values])).rows ?? []) as T[], QUERY_MS, 200)
+    await until(
+      'a query of the harness',
+      async () => ((await pool.query(text, [...values])).rows ?? []) as T[],
+      QUERY_MS,
+      200,
+    )
   return {
     url: postgres.url,
     port: postgres.port,

@@ -18,7 +18,7 @@ const HEAD = [
 ]
 
 /** The value below which `share` of the values lie; undefined for none. */
-export const percentile = (values: readonly number[], share: number): number | undefined => {
+const percentile = (values: readonly number[], share: number): number | undefined => {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
 }

@@ -16,7 +16,7 @@ export const RUNS_FILE = 'runs.txt'
 let count = 0
 
 /** @param name - the scenario; the token says where a stray task comes from. */
-export const newToken = (name: string): string => {
+const newToken = (name: string): string => {
   count += 1
   return `${name}-${process.pid}-${count}`
 }
@@ -34,9 +34,9 @@ export type Shape = {
 }
 
 /** The mark of one step, and the command that leaves it. */
-export const markOf = (token: string, step: number): string => `${token}.${step}.`
+const markOf = (token: string, step: number): string => `${token}.${step}.`
 
-export const commandOf = (mark: string, toolS = 0): string =>
+const commandOf = (mark: string, toolS = 0): string =>
   `echo ${mark} >> ${RUNS_FILE}${toolS > 0 ? `; sleep ${toolS}` : ''}`
 
 /** Steps that each run a tool, then last words. */
