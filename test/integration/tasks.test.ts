@@ -149,6 +149,28 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(task.result?.output).toContain('use tabs')
       })
 
+      it('ends only after what was said at any moment of a brief turn', async () => {
+        const { caller, model } = system
+        const said = Array.from({ length: 8 }, (_, index) => `whatever the moment ${backend} ${index}`)
+        await Promise.all(
+          said.map(async (message, index) => {
+            const { task_id } = await caller.submit({ task_description: script([{ say: 'At once.' }]) })
+            // From before there is a session to after the turn has ended.
+            const isBegun = async () =>
+              !['queued', 'preparing'].includes(((await caller.get(`/tasks/${task_id}`)) as Task).status)
+            if (index % 2 === 0) await expect.poll(isBegun, { timeout: 20_000, interval: 20 }).toBe(true)
+            const answer = await fetch(`${system.url}/tasks/${task_id}/messages`, {
+              method: 'POST',
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify({ message }),
+            })
+            await caller.ended(task_id)
+            const heard = model.requests.some((request) => request.lastUser.includes(message))
+            expect({ index, heard }).toEqual({ index, heard: answer.ok })
+          }),
+        )
+      })
+
       it('cancels a running task within 2 s and keeps what was done', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({

@@ -1,5 +1,7 @@
 // Delivers what callers say to a running task: each message reaches the session once.
 
+import { setTimeout as delay } from 'node:timers/promises'
+import { SwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
 import { choosePromptId, type MessageRow, markDelivered, undeliveredMessages } from '@switchyard/records'
 import type { RunRecord } from './record.ts'
@@ -27,9 +29,27 @@ const textOf = (message: MessageRow): string =>
     ? message.message
     : `[${message.message_type.replaceAll('_', ' ')}] ${message.message}`
 
+/** A prompt is answered before its message is written: looked for this often and this long, ms. */
+const WRITTEN_EVERY_MS = 20
+const WRITTEN_WITHIN_MS = 5_000
+
+/**
+ * Until then the session still looks as if its turn had ended before the message.
+ *
+ * @throws SwitchyardError `opencode_unavailable` where it is not written in time: it may be sent again.
+ */
+const untilWritten = async (server: OpenCodeServer, place: SessionRef, messageId: string, signal: AbortSignal) => {
+  const began = Date.now()
+  while (!(await server.client.message({ ...place, messageId }, { signal }))) {
+    if (Date.now() - began > WRITTEN_WITHIN_MS)
+      throw new SwitchyardError('opencode_unavailable', `the server took message ${messageId} and did not write it`)
+    await delay(WRITTEN_EVERY_MS, undefined, { signal })
+  }
+}
+
 /**
  * Sends what is undelivered, in the order it was written. The OpenCode message id is recorded before each is sent,
- * and one that the session has already is not sent again.
+ * and one that the session has already is not sent again. Delivered is what the session has.
  *
  * @returns how many the session has got now.
  */
@@ -47,6 +67,7 @@ export const deliverMessages = async (
     await record.refresh()
     if (!chosenBefore || !(await server.client.message({ ...place, messageId }, { signal })))
       await server.client.promptAsync({ ...place, ...options, messageId, text: textOf(message) }, { signal })
+    await untilWritten(server, place, messageId, signal)
     await markDelivered(record.db, message.id)
   }
   return messages.length

@@ -108,6 +108,8 @@ export class Watch {
         await watching.established
         await promptOnce(record, server, place, options, mayBePrompted, interrupt.signal)
       })
+      // What was said before there was a session.
+      if (record.row.messages_sent > 0) this.command()
       let look = mayBePrompted
       for (;;) {
         const signals = await this.#mailbox.take(this.#brokenOff ? SECOND_LOOK_MS : TICK_MS, interrupt.signal)
