@@ -224,6 +224,24 @@ describe('the Compose stack', () => {
     expect(await read('secrets.txt')).not.toMatch(/postgres|valkey/)
   })
 
+  it('replaces an OpenCode server that hangs, and goes on with its task', { timeout: 360_000 }, async () => {
+    const { task_id } = await caller.submit({
+      task_description: `Wait. ${script([
+        { tool: 'bash', args: { command: 'sleep 1234', description: 'Sleep' } },
+        { say: 'Done all the same.' },
+      ])}`,
+    })
+    const sleepers = async () => (await stack.shell('opencode', 'pgrep -fx "sleep 1234" || true')).trim()
+    await expect.poll(sleepers, { timeout: 60_000, interval: 250 }).not.toBe('')
+    await stack.shell('opencode', 'pkill -STOP -x opencode')
+    const events = await caller.follow(task_id, 300_000)
+    expect(events.map((event) => event.type)).toContain('task_recovered')
+    expect(await caller.ended(task_id)).toMatchObject({ status: 'completed' })
+    const [container] = await stack.inspect('opencode')
+    expect(container?.RestartCount).toBe(1)
+    expect(await sleepers()).toBe('')
+  })
+
   it('shares the work among three workers', async () => {
     await stack.up(['--no-recreate', '--scale', 'worker=3'])
     expect((await stack.containers()).filter(({ Service }) => Service === 'worker')).toHaveLength(3)

@@ -29,6 +29,7 @@ export type Stack = {
 }
 
 type Inspected = {
+  readonly RestartCount: number
   readonly Name: string
   readonly Config: { readonly User: string; readonly Env: readonly string[] }
   readonly State: { readonly Status: string; readonly ExitCode: number; readonly OOMKilled: boolean }

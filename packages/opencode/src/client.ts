@@ -206,6 +206,14 @@ export const createClient = (options: ClientOptions) => {
       await call('dispose', 'always', given, (signal) => sdk().global.dispose({ signal }))
     },
 
+    /**
+     * Frees what the server holds for a directory: file watchers, threads, memory that its next directory uses again. Its
+     * sessions end their turns and stay; a later call about the directory sets it up anew.
+     */
+    disposeDirectory: async (directory: string, given: CallOptions = {}): Promise<void> => {
+      await call('free the directory', 'always', given, (signal) => sdk().instance.dispose({ directory }, { signal }))
+    },
+
     /** Makes the server emit `tui.command.execute`. A call by which the event stream is tested; nothing else happens. */
     publishCommand: async (directory: string, command: string, signal: AbortSignal): Promise<void> => {
       await call('test the event stream', 'always', { signal }, (limit) =>

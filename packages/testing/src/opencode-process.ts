@@ -74,6 +74,8 @@ const environment = (home: string, modelUrl: string): NodeJS.ProcessEnv => ({
   XDG_CACHE_HOME: join(home, 'cache'),
   XDG_CONFIG_HOME: join(home, 'config'),
   OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(modelUrl)),
+  // As our own servers have it: without it a long run of one server hangs at the kernel's limit for mappings.
+  Malloc: '1',
   OPENCODE_DISABLE_MODELS_FETCH: '1',
   OPENCODE_DISABLE_AUTOUPDATE: '1',
   OPENCODE_DISABLE_LSP_DOWNLOAD: '1',

@@ -68,7 +68,10 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
     if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
     else await rm(directory, { recursive: true, force: true })
     // Only this one, by its own id: the server may hold sessions that are not ours.
-    if (row.session_id !== null) await server.client.deleteSession({ sessionId: row.session_id, directory })
+    if (row.session_id !== null) {
+      await server.client.deleteSession({ sessionId: row.session_id, directory })
+      await server.client.disposeDirectory(directory)
+    }
   }
   await markWorkspaceRemoved(records.db, row.id)
 }

@@ -1,6 +1,6 @@
 // One run of one task by one owner: workspace, session, prompt, watch, end; and what an interrupt leaves behind.
 
-import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { ERRORS, type ErrorCode, isSwitchyardError, isTerminal, toSwitchyardError } from '@switchyard/contracts'
 import type { Repositories } from '@switchyard/git'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
 import type { Bus, Processed } from '@switchyard/queue'
@@ -79,6 +79,7 @@ export class TaskRun {
       return await this.#leave(error)
     } finally {
       clearTimeout(deadline)
+      if (isTerminal(this.#record.row.status)) void this.#freeDirectory()
       logger.info({ task_id: row.id, status: this.#record.row.status, generation: row.generation }, 'run ended')
     }
   }
@@ -136,6 +137,18 @@ export class TaskRun {
       logger,
     })
     await this.#watch.untilEnd(mayBePrompted)
+  }
+
+  /**
+   * A server that keeps every directory it has seen grows by 50 MB with each, and hangs for good when its heap is cut
+   * into more mappings than the kernel allows a process.
+   */
+  async #freeDirectory(): Promise<void> {
+    if (!this.#place) return
+    const { server, logger } = this.#deps
+    await server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
+      logger.debug({ task_id: this.#record.row.id, err: error.message }, 'the directory was not freed on the server')
+    })
   }
 
   #checkInterrupt(): void {

@@ -25,7 +25,7 @@ import { type Interrupt, Interrupted } from './interrupt.ts'
 import { Mailbox } from './mailbox.ts'
 import type { RunRecord } from './record.ts'
 import type { Requests } from './requests.ts'
-import { promptOnce } from './session.ts'
+import { promptOnce, untilBack } from './session.ts'
 import { deliverMessages, type PromptOptions } from './steering.ts'
 import { type Found, Transcript } from './transcript.ts'
 
@@ -173,7 +173,7 @@ export class Watch {
         this.#mailbox.put({ kind: 'stale' })
         if (error.code === 'database_unavailable')
           await delay(DATABASE_AWAY_MS, undefined, { signal: interrupt.signal })
-        else await server.ready({ signal: interrupt.signal })
+        else await untilBack(server, interrupt.signal)
       }
     }
   }
