@@ -18,6 +18,8 @@ const chaos = async (options: Options): Promise<boolean> => {
     return true
   }
   const world = await startWorld()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void world.close(true).finally(() => process.exit(130)))
   const outcomes: Outcome[] = []
   const left: string[] = []
   try {
