@@ -279,3 +279,13 @@ describe.each([
     expect(ok(await client.call('health'))).toMatchObject({ counts: { queued: expect.any(Number) } })
   })
 })
+
+it('answers a client of the 2025 era in one piece: a stream that breaks off would leave it waiting', async () => {
+  const response = await fetch(api.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ping', arguments: {} } }),
+  })
+  expect(response.headers.get('content-type')).toMatch(/^application\/json/)
+  expect(await response.json()).toMatchObject({ id: 1, result: { structuredContent: { ok: true } } })
+})

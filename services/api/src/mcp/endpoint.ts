@@ -4,6 +4,7 @@ import {
   type AuthInfo,
   type CallToolResult,
   createMcpHandler,
+  isLegacyRequest,
   type McpHttpHandler,
   type McpRequestContext,
   ProtocolError,
@@ -17,6 +18,7 @@ import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { callTool } from './calls.ts'
+import { answerLegacy } from './legacy.ts'
 import { recordTools } from './record-tools.ts'
 import { taskTools } from './task-tools.ts'
 
@@ -78,7 +80,15 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
     onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
   })
   return {
-    fetch: async (request, caller) => await handler.fetch(request, { authInfo: toAuthInfo(caller) }),
+    fetch: async (request, caller) => {
+      const authInfo = toAuthInfo(caller)
+      const isLegacy =
+        request.method === 'POST' &&
+        (await isLegacyRequest(request, undefined, { maxRequestBodySize: LIMITS.bodyBytes }))
+      return isLegacy
+        ? await answerLegacy(request, createServer({ era: 'legacy', authInfo, requestInfo: request }), authInfo)
+        : await handler.fetch(request, { authInfo })
+    },
     close: async () => await handler.close(),
   }
 }
