@@ -1,6 +1,6 @@
 // Which queued task runs next: fair between agents, by priority within one, and never over a limit.
 
-import type { WorkerId } from '@switchyard/contracts'
+import type { Mode, WorkerId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { TaskRow } from './rows.ts'
@@ -14,11 +14,21 @@ export type RunLimits = {
   readonly perAgent: number
 }
 
+/**
+ * What a worker can run tasks on, by mode: the id of its OpenCode server, of its Docker engine. Tasks of a mode that is
+ * not there are left to others.
+ */
+export type Hosts = { readonly [M in Mode]?: string }
+
 export type Admission =
   | { readonly kind: 'taken'; readonly row: TaskRow }
   /** Tasks wait, and all of them are over a limit. */
   | { readonly kind: 'held' }
   | { readonly kind: 'none' }
+
+/** The host of a task's mode, in SQL. */
+export const hostOf = (hosts: Hosts, table: 't' | 'tasks') =>
+  sql<string>`CASE ${sql.ref(`${table}.mode`)} WHEN 'docker' THEN ${hosts.docker ?? null}::text ELSE ${hosts.opencode ?? null}::text END`
 
 /**
  * Takes the next queued task for a worker: of the agents that are under their limits the one with the fewest running
@@ -27,7 +37,7 @@ export type Admission =
  * Admissions happen one at a time, so that a burst cannot overshoot a limit between the look and the take.
  */
 export const admitTask = guarded(
-  async (db: Db, workerId: WorkerId, serverId: string, limits: RunLimits): Promise<Admission> =>
+  async (db: Db, workerId: WorkerId, hosts: Hosts, limits: RunLimits): Promise<Admission> =>
     db.transaction().execute(async (transaction): Promise<Admission> => {
       await sql`SELECT pg_advisory_xact_lock(hashtextextended('admission', 0))`.execute(transaction)
       const { rows } = await sql<TaskRow>`
@@ -44,6 +54,9 @@ export const admitTask = guarded(
           LEFT JOIN per_agent a ON a.owner_key = t.owner_key AND a.agent_id = t.agent_id
           LEFT JOIN per_project p ON p.project_id = t.project_id
           WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now()
+            AND t.mode = ANY (${Object.keys(hosts)})
+            AND (${limits.perServer} = 0 OR
+              (SELECT count(*) FROM busy WHERE server_id = ${hostOf(hosts, 't')}) < ${limits.perServer})
             AND (${limits.perAgent} = 0 OR coalesce(a.running, 0) < ${limits.perAgent})
             AND (${limits.perProject} = 0 OR coalesce(p.running, 0) < ${limits.perProject})
           ORDER BY t.owner_key, t.agent_id, t.priority, t.created_at, t.id
@@ -51,8 +64,6 @@ export const admitTask = guarded(
         next AS (
           SELECT id FROM first_of_each
           WHERE (${limits.total} = 0 OR (SELECT count(*) FROM busy) < ${limits.total})
-            AND (${limits.perServer} = 0 OR
-              (SELECT count(*) FROM busy WHERE server_id = ${serverId}) < ${limits.perServer})
           ORDER BY running, priority, created_at, id
           LIMIT 1
         )
@@ -60,7 +71,7 @@ export const admitTask = guarded(
           generation = tasks.generation + 1,
           attempt = tasks.attempt + 1,
           worker_id = ${workerId},
-          server_id = ${serverId},
+          server_id = ${hostOf(hosts, 'tasks')},
           status = 'preparing',
           started_at = coalesce(tasks.started_at, now()),
           deadline = CASE WHEN tasks.started_at IS NULL

@@ -1,6 +1,6 @@
 // Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
 
-export { type Admission, admitTask, countQueued, type RunLimits } from './admission.ts'
+export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { readEvents, readLastEvents } from './events.ts'
@@ -42,6 +42,7 @@ export {
   acceptTask,
   countByStatus,
   findByIdempotencyKey,
+  findOpen,
   findOverdue,
   findOwned,
   findTask,

@@ -91,14 +91,14 @@ const take = (): Command => ({
   toString: () => 'take',
   run: async (model, { id }) => {
     const worker = await newOwner()
-    const admission = await admitTask(records.db, worker, 'server', NO_LIMITS)
+    const admission = await admitTask(records.db, worker, { opencode: 'server' }, NO_LIMITS)
     expect(admission.kind).toBe(model.status === 'queued' ? 'taken' : 'none')
     if (admission.kind === 'taken') {
       hold(model, worker)
       model.status = 'preparing'
       return
     }
-    const taken = await takeTask(records.db, id, worker, 'server')
+    const taken = await takeTask(records.db, id, worker, { opencode: 'server' })
     const mayTake = ['preparing', 'running', 'input_required'].includes(model.status) && !isOwned(model)
     expect(taken !== null).toBe(mayTake)
     if (taken) hold(model, worker)

@@ -70,7 +70,7 @@ const aliveWorker = async () => {
 /** Admits just this one, whatever else waits. */
 const take = async (id: TaskId, worker: WorkerId) => {
   await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(records.db)
-  return await takeTask(records.db, id, worker, 'server')
+  return await takeTask(records.db, id, worker, { opencode: 'server' })
 }
 
 const progress = (n: number, source_key?: string): NewEvent => ({
@@ -194,7 +194,7 @@ describe('admitting', () => {
 
   const queue = async (over: Partial<AcceptInput>) => (await acceptTask(own.db, input(over))).row.id
   const admit = async (limits: Partial<typeof NONE> = {}, server = 'one') => {
-    const admission = await admitTask(own.db, newWorkerId(), server, { ...NONE, ...limits })
+    const admission = await admitTask(own.db, newWorkerId(), { opencode: server }, { ...NONE, ...limits })
     return admission.kind === 'taken' ? admission.row.id : admission.kind
   }
 

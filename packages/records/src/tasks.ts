@@ -2,6 +2,7 @@
 
 import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } from '@switchyard/contracts'
 import { type Insertable, sql } from 'kysely'
+import { type Hosts, hostOf } from './admission.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import { prepared } from './prepared.ts'
@@ -199,16 +200,17 @@ const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
  * @returns the row; null where it waits, has ended, is paused, or has an owner that is alive.
  */
 export const takeTask = guarded(
-  async (db: Db, id: TaskId, workerId: WorkerId, serverId: string): Promise<TaskRow | null> => {
+  async (db: Db, id: TaskId, workerId: WorkerId, hosts: Hosts): Promise<TaskRow | null> => {
     const { rows } = await sql<TaskRow>`
     UPDATE tasks SET
       generation = tasks.generation + 1,
       attempt = tasks.attempt + 1,
       worker_id = ${workerId},
-      server_id = ${serverId},
+      server_id = ${hostOf(hosts, 'tasks')},
       updated_at = now()
     WHERE tasks.id = ${id}
       AND tasks.status IN ('preparing', 'running', 'input_required')
+      AND tasks.mode = ANY (${Object.keys(hosts)})
       AND ${ownerIsGone}
     RETURNING tasks.*`.execute(db)
     return rows[0] ?? null
@@ -269,3 +271,15 @@ export const findOverdue = guarded(
       .limit(limit)
       .execute(),
 )
+
+/** Of these tasks, those that have not ended, with their status. */
+export const findOpen = guarded(async (db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Status>> => {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('tasks')
+    .select(['id', 'status'])
+    .where('id', 'in', ids as readonly TaskId[])
+    .where('status', 'in', [...OPEN_STATUSES])
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.status]))
+})

@@ -42,7 +42,8 @@ export type Embedded = {
   /** Where REST and MCP (`/mcp`) are served. */
   readonly url: string
   readonly databaseUrl: string
-  readonly opencode: OpenCodeServer
+  /** Null where OPENCODE_SERVER_ENABLED is false. */
+  readonly opencode: OpenCodeServer | null
   /** Ids of the model providers that OpenCode knows; undefined where it did not answer in time. */
   readonly providers: readonly string[] | undefined
   /** Without the time that loading the program took. */
@@ -86,9 +87,9 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
 
   // OpenCode takes longest; it starts while everything else does.
-  const opencode = startOpenCode(config, logger)
-  stop.add('opencode', 20_000, opencode.close)
-  const offered = opencode.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal)
+  const opencode = config.opencode.serverEnabled ? startOpenCode(config, logger) : null
+  if (opencode) stop.add('opencode', 20_000, opencode.close)
+  const offered = opencode?.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal) ?? Promise.resolve(undefined)
   // Awaited below; another part may fail first.
   offered.catch(() => {})
 
@@ -101,7 +102,15 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   await Promise.all([records.migrate(), queue.ready()])
   signal?.throwIfAborted()
 
-  const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
+  const worker = await startWorker({
+    config,
+    records,
+    connection,
+    queue,
+    bus,
+    server: opencode?.server ?? null,
+    logger,
+  })
   stop.add('worker', 10_000, () => worker.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
@@ -114,7 +123,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
 
   const providers = await offered
   signal?.throwIfAborted()
-  return { url: serving.url, databaseUrl, opencode: opencode.server, providers }
+  return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers }
 }
 
 const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {

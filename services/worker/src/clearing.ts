@@ -19,11 +19,13 @@ import {
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { identityOf, workspaceDirectory } from './run/workspace.ts'
+import { outputDirectory } from './run/docker/output-file.ts'
+import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
 
 export type ClearingDeps = {
   readonly records: Records
-  readonly server: OpenCodeServer
+  readonly server: OpenCodeServer | null
+  readonly outputDir: string
   readonly repositories: Repositories
   readonly workspacesDir: string
   readonly bundlesDir: string
@@ -39,7 +41,7 @@ const TEMPORARY_MS = 30 * 60_000
 
 /** The server is back: what runs there for a task that has ended is stopped. */
 const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<void> => {
-  if (server.state().status !== 'up') return
+  if (server?.state().status !== 'up') return
   for (const row of await findPendingAborts(records.db, server.id, BATCH)) {
     if (row.session_id !== null && row.directory !== null) {
       try {
@@ -54,21 +56,27 @@ const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<
 }
 
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
-  const { records, repositories, workspacesDir, bundlesDir, server } = deps
+  const { records, repositories, workspacesDir, outputDir, bundlesDir, server } = deps
   const directory = workspaceDirectory(workspacesDir, row)
   if (row.directory === directory && row.base_commit !== null) {
     const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
     await bundleWork({
       directory,
       base: row.base_commit,
-      objectDirs: [identity ? repositories.objectDirectory(identity) : path.join(directory, '.git', 'objects')],
+      objectDirs: await objectDirectories(deps, row),
       file: path.join(bundlesDir, `${row.id}.bundle`),
       branch: row.branch ?? row.id,
     })
-    if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
-    else await rm(directory, { recursive: true, force: true })
-    // Only this one, by its own id: the server may hold sessions that are not ours.
-    if (row.session_id !== null) await server.client.deleteSession({ sessionId: row.session_id, directory })
+    if (row.mode === 'docker') {
+      // Nothing of it is elsewhere: its clone and its session are its own.
+      await rm(containerRoot(workspacesDir, row.id), { recursive: true, force: true })
+      await rm(outputDirectory(outputDir, row.id), { recursive: true, force: true })
+    } else {
+      if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
+      else await rm(directory, { recursive: true, force: true })
+      // Only this one, by its own id: the server may hold sessions that are not ours.
+      if (row.session_id !== null) await server?.client.deleteSession({ sessionId: row.session_id, directory })
+    }
   }
   await markWorkspaceRemoved(records.db, row.id)
 }

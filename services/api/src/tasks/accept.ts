@@ -5,6 +5,7 @@ import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } fro
 import type { Caller } from '../caller.ts'
 import { checkBranch } from './branch.ts'
 import type { TaskDeps } from './deps.ts'
+import { decideMode } from './mode.ts'
 import { resolveProject } from './project.ts'
 import { requestHash } from './request-hash.ts'
 
@@ -23,8 +24,6 @@ const checkModel = (model: string): string => {
 const checkOffered = (caller: Caller, input: ExecuteTask): void => {
   if (input.mode !== undefined && caller.role !== 'operator')
     throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
-  if (input.mode === 'docker')
-    throw new SwitchyardError('not_supported', 'mode docker is not offered by this installation; leave mode out')
   if (input.sandbox !== undefined)
     throw new SwitchyardError('not_supported', 'this installation has no sandboxes; use project with branch instead')
   if (input.project === undefined && (input.branch !== undefined || input.base_branch !== undefined))
@@ -70,6 +69,7 @@ const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Acc
 export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<Accept> => {
   checkOffered(caller, input)
   const { config, records } = deps
+  const mode = await decideMode(config, input, () => deps.catalog.docker())
   const model = input.model === undefined ? (config.tasks.defaultModel ?? null) : checkModel(input.model)
   const agent = input.agent ?? null
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
@@ -80,7 +80,8 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const agentId = input.agent_id ?? caller.agentId ?? caller.name
   try {
     await deps.backlog.check()
-    if (!project) await deps.catalog.check({ model, agent })
+    // In a container OpenCode finds out for itself: what the servers offer may be something else.
+    if (!project && mode === 'opencode') await deps.catalog.check({ model, agent })
   } catch (error) {
     // What was accepted before stays accepted, however full the queue is now or whatever the server offers.
     const key = input.idempotency_key
@@ -92,7 +93,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     id: newTaskId(),
     agent_id: agentId,
     owner_key: caller.name,
-    mode: 'opencode',
+    mode,
     description: input.task_description,
     idempotency_key: input.idempotency_key ?? null,
     request_hash: hash,
@@ -109,7 +110,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     observers: input.observers ?? [],
     callback_url: input.callback_url ?? null,
     metadata: input.metadata ?? {},
-    timeout_ms: input.timeout_ms ?? config.tasks.timeoutMs,
+    timeout_ms: input.timeout_ms ?? (mode === 'docker' ? config.docker.timeoutMs : undefined) ?? config.tasks.timeoutMs,
     deadline: new Date(Date.now() + config.tasks.queueTimeoutMs),
   })
   if (!created) return await repeated(deps, row, hash)

@@ -2,6 +2,7 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { listServers, type Records, type ServerRow } from '@switchyard/records'
+import type { DockerOffer } from './mode.ts'
 
 const FRESH_MS = 5_000
 
@@ -10,6 +11,9 @@ type Offer = {
   readonly agents: ReadonlySet<string>
   readonly hasModel: boolean
 }
+
+/** The id under which workers report their Docker engine among the servers. */
+const DOCKER = 'docker'
 
 const offerOf = (servers: readonly ServerRow[]): Offer | null => {
   const catalogs = servers
@@ -29,6 +33,7 @@ export type Wanted = { readonly model: string | null; readonly agent: string | n
 export class Catalog {
   readonly #records: Records
   #offer: Offer | null = null
+  #docker: DockerOffer | null = null
   #readAt = 0
   #reading: Promise<void> | undefined
 
@@ -40,12 +45,22 @@ export class Catalog {
     this.#reading ??= listServers(this.#records.db)
       .then((servers) => {
         this.#offer = offerOf(servers)
+        const engine = servers.find((server) => server.id === DOCKER)
+        this.#docker = engine ? { isUp: engine.state === 'up', detail: engine.detail } : null
         this.#readAt = Date.now()
       })
       .finally(() => {
         this.#reading = undefined
       })
     return this.#reading
+  }
+
+  /** The workers' Docker engine; null where none has reported one within the last minute. */
+  async docker(): Promise<DockerOffer | null> {
+    if (Date.now() - this.#readAt > FRESH_MS) await this.#read()
+    // Nobody is refused on a memory, as below.
+    if (this.#docker === null) await this.#read()
+    return this.#docker
   }
 
   /**

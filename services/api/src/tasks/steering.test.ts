@@ -29,7 +29,7 @@ afterAll(async () => {
 /** Admits just this one, whatever else waits. */
 const take = async (id: TaskId, worker: WorkerId) => {
   await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(test.records.db)
-  await takeTask(test.records.db, id, worker, 'server')
+  await takeTask(test.records.db, id, worker, { opencode: 'server' })
 }
 
 const run = async (): Promise<TaskId> => {
