@@ -66,6 +66,23 @@ describe('the compose file', () => {
     expect(without.map(([name]) => name)).toEqual([])
   })
 
+  it('keeps all of that with the profile docker, where only the filter has the engine’s socket', async () => {
+    const whole = await readComposeFile({ COMPOSE_PROFILES: 'docker', ANTHROPIC_API_KEY: 'a-provider-key-of-mine' })
+    expect(Object.keys(whole.services)).toEqual(expect.arrayContaining(['docker-filter', 'egress']))
+    const broken = Object.entries(whole.services).filter(([, each]) => brokenRules(each).length > 0)
+    expect(broken.map(([name, each]) => [name, ...brokenRules(each)])).toEqual([])
+    const withSocket = Object.entries(whole.services).filter(([, { volumes = [] }]) =>
+      volumes.some((mount) => mount.source === '/var/run/docker.sock'),
+    )
+    expect(withSocket.map(([name]) => name)).toEqual(['docker-filter'])
+    expect(servicesWith(whole, 'a-provider-key-of-mine')).toEqual(['docker-filter', 'opencode'])
+    expect(servicesMounting(whole, 'docker-socket')).toEqual(['docker-filter', 'worker'])
+    expect(whole.networks.runner?.internal).toBe(true)
+    const inRunner = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('runner'))
+    expect(inRunner.map(([name]) => name)).toEqual(['egress'])
+    expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'agent', 'public']))
+  })
+
   it('would notice a service that lacks any of it', () => {
     expect(brokenRules({ privileged: true, container_name: 'x', pid: 'host' })).toEqual(Object.keys(RULES))
   })

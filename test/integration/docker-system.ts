@@ -20,13 +20,13 @@ export const whyNoContainers = async (): Promise<string | undefined> => {
   return undefined
 }
 
-type ContainerModel = ScriptedModel & {
+export type ContainerModel = ScriptedModel & {
   /** What a container's settings need to reach it. */
   readonly env: Readonly<Record<string, string>>
 }
 
 /** The scripted model on the address that containers have for this machine. */
-const startContainerModel = async (): Promise<ContainerModel> => {
+export const startContainerModel = async (): Promise<ContainerModel> => {
   const gateway = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4')?.address ?? '172.17.0.1'
   const model = await startScriptedModel({ host: '0.0.0.0' })
   const { port } = new URL(model.url)

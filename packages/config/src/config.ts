@@ -104,6 +104,8 @@ export type Config = Readonly<{
     /** `unix://` and the socket, or `tcp://host:port`. */
     host: string
     image: string
+    /** Of the way out that workers make for the containers: it needs Node 24. */
+    egressImage: string
     cpus: number
     memoryBytes: number
     pids: number
@@ -203,6 +205,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     docker: Object.freeze({
       host: vars.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
       image: vars.RUNNER_IMAGE ?? RUNNER_IMAGE,
+      egressImage: RUNNER_IMAGE,
       cpus: vars.RUNNER_CPU_LIMIT,
       memoryBytes: vars.RUNNER_MEMORY_LIMIT,
       pids: vars.RUNNER_PIDS_LIMIT,

@@ -24,6 +24,16 @@ export const connectEngine = (host: string): Engine => {
   return { docker: new Docker({ protocol: 'http', host: url.hostname, port }), isThere: () => true }
 }
 
+/** dockerode's own call would repeat the body, keys and all, in the request's URL. */
+export const createContainer = async (
+  docker: Docker,
+  name: string,
+  body: Docker.ContainerCreateOptions,
+): Promise<string> => {
+  const apart: object = { _query: { name }, _body: body }
+  return (await docker.createContainer(apart)).id
+}
+
 type Refusal = Error & { readonly statusCode?: number; readonly code?: string; readonly json?: { message?: string } }
 
 const AWAY: ReadonlySet<string> = new Set([

@@ -5,7 +5,7 @@ import path from 'node:path'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import type { Way } from './container-spec.ts'
-import { call, statusOf } from './engine.ts'
+import { call, createContainer, statusOf } from './engine.ts'
 import { STACK } from './labels.ts'
 
 /** Not `switchyard.task`: it belongs to no task, and is not cleared away with them. */
@@ -50,8 +50,7 @@ const makeNetwork = async (docker: Docker, name: string, stack: string): Promise
   })
 }
 
-const egressBody = ({ stack, image, allow }: WayOptions, name: string): Docker.ContainerCreateOptions => ({
-  name,
+const egressBody = ({ stack, image, allow }: WayOptions): Docker.ContainerCreateOptions => ({
   Image: image,
   User: '1000:1000',
   Entrypoint: ['node', '/egress/main.ts', `--port=${PORT}`, `--allow=${allow.join(',')}`],
@@ -82,7 +81,7 @@ const makeEgress = async (options: WayOptions, network: string): Promise<void> =
   })
   if (found?.State.Running && found.Config.Labels[EGRESS] === allow.join(',')) return
   if (found) await call('removing an old way out', () => container.remove({ force: true }))
-  await call('making the way out', () => docker.createContainer(egressBody(options, name))).catch((error: unknown) => {
+  await call('making the way out', () => createContainer(docker, name, egressBody(options))).catch((error: unknown) => {
     if (statusOf(error) !== 409) throw error
   })
   await call('joining the network', () =>

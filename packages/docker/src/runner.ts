@@ -5,7 +5,7 @@ import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
-import { call, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
+import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
 import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
 import { makeWay, removeWay } from './network.ts'
 import { lines, type OutputLine } from './output.ts'
@@ -18,7 +18,7 @@ export type RunnerOptions = {
   readonly settings: RunnerSettings
   /** A network and a proxy that are there; default: our own, made at the first container. */
   readonly way?: Way
-  readonly egressAllow: readonly string[]
+  readonly egress: { readonly image: string; readonly allow: readonly string[] }
   readonly logger: Logger
 }
 
@@ -126,8 +126,8 @@ export class Runner {
     for (let tries = 0; ; tries += 1) {
       const way = await this.#openWay()
       try {
-        const body = { ...createBody(settings, turn, way), name }
-        return (await call('making the container', () => this.#docker.createContainer(body))).id
+        const body = createBody(settings, turn, way)
+        return await call('making the container', () => createContainer(this.#docker, name, body))
       } catch (error) {
         if (statusOf(error) === 409) {
           // Made before, by us or by an owner that is gone: it is the container of this very prompt.
@@ -145,14 +145,12 @@ export class Runner {
 
   /** Once for this worker; a failure is forgotten, so that the next container tries again. */
   #openWay(): Promise<Way> {
-    const { engine, settings, way, egressAllow, logger } = this.#options
+    const { engine, settings, way, egress, logger } = this.#options
     this.#way ??= (
-      way
-        ? Promise.resolve(way)
-        : makeWay({ docker: engine.docker, stack: settings.stack, image: settings.image, allow: egressAllow, logger })
+      way ? Promise.resolve(way) : makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
     ).catch((error: unknown) => {
       this.#way = undefined
-      throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(settings.image) : error
+      throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(egress.image) : error
     })
     return this.#way
   }

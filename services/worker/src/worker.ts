@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { newWorkerId, type WorkerId } from '@switchyard/contracts'
-import { connectEngine, Runner } from '@switchyard/docker'
+import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
 import { Repositories } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
@@ -45,7 +45,13 @@ export type Worker = {
 }
 
 const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runner> => {
-  const { docker } = config
+  const { docker, opencode } = config
+  const environment = await withConfigFile(docker.environment, opencode.inherited.OPENCODE_CONFIG).catch((error) => {
+    // Where tasks run on a server it is the server that has to read it.
+    if (!opencode.serverEnabled) throw error
+    logger.warn({ err: error }, 'containers run without OpenCode’s configuration')
+    return docker.environment
+  })
   return new Runner({
     engine: connectEngine(docker.host),
     settings: {
@@ -55,12 +61,12 @@ const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runn
       memoryBytes: docker.memoryBytes,
       pids: docker.pids,
       user: containerUser(),
-      environment: docker.environment,
+      environment,
     },
     ...(docker.network !== undefined && docker.proxy !== undefined
       ? { way: { network: docker.network, proxy: docker.proxy } }
       : {}),
-    egressAllow: docker.egressAllow,
+    egress: { image: docker.egressImage, allow: docker.egressAllow },
     logger,
   })
 }

@@ -42,17 +42,15 @@ export class Follower {
     const signal = AbortSignal.any([interrupt.signal, watchdog.signal])
     try {
       for (;;) {
+        const state = await patience.forEngine(() => deps.runner.state(id))
+        if (state.status === 'created') return GONE
+        if (state.status === 'paused') await patience.forEngine(() => deps.runner.unpause(id))
         await patience.forEngine(() => this.#read(id, promptId, words, { follow: true, signal }, watchdog))
         interrupt.check()
         watchdog.signal.throwIfAborted()
-        const state = await patience.forEngine(() => deps.runner.state(id))
-        if (state.status === 'ended')
-          return {
-            verdict: judge(state, this.#options.transcript.messagesOf(promptId), words),
-            exitCode: state.exitCode,
-          }
-        if (state.status === 'paused') await patience.forEngine(() => deps.runner.unpause(id))
-        if (state.status === 'created') return GONE
+        // An engine that goes away ends the stream as the container's own end does: only what is read after that is all of it.
+        if (state.status !== 'ended') continue
+        return { verdict: judge(state, this.#options.transcript.messagesOf(promptId), words), exitCode: state.exitCode }
       }
     } catch (error) {
       if (isSwitchyardError(error, 'container_gone')) return GONE
