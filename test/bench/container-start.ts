@@ -1,10 +1,14 @@
 // How long it takes, in Docker mode, from handing over a task until its container runs.
 
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { newTaskId } from '@switchyard/contracts'
+import { connectEngine, Runner } from '@switchyard/docker'
+import { pino } from 'pino'
 import { type Caller, createCaller } from '../compose/caller.ts'
 import { docker } from '../compose/docker.ts'
-import { whyNoContainers } from '../integration/docker-system.ts'
-import { percentile, spreadOf } from './figures.ts'
+import { IMAGE, whyNoContainers } from '../integration/docker-system.ts'
+import { interleave, percentile, spreadOf } from './figures.ts'
 import { startProgram } from './program.ts'
 import type { Section } from './report.ts'
 import { type Postgres, Stage } from './stage.ts'
@@ -32,10 +36,51 @@ const measureOne = async (caller: Caller): Promise<number> => {
   return took
 }
 
+/** The engine alone: one container as ours, in a network of its own. @returns ms from before the calls to its start */
+const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
+  const root = await stage.directory('bare')
+  const network = `switchyard-bench-${randomBytes(4).toString('hex')}`
+  await docker(['network', 'create', '--internal', network])
+  stage.onEnd(() => docker(['network', 'rm', network]))
+  const runner = new Runner({
+    engine: connectEngine('unix:///var/run/docker.sock'),
+    settings: {
+      stack: network,
+      image: IMAGE,
+      cpus: 2,
+      memoryBytes: 2_147_483_648,
+      pids: 512,
+      user: '1000:1000',
+      environment: {},
+    },
+    way: { network, proxy: 'http://egress:3128' },
+    egress: { image: IMAGE, allow: [] },
+    logger: pino({ level: 'silent' }),
+  })
+  return async () => {
+    const taskId = newTaskId()
+    const began = Date.now()
+    const id = await runner.start({
+      taskId,
+      generation: 1,
+      promptId: 'bench',
+      root,
+      directory: root,
+      home: root,
+      promptFile: root,
+      args: [],
+    })
+    const started = Date.parse((await docker(['inspect', '--format', '{{.State.StartedAt}}', id])).trim())
+    await runner.remove(id)
+    return started - began
+  }
+}
+
 export const measureContainerStart = async (postgres: Postgres, quick: boolean): Promise<Section> => {
   const title = '5. From enqueue to a running container (Docker mode)'
   const explanation = [
     'Switchyard: from before POST /tasks until the engine’s own time of the container’s start; a scratch repository, the image present.',
+    'bare: the same container made and started by dockerode, without a task.',
   ]
   const missing = await whyNoContainers()
   if (missing) return { title, explanation, unit: 'ms', rows: [], notes: [`not measured: ${missing}`] }
@@ -53,8 +98,28 @@ export const measureContainerStart = async (postgres: Postgres, quick: boolean):
   const caller = createCaller(switchyard.url)
   // The first one makes the network and the way out of it.
   await measureOne(caller)
-  const times: number[] = []
-  for (let round = 0; round < (quick ? 5 : 40); round += 1) times.push(await measureOne(caller))
-  const row = (name: string, share: number) => ({ name, ours: percentile(times, share), spread: spreadOf(times) })
-  return { title, explanation, unit: 'ms', rows: [row('p50', 0.5), { ...row('p95', 0.95), aim: AIM_MS }] }
+  const bare = await openBare(stage)
+  const rounds = await interleave(
+    quick ? 5 : 40,
+    () => measureOne(caller),
+    () => bare(),
+  )
+  const times = rounds.map((round) => round.ours)
+  const alone = rounds.map((round) => round.bare)
+  const row = (name: string, values: readonly number[], share: number) => ({
+    name,
+    ours: percentile(values, share),
+    spread: spreadOf(values),
+  })
+  return {
+    title,
+    explanation,
+    unit: 'ms',
+    rows: [
+      row('p50', times, 0.5),
+      { ...row('p95', times, 0.95), aim: AIM_MS },
+      row('bare, p50', alone, 0.5),
+      row('bare, p95', alone, 0.95),
+    ],
+  }
 }

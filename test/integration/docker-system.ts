@@ -5,7 +5,7 @@ import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchy
 import { docker, dockerMissing } from '../compose/docker.ts'
 import { type Backend, type System, startSystem } from './system.ts'
 
-const IMAGE = 'switchyard/opencode:1.18.33'
+export const IMAGE = 'switchyard/opencode:1.18.33'
 
 /** Why there can be no such system here. With REQUIRE_DOCKER=1 nothing is missing: it fails instead. */
 export const whyNoContainers = async (): Promise<string | undefined> => {

@@ -108,9 +108,7 @@ export class Runner {
    *   `container_failed`
    */
   async start(turn: Turn): Promise<string> {
-    const { settings } = this.#options
-    const name = nameOf(settings.stack, turn.taskId, turn.promptId)
-    const id = await this.#create(turn, name)
+    const id = await this.create(turn)
     try {
       await call('starting the container', () => this.#docker.getContainer(id).start())
     } catch (error) {
@@ -121,8 +119,14 @@ export class Runner {
     return id
   }
 
-  async #create(turn: Turn, name: string): Promise<string> {
+  /**
+   * Makes the container of a turn without starting it, while what it is to find is still being made. `turn.root` must be there.
+   *
+   * @returns its id. @throws as `start`
+   */
+  async create(turn: Turn): Promise<string> {
     const { settings } = this.#options
+    const name = nameOf(settings.stack, turn.taskId, turn.promptId)
     for (let tries = 0; ; tries += 1) {
       const way = await this.#openWay()
       try {

@@ -2,7 +2,7 @@
 // was lost, all on the same OpenCode data and hence in the same session.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import type { RunnerContainer } from '@switchyard/docker'
+import type { RunnerContainer, Turn } from '@switchyard/docker'
 import { newMessageId, RunTranscript } from '@switchyard/opencode'
 import { countDelivered } from '@switchyard/records'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
@@ -54,7 +54,12 @@ export class DockerExecution implements Execution {
 
   async work(): Promise<void> {
     const { deps, record, interrupt } = this.#run
-    const workspace = await makeWorkspace(deps, record.row, interrupt.signal)
+    const promptId = record.row.prompt_id ?? newMessageId()
+    const [workspace] = await Promise.all([
+      makeWorkspace(deps, record.row, interrupt.signal),
+      // The engine takes as long for a container as git for the directory.
+      record.row.prompt_id === null ? this.#createAhead(promptId) : undefined,
+    ])
     interrupt.check()
     if (record.row.directory === null) {
       await this.#place.prepare()
@@ -63,17 +68,38 @@ export class DockerExecution implements Execution {
           directory: workspace.directory,
           branch: workspace.branch,
           base_commit: workspace.baseCommit,
-          prompt_id: record.row.prompt_id ?? newMessageId(),
+          prompt_id: promptId,
         },
       })
     }
     let read: Read | null = null
-    for (const container of await this.#patience.forEngine(() => deps.runner.find(record.row.id)))
-      if (container.status !== 'created') read = await this.#attach(container)
+    const left = record.row.attempt > 1 ? await this.#patience.forEngine(() => deps.runner.find(record.row.id)) : []
+    for (const container of left) if (container.status !== 'created') read = await this.#attach(container)
     for (;;) {
       const prompt: Prompt | null = await this.#next(read)
       if (!prompt) return
       read = await this.#answer(prompt)
+    }
+  }
+
+  async #createAhead(promptId: string): Promise<void> {
+    await this.#place.make()
+    await this.#patience.forEngine(() => this.#run.deps.runner.create(this.#turn(promptId)))
+  }
+
+  #turn(promptId: string): Turn {
+    const { deps, record } = this.#run
+    const { row } = record
+    return {
+      taskId: row.id,
+      generation: row.generation,
+      promptId,
+      root: this.#place.root,
+      directory: workspaceDirectory(deps.workspacesDir, row),
+      home: this.#place.home,
+      promptFile: this.#place.promptFile(promptId),
+      args: runArguments(row, this.#model, this.#transcript.sessionId),
+      environment: permissionEnvironment(row.permissions),
     }
   }
 
@@ -115,23 +141,11 @@ export class DockerExecution implements Execution {
 
   async #answer(prompt: Prompt): Promise<Read> {
     const { deps, record, interrupt } = this.#run
-    const promptFile = await this.#place.writePrompt(prompt.id, prompt.text)
-    // Only the owner makes containers.
-    const row = await record.refresh()
+    await this.#place.writePrompt(prompt.id, prompt.text)
+    // Only the owner starts containers.
+    await record.refresh()
     raiseRequested(record, interrupt)
-    const id = await this.#patience.forEngine(() =>
-      deps.runner.start({
-        taskId: row.id,
-        generation: row.generation,
-        promptId: prompt.id,
-        root: this.#place.root,
-        directory: workspaceDirectory(deps.workspacesDir, row),
-        home: this.#place.home,
-        promptFile,
-        args: runArguments(row, this.#model, this.#transcript.sessionId),
-        environment: permissionEnvironment(row.permissions),
-      }),
-    )
+    const id = await this.#patience.forEngine(() => deps.runner.start(this.#turn(prompt.id)))
     await this.#started(id)
     await this.#prompts.delivered(prompt)
     return await this.#readToEnd(id, prompt.id)
@@ -169,6 +183,8 @@ export class DockerExecution implements Execution {
       for (const { id, promptId, status } of await deps.runner.find(record.row.id)) {
         if (status === 'running') await (how === 'pause' ? deps.runner.pause(id) : deps.runner.stop(id))
         if (status === 'paused' && how === 'stop') await deps.runner.stop(id)
+        // Made ahead and never started.
+        if (status === 'created') continue
         await this.#follower.catchUp(id, promptId, AbortSignal.timeout(LAST_WORDS_MS))
         if (how === 'stop') this.#exitCode = (await deps.runner.state(id)).exitCode
       }

@@ -36,6 +36,16 @@ export class Place {
     this.home = path.join(this.root, 'home')
   }
 
+  /** The directory alone: a container that is made ahead mounts it. */
+  async make(): Promise<void> {
+    await mkdir(this.root, { recursive: true })
+  }
+
+  /** Where `writePrompt` puts a prompt. */
+  promptFile(promptId: string): string {
+    return path.join(this.root, 'prompts', `${promptId}.txt`)
+  }
+
   /**
    * To be called once `work` is there, before the first container: gives all of it to the container's user.
    *
@@ -53,7 +63,7 @@ export class Place {
    * @returns the file.
    */
   async writePrompt(promptId: string, text: string): Promise<string> {
-    const file = path.join(this.root, 'prompts', `${promptId}.txt`)
+    const file = this.promptFile(promptId)
     const found = await lstat(file).catch(() => undefined)
     // Written by an owner before us.
     if (found?.isFile()) return file
