@@ -6,7 +6,7 @@
 
 import { chown, lstat, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { TaskId } from '@switchyard/contracts'
+import { SwitchyardError, type TaskId } from '@switchyard/contracts'
 import { containerRoot } from '../workspace.ts'
 
 /** The user of the image; whoever runs the worker as root gives the directory to it. */
@@ -58,16 +58,20 @@ export class Place {
   }
 
   /**
-   * Leaves a prompt for the container that is to read it. The directory is an agent's: a link in the file's place is refused.
+   * Leaves a prompt for the container that is to read it. An agent could write here before, and none does now: what has become
+   * a link meanwhile is refused.
    *
-   * @returns the file.
+   * @throws SwitchyardError `directory_unwritable`
    */
-  async writePrompt(promptId: string, text: string): Promise<string> {
+  async writePrompt(promptId: string, text: string): Promise<void> {
     const file = this.promptFile(promptId)
+    for (const directory of [this.root, path.dirname(file)])
+      if (!(await lstat(directory).catch(() => undefined))?.isDirectory())
+        throw new SwitchyardError('directory_unwritable', `${directory} is no directory any more`)
     const found = await lstat(file).catch(() => undefined)
     // Written by an owner before us.
-    if (found?.isFile()) return file
+    if (found?.isFile()) return
+    if (found) throw new SwitchyardError('directory_unwritable', `${file} is no file`)
     await writeFile(file, text, { flag: 'wx', mode: 0o644 })
-    return file
   }
 }
