@@ -1,14 +1,14 @@
 // Containers of tasks: made, found again, followed, frozen, stopped, removed.
 
-import type { Readable } from 'node:stream'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
+import { gone, type LogOptions, readLog } from './container-log.ts'
 import { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
 import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
 import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
 import { makeWay, removeWay } from './network.ts'
-import { lines, type OutputLine } from './output.ts'
+import type { OutputLine } from './output.ts'
 
 /** How long a container may take to end by itself once it is told to, seconds. */
 const STOP_S = 3
@@ -34,13 +34,6 @@ export type ContainerState = {
   /** Once it has ended. */
   readonly exitCode: number
   readonly outOfMemory: boolean
-}
-
-export type OutputOptions = {
-  readonly follow: boolean
-  /** Gets every byte of its standard output; reading waits for it. */
-  readonly keep: (data: Buffer) => Promise<void>
-  readonly signal: AbortSignal
 }
 
 const STATUS: Readonly<Record<string, RunnerContainer['status']>> = {
@@ -187,41 +180,10 @@ export class Runner {
   /**
    * All that a container has printed and, with `follow`, will print until it ends or the signal fires.
    *
-   * @throws SwitchyardError `docker_unavailable` where the engine went away meanwhile; nothing for a container that is gone
+   * @throws SwitchyardError `container_gone`, `docker_unavailable` where the engine went away meanwhile
    */
-  async *output(id: string, options: OutputOptions): AsyncGenerator<OutputLine> {
-    const { follow, keep, signal } = options
-    const source = await call('reading the container', () => this.#openLogs(id, follow)).catch(gone)
-    const end = () => source.destroy()
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-    try {
-      yield* lines(source, keep)
-    } catch (error) {
-      // An engine that ends in the middle of a stream is told as a premature close.
-      if (!signal.aborted && !isSwitchyardError(error)) throw streamFailure(error)
-      if (!signal.aborted) throw error
-    } finally {
-      signal.removeEventListener('abort', end)
-      source.destroy()
-    }
-  }
-
-  /** dockerode's own call reads a log that is not followed into memory, whole. */
-  #openLogs(id: string, follow: boolean): Promise<Readable> {
-    const { modem } = this.#docker
-    const options = {
-      path: `/containers/${encodeURIComponent(id)}/logs?stdout=1&stderr=1&follow=${follow ? 1 : 0}`,
-      method: 'GET',
-      isStream: true,
-      statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
-    }
-    return new Promise((resolve, reject) => {
-      modem.dial(options, (error: unknown, stream: unknown) => {
-        if (error) reject(error)
-        else resolve(stream as Readable)
-      })
-    })
+  output(id: string, options: LogOptions): AsyncGenerator<OutputLine> {
+    return readLog(this.#docker, id, options)
   }
 
   /** Freezes it. One that is frozen or has ended stays so. */
@@ -265,17 +227,6 @@ export class Runner {
     }
   }
 }
-
-const gone = (error: unknown): never => {
-  if (statusOf(error) === 404)
-    throw new SwitchyardError('container_gone', 'the container was removed', { cause: error })
-  throw error
-}
-
-const streamFailure = (error: unknown): unknown =>
-  error instanceof Error && ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'].includes(String(Object(error).code))
-    ? new SwitchyardError('docker_unavailable', 'the container’s output broke off', { cause: error })
-    : error
 
 const imageMissing = (image: string): SwitchyardError =>
   new SwitchyardError('runner_image_missing', `the Docker engine has no image ${image}`)

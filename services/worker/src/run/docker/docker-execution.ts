@@ -84,7 +84,10 @@ export class DockerExecution implements Execution {
 
   async #createAhead(promptId: string): Promise<void> {
     await this.#place.make()
-    await this.#patience.forEngine(() => this.#run.deps.runner.create(this.#turn(promptId)))
+    await this.#run.deps.runner.create(this.#turn(promptId)).catch((error: unknown) => {
+      // It is waited for when the container is to be started.
+      if (!isSwitchyardError(error, 'docker_unavailable')) throw error
+    })
   }
 
   #turn(promptId: string): Turn {
