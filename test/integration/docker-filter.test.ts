@@ -119,7 +119,9 @@ describe('the filter in front of the Docker socket', () => {
     const signal = AbortSignal.timeout(20_000)
     for await (const line of runner.output(id, { follow: true, keep: async () => undefined, signal })) lines.push(line)
     expect(lines.map((line) => line.text).join('\n')).toMatch(/cannot open .*prompts/)
-    expect((await runner.find(made.taskId)).map((container) => container.status)).toEqual(['ended'])
+    // The log ends a moment before the engine says that the container has.
+    const statuses = async () => (await runner.find(made.taskId)).map((container) => container.status)
+    await expect.poll(statuses).toEqual(['ended'])
     expect(await runner.find()).toHaveLength(1)
     expect(await docker(['inspect', id, '-f', '{{.Config.Env}}'])).toContain(KEY)
     expect((await ask('GET', `/containers/${id}/json`)).text).not.toContain(KEY)

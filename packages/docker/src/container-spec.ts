@@ -1,7 +1,7 @@
 // The one kind of container that we make: what OpenCode is run with, and the walls around it.
 
 import type Docker from 'dockerode'
-import { GENERATION, PROMPT, STACK, TASK } from './labels.ts'
+import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
 
 /** What is the same for all containers of an installation. */
 export type RunnerSettings = {
@@ -75,6 +75,7 @@ export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Dock
     [TASK]: turn.taskId,
     [GENERATION]: String(turn.generation),
     [PROMPT]: turn.promptId,
+    ...NOT_OF_COMPOSE,
   },
   OpenStdin: false,
   Tty: false,

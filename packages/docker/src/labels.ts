@@ -8,6 +8,12 @@ export const GENERATION = 'switchyard.generation'
 /** The prompt that it answers: recorded before the container is made, so a later owner knows which has been sent. */
 export const PROMPT = 'switchyard.prompt'
 
+/**
+ * An image that Compose built names its project, and a container inherits that: Compose would take it for one of the project's own
+ * services, and replace it.
+ */
+export const NOT_OF_COMPOSE = { 'com.docker.compose.project': '', 'com.docker.compose.service': '' } as const
+
 /** The engine refuses a name that is taken: however many owners think they are, a prompt is answered once. */
 export const nameOf = (stack: string, taskId: string, promptId: string): string =>
   `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase()

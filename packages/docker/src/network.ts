@@ -6,7 +6,7 @@ import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import type { Way } from './container-spec.ts'
 import { call, createContainer, statusOf } from './engine.ts'
-import { STACK } from './labels.ts'
+import { NOT_OF_COMPOSE, STACK } from './labels.ts'
 
 /** Not `switchyard.task`: it belongs to no task, and is not cleared away with them. */
 const EGRESS = 'switchyard.egress'
@@ -54,7 +54,7 @@ const egressBody = ({ stack, image, allow }: WayOptions): Docker.ContainerCreate
   Image: image,
   User: '1000:1000',
   Entrypoint: ['node', '/egress/main.ts', `--port=${PORT}`, `--allow=${allow.join(',')}`],
-  Labels: { [STACK]: stack, [EGRESS]: allow.join(',') },
+  Labels: { [STACK]: stack, [EGRESS]: allow.join(','), ...NOT_OF_COMPOSE },
   Healthcheck: { Test: ['NONE'] },
   HostConfig: {
     Init: true,

@@ -33,6 +33,8 @@ const bodySchema = z.object({
     'switchyard.task': z.string().regex(TASK),
     'switchyard.generation': z.string().regex(/^\d{1,10}$/),
     'switchyard.prompt': z.string().regex(PROMPT),
+    'com.docker.compose.project': z.literal(''),
+    'com.docker.compose.service': z.literal(''),
   }),
 })
 
