@@ -26,6 +26,17 @@ const environment = z.object({
   SWITCHYARD_HOME: text(),
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
+  OPENCODE_SERVER_ENABLED: flag(true),
+  OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
+  OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
+  OPENCODE_ROLLOUT_MIN_TASKS: integer(10, 1, 100_000),
+  OPENCODE_ROLLOUT_FAILURE_PERCENT: integer(30, 1, 100),
+  OPENCODE_ROLLOUT_COOLDOWN_MS: integer(60_000, 100, DAY_MS),
+  OPENCODE_ROLLOUT_PROBES: integer(3, 1, 1_000),
+  OPENCODE_POOL: z.preprocess(
+    (value) => (value === '' ? undefined : value),
+    z.enum(['blue', 'green'], 'is neither blue nor green').default('blue'),
+  ),
   OPENCODE_SERVER_URL: url('http', 'https'),
   OPENCODE_SERVER_PASSWORD: text(),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
@@ -59,7 +70,12 @@ export type Config = Readonly<{
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
-  worker: Readonly<{ port: number; maxConcurrentTasks: number }>
+  worker: Readonly<{
+    port: number
+    maxConcurrentTasks: number
+    /** The pool that its OpenCode server belongs to. */
+    pool: 'blue' | 'green'
+  }>
   databaseUrl: string | undefined
   redisUrl: string | undefined
   opencode: Readonly<{
@@ -70,6 +86,21 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
+  }>
+  rollout: Readonly<{
+    serverEnabled: boolean
+    /** The first value, in percent; the record has the current one. */
+    percent: number
+    /** What the breaker looks at: tasks that ended within so long, ms. */
+    windowMs: number
+    /** Fewer tasks of a side prove nothing. */
+    minTasks: number
+    /** So many infrastructure failures in a hundred tasks are too many. */
+    failurePercent: number
+    /** How long the breaker stays open before it probes, ms; longer each time that probes fail. */
+    cooldownMs: number
+    /** Probes that must go well. */
+    probes: number
   }>
   tasks: Readonly<{
     defaultModel: string | undefined
@@ -94,7 +125,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
@@ -138,7 +169,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    worker: Object.freeze({ port: vars.WORKER_PORT, maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS }),
+    worker: Object.freeze({
+      port: vars.WORKER_PORT,
+      maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
+      pool: vars.OPENCODE_POOL,
+    }),
     databaseUrl: vars.DATABASE_URL,
     redisUrl: vars.REDIS_URL,
     opencode: Object.freeze({
@@ -148,6 +183,15 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    rollout: Object.freeze({
+      serverEnabled: vars.OPENCODE_SERVER_ENABLED,
+      percent: vars.OPENCODE_ROLLOUT_PERCENT,
+      windowMs: vars.OPENCODE_ROLLOUT_WINDOW_MS,
+      minTasks: vars.OPENCODE_ROLLOUT_MIN_TASKS,
+      failurePercent: vars.OPENCODE_ROLLOUT_FAILURE_PERCENT,
+      cooldownMs: vars.OPENCODE_ROLLOUT_COOLDOWN_MS,
+      probes: vars.OPENCODE_ROLLOUT_PROBES,
     }),
     tasks: Object.freeze({
       defaultModel: vars.DEFAULT_MODEL,

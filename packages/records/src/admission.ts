@@ -1,7 +1,7 @@
 // Which queued task runs next: fair between agents, by priority within one, and never over a limit.
 
-import type { WorkerId } from '@switchyard/contracts'
-import { sql } from 'kysely'
+import type { Lane, WorkerId } from '@switchyard/contracts'
+import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { TaskRow } from './rows.ts'
 import type { Db } from './schema.ts'
@@ -20,14 +20,18 @@ export type Admission =
   | { readonly kind: 'held' }
   | { readonly kind: 'none' }
 
+/** The tasks of a lane: those of docker mode, or those of one pool of OpenCode servers. */
+const inLane = (lane: Lane): RawBuilder<boolean> =>
+  lane === 'docker' ? sql`mode = 'docker'` : sql`(mode = 'opencode' AND pool = ${lane})`
+
 /**
- * Takes the next queued task for a worker: of the agents that are under their limits the one with the fewest running
+ * Takes the next queued task of a lane for a worker: of the agents that are under their limits the one with the fewest running
  * tasks comes first, then the higher priority, then the older task.
  *
  * Admissions happen one at a time, so that a burst cannot overshoot a limit between the look and the take.
  */
 export const admitTask = guarded(
-  async (db: Db, workerId: WorkerId, serverId: string, limits: RunLimits): Promise<Admission> =>
+  async (db: Db, workerId: WorkerId, serverId: string, limits: RunLimits, lane: Lane): Promise<Admission> =>
     db.transaction().execute(async (transaction): Promise<Admission> => {
       await sql`SELECT pg_advisory_xact_lock(hashtextextended('admission', 0))`.execute(transaction)
       const { rows } = await sql<TaskRow>`
@@ -43,7 +47,7 @@ export const admitTask = guarded(
           FROM tasks t
           LEFT JOIN per_agent a ON a.owner_key = t.owner_key AND a.agent_id = t.agent_id
           LEFT JOIN per_project p ON p.project_id = t.project_id
-          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now()
+          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now() AND ${inLane(lane)}
             AND (${limits.perAgent} = 0 OR coalesce(a.running, 0) < ${limits.perAgent})
             AND (${limits.perProject} = 0 OR coalesce(p.running, 0) < ${limits.perProject})
           ORDER BY t.owner_key, t.agent_id, t.priority, t.created_at, t.id
@@ -70,7 +74,8 @@ export const admitTask = guarded(
         RETURNING tasks.*`.execute(transaction)
       const row = rows[0]
       if (row) return { kind: 'taken', row }
-      const waiting = await sql`SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL LIMIT 1`.execute(
+      const waiting = await sql`
+        SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL AND ${inLane(lane)} LIMIT 1`.execute(
         transaction,
       )
       return { kind: waiting.rows.length > 0 ? 'held' : 'none' }

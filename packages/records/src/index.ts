@@ -2,8 +2,10 @@
 
 export { type Admission, admitTask, countQueued, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { type Comparison, compareSides } from './comparison.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { readEvents, readLastEvents } from './events.ts'
+export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
   choosePromptId,
   countDelivered,
@@ -33,9 +35,23 @@ export {
   markWorkspaceRemoved,
   pruneEvents,
 } from './retention.ts'
+export {
+  type BreakerMove,
+  type BreakerRow,
+  changeRollout,
+  claimProbe,
+  evaluateBreaker,
+  initRollout,
+  listRolloutChanges,
+  type RolloutChange,
+  type RolloutNow,
+  type RolloutRow,
+  readRollout,
+} from './rollout.ts'
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
 export type { Db, ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'
+export type { SideOutcome } from './side-outcomes.ts'
 export {
   type Accepted,
   type AcceptInput,

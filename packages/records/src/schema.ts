@@ -3,9 +3,13 @@
 import type {
   EventType,
   FileDiff,
+  Fixed,
+  Lane,
   MessageType,
   Mode,
+  ModeReason,
   Permissions,
+  Pool,
   Reply,
   Status,
   TaskError,
@@ -27,6 +31,10 @@ export type TasksTable = {
   owner_key: string
   status: Status
   mode: Mode
+  mode_reason: ModeReason | null
+  mode_detail: string | null
+  /** The pool of OpenCode servers that runs it; null in docker mode, and only there. */
+  pool: Pool | null
   description: string
   idempotency_key: string | null
   request_hash: string
@@ -136,6 +144,8 @@ type WorkersTable = {
   started_at: Time
   heartbeat_at: Time
   concurrency: number
+  /** What it takes. */
+  lanes: Generated<readonly Lane[]>
 }
 
 export type ServerCatalog = {
@@ -153,6 +163,33 @@ export type ServersTable = {
   reported_at: Time
 }
 
+type Settings = {
+  percent: number
+  /** The share of the pool green, in percent; blue has the rest. */
+  green: number
+  fixed: Fixed | null
+  changed_at: Time
+  /** The name of a key, `breaker` or `environment`. */
+  changed_by: string
+  reason: string
+  breaker_state: 'closed' | 'open' | 'half_open'
+  breaker_side: Mode | null
+}
+
+/** One row: what holds now. */
+type RolloutTable = Settings & {
+  only_row: Generated<boolean>
+  breaker_since: Time
+  breaker_reason: string | null
+  /** How often it has opened again since it was last closed. */
+  breaker_trips: number
+  probes_sent: number
+  probes_allowed: number
+}
+
+/** Every change, with what held after it. */
+type RolloutChangesTable = Settings & { id: Generated<number> }
+
 export type Database = {
   tasks: TasksTable
   task_events: EventsTable
@@ -162,6 +199,8 @@ export type Database = {
   projects: ProjectsTable
   workers: WorkersTable
   opencode_servers: ServersTable
+  rollout: RolloutTable
+  rollout_changes: RolloutChangesTable
 }
 
 export type Db = Kysely<Database>

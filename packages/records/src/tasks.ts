@@ -14,6 +14,9 @@ export type AcceptInput = Pick<
   | 'agent_id'
   | 'owner_key'
   | 'mode'
+  | 'mode_reason'
+  | 'mode_detail'
+  | 'pool'
   | 'description'
   | 'idempotency_key'
   | 'request_hash'
@@ -49,12 +52,12 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
     WITH project AS (${project}),
     accepted AS (
       INSERT INTO tasks (
-        id, agent_id, owner_key, status, mode, description, idempotency_key, request_hash, project_id, base_branch,
-        branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
+        id, agent_id, owner_key, status, mode, mode_reason, mode_detail, pool, description, idempotency_key,
+        request_hash, project_id, base_branch, branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
         deadline, last_seq
       ) VALUES (
-        ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${storable(input.description)},
-        ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
+        ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${input.mode_reason},
+        ${input.mode_detail}, ${input.pool}, ${storable(input.description)}, ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
         ${input.sandbox}, ${input.model}, ${input.variant}, ${input.agent}, ${input.permissions}, ${input.priority},
         ${toJson(input.observers)}::jsonb, ${input.callback_url}, ${toJson(input.metadata)}::jsonb, ${input.timeout_ms},
         ${input.deadline}, 1
@@ -64,7 +67,8 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
     ),
     told AS (
       INSERT INTO task_events (task_id, seq, type, message, data)
-      SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object('mode', mode, 'priority', priority)
+      SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object(
+        'mode', mode, 'pool', pool, 'mode_reason', mode_reason, 'mode_detail', mode_detail, 'priority', priority)
       FROM accepted
     )
     SELECT * FROM accepted`.execute(db)
@@ -189,7 +193,8 @@ export const WORKER_SILENCE_MS = 5_000
 
 const silence = sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)
 
-const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
+/** No worker that is alive has the task. */
+export const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM workers WHERE workers.id = tasks.worker_id AND workers.heartbeat_at > now() - ${silence}))`
 
 /**
@@ -244,10 +249,10 @@ export const findUnowned = guarded(
     statuses: readonly Status[],
     olderThanMs: number,
     limit: number,
-  ): Promise<readonly { id: TaskId; priority: number; generation: number }[]> =>
+  ): Promise<readonly Pick<TaskRow, 'id' | 'priority' | 'generation' | 'mode' | 'pool'>[]> =>
     db
       .selectFrom('tasks')
-      .select(['id', 'priority', 'generation'])
+      .select(['id', 'priority', 'generation', 'mode', 'pool'])
       .where('status', 'in', statuses)
       .where('completed_at', 'is', null)
       .where(ownerIsGone)

@@ -185,7 +185,7 @@ describe('health', () => {
     expect(before.body.parts).toContainEqual(expect.objectContaining({ name: 'database', status: 'up' }))
     const catalog = { providers: [{ id: 'acme', models: ['m'] }], agents: ['build'], default_model: null }
     await reportServer(open.records.db, { id: 'shared', state: 'up', version: '1.18.33', detail: null, catalog })
-    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4 })
+    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue'] })
     await expect.poll(async () => (await open.call('GET', '/ready')).status).toBe(200)
     const health = await open.call('GET', '/health')
     expect(health.body).toMatchObject({ status: 'ok', providers: ['acme'] })
@@ -229,6 +229,7 @@ describe('the description of the api', () => {
       '/health',
       '/metrics',
       '/ready',
+      '/rollout',
       '/tasks',
       '/tasks/{id}',
       '/tasks/{id}/control',

@@ -18,10 +18,13 @@ import { requestLog } from './request-log.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { taskRoutes } from './rest/tasks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
+import { addRolloutMetrics } from './rollout/metrics.ts'
+import { Rollout } from './rollout/rollout.ts'
 import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
 import { TaskService } from './tasks/service.ts'
@@ -29,7 +32,7 @@ import { TaskService } from './tasks/service.ts'
 export type ApiDeps = {
   readonly config: Config
   readonly records: Records
-  readonly queue: Pick<TaskQueue, 'add' | 'depth' | 'ping'>
+  readonly queue: Pick<TaskQueue, 'add' | 'addAll' | 'depth' | 'ping'>
   readonly bus: Bus
   readonly logger: Logger
   /** A registry that others fill too; without one the api has its own, with the process's figures. */
@@ -62,7 +65,9 @@ export const createApi = (deps: ApiDeps): Api => {
   const feeds = new TaskFeeds(records, bus, logger)
   const catalog = new Catalog(records)
   const backlog = new Backlog(records, config.tasks.maxQueued)
-  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog })
+  const rollout = new Rollout({ settings: config.rollout, records, queue, bus, logger })
+  addRolloutMetrics(metrics.registry, () => rollout.report())
+  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
   const mcp = createMcpEndpoint({ service, health, metrics, logger, version })
 
@@ -74,6 +79,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', rolloutRoutes(rollout))
   app.route('/', operationRoutes(health, metrics))
   app.on(['GET', 'POST', 'DELETE'], '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
   describeRoutes(app, version)
@@ -86,6 +92,7 @@ export const createApi = (deps: ApiDeps): Api => {
     async close() {
       feeds.close()
       await mcp.close()
+      await rollout.close()
     },
   }
 }

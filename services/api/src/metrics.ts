@@ -12,6 +12,7 @@ export class Metrics {
   readonly registry: Registry
   readonly requests: Histogram<'method' | 'route' | 'status'>
   readonly accepted: Counter
+  readonly decisions: Counter<'mode' | 'pool' | 'reason'>
   readonly sseReaders: Gauge
   readonly eventsSent: Counter
   readonly toolCalls: Counter<'tool' | 'outcome'>
@@ -32,6 +33,12 @@ export class Metrics {
     this.accepted = new Counter({
       name: 'switchyard_tasks_accepted_total',
       help: 'Tasks accepted by this process; repeated calls with one idempotency key count once',
+      registers,
+    })
+    this.decisions = new Counter({
+      name: 'switchyard_rollout_decisions_total',
+      help: 'Tasks accepted by this process, by the mode and the pool that they got and what decided it',
+      labelNames: ['mode', 'pool', 'reason'],
       registers,
     })
     this.sseReaders = new Gauge({ name: 'switchyard_sse_readers', help: 'Event streams that are open', registers })

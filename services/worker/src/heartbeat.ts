@@ -1,6 +1,6 @@
 // Tells the record, every second, that this worker is alive. A worker that is silent loses its tasks.
 
-import type { WorkerId } from '@switchyard/contracts'
+import type { Lane, WorkerId } from '@switchyard/contracts'
 import { forgetSilentWorkers, type Records, removeWorker, reportWorker } from '@switchyard/records'
 import type { Logger } from 'pino'
 
@@ -11,7 +11,12 @@ export type Heartbeat = { readonly lastReport: () => number; readonly stop: () =
 /** Resolves after the first report: a task that is taken now has a living owner. */
 export const startHeartbeat = async (
   records: Records,
-  worker: { readonly id: WorkerId; readonly hostname: string; readonly concurrency: number },
+  worker: {
+    readonly id: WorkerId
+    readonly hostname: string
+    readonly concurrency: number
+    readonly lanes: readonly Lane[]
+  },
   logger: Logger,
 ): Promise<Heartbeat> => {
   let last = 0

@@ -1,6 +1,6 @@
 // The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
 
-import { isSwitchyardError, type TaskId, type WorkerId } from '@switchyard/contracts'
+import { isSwitchyardError, type Lane, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
 import { admitTask, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
 import { TaskRun, type TaskRunDeps } from './run/task-run.ts'
@@ -35,16 +35,16 @@ export class Runs {
   }
 
   /**
-   * A job says that a task can be run, not which: that of a task whose owner is gone runs just this one, any other runs
-   * the task whose turn it is. A job for which nothing is left to run is over.
+   * A job says that a task of its lane can be run, not which: that of a task whose owner is gone runs just this one, any other
+   * runs the task whose turn it is. A job for which nothing is left to run is over.
    */
-  async process(offer: Offer): Promise<Processed> {
+  async process(offer: Offer, lane: Lane): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
     try {
       const { records, server } = this.#deps
       const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, server.id)
       if (left) return await this.#run(left)
-      const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits)
+      const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits, lane)
       if (admission.kind === 'taken') return await this.#run(admission.row)
       return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
     } catch (error) {

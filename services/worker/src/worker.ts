@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
-import { newWorkerId, type WorkerId } from '@switchyard/contracts'
+import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
 import { Repositories } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
@@ -40,6 +40,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const { config, records, bus, queue, server, logger } = deps
   const id = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
+  const lanes: readonly Lane[] = [config.worker.pool]
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
@@ -62,7 +63,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     id,
     config.limits,
   )
-  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency }, logger)
+  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes }, logger)
   const report = startServerReport(records, server, config.workspacesDir, logger)
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
@@ -75,14 +76,18 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     retention: config.retention,
     logger,
   })
-  const worker = new TaskWorker({
-    connection: deps.connection,
-    concurrency,
-    process: (offer) => runs.process(offer),
-    logger,
-  })
-  await worker.start()
-  logger.info({ worker_id: id, concurrency, server: server.id }, 'worker ready')
+  const workers = lanes.map(
+    (lane) =>
+      new TaskWorker({
+        connection: deps.connection,
+        lane,
+        concurrency,
+        process: (offer) => runs.process(offer, lane),
+        logger,
+      }),
+  )
+  await Promise.all(workers.map((worker) => worker.start()))
+  logger.info({ worker_id: id, concurrency, lanes, server: server.id }, 'worker ready')
   return {
     id,
     running: () => runs.count,
@@ -90,7 +95,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     wasReady: report.wasUp,
     close: async () => {
       runs.handOver()
-      await worker.close()
+      await Promise.all(workers.map((worker) => worker.close()))
       await sweeper.stop()
       await clearing.stop()
       await report.stop()

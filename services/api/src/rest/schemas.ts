@@ -1,6 +1,7 @@
 // The wire's objects as named schemas of the OpenAPI document, and the parts that several routes share.
 
 import {
+  changeRolloutSchema,
   executeTaskSchema,
   fileContentSchema,
   fileListSchema,
@@ -10,6 +11,7 @@ import {
   readySchema,
   repliedSchema,
   replySchema,
+  rolloutSchema,
   sendControlSchema,
   sendMessageSchema,
   sentControlSchema,
@@ -50,6 +52,12 @@ export const SendControl = sendControlSchema
   .strict()
   .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
 export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
+
+export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
+export const ChangeRollout = changeRolloutSchema.meta({
+  id: 'ChangeRollout',
+  examples: [{ percent: 10, reason: 'first tenth' }],
+})
 
 export const TaskList = z
   .object({
