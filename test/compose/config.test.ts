@@ -195,6 +195,35 @@ describe('the compose file', () => {
   })
 })
 
+describe('the second pool of OpenCode servers', () => {
+  let file: ComposeFile
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (!missing) file = await readComposeFile({ COMPOSE_PROFILES: 'green', OPENCODE_GREEN_VERSION: '9.8.7' })
+  })
+
+  it('keeps every rule that the first one keeps', () => {
+    for (const name of ['opencode-green', 'worker-green'])
+      expect([name, brokenRules(file.services[name] ?? {})]).toEqual([name, []])
+    expect(networksOf(file.services['opencode-green'] ?? {})).toEqual(['agent'])
+  })
+
+  it('has a version, sessions and workers of its own', () => {
+    const { 'opencode-green': server, 'worker-green': worker } = file.services
+    expect(server?.image).toBe('switchyard/opencode:9.8.7')
+    expect(server?.volumes?.find(({ target }) => target === '/home/node')?.source).toBe('opencode-green-home')
+    expect(worker?.environment).toMatchObject({
+      OPENCODE_POOL: 'green',
+      OPENCODE_SERVER_URL: 'http://opencode-green:4096',
+    })
+    expect(file.services.opencode?.image).not.toBe(server?.image)
+  })
+})
+
 describe.each(['Dockerfile', 'Dockerfile.opencode'])('%s', (name) => {
   const lines = async (): Promise<readonly string[]> =>
     (await readFile(path.join(REPOSITORY, name), 'utf8')).replaceAll(/\\\n/g, ' ').split('\n')

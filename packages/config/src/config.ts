@@ -79,6 +79,8 @@ export type Config = Readonly<{
   databaseUrl: string | undefined
   redisUrl: string | undefined
   opencode: Readonly<{
+    /** False: there is no OpenCode server, every task runs in docker mode. */
+    serverEnabled: boolean
     url: string | undefined
     password: string | undefined
     healthCheckIntervalMs: number
@@ -88,7 +90,6 @@ export type Config = Readonly<{
     inherited: Readonly<Record<string, string>>
   }>
   rollout: Readonly<{
-    serverEnabled: boolean
     /** The first value, in percent; the record has the current one. */
     percent: number
     /** What the breaker looks at: tasks that ended within so long, ms. */
@@ -177,6 +178,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     databaseUrl: vars.DATABASE_URL,
     redisUrl: vars.REDIS_URL,
     opencode: Object.freeze({
+      serverEnabled: vars.OPENCODE_SERVER_ENABLED,
       url: vars.OPENCODE_SERVER_URL,
       password: vars.OPENCODE_SERVER_PASSWORD,
       healthCheckIntervalMs: vars.OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS,
@@ -185,7 +187,6 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       inherited: Object.freeze(inheritedBy(env)),
     }),
     rollout: Object.freeze({
-      serverEnabled: vars.OPENCODE_SERVER_ENABLED,
       percent: vars.OPENCODE_ROLLOUT_PERCENT,
       windowMs: vars.OPENCODE_ROLLOUT_WINDOW_MS,
       minTasks: vars.OPENCODE_ROLLOUT_MIN_TASKS,

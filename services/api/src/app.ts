@@ -65,7 +65,8 @@ export const createApi = (deps: ApiDeps): Api => {
   const feeds = new TaskFeeds(records, bus, logger)
   const catalog = new Catalog(records)
   const backlog = new Backlog(records, config.tasks.maxQueued)
-  const rollout = new Rollout({ settings: config.rollout, records, queue, bus, logger })
+  const settings = { ...config.rollout, serverEnabled: config.opencode.serverEnabled }
+  const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })

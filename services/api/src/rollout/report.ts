@@ -20,11 +20,13 @@ import { warningsOf } from './warnings.ts'
 const MOST_TASKS = 20_000
 const CHANGES = 20
 
+export type RolloutSettings = Config['rollout'] & Pick<Config['opencode'], 'serverEnabled'>
+
 const iso = (time: Date): string => time.toISOString()
 
 const poolsOf = (green: number): Shares => ({ blue: 100 - green, green })
 
-const breakerOf = (row: RolloutRow, settings: Config['rollout']): RolloutReport['breaker'] => ({
+const breakerOf = (row: RolloutRow, settings: RolloutSettings): RolloutReport['breaker'] => ({
   state: row.breaker_state,
   side: row.breaker_side,
   since: iso(row.breaker_since),
@@ -61,7 +63,7 @@ const sideOf = (lane: Lane, rules: Rules, live: RolloutNow['live'], loads: Reado
 /** @throws SwitchyardError `database_unavailable` */
 export const reportRollout = async (
   db: Db,
-  settings: Config['rollout'],
+  settings: RolloutSettings,
   { row, live, now }: RolloutNow,
   rules: Rules,
 ): Promise<RolloutReport> => {

@@ -136,6 +136,8 @@ describe('the settings', () => {
       body: { code: 'not_supported' },
     })
     expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'server_disabled', pool: null })
+    // Switched on later, they get nothing until somebody says so.
+    expect(await report(await start())).toMatchObject({ percent: 0, server_enabled: true })
   })
 
   it('reach every api within a second or two', async () => {

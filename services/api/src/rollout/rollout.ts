@@ -1,7 +1,7 @@
 // The rollout as this api knows it: the settings, kept fresh; the decision for each new task; and what has to be done about it from
 // time to time: the breaker, and tasks that wait in a pool that takes none.
 
-import type { Config, Logger } from '@switchyard/config'
+import type { Logger } from '@switchyard/config'
 import { type ChangeRollout, type Lane, POOLS, type RolloutReport, SwitchyardError } from '@switchyard/contracts'
 import type { Bus, TaskQueue, Unsubscribe } from '@switchyard/queue'
 import {
@@ -17,7 +17,7 @@ import {
 import { judge } from './breaker.ts'
 import { type Choice, type Decision, decide, mayBeProbe, otherPool, type Rules } from './decide.ts'
 import { GoneLanes } from './gone-lanes.ts'
-import { reportRollout } from './report.ts'
+import { type RolloutSettings, reportRollout } from './report.ts'
 
 /** Settings older than this are read again before anything is decided, ms. */
 const FRESH_MS = 1_000
@@ -26,7 +26,7 @@ const EVERY_MS = 750
 const BATCH = 500
 
 export type RolloutDeps = {
-  readonly settings: Config['rollout']
+  readonly settings: RolloutSettings
   readonly records: Records
   readonly queue: Pick<TaskQueue, 'addAll'>
   readonly bus: Bus
@@ -40,6 +40,7 @@ export class Rollout {
   readonly #gone = new GoneLanes()
   readonly #timer: NodeJS.Timeout
   readonly #listening: Promise<Unsubscribe>
+  #isTold = false
   #known: Known | undefined
   #reading: Promise<Known> | undefined
   #tending: Promise<void> | undefined
@@ -122,11 +123,14 @@ export class Rollout {
     const at = performance.now()
     let now = await readRollout(records.db)
     if (!now) {
-      await initRollout(records.db, settings.percent, 'the first start, with OPENCODE_ROLLOUT_PERCENT')
+      // Where there were no servers yet, they get no traffic by being switched on.
+      const percent = settings.serverEnabled ? settings.percent : 0
+      await initRollout(records.db, percent, 'the first start')
       now = await readRollout(records.db)
     }
     if (!now) throw new Error('the settings of the rollout are not there')
     const { row, live } = now
+    this.#tellOnce(row.percent)
     const rules: Rules = {
       serverEnabled: settings.serverEnabled,
       percent: row.percent,
@@ -137,6 +141,18 @@ export class Rollout {
     }
     this.#known = { at, now, rules }
     return this.#known
+  }
+
+  /** An operator who changed the variable and started anew would wait in vain. */
+  #tellOnce(percent: number): void {
+    const { settings, logger } = this.#deps
+    if (this.#isTold) return
+    this.#isTold = true
+    if (percent !== settings.percent)
+      logger.info(
+        { percent, first: settings.percent },
+        `the rollout is at ${percent} % by the record; OPENCODE_ROLLOUT_PERCENT is only its first value`,
+      )
   }
 
   #tendNow(): void {
