@@ -40,6 +40,7 @@ export {
   type BreakerRow,
   changeRollout,
   claimProbe,
+  type Evidence,
   evaluateBreaker,
   initRollout,
   listRolloutChanges,
@@ -51,7 +52,7 @@ export {
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
 export type { Db, ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'
-export type { SideOutcome } from './side-outcomes.ts'
+export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {
   type Accepted,
   type AcceptInput,

@@ -4,7 +4,7 @@ import type { Fixed, Lane, Mode } from '@switchyard/contracts'
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Database, Db } from './schema.ts'
-import { readSides, type SideOutcome } from './side-outcomes.ts'
+import { type ProbeOutcome, readProbes, readSides, type SideOutcome } from './side-outcomes.ts'
 import { WORKER_SILENCE_MS } from './tasks.ts'
 
 export type RolloutRow = Omit<Selectable<Database['rollout']>, 'only_row'>
@@ -100,7 +100,25 @@ export type BreakerMove =
     }
   | { readonly kind: 'allow'; readonly allowed: number }
 
-type Judge = (row: BreakerRow, outcomes: ReadonlyMap<Mode, SideOutcome>, now: Date) => BreakerMove | null
+/** What the breaker looks at: the sides while it is closed, the probes while it probes. */
+export type Evidence = {
+  readonly sides: ReadonlyMap<Mode, SideOutcome>
+  readonly probes: ProbeOutcome
+  readonly now: Date
+}
+
+type Judge = (row: BreakerRow, evidence: Evidence) => BreakerMove | null
+
+const gather = async (db: Db, { breaker_state, breaker_since }: BreakerRow, windowMs: number): Promise<Evidence> => {
+  const { rows } = await sql<{ now: Date }>`SELECT now() AS now`.execute(db)
+  return {
+    sides: breaker_state === 'closed' ? await readSides(db, windowMs, breaker_since) : new Map(),
+    probes: breaker_state === 'half_open' ? await readProbes(db, breaker_since) : NO_PROBES,
+    now: rows[0]?.now ?? new Date(),
+  }
+}
+
+const NO_PROBES: ProbeOutcome = { sent: 0, passed: 0, failed: 0, cancelled: 0 }
 
 /**
  * Lets `judge` look at what became of the tasks of each side, and writes what it decides. One evaluator at a time: where another
@@ -117,9 +135,7 @@ export const evaluateBreaker = guarded(
       if (!lock.rows[0]?.held) return null
       const row = await transaction.selectFrom('rollout').selectAll().forUpdate().executeTakeFirst()
       if (!row || row.fixed !== null) return null
-      const { rows } = await sql<{ now: Date }>`SELECT now() AS now`.execute(transaction)
-      const now = rows[0]?.now ?? new Date()
-      const move = judge(row, await readSides(transaction, windowMs, row.breaker_since), now)
+      const move = judge(row, await gather(transaction, row, windowMs))
       if (move === null) return null
       if (move.kind === 'allow') {
         await transaction.updateTable('rollout').set({ probes_allowed: move.allowed }).execute()

@@ -9,11 +9,14 @@ export type SideOutcome = {
   readonly ended: number
   /** Of those, how many its infrastructure ended. */
   readonly failures: number
-  /** The same of the probes that were accepted since the breaker moved; `probes` counts all, also those that still run. */
-  readonly probes: number
-  readonly probesPassed: number
-  readonly probesFailed: number
-  readonly probesCancelled: number
+}
+
+/** Tasks that tried a side again; `sent` counts also those that still run. */
+export type ProbeOutcome = {
+  readonly sent: number
+  readonly passed: number
+  readonly failed: number
+  readonly cancelled: number
 }
 
 /** Ended by an infrastructure failure, or never taken by any worker. */
@@ -23,18 +26,23 @@ export const isInfrastructureFailure: RawBuilder<boolean> = sql`(
 
 /** @param since - when the breaker moved: what ended before tells nothing of what holds now. */
 export const readSides = async (db: Db, windowMs: number, since: Date): Promise<ReadonlyMap<Mode, SideOutcome>> => {
-  const isProbe = sql<boolean>`(mode_reason = 'probe' AND created_at >= ${since})`
-  const isIn = sql<boolean>`completed_at >= now() - ${windowMs} * interval '1 millisecond'`
   const { rows } = await sql<{ mode: Mode } & SideOutcome>`
     SELECT mode,
-      count(*) FILTER (WHERE ${isIn} AND status <> 'cancelled') AS ended,
-      count(*) FILTER (WHERE ${isIn} AND ${isInfrastructureFailure}) AS failures,
-      count(*) FILTER (WHERE ${isProbe}) AS probes,
-      count(*) FILTER (WHERE ${isProbe} AND status <> 'cancelled' AND completed_at IS NOT NULL
-        AND NOT ${isInfrastructureFailure}) AS "probesPassed",
-      count(*) FILTER (WHERE ${isProbe} AND ${isInfrastructureFailure}) AS "probesFailed",
-      count(*) FILTER (WHERE ${isProbe} AND status = 'cancelled') AS "probesCancelled"
-    FROM tasks WHERE completed_at >= ${since} OR (completed_at IS NULL AND ${isProbe})
+      count(*) FILTER (WHERE status <> 'cancelled') AS ended,
+      count(*) FILTER (WHERE ${isInfrastructureFailure}) AS failures
+    FROM tasks WHERE completed_at >= greatest(${since}, now() - ${windowMs} * interval '1 millisecond')
     GROUP BY mode`.execute(db)
   return new Map(rows.map(({ mode, ...outcome }) => [mode, outcome]))
+}
+
+/** @param since - when the breaker began to probe. */
+export const readProbes = async (db: Db, since: Date): Promise<ProbeOutcome> => {
+  const { rows } = await sql<ProbeOutcome>`
+    SELECT count(*) AS sent,
+      count(*) FILTER (WHERE completed_at IS NOT NULL AND status <> 'cancelled' AND NOT ${isInfrastructureFailure})
+        AS passed,
+      count(*) FILTER (WHERE ${isInfrastructureFailure}) AS failed,
+      count(*) FILTER (WHERE status = 'cancelled') AS cancelled
+    FROM tasks WHERE mode_reason = 'probe' AND created_at >= ${since}`.execute(db)
+  return rows[0] ?? { sent: 0, passed: 0, failed: 0, cancelled: 0 }
 }

@@ -10,6 +10,7 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       ADD COLUMN mode_reason text,
       ADD COLUMN mode_detail text`.execute(db)
   await sql`CREATE INDEX tasks_open_by_pool ON tasks (pool, created_at) WHERE completed_at IS NULL`.execute(db)
+  await sql`CREATE INDEX tasks_probes ON tasks (created_at) WHERE mode_reason = 'probe'`.execute(db)
   await sql`ALTER TABLE workers ADD COLUMN lanes text[] NOT NULL DEFAULT '{blue}'`.execute(db)
   await sql`
     CREATE TABLE rollout (

@@ -1,5 +1,5 @@
 import type { Mode } from '@switchyard/contracts'
-import type { BreakerMove, BreakerRow, SideOutcome } from '@switchyard/records'
+import type { BreakerMove, BreakerRow, ProbeOutcome, SideOutcome } from '@switchyard/records'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type BreakerSettings, cooldownOf, judge } from './breaker.ts'
@@ -26,26 +26,29 @@ const row = (over: Partial<BreakerRow> = {}): BreakerRow => ({
 const OPEN = { breaker_state: 'open', breaker_side: 'opencode', breaker_trips: 1 } as const
 const HALF_OPEN = { ...OPEN, breaker_state: 'half_open', probes_allowed: 3 } as const
 
-const outcome = (over: Partial<SideOutcome>): SideOutcome => ({
-  ended: 0,
-  failures: 0,
-  probes: 0,
-  probesPassed: 0,
-  probesFailed: 0,
-  probesCancelled: 0,
-  ...over,
-})
+type Sides = Partial<Record<Mode, SideOutcome>>
 
 const see = (
   before: BreakerRow,
-  outcomes: Partial<Record<Mode, Partial<SideOutcome>>> = {},
+  sides: Sides = {},
   at: Date = T0,
   isServed: (mode: Mode) => boolean = () => true,
 ): BreakerMove | null =>
   judge(before, SETTINGS, {
-    outcomes: new Map(Object.entries(outcomes).map(([mode, counts]) => [mode as Mode, outcome(counts)])),
+    sides: new Map(Object.entries(sides) as [Mode, SideOutcome][]),
+    probes: NONE,
     now: at,
     isServed,
+  })
+
+const NONE: ProbeOutcome = { sent: 0, passed: 0, failed: 0, cancelled: 0 }
+
+const probe = (before: Partial<BreakerRow>, probes: Partial<ProbeOutcome>): BreakerMove | null =>
+  judge(row({ ...HALF_OPEN, ...before }), SETTINGS, {
+    sides: new Map(),
+    probes: { ...NONE, ...probes },
+    now: T0,
+    isServed: () => true,
   })
 
 describe('closed', () => {
@@ -86,26 +89,16 @@ describe('open', () => {
 
 describe('half open', () => {
   it('opens again at the first probe that fails', () => {
-    expect(see(row(HALF_OPEN), { opencode: { probes: 3, probesPassed: 2, probesFailed: 1 } })).toMatchObject({
-      state: 'open',
-      side: 'opencode',
-      trips: 2,
-    })
+    expect(probe({}, { sent: 3, passed: 2, failed: 1 })).toMatchObject({ state: 'open', side: 'opencode', trips: 2 })
   })
 
   it('closes once enough have passed, and forgets the attempts', () => {
-    expect(see(row(HALF_OPEN), { opencode: { probes: 3, probesPassed: 3 } })).toMatchObject({
-      state: 'closed',
-      side: null,
-      trips: 0,
-    })
+    expect(probe({}, { sent: 3, passed: 3 })).toMatchObject({ state: 'closed', side: null, trips: 0 })
   })
 
   it('waits for those that run, and allows others for those that were cancelled or never came to be', () => {
-    expect(see(row({ ...HALF_OPEN, probes_sent: 3 }), { opencode: { probes: 3, probesPassed: 2 } })).toBeNull()
-    expect(
-      see(row({ ...HALF_OPEN, probes_sent: 3 }), { opencode: { probes: 2, probesPassed: 1, probesCancelled: 1 } }),
-    ).toEqual({ kind: 'allow', allowed: 5 })
+    expect(probe({ probes_sent: 3 }, { sent: 3, passed: 2 })).toBeNull()
+    expect(probe({ probes_sent: 3 }, { sent: 2, passed: 1, cancelled: 1 })).toEqual({ kind: 'allow', allowed: 5 })
   })
 })
 
@@ -128,25 +121,14 @@ describe('whatever happens', () => {
           let state = row()
           for (const [one, two, ms] of steps) {
             now += ms
-            const outcomes = new Map<Mode, SideOutcome>(
-              (
-                [
-                  ['opencode', one],
-                  ['docker', two],
-                ] as const
-              ).map(([mode, { ended, bad, passed, failed }]) => [
-                mode,
-                outcome({
-                  ended,
-                  failures: Math.min(ended, bad),
-                  probes: passed + failed,
-                  probesPassed: passed,
-                  probesFailed: failed,
-                }),
-              ]),
-            )
+            const sides = new Map<Mode, SideOutcome>([
+              ['opencode', { ended: one.ended, failures: Math.min(one.ended, one.bad) }],
+              ['docker', { ended: two.ended, failures: Math.min(two.ended, two.bad) }],
+            ])
+            const { passed, failed } = one
+            const probes = { sent: passed + failed, passed, failed, cancelled: 0 }
             const isServed = (mode: Mode) => !(mode === 'opencode' ? one : two).gone
-            const move = judge(state, SETTINGS, { outcomes, now: new Date(now), isServed })
+            const move = judge(state, SETTINGS, { sides, probes, now: new Date(now), isServed })
             const waited = now - state.breaker_since.getTime()
             if (state.breaker_state === 'open' && waited >= cooldownOf(SETTINGS, 60)) expect(move).not.toBeNull()
             if (move?.kind !== 'turn') continue
@@ -157,7 +139,7 @@ describe('whatever happens', () => {
             if (state.breaker_state === 'closed' && move.side !== null) {
               const other: Mode = move.side === 'opencode' ? 'docker' : 'opencode'
               const share = (mode: Mode) => {
-                const { ended, failures } = outcomes.get(mode) ?? outcome({})
+                const { ended, failures } = sides.get(mode) ?? { ended: 0, failures: 0 }
                 return ended === 0 ? 0 : failures / ended
               }
               expect(isServed(other)).toBe(true)

@@ -4,7 +4,7 @@
 // tasks would help nobody.
 
 import type { Mode } from '@switchyard/contracts'
-import type { BreakerMove, BreakerRow, SideOutcome } from '@switchyard/records'
+import type { BreakerMove, BreakerRow, Evidence, SideOutcome } from '@switchyard/records'
 
 export type BreakerSettings = {
   readonly windowMs: number
@@ -18,14 +18,7 @@ const MODES: readonly Mode[] = ['opencode', 'docker']
 /** After this many failed attempts in a row the time between them grows no further. */
 const MAX_DOUBLINGS = 4
 
-const NOTHING: SideOutcome = {
-  ended: 0,
-  failures: 0,
-  probes: 0,
-  probesPassed: 0,
-  probesFailed: 0,
-  probesCancelled: 0,
-}
+const NOTHING: SideOutcome = { ended: 0, failures: 0 }
 
 const otherOf = (mode: Mode): Mode => (mode === 'opencode' ? 'docker' : 'opencode')
 
@@ -38,18 +31,16 @@ const isBad = ({ ended, failures }: SideOutcome, { minTasks, failurePercent }: B
 
 const shareOf = ({ ended, failures }: SideOutcome): number => (ended === 0 ? 0 : failures / ended)
 
-type Seen = {
-  readonly outcomes: ReadonlyMap<Mode, SideOutcome>
-  readonly now: Date
+type Seen = Evidence & {
   /** Whether a worker that is alive takes tasks of that side: nothing is sent where nobody is. */
   readonly isServed: (mode: Mode) => boolean
 }
 
-const whileClosed = (settings: BreakerSettings, { outcomes, isServed }: Seen): BreakerMove | null => {
+const whileClosed = (settings: BreakerSettings, { sides, isServed }: Seen): BreakerMove | null => {
   for (const side of MODES) {
     const other = otherOf(side)
-    const own = outcomes.get(side) ?? NOTHING
-    const others = outcomes.get(other) ?? NOTHING
+    const own = sides.get(side) ?? NOTHING
+    const others = sides.get(other) ?? NOTHING
     if (!isBad(own, settings) || isBad(others, settings) || shareOf(others) >= shareOf(own) || !isServed(other))
       continue
     const reason = `${own.failures} of ${own.ended} tasks of ${side} ended by its infrastructure: new tasks go to ${other}`
@@ -64,24 +55,18 @@ const whileOpen = (row: BreakerRow, side: Mode, settings: BreakerSettings, { now
   return { kind: 'turn', state: 'half_open', side, trips: row.breaker_trips, allowed: settings.probes, reason }
 }
 
-const whileProbing = (
-  row: BreakerRow,
-  side: Mode,
-  settings: BreakerSettings,
-  { outcomes }: Seen,
-): BreakerMove | null => {
-  const { probes, probesPassed, probesFailed, probesCancelled } = outcomes.get(side) ?? NOTHING
-  if (probesFailed > 0) {
+const whileProbing = (row: BreakerRow, side: Mode, settings: BreakerSettings, { probes }: Seen): BreakerMove | null => {
+  if (probes.failed > 0) {
     const reason = `a task that tried ${side} again ended by its infrastructure: new tasks stay away from it`
     return { kind: 'turn', state: 'open', side, trips: row.breaker_trips + 1, allowed: 0, reason }
   }
-  if (probesPassed >= settings.probes) {
-    const reason = `${probesPassed} tasks that tried ${side} again went well: the percentage holds again`
+  if (probes.passed >= settings.probes) {
+    const reason = `${probes.passed} tasks that tried ${side} again went well: the percentage holds again`
     return { kind: 'turn', state: 'closed', side: null, trips: 0, allowed: 0, reason }
   }
   // A probe that was cancelled proved nothing, and one that was claimed and refused by something else never came to be.
-  const lost = Math.max(0, row.probes_sent - probes)
-  const allowed = settings.probes + probesCancelled + lost
+  const lost = Math.max(0, row.probes_sent - probes.sent)
+  const allowed = settings.probes + probes.cancelled + lost
   return allowed > row.probes_allowed ? { kind: 'allow', allowed } : null
 }
 

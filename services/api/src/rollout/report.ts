@@ -17,7 +17,7 @@ import { shareOf } from './shares.ts'
 import { warningsOf } from './warnings.ts'
 
 /** Tasks that a comparison looks at, the latest. */
-const MOST_TASKS = 20_000
+const MOST_TASKS = 10_000
 const CHANGES = 20
 
 export type RolloutSettings = Config['rollout'] & Pick<Config['opencode'], 'serverEnabled'>

@@ -175,10 +175,9 @@ export class Rollout {
     const serverIsServed = settings.serverEnabled && POOLS.some(isServed)
     // With one side alone there is nothing to send tasks to.
     if (rules.fixed !== null || (rules.breaker.state === 'closed' && !(isServed('docker') && serverIsServed))) return
-    const move = await evaluateBreaker(records.db, settings.windowMs, (row, outcomes, at) =>
+    const move = await evaluateBreaker(records.db, settings.windowMs, (row, evidence) =>
       judge(row, settings, {
-        outcomes,
-        now: at,
+        ...evidence,
         isServed: (mode) => (mode === 'docker' ? isServed('docker') : serverIsServed),
       }),
     )
