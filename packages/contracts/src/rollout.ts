@@ -119,7 +119,7 @@ export const rolloutSchema = z.object({
         pool: poolSchema.nullable(),
         share: z.number().describe('percent of new tasks, by the settings above and the breaker'),
         state: z.enum(['active', 'draining', 'drained', 'no_worker']),
-        live_workers: z.number().int(),
+        live_workers: z.number().int().describe('that report in and can run its tasks now'),
         queued: z.number().int(),
         running: z.number().int(),
       }),

@@ -46,6 +46,8 @@ export const modeReasonSchema = z.enum([
   'probe',
   /** No worker that is alive runs tasks of that side. */
   'no_worker',
+  /** The task asks for something that docker mode cannot do. */
+  'docker_cannot',
 ])
 export type ModeReason = z.infer<typeof modeReasonSchema>
 

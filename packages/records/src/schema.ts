@@ -144,7 +144,7 @@ type WorkersTable = {
   started_at: Time
   heartbeat_at: Time
   concurrency: number
-  /** What it takes. */
+  /** What it can run now: none where its server is down. */
   lanes: Generated<readonly Lane[]>
 }
 

@@ -15,7 +15,9 @@ export const reportWorker = guarded(
     await db
       .insertInto('workers')
       .values({ ...worker, heartbeat_at: sql`now()` })
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()` }))
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()`, lanes: sql`excluded.lanes` }),
+      )
       .execute()
   },
 )

@@ -1,4 +1,4 @@
-// Tells the record, every second, that this worker is alive. A worker that is silent loses its tasks.
+// Tells the record, every second, that this worker is alive, and what it can run now. A worker that is silent loses its tasks.
 
 import type { Lane, WorkerId } from '@switchyard/contracts'
 import { forgetSilentWorkers, type Records, removeWorker, reportWorker } from '@switchyard/records'
@@ -15,14 +15,14 @@ export const startHeartbeat = async (
     readonly id: WorkerId
     readonly hostname: string
     readonly concurrency: number
-    readonly lanes: readonly Lane[]
+    readonly lanes: () => readonly Lane[]
   },
   logger: Logger,
 ): Promise<Heartbeat> => {
   let last = 0
   let running: Promise<void> = Promise.resolve()
   const report = async () => {
-    await reportWorker(records.db, worker)
+    await reportWorker(records.db, { ...worker, lanes: worker.lanes() })
     last = Date.now()
   }
   await report()

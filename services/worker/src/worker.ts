@@ -15,6 +15,8 @@ import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
 import { startSweeper } from './sweeper.ts'
 
+const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
+
 export type WorkerDeps = {
   readonly config: Pick<Config, 'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode'>
   readonly records: Records
@@ -63,7 +65,9 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     id,
     config.limits,
   )
-  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes }, logger)
+  // While its server is down the worker goes on, and new tasks go where they can be run at once.
+  const served = () => (IS_SERVING.has(server.state().status) ? lanes : [])
+  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
   const report = startServerReport(records, server, config.workspacesDir, logger)
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })

@@ -82,6 +82,12 @@ describe('what comes before the percentage', () => {
     expect(of({ serverEnabled: false })).toMatchObject({ mode: 'docker', reason: 'server_disabled', pool: null })
   })
 
+  it('keeps a task that docker mode cannot run on the servers', () => {
+    const choice = { subject: 'a', asked: undefined, dockerCannot: 'permissions ask' }
+    for (const over of [{ percent: 0 }, { fixed: 'docker' as const }])
+      expect(decide(rules(over), choice)).toMatchObject({ mode: 'opencode', reason: 'docker_cannot', pool: 'blue' })
+  })
+
   it('obeys the hand that fixed a side, also while nobody serves it', () => {
     expect(of({ fixed: 'docker', gone: gone('docker') })).toMatchObject({ mode: 'docker', reason: 'fixed' })
   })

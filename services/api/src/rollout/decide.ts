@@ -19,6 +19,8 @@ export type Choice = {
   /** The agent, or the task itself where it has none: the same subject stays on its side. */
   readonly subject: string
   readonly asked: Mode | undefined
+  /** What the task asks for and docker mode cannot do, in words. */
+  readonly dockerCannot?: string | undefined
   /** It was counted as a probe of the side that failed: see `mayBeProbe`. */
   readonly isProbe?: boolean
 }
@@ -53,8 +55,9 @@ const byPercent = ({ percent }: Rules, subject: string): ModeChoice => {
 }
 
 /** Whether a task would go to the side that the breaker tries again: it may be one of the probes. */
-export const mayBeProbe = (rules: Rules, { subject, asked }: Choice): boolean =>
+export const mayBeProbe = (rules: Rules, { subject, asked, dockerCannot }: Choice): boolean =>
   asked === undefined &&
+  dockerCannot === undefined &&
   rules.serverEnabled &&
   rules.fixed === null &&
   rules.breaker.state === 'half_open' &&
@@ -82,8 +85,10 @@ const byWorkers = (rules: Rules, chosen: ModeChoice): ModeChoice => {
 }
 
 const chooseMode = (rules: Rules, choice: Choice): ModeChoice => {
-  const { asked, subject } = choice
+  const { asked, subject, dockerCannot } = choice
   if (asked !== undefined) return { mode: asked, reason: 'asked', detail: `the call asked for ${NAMES[asked]}` }
+  if (dockerCannot !== undefined && rules.serverEnabled)
+    return { mode: 'opencode', reason: 'docker_cannot', detail: `docker mode cannot do this: ${dockerCannot}` }
   if (!rules.serverEnabled)
     return { mode: 'docker', reason: 'server_disabled', detail: 'OPENCODE_SERVER_ENABLED is false' }
   if (rules.fixed === 'opencode' || rules.fixed === 'docker')

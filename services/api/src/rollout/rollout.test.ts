@@ -136,6 +136,8 @@ describe('the settings', () => {
       body: { code: 'not_supported' },
     })
     expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'server_disabled', pool: null })
+    const asks = { task_description: 'x', permissions: 'ask' }
+    expect(await api.call('POST', '/tasks', { body: asks })).toMatchObject({ body: { code: 'not_supported' } })
     // Switched on later, they get nothing until somebody says so.
     expect(await report(await start())).toMatchObject({ percent: 0, server_enabled: true })
   })
@@ -177,6 +179,14 @@ describe('a new task', () => {
     await addWorker(api, 'blue')
     expect(await api.accept()).toMatchObject({ mode: 'opencode', pool: 'blue', mode_reason: 'no_worker' })
     expect((await report(api)).warnings).toEqual([expect.stringContaining('docker')])
+  })
+
+  it('that has to ask a person runs on the servers, where there is somebody to ask', async () => {
+    const api = await start({ OPENCODE_ROLLOUT_PERCENT: '0' })
+    await addWorker(api, 'blue', 'docker')
+    expect(await api.accept({ permissions: 'ask' })).toMatchObject({ mode: 'opencode', mode_reason: 'docker_cannot' })
+    const body = { task_description: 'x', permissions: 'ask', mode: 'docker' }
+    expect(await api.call('POST', '/tasks', { body })).toMatchObject({ status: 400, body: { code: 'not_supported' } })
   })
 
   it('may be told its mode by an operator, where a worker runs that', async () => {

@@ -61,6 +61,8 @@ export class Rollout {
    */
   async decide(choice: Choice): Promise<Decision> {
     const { rules } = await this.#current()
+    if (choice.dockerCannot !== undefined && (choice.asked === 'docker' || !rules.serverEnabled))
+      throw new SwitchyardError('not_supported', `docker mode cannot do this: ${choice.dockerCannot}`)
     if (choice.asked === 'docker' && rules.gone.has('docker'))
       throw new SwitchyardError('not_supported', 'no live worker runs docker mode; leave mode out')
     if (choice.asked === 'opencode' && !rules.serverEnabled)

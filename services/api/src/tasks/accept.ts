@@ -82,7 +82,8 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   let decision: Decision
   try {
     await deps.backlog.check()
-    decision = await deps.rollout.decide({ subject: named ?? id, asked: input.mode })
+    const dockerCannot = input.permissions === 'ask' ? 'permissions ask, for a container can ask nobody' : undefined
+    decision = await deps.rollout.decide({ subject: named ?? id, asked: input.mode, dockerCannot })
     // What a container has is its image's; these are the servers' models and agents.
     if (!project && decision.mode === 'opencode') await deps.catalog.check({ model, agent })
   } catch (error) {
