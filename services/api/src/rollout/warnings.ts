@@ -19,7 +19,7 @@ export function* warningsOf(rules: Rules): Generator<string> {
       ? 'no live worker takes tasks for OpenCode servers: they wait'
       : 'no live worker takes tasks for OpenCode servers: they go to docker'
   for (const pool of POOLS)
-    if (hasServer && gone.has(pool) && pools[pool] > 0)
+    if (wantsServer && hasServer && gone.has(pool) && pools[pool] > 0)
       yield `pool ${pool} has ${pools[pool]} % and no live worker: its tasks go to the other pool`
   if (fixed === null && breaker.state !== 'closed')
     yield `the breaker is ${breaker.state.replace('_', ' ')}: new tasks stay away from ${breaker.side}`
