@@ -9,21 +9,19 @@ import {
   claimProbe,
   evaluateBreaker,
   initRollout,
-  moveTasks,
   type Records,
   type RolloutNow,
   readRollout,
 } from '@switchyard/records'
 import { judge } from './breaker.ts'
-import { type Choice, type Decision, decide, mayBeProbe, otherPool, type Rules } from './decide.ts'
+import { type Choice, type Decision, decide, mayBeProbe, type Rules } from './decide.ts'
 import { GoneLanes } from './gone-lanes.ts'
+import { moveWaiting } from './move-waiting.ts'
 import { type RolloutSettings, reportRollout } from './report.ts'
 
 /** Settings older than this are read again before anything is decided, ms. */
 const FRESH_MS = 1_000
 const EVERY_MS = 750
-/** Tasks that are moved with one statement. */
-const BATCH = 500
 
 export type RolloutDeps = {
   readonly settings: RolloutSettings
@@ -168,7 +166,7 @@ export class Rollout {
   async #tend(): Promise<void> {
     const { rules, now } = await this.#read()
     await this.#tendBreaker(rules, now)
-    await this.#tendPools(rules)
+    await moveWaiting(this.#deps, rules)
   }
 
   async #tendBreaker(rules: Rules, { live }: RolloutNow): Promise<void> {
@@ -191,25 +189,6 @@ export class Rollout {
     }
     await this.#readAnew()
     bus.publishRollout()
-  }
-
-  async #tendPools({ pools, gone }: Rules): Promise<void> {
-    const { records, queue, bus, logger } = this.#deps
-    for (const from of POOLS) {
-      const to = otherPool(from)
-      if (gone.has(to) || (pools[from] > 0 && !gone.has(from))) continue
-      const reason = gone.has(from) ? 'it has no live worker' : 'it is drained'
-      for (;;) {
-        const moved = await moveTasks(records.db, { from, to, reason, evenOverdue: gone.has(from) }, BATCH)
-        if (moved.length === 0) break
-        logger.info({ from, to, tasks: moved.length }, `tasks were moved from pool ${from} to ${to}: ${reason}`)
-        for (const { id, event } of moved) bus.publishTask(id, { kind: 'events', events: [event] })
-        // Those that are paused have no job; a job that cannot be added now is added by a worker's sweeper.
-        const ready = moved.filter(({ status }) => status !== 'paused')
-        await queue.addAll(ready).catch((error: Error) => logger.warn({ err: error.message }, 'jobs were not added'))
-        if (moved.length < BATCH) break
-      }
-    }
   }
 
   async close(): Promise<void> {
