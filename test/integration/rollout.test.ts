@@ -51,7 +51,8 @@ const holds = async ({ switchyard }: System, { session_id, directory }: Task): P
   )
 }
 
-describe('two pools', () => {
+// Two OpenCode servers start in new directories at once: a busy machine takes its time.
+describe('two pools', { timeout: 120_000 }, () => {
   it('share the tasks by agent, each on its own servers, whichever api accepts them', async () => {
     await expect
       .poll(async () => (await report()).sides, { timeout: 10_000 })
