@@ -1,4 +1,4 @@
-# Switchyard's own services, one target each: docker build --target api|worker|secrets .
+# Switchyard's own services, one target each: docker build --target api|worker|notifier|secrets .
 # Node runs the TypeScript sources as they are (type stripping), so there is nothing to compile.
 
 FROM node:24-bookworm-slim AS base
@@ -20,6 +20,11 @@ FROM base AS worker-modules
 COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --workspace services/worker --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM base AS notifier-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/notifier --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 # Named volumes take the owner of the directory they are first mounted on: each one is made here, for uid 1000.
 FROM base AS service
@@ -43,6 +48,13 @@ COPY packages ./packages
 COPY services/worker ./services/worker
 USER 1000:1000
 CMD ["node", "services/worker/src/main.ts"]
+
+FROM service AS notifier
+COPY --from=notifier-modules /app ./
+COPY packages ./packages
+COPY services/notifier ./services/notifier
+USER 1000:1000
+CMD ["node", "services/notifier/src/main.ts"]
 
 # Runs once before the others and makes the passwords they share with each other.
 FROM base AS secrets

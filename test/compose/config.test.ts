@@ -57,7 +57,7 @@ describe('the compose file', () => {
 
   it('has the services of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
-      expect.arrayContaining(['api', 'opencode', 'postgres', 'valkey', 'worker']),
+      expect.arrayContaining(['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
     )
   })
 
@@ -85,7 +85,7 @@ describe('the compose file', () => {
 
   it('gives OpenCode no network in common with what keeps records or serves callers', () => {
     const ofOpenCode = networksOf(service('opencode'))
-    for (const name of ['postgres', 'valkey', 'api'])
+    for (const name of ['postgres', 'valkey', 'api', 'notifier'])
       expect(networksOf(service(name)).filter((network) => ofOpenCode.includes(network))).toEqual([])
     expect(networksOf(service('worker'))).toEqual(expect.arrayContaining([...ofOpenCode]))
   })
@@ -96,7 +96,14 @@ describe('the compose file', () => {
   })
 
   it('keeps the passwords of the stores and the worker’s state away from OpenCode', () => {
-    expect(servicesMounting(file, 'data-secrets')).toEqual(['api', 'postgres', 'secrets', 'valkey', 'worker'])
+    expect(servicesMounting(file, 'data-secrets')).toEqual([
+      'api',
+      'notifier',
+      'postgres',
+      'secrets',
+      'valkey',
+      'worker',
+    ])
     expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
     expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
     for (const [name, { volumes = [] }] of Object.entries(file.services))
@@ -138,8 +145,9 @@ describe('the compose file', () => {
 
   it.each([
     ['SWITCHYARD_API_KEYS', ['api']],
-    ['DATABASE_URL', ['api', 'worker']],
-    ['REDIS_URL', ['api', 'worker']],
+    ['DATABASE_URL', ['api', 'notifier', 'worker']],
+    ['REDIS_URL', ['api', 'notifier', 'worker']],
+    ['WEBHOOK_SECRET', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
@@ -184,7 +192,7 @@ describe('the compose file', () => {
     const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
     const read = [
       ...[...source.matchAll(/\$\{(\w+)/g)].map(([, name]) => name ?? ''),
-      ...['api', 'worker'].flatMap((name) =>
+      ...['api', 'notifier', 'worker'].flatMap((name) =>
         Object.entries(service(name).environment ?? {}).flatMap(([variable, value]) =>
           value === null ? [variable] : [],
         ),

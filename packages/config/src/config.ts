@@ -5,7 +5,7 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type ApiKey, apiKeys } from './keys.ts'
-import { flag, integer, text, url } from './parse.ts'
+import { flag, integer, text, url, webhookSecret } from './parse.ts'
 
 const DAY_MS = 86_400_000
 
@@ -46,6 +46,12 @@ const environment = z.object({
   EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
   RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
   WORKSPACES_DIR: text(),
+  NOTIFIER_PORT: integer(3458, 0, 65_535),
+  WEBHOOK_SECRET: webhookSecret(),
+  WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
+  WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
+  DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -85,6 +91,19 @@ export type Config = Readonly<{
   limits: Readonly<{ total: number; perServer: number; perProject: number; perAgent: number }>
   /** How long things stay after a task has ended, ms. */
   retention: Readonly<{ workspacesMs: number; eventsMs: number; recordsMs: number }>
+  notifier: Readonly<{
+    port: number
+    /** The wait after the first failed attempt, ms; it grows from there. */
+    retryDelayMs: number
+    /** From when a delivery is tried no more, ms after the event. */
+    giveUpMs: number
+  }>
+  webhooks: Readonly<{
+    /** Signs the calls of `callback_url`. */
+    secret: string | undefined
+    allowPrivateTargets: boolean
+    timeoutMs: number
+  }>
   log: Readonly<{ level: string }>
 }>
 
@@ -167,6 +186,16 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       workspacesMs: vars.WORKSPACE_RETENTION_MS,
       eventsMs: vars.EVENT_RETENTION_MS,
       recordsMs: vars.RECORD_RETENTION_MS,
+    }),
+    notifier: Object.freeze({
+      port: vars.NOTIFIER_PORT,
+      retryDelayMs: vars.DELIVERY_RETRY_DELAY_MS,
+      giveUpMs: vars.DELIVERY_GIVE_UP_MS,
+    }),
+    webhooks: Object.freeze({
+      secret: vars.WEBHOOK_SECRET,
+      allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
+      timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })

@@ -39,3 +39,19 @@ export const url = (...protocols: string[]) =>
       )
       .optional(),
   )
+
+/** A Standard Webhooks secret: 24 to 64 bytes in base64, with or without `whsec_` before it; comes back with it. */
+export const webhookSecret = () =>
+  z.preprocess(
+    unsetWhenEmpty,
+    z
+      .string()
+      .transform((value) => value.trim().replace(/^whsec_/, ''))
+      // The value is a secret: the message does not repeat it.
+      .refine((base64) => {
+        const bytes = Buffer.from(base64, 'base64').length
+        return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) && bytes >= 24 && bytes <= 64
+      }, 'is not 24 to 64 bytes in base64 (openssl rand -base64 32 makes such a one)')
+      .transform((base64) => `whsec_${base64}`)
+      .optional(),
+  )

@@ -48,6 +48,17 @@ export const ERRORS = {
     hint: 'Read the task: its `requests` are the ones that still wait for an answer.',
   },
   request_already_answered: { status: 409, retryable: false, hint: 'Nothing to do: the first answer counts.' },
+  webhook_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the webhook’s id; GET /webhooks lists those that your key made.',
+  },
+  delivery_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the delivery’s id; GET /deliveries lists those that your key may see.',
+  },
+  already_delivered: { status: 409, retryable: false, hint: 'Nothing to do: the target answered that it has it.' },
   file_not_found: {
     status: 404,
     retryable: false,

@@ -1,14 +1,12 @@
 // The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
 
-import { SwitchyardError, type TaskId } from '@switchyard/contracts'
+import type { TaskId } from '@switchyard/contracts'
 import type { Queue } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
+import { bounded } from './bounded.ts'
 
 export const QUEUE_NAME = 'tasks'
-
-/** A call of the queue that takes longer than this has failed for its caller, ms. */
-const CALL_TIMEOUT_MS = 2_000
 
 /** What the queue has to know of a task that is ready to run. */
 export type Ready = { readonly id: TaskId; readonly priority: number; readonly generation: number }
@@ -29,27 +27,6 @@ export const offerOf = (jobId: string | undefined): Offer => {
 
 // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
 const jobOptions = (task: Ready) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
-
-const bounded = async <T>(call: Promise<T>, what: string): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`)), CALL_TIMEOUT_MS)
-  })
-  try {
-    return await Promise.race([call, late])
-  } catch (error) {
-    throw new SwitchyardError(
-      'queue_unavailable',
-      `${what} failed: ${error instanceof Error ? error.message : error}`,
-      {
-        cause: error,
-      },
-    )
-  } finally {
-    clearTimeout(timer)
-    call.catch(() => {})
-  }
-}
 
 export class TaskQueue {
   readonly #queue: Queue<JobData>

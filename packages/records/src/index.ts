@@ -2,8 +2,40 @@
 
 export { type Admission, admitTask, countQueued, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export {
+  type DeliveryRow,
+  deferFollowers,
+  deleteOldDeliveries,
+  findDueLanes,
+  findTaskRows,
+  giveUpOld,
+  markArrived,
+  markFailed,
+  readDeliveredEvents,
+  takeDeliveries,
+} from './deliveries.ts'
+export {
+  type DeliveryFilter,
+  findDelivery,
+  listDeliveries,
+  retryDelivery,
+  toDelivery,
+} from './delivery-list.ts'
+export {
+  addTestDelivery,
+  createDestination,
+  type DestinationRow,
+  deleteDestination,
+  findDestinations,
+  listDestinations,
+  rotateSecret,
+  setDisabled,
+  signingSecrets,
+  toWebhook,
+} from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { readEvents, readLastEvents } from './events.ts'
+export { type BreakerRule, closeLane, countLaneFailure, holdLane, type Lane, readLane } from './lanes.ts'
 export {
   choosePromptId,
   countDelivered,
@@ -13,6 +45,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { CALLBACK } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
 export { Records, type RecordsOptions } from './records.ts'

@@ -1,6 +1,8 @@
 // The tables as Kysely sees them. Column names are the wire's names wherever both have the thing.
 
 import type {
+  DeliveryFailure,
+  DeliveryState,
   EventType,
   FileDiff,
   MessageType,
@@ -12,9 +14,10 @@ import type {
   TaskId,
   TaskRequest,
   TaskResult,
+  WebhookId,
 } from '@switchyard/contracts'
 
-import type { ColumnType, Generated, Kysely } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, Kysely } from 'kysely'
 
 type Json<T> = ColumnType<T, string, string>
 type Time = ColumnType<Date, Date | string | undefined, Date | string>
@@ -153,6 +156,62 @@ export type ServersTable = {
   reported_at: Time
 }
 
+/** Who is told of tasks without the task saying so. */
+export type DestinationsTable = {
+  id: WebhookId
+  kind: 'webhook'
+  owner_key: string
+  /** An operator's key made it: it is told of everyone's tasks. */
+  sees_all: boolean
+  url: string
+  description: string | null
+  event_types: string[]
+  agent_id: string | null
+  project_id: string | null
+  progress_interval_ms: number
+  /** Told only of requests that nobody has answered. */
+  escalation: boolean
+  secret: string
+  previous_secret: string | null
+  previous_secret_expires_at: TimeOrNull
+  disabled_at: TimeOrNull
+  disabled_reason: string | null
+  created_at: Time
+}
+
+export type DeliveriesTable = {
+  id: Generated<string>
+  /** In the order of writing, which is the order of sending for one task and destination. */
+  number: GeneratedAlways<number>
+  /** Null, as is `seq`, for a test. */
+  task_id: TaskId | null
+  seq: number | null
+  type: string
+  destination: string
+  /** What one destination's deliveries wait in: its limit, its order of trying, its breaker. */
+  lane: string
+  owner_key: string
+  state: Generated<DeliveryState>
+  attempts: Generated<number>
+  /** An attempt was begun and nothing was heard of it yet; lost once `next_attempt_at` has passed. */
+  sending: Generated<boolean>
+  failure: Json<DeliveryFailure> | null
+  created_at: Time
+  /** From when the time to give up is counted. */
+  tried_since: Time
+  next_attempt_at: Time
+  last_attempt_at: TimeOrNull
+  delivered_at: TimeOrNull
+}
+
+/** The breakers of lanes whose last attempt failed. */
+type LanesTable = {
+  lane: string
+  failures: number
+  openings: number
+  open_until: TimeOrNull
+}
+
 export type Database = {
   tasks: TasksTable
   task_events: EventsTable
@@ -162,6 +221,9 @@ export type Database = {
   projects: ProjectsTable
   workers: WorkersTable
   opencode_servers: ServersTable
+  destinations: DestinationsTable
+  deliveries: DeliveriesTable
+  delivery_lanes: LanesTable
 }
 
 export type Db = Kysely<Database>

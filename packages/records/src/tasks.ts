@@ -4,6 +4,7 @@ import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } fro
 import { type Insertable, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
+import { outbox } from './outbox.ts'
 import { prepared } from './prepared.ts'
 import { type RequestRow, type TaskRow, toTask } from './rows.ts'
 import type { Db, TasksTable } from './schema.ts'
@@ -66,7 +67,9 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
       INSERT INTO task_events (task_id, seq, type, message, data)
       SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object('mode', mode, 'priority', priority)
       FROM accepted
-    )
+      RETURNING seq, type, data
+    ),
+    ${outbox('accepted', 'told')}
     SELECT * FROM accepted`.execute(db)
   const row = rows[0]
   if (row) return { row, created: true }

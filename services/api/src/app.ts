@@ -14,13 +14,16 @@ import { TaskFeeds } from './feed/feeds.ts'
 import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
+import { WebhookService } from './notifications/webhooks.ts'
 import { requestLog } from './request-log.ts'
+import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
 import { newRestApp } from './rest/route.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { taskRoutes } from './rest/tasks.ts'
+import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
@@ -74,6 +77,8 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', webhookRoutes(new WebhookService(records)))
+  app.route('/', deliveryRoutes(records))
   app.route('/', operationRoutes(health, metrics))
   app.on(['GET', 'POST', 'DELETE'], '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
   describeRoutes(app, version)

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { createApi, serve } from '@switchyard/api'
 import { type Config, createLogger, type Logger } from '@switchyard/config'
 import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { startNotifier } from '@switchyard/notifier'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
@@ -55,7 +56,7 @@ export type Embedded = {
 }
 
 /**
- * Starts api, worker, OpenCode and PostgreSQL in and under this process.
+ * Starts api, worker, notifier, OpenCode and PostgreSQL in and under this process.
  *
  * @throws SwitchyardError `address_in_use`, `home_in_use`, `directory_unwritable`, `disk_full`, `database_unavailable`,
  *   `not_supported`, `opencode_unavailable` (only where no waiting will help). Nothing is left running then.
@@ -103,6 +104,8 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
 
   const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
   stop.add('worker', 10_000, () => worker.close())
+  const notifier = await startNotifier({ config, records, connection, logger })
+  stop.add('notifier', 10_000, () => notifier.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
   stop.add('api', 10_000, async () => {

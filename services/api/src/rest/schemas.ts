@@ -1,11 +1,13 @@
 // The wire's objects as named schemas of the OpenAPI document, and the parts that several routes share.
 
 import {
+  deliverySchema,
   executeTaskSchema,
   fileContentSchema,
   fileListSchema,
   healthSchema,
   LIMITS,
+  newWebhookSchema,
   problemSchema,
   readySchema,
   repliedSchema,
@@ -17,6 +19,8 @@ import {
   taskDiffSchema,
   taskEventSchema,
   taskSchema,
+  webhookSchema,
+  webhookWithSecretSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
 
@@ -57,6 +61,22 @@ export const TaskList = z
     next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
   })
   .meta({ id: 'TaskList' })
+
+export const Delivery = deliverySchema.meta({ id: 'Delivery' })
+export const DeliveryList = z
+  .object({
+    deliveries: z.array(Delivery),
+    next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
+  })
+  .meta({ id: 'DeliveryList' })
+
+export const NewWebhook = newWebhookSchema.strict().meta({
+  id: 'NewWebhook',
+  examples: [{ url: 'https://example.com/switchyard', event_types: ['task_completed', 'task_failed'] }],
+})
+export const Webhook = webhookSchema.meta({ id: 'Webhook' })
+export const WebhookWithSecret = webhookWithSecretSchema.meta({ id: 'WebhookWithSecret' })
+export const WebhookList = z.object({ webhooks: z.array(Webhook) }).meta({ id: 'WebhookList' })
 
 export const EventPage = z
   .object({
