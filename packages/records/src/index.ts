@@ -35,6 +35,14 @@ export {
 } from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { readEvents, readLastEvents } from './events.ts'
+export {
+  type FeedFilter,
+  type FeedPage,
+  type PlacedEvent,
+  readFeed,
+  readLastPosition,
+  readRunning,
+} from './feed.ts'
 export { type BreakerRule, closeLane, countLaneFailure, holdLane, type Lane, readLane } from './lanes.ts'
 export {
   choosePromptId,

@@ -50,7 +50,7 @@ export const toTask = (row: TaskRow, requests: readonly RequestRow[]): Task => (
   metadata: row.metadata,
 })
 
-export const toEvent = (row: Omit<EventRow, 'source_key'>): TaskEvent => ({
+export const toEvent = (row: Omit<EventRow, 'source_key' | 'position'>): TaskEvent => ({
   seq: row.seq,
   task_id: row.task_id,
   type: row.type,

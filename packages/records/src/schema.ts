@@ -86,6 +86,8 @@ export type EventsTable = {
   data: Json<Record<string, unknown>>
   source_key: string | null
   created_at: Time
+  /** Among the events of all tasks; null for those from before there was such an order. */
+  position: ColumnType<number | null, never, never>
 }
 
 export type MessagesTable = {

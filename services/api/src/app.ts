@@ -22,9 +22,12 @@ import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
 import { newRestApp } from './rest/route.ts'
 import { steeringRoutes } from './rest/steering.ts'
+import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
 import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
+import { StandingFeed } from './standing/standing-feed.ts'
+import { Subscriptions } from './standing/subscription.ts'
 import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
 import { TaskService } from './tasks/service.ts'
@@ -63,11 +66,12 @@ export const createApi = (deps: ApiDeps): Api => {
   const sources = { countByStatus: () => countByStatus(records.db), queueDepth: () => queue.depth() }
   const metrics = new Metrics(sources, deps.metrics)
   const feeds = new TaskFeeds(records, bus, logger)
+  const standing = new StandingFeed(records, logger)
   const catalog = new Catalog(records)
   const backlog = new Backlog(records, config.tasks.maxQueued)
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const mcp = createMcpEndpoint({ service, health, metrics, logger, version })
+  const mcp = createMcpEndpoint({ service, health, standing, metrics, logger, version })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -77,6 +81,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
   app.route('/', operationRoutes(health, metrics))
@@ -90,6 +95,7 @@ export const createApi = (deps: ApiDeps): Api => {
     startedAt,
     async close() {
       feeds.close()
+      standing.close()
       await mcp.close()
     },
   }

@@ -1,4 +1,4 @@
-// The outbox: who is to be told of which events, and what became of it.
+// The outbox: who is to be told of which events, and what became of it. And an order of the events of all tasks.
 
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -56,6 +56,12 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       openings int NOT NULL DEFAULT 0,
       open_until timestamptz
     )`.execute(db)
+  // The default comes after the column: with it, every row that is there would be written anew. Those have no position.
+  await sql`CREATE SEQUENCE task_event_positions`.execute(db)
+  await sql`ALTER TABLE task_events ADD COLUMN position bigint`.execute(db)
+  await sql`ALTER TABLE task_events ALTER COLUMN position SET DEFAULT nextval('task_event_positions')`.execute(db)
+  await sql`ALTER SEQUENCE task_event_positions OWNED BY task_events.position`.execute(db)
+  await sql`CREATE INDEX task_events_position ON task_events (position) WHERE position IS NOT NULL`.execute(db)
 }
 
 export const notifications: Migration = { up }

@@ -86,6 +86,14 @@ export const EventPage = z
   })
   .meta({ id: 'EventPage' })
 
+export const StandingPage = z
+  .object({
+    events: z.array(TaskEvent),
+    cursor: z.string().describe('`after` of the next page, or Last-Event-ID of a stream'),
+    has_more: z.boolean().describe('more can be read at once'),
+  })
+  .meta({ id: 'StandingPage' })
+
 export const TaskParams = z.object({
   id: z.string().meta({ description: 'The task’s id', examples: ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3'] }),
 })
