@@ -36,6 +36,7 @@ const environment = z.object({
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
   TASK_QUEUE_TIMEOUT_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
   REQUEST_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
+  REQUEST_ESCALATION_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
   TASK_STUCK_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
   MAX_QUEUED_TASKS: integer(10_000, 0, 10_000_000),
   MAX_RUNNING_TASKS: integer(0, 0, 100_000),
@@ -97,6 +98,8 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** From when a delivery is tried no more, ms after the event. */
     giveUpMs: number
+    /** After so long without an answer a request is repeated to those who are there for it, ms. */
+    escalationMs: number
   }>
   webhooks: Readonly<{
     /** Signs the calls of `callback_url`. */
@@ -191,6 +194,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       port: vars.NOTIFIER_PORT,
       retryDelayMs: vars.DELIVERY_RETRY_DELAY_MS,
       giveUpMs: vars.DELIVERY_GIVE_UP_MS,
+      escalationMs: vars.REQUEST_ESCALATION_MS,
     }),
     webhooks: Object.freeze({
       secret: vars.WEBHOOK_SECRET,

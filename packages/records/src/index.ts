@@ -34,6 +34,7 @@ export {
   toWebhook,
 } from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
+export { escalateRequest, findUnanswered } from './escalations.ts'
 export { readEvents, readLastEvents } from './events.ts'
 export {
   type FeedFilter,

@@ -123,6 +123,8 @@ export type RequestsTable = {
   replied_at: TimeOrNull
   /** When OpenCode has the answer, or no longer asks. */
   settled_at: TimeOrNull
+  /** When it was repeated to whoever is told of what nobody answers. */
+  escalated_at: TimeOrNull
 }
 
 /** What a task had changed when it ended, kept after its working directory is gone. */

@@ -104,7 +104,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
 
   const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
   stop.add('worker', 10_000, () => worker.close())
-  const notifier = await startNotifier({ config, records, connection, logger })
+  const notifier = await startNotifier({ config, records, connection, bus, logger })
   stop.add('notifier', 10_000, () => notifier.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)

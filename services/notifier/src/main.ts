@@ -2,6 +2,7 @@
 
 import { createLogger, loadConfig } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { createBus } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { serveHealth } from './health.ts'
 import { startNotifier } from './notifier.ts'
@@ -26,7 +27,8 @@ const main = async (): Promise<void> => {
   await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
   await records.migrate()
   const connection = redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl }
-  const notifier = await startNotifier({ config, records, connection, logger })
+  const bus = createBus(redisUrl, logger)
+  const notifier = await startNotifier({ config, records, connection, bus, logger })
   const health = serveHealth(config.notifier.port, notifier)
 
   const stop = async (signal: string) => {
@@ -34,6 +36,7 @@ const main = async (): Promise<void> => {
     setTimeout(() => process.exit(1), STOP_MS).unref()
     await notifier.close()
     await health.close()
+    await bus.close()
     await records.close()
     process.exit(0)
   }

@@ -5,11 +5,13 @@ import {
   type Delivery,
   type EventType,
   type NewEvent,
+  newRequestId,
   newTaskId,
   newWebhookId,
   type TaskId,
 } from '@switchyard/contracts'
-import { acceptTask, advance, createDestination, listDeliveries, Records } from '@switchyard/records'
+import { createBus } from '@switchyard/queue'
+import { acceptTask, advance, createDestination, listDeliveries, openRequest, Records } from '@switchyard/records'
 import { createDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Notifier, startNotifier } from './notifier.ts'
@@ -39,7 +41,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
   return {
     records,
     start: async () => {
-      notifier = await startNotifier({ config, records, connection, logger })
+      notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
     },
     accept: async (options: TaskOptions = {}): Promise<TaskId> => {
       const { row } = await acceptTask(records.db, {
@@ -71,6 +73,30 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
     },
     tell: async (taskId: TaskId, ...events: NewEvent[]): Promise<void> => {
       if (!(await advance(records.db, { taskId, generation: null, events }))) throw new Error('the task has ended')
+    },
+    /** Asks, as the worker does. */
+    ask: async (taskId: TaskId) => {
+      const { row } = await openRequest(records.db, taskId, {
+        id: newRequestId(),
+        opencode_id: 'ask',
+        session_id: 'session',
+        kind: 'permission',
+        title: 'May the agent use bash?',
+        permission: 'bash',
+        patterns: [],
+        always: [],
+        questions: [],
+        default_reply: 'reject',
+        expires_at: new Date(Date.now() + 60_000),
+      })
+      for (const to of ['preparing', 'running', 'input_required'] as const)
+        await advance(records.db, {
+          taskId,
+          generation: null,
+          to,
+          events: to === 'input_required' ? [event('task_input_required', { request_id: row.id })] : [],
+        })
+      return row
     },
     end: async (taskId: TaskId): Promise<void> => {
       await advance(records.db, {

@@ -1,5 +1,5 @@
 import type { WebhookId } from '@switchyard/contracts'
-import { retryDelivery, rotateSecret, setDisabled } from '@switchyard/records'
+import { replyToRequest, retryDelivery, rotateSecret, setDisabled } from '@switchyard/records'
 import { startWebhookReceiver, verifyWebhook, type WebhookReceiver } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { event, SECRET, startTestNotifier, type TestNotifier } from './notifier.fixture.ts'
@@ -175,6 +175,44 @@ describe('the notifier', () => {
     await notifier.start()
     await settled().toBe(0)
     for (const call of receiver.calls) for (const secret of [SECRET, next]) verifyWebhook(call, secret)
+  })
+})
+
+describe('a request that nobody answers', () => {
+  const startEscalating = async () => {
+    const escalating = await startTestNotifier({ REQUEST_ESCALATION_MS: '1000' })
+    const events = ['task_input_required']
+    await escalating.endpoint({ url: `${receiver.url}/first`, event_types: events })
+    await escalating.endpoint({ url: `${receiver.url}/second`, event_types: events, escalation: true })
+    return escalating
+  }
+
+  it('is repeated after its time to a second destination, once', async () => {
+    const escalating = await startEscalating()
+    const task = await escalating.accept({ callback_url: `${receiver.url}/callback` })
+    const request = await escalating.ask(task)
+    await escalating.start()
+    await expect.poll(() => receiver.calls.map((call) => call.path), { timeout: 10_000 }).toContain('/second')
+    await escalating.end(task)
+    await expect.poll(() => types(), { timeout: 10_000 }).toContain('task_cancelled')
+    expect(receiver.calls.map((call) => call.path).toSorted()).toEqual(['/callback', '/callback', '/first', '/second'])
+    const repeated = receiver.calls.find((call) => call.path === '/second')
+    expect(repeated?.body.data.event).toMatchObject({ type: 'task_input_required', data: { request_id: request.id } })
+    await escalating.close()
+  })
+
+  it('is not repeated once it is answered', async () => {
+    const escalating = await startEscalating()
+    const [answered, open] = [await escalating.accept(), await escalating.accept()]
+    const request = await escalating.ask(answered)
+    const answer = event('task_input_answered', { request_id: request.id })
+    await replyToRequest(escalating.records.db, answered, request.id, { reply: 'once', message: null }, 'me', answer)
+    await escalating.ask(open)
+    await escalating.start()
+    await expect.poll(() => receiver.calls.map((call) => call.path), { timeout: 10_000 }).toContain('/second')
+    const repeated = receiver.calls.filter((call) => call.path === '/second')
+    expect(repeated.map((call) => call.body.data.task?.task_id)).toEqual([open])
+    await escalating.close()
   })
 })
 

@@ -2,15 +2,17 @@
 
 import { WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
-import { DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
+import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
 import { deleteOldDeliveries, findDueLanes, giveUpOld, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { escalate } from './escalate.ts'
 import { LaneSender } from './lane-sender.ts'
 import { repeat } from './repeat.ts'
 
 /** How soon what was written is seen, ms. One look is one query, whatever waits. */
 const LOOK_EVERY_MS = 200
 const CLEAR_EVERY_MS = 10_000
+const ESCALATE_EVERY_MS = 1_000
 const BATCH = 500
 /** Lanes that are being sent at once: a dead one holds its place for one time limit, then its breaker is open. */
 const LANES_AT_ONCE = 200
@@ -19,6 +21,7 @@ export type NotifierDeps = {
   readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention'>
   readonly records: Records
   readonly connection: QueueConnection
+  readonly bus: Pick<Bus, 'publishTask'>
   readonly logger: Logger
 }
 
@@ -58,6 +61,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const clearEveryMs = Math.min(CLEAR_EVERY_MS, config.notifier.giveUpMs)
   const rounds = [
     repeat(LOOK_EVERY_MS, 'the look for due deliveries', look, logger),
+    repeat(ESCALATE_EVERY_MS, 'repeating unanswered requests', () => escalate(deps, BATCH), logger),
     repeat(clearEveryMs, 'clearing old deliveries', clear, logger),
   ]
   if (config.webhooks.secret === undefined)

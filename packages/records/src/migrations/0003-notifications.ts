@@ -56,6 +56,7 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       openings int NOT NULL DEFAULT 0,
       open_until timestamptz
     )`.execute(db)
+  await sql`ALTER TABLE task_requests ADD COLUMN escalated_at timestamptz`.execute(db)
   // The default comes after the column: with it, every row that is there would be written anew. Those have no position.
   await sql`CREATE SEQUENCE task_event_positions`.execute(db)
   await sql`ALTER TABLE task_events ADD COLUMN position bigint`.execute(db)
