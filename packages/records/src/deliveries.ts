@@ -5,6 +5,7 @@ import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { toJson } from './json.ts'
+import { prepared } from './prepared.ts'
 import { type EventRow, type TaskRow, toEvent } from './rows.ts'
 import type { Db, DeliveriesTable } from './schema.ts'
 
@@ -37,7 +38,7 @@ export const findDueLanes = guarded(async (db: Db, limit: number): Promise<reado
  */
 export const takeDeliveries = guarded(
   async (db: Db, lane: string, limit: number, leaseMs: number): Promise<readonly DeliveryRow[]> => {
-    const { rows } = await sql<DeliveryRow>`
+    const { rows } = await sql<DeliveryRow>`${prepared(db)}
       WITH due AS (
         SELECT d.id FROM deliveries d
         WHERE d.lane = ${lane} AND d.state = 'pending' AND d.next_attempt_at <= now()
@@ -64,16 +65,17 @@ export const deferFollowers = guarded(async (db: Db, lane: string): Promise<void
       AND first.number < d.number AND first.next_attempt_at > now()`.execute(db)
 })
 
-/** It has arrived, whichever attempt that was; what waited behind it is due. */
-export const markArrived = guarded(async (db: Db, row: DeliveryRow): Promise<void> => {
-  await sql`
+/** They have arrived, whichever attempt that was; what waited behind each is due. */
+export const markArrived = guarded(async (db: Db, ids: readonly string[]): Promise<void> => {
+  await sql`${prepared(db)}
     WITH arrived AS (
       UPDATE deliveries SET state = 'delivered', delivered_at = now(), failure = NULL, sending = false
-      WHERE id = ${row.id} AND state <> 'delivered'
+      WHERE id = ANY (${ids}) AND state <> 'delivered'
+      RETURNING task_id, destination, number
     )
-    UPDATE deliveries SET next_attempt_at = now()
-    WHERE task_id = ${row.task_id} AND destination = ${row.destination} AND number > ${row.number}
-      AND state = 'pending' AND NOT sending AND next_attempt_at > now()`.execute(db)
+    UPDATE deliveries d SET next_attempt_at = now() FROM arrived
+    WHERE d.task_id = arrived.task_id AND d.destination = arrived.destination AND d.number > arrived.number
+      AND d.state = 'pending' AND NOT d.sending AND d.next_attempt_at > now()`.execute(db)
 })
 
 /**
@@ -125,7 +127,7 @@ export const deleteOldDeliveries = guarded(async (db: Db, keptMs: number, limit:
 export const readDeliveredEvents = guarded(
   async (db: Db, rows: readonly DeliveryRow[]): Promise<ReadonlyMap<string, TaskEvent>> => {
     if (rows.length === 0) return new Map()
-    const { rows: found } = await sql<EventRow>`
+    const { rows: found } = await sql<EventRow>`${prepared(db)}
       SELECT task_id, seq, type, message, data, created_at FROM task_events
       JOIN unnest(${rows.map((row) => row.task_id)}::text[], ${rows.map((row) => row.seq)}::int[]) AS wanted (id, number)
         ON wanted.id = task_id AND wanted.number = seq`.execute(db)

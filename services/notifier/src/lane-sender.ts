@@ -12,7 +12,6 @@ import {
   type DeliveryRow,
   deferFollowers,
   holdLane,
-  markArrived,
   markFailed,
   type Records,
   readLane,
@@ -20,11 +19,13 @@ import {
   takeDeliveries,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { Arrivals } from './arrivals.ts'
 import { backoffMs } from './backoff.ts'
 import { type Notice, readNotices } from './notices.ts'
 
-/** Deliveries of one lane at once. */
-const AT_ONCE = 16
+/** Deliveries of one lane at once: so many times a handful that is taken together. */
+const HANDS = 2
+const HANDFUL = 16
 /** Beyond its time limit, an attempt has so long to be written down before it counts as lost, ms. */
 const WRITE_MS = 5_000
 
@@ -49,11 +50,13 @@ const blamesTarget = (row: DeliveryRow, failure: Failed): boolean =>
 
 export class LaneSender {
   readonly #deps: LaneSenderDeps
+  readonly #arrivals: Arrivals
   readonly #active = new Set<string>()
   #isStopping = false
 
   constructor(deps: LaneSenderDeps) {
     this.#deps = deps
+    this.#arrivals = new Arrivals(deps.records)
   }
 
   isActive(lane: string): boolean {
@@ -70,7 +73,11 @@ export class LaneSender {
     if (this.#active.has(lane)) return
     this.#active.add(lane)
     try {
-      while (!this.#isStopping && (await this.#sendSome(lane)));
+      const hand = async () => {
+        while (!this.#isStopping && (await this.#sendSome(lane)));
+      }
+      const hands = await Promise.allSettled(Array.from({ length: HANDS }, hand))
+      for (const each of hands) if (each.status === 'rejected') throw each.reason
     } finally {
       this.#active.delete(lane)
     }
@@ -80,8 +87,8 @@ export class LaneSender {
     const { records, config } = this.#deps
     const { failures, isOpen } = await readLane(records.db, lane)
     if (isOpen) return false
-    // One that failed lately is tried with a single delivery before it gets more.
-    const limit = failures >= BREAKER.failures ? 1 : AT_ONCE
+    // One that failed lately is tried with a delivery a hand before it gets more.
+    const limit = failures >= BREAKER.failures ? 1 : HANDFUL
     const rows = await takeDeliveries(records.db, lane, limit, config.webhooks.timeoutMs + WRITE_MS)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)
@@ -100,7 +107,7 @@ export class LaneSender {
       notice.kind === 'call' ? await this.#deps.webhooks.send(notice.call) : failed(notice.code, ABSENT[notice.code])
     const facts = { delivery_id: row.id, task_id: row.task_id, destination: row.destination, attempt: row.attempts }
     if (outcome.kind === 'arrived') {
-      await markArrived(this.#deps.records.db, row)
+      await this.#arrivals.add(row)
       this.#deps.logger.info(facts, 'delivered')
       return true
     }
