@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { forbiddenRange } from './target-guard.ts'
+import { forbiddenRange, guardedLookup, TargetNotAllowed } from './target-guard.ts'
 
 describe('forbiddenRange', () => {
   it.each([
@@ -32,4 +32,17 @@ describe('forbiddenRange', () => {
       expect(forbiddenRange(address)).toBeUndefined()
     },
   )
+})
+
+describe('guardedLookup', () => {
+  const look = (hostname: string, all: boolean) =>
+    new Promise((resolve) => guardedLookup(hostname, { all }, (error, found) => resolve(error ?? found)))
+
+  it.each([true, false])('refuses a name of this host, where a connection asks for it (all: %j)', async (all) => {
+    expect(await look('localhost', all)).toBeInstanceOf(TargetNotAllowed)
+  })
+
+  it('tells a name that does not exist as what it is', async () => {
+    expect(await look('nowhere.invalid', true)).toMatchObject({ code: expect.stringMatching(/^E(NOTFOUND|AI_AGAIN)$/) })
+  })
 })

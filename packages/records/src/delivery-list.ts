@@ -57,6 +57,14 @@ export const listDeliveries = guarded(
   },
 )
 
+/** Deliveries by state, for those who watch; the delivered ones are not counted: they are many and need nobody. */
+export const countUndelivered = guarded(async (db: Db): Promise<Readonly<Record<string, number>>> => {
+  const { rows } = await sql<{ pending: number; dead: number }>`
+    SELECT (SELECT count(*) FROM deliveries WHERE state = 'pending') AS pending,
+      (SELECT count(*) FROM deliveries WHERE state = 'dead') AS dead`.execute(db)
+  return { pending: rows[0]?.pending ?? 0, dead: rows[0]?.dead ?? 0 }
+})
+
 export const findDelivery = guarded(
   async (db: Db, id: string): Promise<DeliveryRow | undefined> =>
     db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst(),

@@ -15,6 +15,7 @@ export {
   takeDeliveries,
 } from './deliveries.ts'
 export {
+  countUndelivered,
   type DeliveryFilter,
   findDelivery,
   listDeliveries,

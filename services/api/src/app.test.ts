@@ -226,6 +226,9 @@ describe('the description of the api', () => {
     const { body } = await open.call<Document>('GET', '/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths).sort()).toEqual([
+      '/deliveries',
+      '/deliveries/{id}/retry',
+      '/events',
       '/health',
       '/metrics',
       '/ready',
@@ -238,6 +241,12 @@ describe('the description of the api', () => {
       '/tasks/{id}/files/content',
       '/tasks/{id}/messages',
       '/tasks/{id}/requests/{request_id}/reply',
+      '/webhooks',
+      '/webhooks/{id}',
+      '/webhooks/{id}/disable',
+      '/webhooks/{id}/enable',
+      '/webhooks/{id}/rotate',
+      '/webhooks/{id}/test',
     ])
     for (const operations of Object.values(body.paths))
       for (const operation of Object.values(operations)) {

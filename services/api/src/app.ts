@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'
-import { countByStatus, type Records } from '@switchyard/records'
+import { countByStatus, countUndelivered, type Records } from '@switchyard/records'
 import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import { accessControl, callerOf } from './access-control.ts'
@@ -63,7 +63,11 @@ export const createApi = (deps: ApiDeps): Api => {
   const { config, records, queue, bus, logger } = deps
   const startedAt = new Date()
   const version = packageVersion()
-  const sources = { countByStatus: () => countByStatus(records.db), queueDepth: () => queue.depth() }
+  const sources = {
+    countByStatus: () => countByStatus(records.db),
+    countUndelivered: () => countUndelivered(records.db),
+    queueDepth: () => queue.depth(),
+  }
   const metrics = new Metrics(sources, deps.metrics)
   const feeds = new TaskFeeds(records, bus, logger)
   const standing = new StandingFeed(records, logger)

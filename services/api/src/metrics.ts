@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Looked up when Prometheus asks; a source that fails leaves its series out. */
 export type Sources = {
   countByStatus(): Promise<Readonly<Record<string, number>>>
+  countUndelivered(): Promise<Readonly<Record<string, number>>>
   queueDepth(): Promise<{ readonly waiting: number; readonly active: number }>
 }
 
@@ -55,6 +56,17 @@ export class Metrics {
         this.reset()
         const counts = await sources.countByStatus().catch(() => ({}))
         for (const [status, count] of Object.entries(counts)) this.set({ status }, count)
+      },
+    })
+    new Gauge({
+      name: 'switchyard_deliveries',
+      help: 'Deliveries that have not arrived, by state: pending, or dead',
+      labelNames: ['state'],
+      registers,
+      async collect() {
+        this.reset()
+        const counts = await sources.countUndelivered().catch(() => ({}))
+        for (const [state, count] of Object.entries(counts)) this.set({ state }, count)
       },
     })
     new Gauge({

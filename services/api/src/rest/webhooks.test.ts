@@ -110,6 +110,8 @@ describe('a delivery', () => {
         failure: { ...failure, hint: expect.stringContaining('WEBHOOK_ALLOW') },
       },
     ])
+    const figures = await api.call<string>('GET', '/metrics', as(OPS))
+    expect(figures.body).toContain('switchyard_deliveries{state="dead"} 1')
     expect((await api.call('POST', `/deliveries/${first.id}/retry`, as(TWO))).status).toBe(404)
     expect(await api.call('POST', `/deliveries/${first.id}/retry`, as(ONE))).toMatchObject({
       status: 202,
