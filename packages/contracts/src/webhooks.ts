@@ -40,7 +40,7 @@ export const newWebhookSchema = z.object({
   escalation: z
     .boolean()
     .optional()
-    .describe('Told only of requests that nobody has answered for REQUEST_ESCALATION_MS'),
+    .describe('Told only of requests that nobody has answered for REQUEST_ESCALATION_MS; without event_types'),
 })
 export type NewWebhook = z.infer<typeof newWebhookSchema>
 

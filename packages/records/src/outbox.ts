@@ -43,10 +43,11 @@ export const outbox = (row: string, written: string): RawBuilder<unknown> => {
       ) AS told
       WHERE event.type <> 'task_progress' OR (
         event.seq = (SELECT max(seq) FROM ${events} WHERE type = 'task_progress')
-        AND NOT EXISTS (
-          SELECT 1 FROM deliveries AS before
+        AND coalesce((
+          SELECT before.created_at FROM deliveries AS before
           WHERE before.task_id = task.id AND before.destination = told.destination AND before.type = 'task_progress'
-            AND before.created_at > now() - told.progress_interval_ms * interval '1 millisecond'))
+          ORDER BY before.number DESC LIMIT 1
+        ) <= now() - told.progress_interval_ms * interval '1 millisecond', true))
       ORDER BY event.seq
     )`
 }

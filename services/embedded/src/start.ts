@@ -104,8 +104,6 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
 
   const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
   stop.add('worker', 10_000, () => worker.close())
-  const notifier = await startNotifier({ config, records, connection, bus, logger })
-  stop.add('notifier', 10_000, () => notifier.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
   stop.add('api', 10_000, async () => {
@@ -115,6 +113,13 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
     await closed
   })
 
+  // Nobody waits for the notifier: what is to be told is in the record. It starts while OpenCode does.
+  const notifying = startNotifier({ config, records, connection, bus, logger }).then((notifier) =>
+    stop.add('notifier', 10_000, () => notifier.close()),
+  )
+  // Both to their end: what has started is known to `stop` before anything is stopped.
+  await Promise.allSettled([offered, notifying])
+  await notifying
   const providers = await offered
   signal?.throwIfAborted()
   return { url: serving.url, databaseUrl, opencode: opencode.server, providers }

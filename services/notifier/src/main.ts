@@ -21,7 +21,7 @@ const main = async (): Promise<void> => {
   const records = new Records({
     connectionString: databaseUrl,
     applicationName: 'switchyard-notifier',
-    max: 20,
+    max: 15,
     onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
   })
   await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })

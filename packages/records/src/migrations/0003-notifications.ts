@@ -46,6 +46,8 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       delivered_at timestamptz
     )`.execute(db)
   await sql`CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at) WHERE state = 'pending'`.execute(db)
+  await sql`
+    CREATE INDEX deliveries_waiting ON deliveries (task_id, destination, number) WHERE state = 'pending'`.execute(db)
   await sql`CREATE INDEX deliveries_by_task ON deliveries (task_id, destination, number)`.execute(db)
   await sql`CREATE INDEX deliveries_by_owner ON deliveries (owner_key, number)`.execute(db)
   await sql`CREATE INDEX deliveries_dead ON deliveries (number) WHERE state = 'dead'`.execute(db)

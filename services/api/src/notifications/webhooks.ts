@@ -53,8 +53,12 @@ export class WebhookService {
     this.#records = records
   }
 
-  /** @throws SwitchyardError `invalid_project`, `database_unavailable` */
+  /** @throws SwitchyardError `invalid_request`, `invalid_project`, `database_unavailable` */
   async create(caller: Caller, input: NewWebhook): Promise<WebhookWithSecret> {
+    if (input.escalation && input.event_types !== undefined)
+      throw new SwitchyardError('invalid_request', 'event_types: with escalation it is task_input_required alone', {
+        context: { errors: [{ path: 'event_types', message: 'with escalation it is task_input_required alone' }] },
+      })
     const secret = newSecret()
     const defaults = input.escalation ? (['task_input_required'] as const) : QUIET_EVENT_TYPES
     const row = await createDestination(this.#records.db, {

@@ -83,6 +83,7 @@ describe('an endpoint', () => {
     [{ event_types: ['task_lost'] }, 'event_types'],
     [{ progress_interval_ms: 1 }, 'progress_interval_ms'],
     [{ secret: 'mine' }, 'secret'],
+    [{ escalation: true, event_types: ['task_failed'] }, 'event_types'],
   ])('is refused with %j', async (body, field) => {
     expect(await create(ONE, body)).toMatchObject({ status: 400, body: { detail: expect.stringContaining(field) } })
   })
