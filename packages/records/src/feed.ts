@@ -10,9 +10,6 @@ import { guarded } from './errors.ts'
 import { type EventRow, toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
 
-/** Transaction ids. All below `oldest` have ended; none at or above `next` had begun. */
-export type Running = { readonly oldest: bigint; readonly next: bigint }
-
 /** The highest position that was ever taken; 0 where there is none. */
 export const readLastPosition = guarded(async (db: Db): Promise<number> => {
   const { rows } = await sql<{ last: number }>`
@@ -20,11 +17,19 @@ export const readLastPosition = guarded(async (db: Db): Promise<number> => {
   return rows[0]?.last ?? 0
 })
 
-export const readRunning = guarded(async (db: Db): Promise<Running> => {
-  const { rows } = await sql<{ oldest: string; next: string }>`
-    SELECT pg_snapshot_xmin(now_running)::text AS oldest, pg_snapshot_xmax(now_running)::text AS next
-    FROM pg_current_snapshot() AS now_running`.execute(db)
-  return { oldest: BigInt(rows[0]?.oldest ?? 0), next: BigInt(rows[0]?.next ?? 0) }
+/**
+ * A transaction id of its own: whoever had one before this call has a lower one. It has to be taken: a snapshot tells the
+ * highest that has ended, above which others may be running.
+ */
+export const takeTransactionId = guarded(async (db: Db): Promise<bigint> => {
+  const { rows } = await sql<{ id: string }>`SELECT pg_current_xact_id()::text AS id`.execute(db)
+  return BigInt(rows[0]?.id ?? 0)
+})
+
+/** All transactions with a lower id than this one have ended. */
+export const readOldestRunning = guarded(async (db: Db): Promise<bigint> => {
+  const { rows } = await sql<{ id: string }>`SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS id`.execute(db)
+  return BigInt(rows[0]?.id ?? 0)
 })
 
 /** An event with what decides who may see it. */

@@ -43,7 +43,8 @@ export {
   type PlacedEvent,
   readFeed,
   readLastPosition,
-  readRunning,
+  readOldestRunning,
+  takeTransactionId,
 } from './feed.ts'
 export { type BreakerRule, closeLane, countLaneFailure, holdLane, type Lane, readLane } from './lanes.ts'
 export {

@@ -1,11 +1,11 @@
 // How far the events of all tasks can be read without passing one that is still being written. See records/feed.ts.
 
-import { type Records, readLastPosition, readRunning } from '@switchyard/records'
+import { type Records, readLastPosition, readOldestRunning, takeTransactionId } from '@switchyard/records'
 
 export class Horizon {
   readonly #records: Records
-  /** A position, and the transactions that had to end before it could be read up to. */
-  #mark: { readonly position: number; readonly next: bigint } | undefined
+  /** A position that was taken, and the transaction before which all have to end until it can be read up to. */
+  #mark: { readonly position: number; readonly transaction: bigint } | undefined
   #position = 0
 
   constructor(records: Records) {
@@ -28,11 +28,10 @@ export class Horizon {
     if (this.#mark === undefined) {
       const position = await readLastPosition(db)
       if (position === this.#position) return
-      // After the position: whoever took one up to it is among these, or has ended.
-      const running = await readRunning(db)
-      this.#mark = { position, next: running.next }
-      if (running.oldest < running.next) return
-    } else if ((await readRunning(db)).oldest < this.#mark.next) return
+      // After the position: whoever took one up to it has a lower id.
+      this.#mark = { position, transaction: await takeTransactionId(db) }
+    }
+    if ((await readOldestRunning(db)) < this.#mark.transaction) return
     this.#position = this.#mark.position
     this.#mark = undefined
   }

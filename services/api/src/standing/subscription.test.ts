@@ -105,6 +105,17 @@ describe('the events of all tasks', () => {
     await reader.stop()
   })
 
+  it('are not passed while the newest is still being written and nothing has ended after it', async () => {
+    const { task_id } = await accept(ONE)
+    const { cursor } = await read(ONE, '?limit=1000')
+    const transaction = await api.records.db.startTransaction().execute()
+    await advance(transaction, { taskId: task_id, generation: null, events: [progress('late')] })
+    const meanwhile = await read(ONE, `?after=${cursor}`)
+    expect(meanwhile).toMatchObject({ events: [], cursor })
+    await transaction.commit().execute()
+    expect(messages(await read(ONE, `?after=${meanwhile.cursor}`))).toEqual(['late'])
+  })
+
   it('leave out what was taken back', async () => {
     const { task_id } = await accept(ONE)
     const { cursor } = await read(ONE, '?limit=1000')
