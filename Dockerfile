@@ -1,4 +1,4 @@
-# Switchyard's own services, one target each: docker build --target api|worker|secrets .
+# Switchyard's own services, one target each: docker build --target api|worker|notifier|docker-filter|secrets .
 # Node runs the TypeScript sources as they are (type stripping), so there is nothing to compile.
 
 FROM node:24-bookworm-slim AS base
@@ -21,13 +21,23 @@ COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --workspace services/worker --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
+FROM base AS docker-filter-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/docker-filter --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM base AS notifier-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/notifier --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
 # Named volumes take the owner of the directory they are first mounted on: each one is made here, for uid 1000.
 FROM base AS service
 ENV NODE_ENV=production
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends ca-certificates git openssh-client >/dev/null \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx \
- && install -d -o node -g node /workspaces /var/lib/switchyard
+ && install -d -o node -g node /workspaces /var/lib/switchyard /run/switchyard/docker
 
 FROM service AS api
 COPY --from=api-modules /app ./
@@ -43,6 +53,23 @@ COPY packages ./packages
 COPY services/worker ./services/worker
 USER 1000:1000
 CMD ["node", "services/worker/src/main.ts"]
+
+# The filter in front of the Docker socket, and the way out of the tasks' containers.
+FROM base AS docker-filter
+ENV NODE_ENV=production
+COPY --from=docker-filter-modules /app ./
+COPY packages ./packages
+COPY services/docker-filter ./services/docker-filter
+RUN install -d -o node -g node /workspaces /run/switchyard/docker
+USER 1000:1000
+CMD ["node", "services/docker-filter/src/main.ts", "--listen=/run/switchyard/docker/docker.sock"]
+
+FROM service AS notifier
+COPY --from=notifier-modules /app ./
+COPY packages ./packages
+COPY services/notifier ./services/notifier
+USER 1000:1000
+CMD ["node", "services/notifier/src/main.ts"]
 
 # Runs once before the others and makes the passwords they share with each other.
 FROM base AS secrets

@@ -68,7 +68,7 @@ const openBare = async (stage: Stage, databaseUrl: string, redisUrl: string | un
     measureCalls(load, async () => {
       const id = newTaskId()
       await pool.query(INSERT, [id, DESCRIPTION, 'hash', new Date(Date.now() + 86_400_000)])
-      await queue.add({ id, priority: 5, generation: 0 })
+      await queue.add({ id, priority: 5, generation: 0, mode: 'opencode', pool: 'blue' })
     })
 }
 

@@ -2,6 +2,8 @@
 
 import { availableParallelism, loadavg } from 'node:os'
 import { measureAccept } from './accept.ts'
+import { measureContainerStart } from './container-start.ts'
+import { measureDeliveries } from './deliveries.ts'
 import { measureEventDelay } from './event-delay.ts'
 import { measureFirstRequest } from './first-request.ts'
 import { type Part, readOptions } from './options.ts'
@@ -14,6 +16,8 @@ const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Pr
   first: measureFirstRequest,
   events: measureEventDelay,
   wall: measureWallTime,
+  docker: measureContainerStart,
+  deliveries: measureDeliveries,
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

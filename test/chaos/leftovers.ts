@@ -37,8 +37,8 @@ export const leftAtWork = async (world: World): Promise<readonly string[]> => {
     ),
   )
   const tasks = new Set((await postgres.query<{ id: string }>('SELECT id FROM tasks')).map((task) => task.id))
-  const directories = (await readdir(path.join(world.workspaces, 'tasks')).catch(() => [])).filter(
-    (name) => !tasks.has(name),
+  const directories = await settled('directory of no task', async () =>
+    (await readdir(path.join(world.workspaces, 'tasks')).catch(() => [])).filter((name) => !tasks.has(name)),
   )
   const temporary = await settled('temporary file', () => readdir(world.temporary))
   const tools = await settled('tool process', async () =>
@@ -46,7 +46,7 @@ export const leftAtWork = async (world: World): Promise<readonly string[]> => {
       .filter((found) => /\bsleep\b/.test(found.command))
       .map((found) => `${found.pid} ${found.command}`),
   )
-  return [...open, ...locks, ...directories.map((name) => `directory of no task: ${name}`), ...temporary, ...tools]
+  return [...open, ...locks, ...directories, ...temporary, ...tools]
 }
 
 /** After api and workers ended: nobody is signed in. */

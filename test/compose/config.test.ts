@@ -57,13 +57,30 @@ describe('the compose file', () => {
 
   it('has the services of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
-      expect.arrayContaining(['api', 'opencode', 'postgres', 'valkey', 'worker']),
+      expect.arrayContaining(['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
     )
   })
 
   it.each(Object.keys(RULES))('gives every service %s', (rule) => {
     const without = Object.entries(file.services).filter(([, each]) => brokenRules(each).includes(rule))
     expect(without.map(([name]) => name)).toEqual([])
+  })
+
+  it('keeps all of that with the profile docker, where only the filter has the engine’s socket', async () => {
+    const whole = await readComposeFile({ COMPOSE_PROFILES: 'docker', ANTHROPIC_API_KEY: 'a-provider-key-of-mine' })
+    expect(Object.keys(whole.services)).toEqual(expect.arrayContaining(['docker-filter', 'egress']))
+    const broken = Object.entries(whole.services).filter(([, each]) => brokenRules(each).length > 0)
+    expect(broken.map(([name, each]) => [name, ...brokenRules(each)])).toEqual([])
+    const withSocket = Object.entries(whole.services).filter(([, { volumes = [] }]) =>
+      volumes.some((mount) => mount.source === '/var/run/docker.sock'),
+    )
+    expect(withSocket.map(([name]) => name)).toEqual(['docker-filter'])
+    expect(servicesWith(whole, 'a-provider-key-of-mine')).toEqual(['docker-filter', 'opencode'])
+    expect(servicesMounting(whole, 'docker-socket')).toEqual(['docker-filter', 'worker'])
+    expect(whole.networks.runner?.internal).toBe(true)
+    const inRunner = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('runner'))
+    expect(inRunner.map(([name]) => name)).toEqual(['egress'])
+    expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'agent', 'public']))
   })
 
   it('would notice a service that lacks any of it', () => {
@@ -85,7 +102,7 @@ describe('the compose file', () => {
 
   it('gives OpenCode no network in common with what keeps records or serves callers', () => {
     const ofOpenCode = networksOf(service('opencode'))
-    for (const name of ['postgres', 'valkey', 'api'])
+    for (const name of ['postgres', 'valkey', 'api', 'notifier'])
       expect(networksOf(service(name)).filter((network) => ofOpenCode.includes(network))).toEqual([])
     expect(networksOf(service('worker'))).toEqual(expect.arrayContaining([...ofOpenCode]))
   })
@@ -96,7 +113,14 @@ describe('the compose file', () => {
   })
 
   it('keeps the passwords of the stores and the worker’s state away from OpenCode', () => {
-    expect(servicesMounting(file, 'data-secrets')).toEqual(['api', 'postgres', 'secrets', 'valkey', 'worker'])
+    expect(servicesMounting(file, 'data-secrets')).toEqual([
+      'api',
+      'notifier',
+      'postgres',
+      'secrets',
+      'valkey',
+      'worker',
+    ])
     expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
     expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
     for (const [name, { volumes = [] }] of Object.entries(file.services))
@@ -138,8 +162,9 @@ describe('the compose file', () => {
 
   it.each([
     ['SWITCHYARD_API_KEYS', ['api']],
-    ['DATABASE_URL', ['api', 'worker']],
-    ['REDIS_URL', ['api', 'worker']],
+    ['DATABASE_URL', ['api', 'notifier', 'worker']],
+    ['REDIS_URL', ['api', 'notifier', 'worker']],
+    ['WEBHOOK_SECRET', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
@@ -184,7 +209,7 @@ describe('the compose file', () => {
     const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
     const read = [
       ...[...source.matchAll(/\$\{(\w+)/g)].map(([, name]) => name ?? ''),
-      ...['api', 'worker'].flatMap((name) =>
+      ...['api', 'notifier', 'worker'].flatMap((name) =>
         Object.entries(service(name).environment ?? {}).flatMap(([variable, value]) =>
           value === null ? [variable] : [],
         ),
@@ -192,6 +217,37 @@ describe('the compose file', () => {
       ...PROVIDER_VARIABLES,
     ]
     expect([...new Set(read)].filter((name) => !new RegExp(`^#${name}=`, 'm').test(example))).toEqual([])
+  })
+})
+
+describe('the second pool of OpenCode servers', () => {
+  let file: ComposeFile
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (!missing) file = await readComposeFile({ COMPOSE_PROFILES: 'green', OPENCODE_GREEN_VERSION: '9.8.7' })
+  })
+
+  it('keeps every rule that the first one keeps', () => {
+    for (const name of ['opencode-green', 'worker-green'])
+      expect([name, brokenRules(file.services[name] ?? {})]).toEqual([name, []])
+    expect(networksOf(file.services['opencode-green'] ?? {})).toEqual(['agent'])
+  })
+
+  it('has a version, sessions and workers of its own', () => {
+    const { 'opencode-green': server, 'worker-green': worker } = file.services
+    expect(server?.image).toBe('switchyard/opencode-green:9.8.7')
+    expect(server?.volumes?.find(({ target }) => target === '/home/node')?.source).toBe('opencode-green-home')
+    expect(worker?.environment).toMatchObject({
+      OPENCODE_POOL: 'green',
+      OPENCODE_SERVER_URL: 'http://opencode-green:4096',
+    })
+    // Compose marks what it builds with the service: one image of two services would restart the other one.
+    const images = Object.values(file.services).map(({ image }) => image)
+    expect(new Set(images).size).toBe(images.length)
   })
 })
 

@@ -9,7 +9,7 @@ import { defineStack, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
 
-const SERVICES = ['api', 'opencode', 'postgres', 'valkey', 'worker'] as const
+const SERVICES = ['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
 
 /** A bare repository on the worker's own volume, which no other service has. */
 const REPOSITORY = '/var/lib/switchyard/test-repositories/sum.git'
@@ -172,7 +172,7 @@ describe('the Compose stack', () => {
       }
   })
 
-  it('lets OpenCode reach neither the stores nor the api nor the worker', async () => {
+  it('lets OpenCode reach neither the stores nor the api, the worker or the notifier', async () => {
     const addresses = async (service: string, port: number) =>
       (await stack.inspect(service)).flatMap(({ NetworkSettings }) =>
         Object.values(NetworkSettings.Networks).map(({ IPAddress }) => `${IPAddress}:${port}`),
@@ -180,11 +180,12 @@ describe('the Compose stack', () => {
     const [opencode] = await stack.inspect('opencode')
     const gateways = Object.values(opencode?.NetworkSettings.Networks ?? {}).map(({ Gateway }) => Gateway)
     const targets = [
-      ...['postgres:5432', 'valkey:6379', 'api:3456', 'worker:3457', 'worker:3456'],
+      ...['postgres:5432', 'valkey:6379', 'api:3456', 'worker:3457', 'worker:3456', 'notifier:3458'],
       ...(await addresses('postgres', 5432)),
       ...(await addresses('valkey', 6379)),
       ...(await addresses('api', 3456)),
       ...(await addresses('worker', 3457)),
+      ...(await addresses('notifier', 3458)),
       ...gateways.map((gateway) => `${gateway}:${new URL(stack.url).port}`),
     ]
     expect(targets.length).toBeGreaterThanOrEqual(10)
@@ -269,7 +270,7 @@ describe('the Compose stack', () => {
     const files = await caller.get(`/tasks/${sample.task_id}/files`)
 
     await stack.compose(['stop'], 120_000)
-    for (const service of ['api', 'worker'])
+    for (const service of ['api', 'notifier', 'worker'])
       for (const { Name, State } of await stack.inspect(service))
         expect({ Name, ExitCode: State.ExitCode, OOMKilled: State.OOMKilled }).toEqual({
           Name,

@@ -15,6 +15,8 @@ type Container = {
 
 export type Stack = {
   readonly url: string
+  /** With these a plain `docker compose` in the repository is about this stack. */
+  readonly environment: Readonly<Record<string, string>>
   /** Runs `docker compose <args>` on this stack and gives its standard output. */
   readonly compose: (args: readonly string[], timeoutMs?: number) => Promise<string>
   /** Starts what is not running and waits until all of it is healthy. */
@@ -84,6 +86,12 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
   let built = false
   return {
     url: `http://127.0.0.1:${port}`,
+    environment: {
+      ...variables,
+      COMPOSE_ENV_FILES: '/dev/null',
+      COMPOSE_PROJECT_NAME: project,
+      COMPOSE_FILE: 'compose.yaml:test/compose/model.compose.yaml',
+    },
     compose,
     up: async (args = []) => {
       try {
@@ -111,7 +119,7 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
     shell: (service, command, index = 1) =>
       compose(['exec', '-T', '--index', String(index), service, 'sh', '-c', command]),
     remove: async () => {
-      await compose(['down', '--volumes', '--remove-orphans', '--timeout', '5'], 2 * MINUTE)
+      await compose(['--profile', '*', 'down', '--volumes', '--remove-orphans', '--timeout', '5'], 2 * MINUTE)
     },
   }
 }

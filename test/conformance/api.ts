@@ -19,10 +19,11 @@ export type RunningApi = {
   close(): Promise<void>
 }
 
-export const startApi = async (): Promise<RunningApi> => {
+/** @param env - variables over those of an installation without keys. */
+export const startApi = async (env: Readonly<Record<string, string>> = {}): Promise<RunningApi> => {
   const database = await createDatabase()
   const home = await mkdtemp(path.join(tmpdir(), 'switchyard-mcp-'))
-  const config = loadConfig({ SWITCHYARD_HOME: home, LOG_LEVEL: 'silent' })
+  const config = loadConfig({ SWITCHYARD_HOME: home, LOG_LEVEL: 'silent', ...env })
   await mkdir(config.workspacesDir, { recursive: true })
   const logger = createLogger(config, 'api')
   const records = new Records({ connectionString: database.url, applicationName: 'mcp-test' })

@@ -174,7 +174,7 @@ describe('a task that has ended', () => {
       await git(path.join(system.home, 'workspaces', 'repos', shared), 'worktree', 'list', '--porcelain'),
     ).not.toContain(task_id)
     await expect(
-      system.switchyard.opencode.client.session({ sessionId: task.session_id ?? '', directory: repository }),
+      system.switchyard.opencode?.client.session({ sessionId: task.session_id ?? '', directory: repository }),
     ).rejects.toMatchObject({ code: 'session_lost' })
 
     await expectFor(() => caller.get(`/tasks/${task_id}/events`).then(() => 'there', String)).toMatch(

@@ -50,4 +50,51 @@ describe('loadConfig', () => {
     }).opencode
     expect(inherited).toEqual({ ANTHROPIC_API_KEY: 'key', OPENCODE_CONFIG: '/x.json' })
   })
+
+  it('gives a container the variables of providers and of OpenCode, and of these no file or password', () => {
+    const { environment } = loadConfig({
+      PATH: '/bin',
+      HOME: '/root',
+      DATABASE_URL: 'postgres://a:b@localhost/c',
+      DOCKER_HOST: 'tcp://127.0.0.1:2375',
+      ANTHROPIC_API_KEY: 'key',
+      AWS_REGION: 'eu',
+      SOME_API_KEY: 'key',
+      GITHUB_TOKEN: 'token',
+      HTTPS_PROXY: 'http://proxy',
+      OPENCODE_CONFIG: '/x.json',
+      OPENCODE_CONFIG_CONTENT: '{}',
+      OPENCODE_SERVER_PASSWORD: 'secret',
+      GOOGLE_APPLICATION_CREDENTIALS: '/key.json',
+    }).docker
+    expect(environment).toEqual({
+      ANTHROPIC_API_KEY: 'key',
+      AWS_REGION: 'eu',
+      SOME_API_KEY: 'key',
+      OPENCODE_CONFIG_CONTENT: '{}',
+    })
+  })
+
+  it('reads sizes, fractions and pairs of host and port, and refuses what is none', () => {
+    const { docker } = loadConfig({
+      RUNNER_MEMORY_LIMIT: '512m',
+      RUNNER_DISK_LIMIT: '3GB',
+      RUNNER_CPU_LIMIT: '1.5',
+      RUNNER_EGRESS_ALLOW: '10.0.0.5:11434, models:80',
+    })
+    expect(docker).toMatchObject({
+      memoryBytes: 536_870_912,
+      diskBytes: 3_221_225_472,
+      cpus: 1.5,
+      egressAllow: ['10.0.0.5:11434', 'models:80'],
+    })
+    for (const [name, value] of Object.entries({
+      RUNNER_MEMORY_LIMIT: '12m',
+      RUNNER_CPU_LIMIT: 'two',
+      RUNNER_EGRESS_ALLOW: 'http://x',
+      DOCKER_HOST: 'ssh://host',
+      RUNNER_PROXY: 'http://proxy:3128',
+    }))
+      expect(problemOf({ [name]: value })).toContain(name)
+  })
 })

@@ -5,9 +5,13 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type ApiKey, apiKeys } from './keys.ts'
-import { flag, integer, text, url } from './parse.ts'
+import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
+import { providerVariables } from './provider-variables.ts'
 
 const DAY_MS = 86_400_000
+const MEBIBYTE = 1_048_576
+/** The image of Dockerfile.opencode, as compose.yaml names it. */
+const RUNNER_IMAGE = 'switchyard/opencode:1.18.33'
 
 const model = z.preprocess(
   (value) => (value === '' ? undefined : value),
@@ -15,6 +19,17 @@ const model = z.preprocess(
     .string()
     .regex(/^[^/\s]+\/\S+$/, 'is not provider/model')
     .optional(),
+)
+
+const hostPorts = z.preprocess(
+  (value) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((entry) => entry.trim())
+          .filter((entry) => entry !== '')
+      : [],
+  z.array(z.string().regex(/^[^\s/:]+:\d{1,5}$/, 'is not host:port')),
 )
 
 const environment = z.object({
@@ -26,6 +41,17 @@ const environment = z.object({
   SWITCHYARD_HOME: text(),
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
+  OPENCODE_SERVER_ENABLED: flag(true),
+  OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
+  OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
+  OPENCODE_ROLLOUT_MIN_TASKS: integer(10, 1, 100_000),
+  OPENCODE_ROLLOUT_FAILURE_PERCENT: integer(30, 1, 100),
+  OPENCODE_ROLLOUT_COOLDOWN_MS: integer(60_000, 100, DAY_MS),
+  OPENCODE_ROLLOUT_PROBES: integer(3, 1, 1_000),
+  OPENCODE_POOL: z.preprocess(
+    (value) => (value === '' ? undefined : value),
+    z.enum(['blue', 'green'], 'is neither blue nor green').default('blue'),
+  ),
   OPENCODE_SERVER_URL: url('http', 'https'),
   OPENCODE_SERVER_PASSWORD: text(),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
@@ -36,6 +62,7 @@ const environment = z.object({
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
   TASK_QUEUE_TIMEOUT_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
   REQUEST_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
+  REQUEST_ESCALATION_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
   TASK_STUCK_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
   MAX_QUEUED_TASKS: integer(10_000, 0, 10_000_000),
   MAX_RUNNING_TASKS: integer(0, 0, 100_000),
@@ -46,6 +73,22 @@ const environment = z.object({
   EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
   RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
   WORKSPACES_DIR: text(),
+  DOCKER_HOST: url('unix', 'tcp', 'http'),
+  RUNNER_IMAGE: text(),
+  RUNNER_CPU_LIMIT: decimal(2, 0.1, 256),
+  RUNNER_MEMORY_LIMIT: size(2_048 * MEBIBYTE, 256 * MEBIBYTE),
+  RUNNER_PIDS_LIMIT: integer(512, 32, 65_536),
+  RUNNER_DISK_LIMIT: size(10_240 * MEBIBYTE, 16 * MEBIBYTE),
+  RUNNER_TIMEOUT_MS: optionalInteger(1_000, 7 * DAY_MS),
+  RUNNER_NETWORK: text(),
+  RUNNER_PROXY: url('http'),
+  RUNNER_EGRESS_ALLOW: hostPorts,
+  NOTIFIER_PORT: integer(3458, 0, 65_535),
+  WEBHOOK_SECRET: webhookSecret(),
+  WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
+  WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
+  DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -59,10 +102,17 @@ export type Config = Readonly<{
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
-  worker: Readonly<{ port: number; maxConcurrentTasks: number }>
+  worker: Readonly<{
+    port: number
+    maxConcurrentTasks: number
+    /** The pool that its OpenCode server belongs to. */
+    pool: 'blue' | 'green'
+  }>
   databaseUrl: string | undefined
   redisUrl: string | undefined
   opencode: Readonly<{
+    /** False: tasks run in Docker mode unless an operator says otherwise, and no server is started or asked for. */
+    serverEnabled: boolean
     url: string | undefined
     password: string | undefined
     healthCheckIntervalMs: number
@@ -70,6 +120,42 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
+  }>
+  /** Docker mode: one container a task. */
+  docker: Readonly<{
+    /** `unix://` and the socket, or `tcp://host:port`. */
+    host: string
+    image: string
+    /** Of the way out that workers make for the containers: it needs Node 24. */
+    egressImage: string
+    cpus: number
+    memoryBytes: number
+    pids: number
+    /** Of everything a task keeps: its files and its OpenCode data. */
+    diskBytes: number
+    /** Of a task that does not say how long it may run; undefined: as in server mode. */
+    timeoutMs: number | undefined
+    /** The containers' network and their way out of it; undefined: the worker makes its own. */
+    network: string | undefined
+    proxy: string | undefined
+    /** host:port pairs that containers may reach although they are not on the internet. */
+    egressAllow: readonly string[]
+    /** What a container gets of the caller's environment: variables of providers and of OpenCode. */
+    environment: Readonly<Record<string, string>>
+  }>
+  rollout: Readonly<{
+    /** The first value, in percent; the record has the current one. */
+    percent: number
+    /** What the breaker looks at: tasks that ended within so long, ms. */
+    windowMs: number
+    /** Fewer tasks of a side prove nothing. */
+    minTasks: number
+    /** So many infrastructure failures in a hundred tasks are too many. */
+    failurePercent: number
+    /** How long the breaker stays open before it probes, ms; longer each time that probes fail. */
+    cooldownMs: number
+    /** Probes that must go well. */
+    probes: number
   }>
   tasks: Readonly<{
     defaultModel: string | undefined
@@ -85,6 +171,21 @@ export type Config = Readonly<{
   limits: Readonly<{ total: number; perServer: number; perProject: number; perAgent: number }>
   /** How long things stay after a task has ended, ms. */
   retention: Readonly<{ workspacesMs: number; eventsMs: number; recordsMs: number }>
+  notifier: Readonly<{
+    port: number
+    /** The wait after the first failed attempt, ms; it grows from there. */
+    retryDelayMs: number
+    /** From when a delivery is tried no more, ms after the event. */
+    giveUpMs: number
+    /** After so long without an answer a request is repeated to those who are there for it, ms. */
+    escalationMs: number
+  }>
+  webhooks: Readonly<{
+    /** Signs the calls of `callback_url`. */
+    secret: string | undefined
+    allowPrivateTargets: boolean
+    timeoutMs: number
+  }>
   log: Readonly<{ level: string }>
 }>
 
@@ -94,7 +195,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
@@ -126,6 +227,8 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     problems.push(
       'OPENCODE_SERVER_URL names another host and OPENCODE_SERVER_PASSWORD is not set: that server would be open to anyone',
     )
+  if ((vars.RUNNER_NETWORK === undefined) !== (vars.RUNNER_PROXY === undefined))
+    problems.push('RUNNER_NETWORK and RUNNER_PROXY belong together: set both, or neither')
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
   if (problems.length > 0) throw invalid(problems)
@@ -138,16 +241,43 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    worker: Object.freeze({ port: vars.WORKER_PORT, maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS }),
+    worker: Object.freeze({
+      port: vars.WORKER_PORT,
+      maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
+      pool: vars.OPENCODE_POOL,
+    }),
     databaseUrl: vars.DATABASE_URL,
     redisUrl: vars.REDIS_URL,
     opencode: Object.freeze({
+      serverEnabled: vars.OPENCODE_SERVER_ENABLED,
       url: vars.OPENCODE_SERVER_URL,
       password: vars.OPENCODE_SERVER_PASSWORD,
       healthCheckIntervalMs: vars.OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS,
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    docker: Object.freeze({
+      host: vars.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
+      image: vars.RUNNER_IMAGE ?? RUNNER_IMAGE,
+      egressImage: RUNNER_IMAGE,
+      cpus: vars.RUNNER_CPU_LIMIT,
+      memoryBytes: vars.RUNNER_MEMORY_LIMIT,
+      pids: vars.RUNNER_PIDS_LIMIT,
+      diskBytes: vars.RUNNER_DISK_LIMIT,
+      timeoutMs: vars.RUNNER_TIMEOUT_MS,
+      network: vars.RUNNER_NETWORK,
+      proxy: vars.RUNNER_PROXY,
+      egressAllow: Object.freeze(vars.RUNNER_EGRESS_ALLOW),
+      environment: Object.freeze(providerVariables(inheritedBy(env))),
+    }),
+    rollout: Object.freeze({
+      percent: vars.OPENCODE_ROLLOUT_PERCENT,
+      windowMs: vars.OPENCODE_ROLLOUT_WINDOW_MS,
+      minTasks: vars.OPENCODE_ROLLOUT_MIN_TASKS,
+      failurePercent: vars.OPENCODE_ROLLOUT_FAILURE_PERCENT,
+      cooldownMs: vars.OPENCODE_ROLLOUT_COOLDOWN_MS,
+      probes: vars.OPENCODE_ROLLOUT_PROBES,
     }),
     tasks: Object.freeze({
       defaultModel: vars.DEFAULT_MODEL,
@@ -167,6 +297,17 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       workspacesMs: vars.WORKSPACE_RETENTION_MS,
       eventsMs: vars.EVENT_RETENTION_MS,
       recordsMs: vars.RECORD_RETENTION_MS,
+    }),
+    notifier: Object.freeze({
+      port: vars.NOTIFIER_PORT,
+      retryDelayMs: vars.DELIVERY_RETRY_DELAY_MS,
+      giveUpMs: vars.DELIVERY_GIVE_UP_MS,
+      escalationMs: vars.REQUEST_ESCALATION_MS,
+    }),
+    webhooks: Object.freeze({
+      secret: vars.WEBHOOK_SECRET,
+      allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
+      timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })

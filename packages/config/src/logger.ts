@@ -8,6 +8,8 @@ export type { Logger } from 'pino'
 const REDACTED = [
   'password',
   '*.password',
+  'secret',
+  '*.secret',
   'token',
   '*.token',
   'authorization',

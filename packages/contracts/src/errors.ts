@@ -48,6 +48,17 @@ export const ERRORS = {
     hint: 'Read the task: its `requests` are the ones that still wait for an answer.',
   },
   request_already_answered: { status: 409, retryable: false, hint: 'Nothing to do: the first answer counts.' },
+  webhook_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the webhook’s id; GET /webhooks lists those that your key made.',
+  },
+  delivery_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the delivery’s id; GET /deliveries lists those that your key may see.',
+  },
+  already_delivered: { status: 409, retryable: false, hint: 'Nothing to do: the target answered that it has it.' },
   file_not_found: {
     status: 404,
     retryable: false,
@@ -149,6 +160,46 @@ export const ERRORS = {
     status: 502,
     retryable: true,
     hint: 'The OpenCode server refused or broke off a call; its message says why.',
+  },
+  docker_unavailable: {
+    status: 503,
+    retryable: true,
+    hint: 'The Docker engine does not answer; check DOCKER_HOST and the daemon behind it. Running tasks wait for it.',
+  },
+  runner_image_missing: {
+    status: 422,
+    retryable: false,
+    hint: 'Build or pull the image on the Docker host, or name another one in RUNNER_IMAGE.',
+  },
+  runner_image_invalid: {
+    status: 422,
+    retryable: false,
+    hint: 'RUNNER_IMAGE must have /bin/sh and opencode on its PATH; Dockerfile.opencode makes one.',
+  },
+  container_failed: {
+    status: 502,
+    retryable: true,
+    hint: 'The task’s container ended without an answer; the message has its exit code and its last words.',
+  },
+  container_gone: {
+    status: 502,
+    retryable: true,
+    hint: 'Somebody else removed the task’s container; look at who has access to the Docker engine.',
+  },
+  container_out_of_memory: {
+    status: 507,
+    retryable: false,
+    hint: 'Raise RUNNER_MEMORY_LIMIT, or let the task do less at a time.',
+  },
+  container_disk_full: {
+    status: 507,
+    retryable: false,
+    hint: 'Raise RUNNER_DISK_LIMIT, or let the task write less.',
+  },
+  container_silent: {
+    status: 504,
+    retryable: true,
+    hint: 'The container ran and printed nothing; check that it reaches the model provider (RUNNER_PROXY, RUNNER_EGRESS_ALLOW).',
   },
   model_error: {
     status: 502,

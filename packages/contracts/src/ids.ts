@@ -8,6 +8,7 @@ export type TaskId = `task_${string}`
 export type RequestId = `req_${string}`
 export type MessageId = `msg_${string}`
 export type WorkerId = `worker_${string}`
+export type WebhookId = `wh_${string}`
 
 /** A float in [0, 1) from the CSPRNG, which is what `ulid` asks of its source. */
 const random = (): number => randomBytes(4).readUInt32BE(0) / 2 ** 32
@@ -18,6 +19,7 @@ export const newTaskId = (): TaskId => `task_${ulid()}`
 export const newRequestId = (): RequestId => `req_${ulid()}`
 export const newMessageId = (): MessageId => `msg_${ulid()}`
 export const newWorkerId = (): WorkerId => `worker_${ulid()}`
+export const newWebhookId = (): WebhookId => `wh_${ulid()}`
 
 const ULID = '[0-9A-HJKMNP-TV-Z]{26}'
 

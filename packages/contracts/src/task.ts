@@ -26,6 +26,31 @@ export const isTerminal = (status: Status): status is TerminalStatus =>
 export const modeSchema = z.enum(['opencode', 'docker'])
 export type Mode = z.infer<typeof modeSchema>
 
+/** The two pools of OpenCode servers, say of two versions. */
+export const POOLS = ['blue', 'green'] as const
+export const poolSchema = z.enum(POOLS)
+export type Pool = z.infer<typeof poolSchema>
+
+/** What decided the mode of a task. */
+export const modeReasonSchema = z.enum([
+  /** The call named it. */
+  'asked',
+  /** OPENCODE_SERVER_ENABLED is false. */
+  'server_disabled',
+  'rollout',
+  /** By hand: every new task goes to one side. */
+  'fixed',
+  /** The side that the percentage says has failed too often. */
+  'breaker',
+  /** That side is tried again with this task. */
+  'probe',
+  /** No worker that is alive runs tasks of that side. */
+  'no_worker',
+  /** The task asks for something that docker mode cannot do. */
+  'docker_cannot',
+])
+export type ModeReason = z.infer<typeof modeReasonSchema>
+
 export const permissionsSchema = z.enum(['allow', 'ask', 'deny'])
 export type Permissions = z.infer<typeof permissionsSchema>
 
@@ -162,6 +187,9 @@ export const taskSchema = z.object({
   agent_id: z.string(),
   status: statusSchema,
   mode: modeSchema,
+  mode_reason: modeReasonSchema.nullable().describe('what decided the mode; null: accepted before there was a choice'),
+  mode_detail: z.string().nullable().describe('the decision on mode and pool in words'),
+  pool: poolSchema.nullable().describe('the pool of OpenCode servers; null in docker mode'),
   task_description: z.string(),
   project_id: z.string().nullable(),
   directory: z.string().nullable().describe('null until the task is prepared'),

@@ -11,6 +11,7 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { fromFileError } from './file-errors.ts'
 import { type GitOptions, type GitOutput, git } from './run.ts'
+import { repositoryPrefix } from './staging.ts'
 
 const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n'
 const CONFIG_SHA256 = `${CONFIG.replace('= 0', '= 1')}[extensions]\n\tobjectFormat = sha256\n`
@@ -63,7 +64,7 @@ const requireNoAlternates = async (objectDirs: readonly string[]): Promise<void>
 export const openOwnRepository = async (options: OwnRepositoryOptions): Promise<OwnRepository> => {
   const { linkTo, workTree } = options
   await requireNoAlternates(options.objectDirs ?? [])
-  const directory = await mkdtemp(path.join(tmpdir(), 'switchyard-git-')).catch((error: unknown) => {
+  const directory = await mkdtemp(path.join(tmpdir(), repositoryPrefix())).catch((error: unknown) => {
     throw fromFileError(error, tmpdir())
   })
   const close = () => rm(directory, { recursive: true, force: true })

@@ -8,6 +8,7 @@ import { requireBranch } from './branch.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import { Mirror } from './mirror.ts'
+import { makeClone } from './own-clone.ts'
 import type { Checkout } from './scratch.ts'
 import { SharedClone } from './shared-clone.ts'
 import { WorktreeRecords } from './worktree-records.ts'
@@ -127,6 +128,17 @@ export class Repositories {
   async addWorktree(identity: RepositoryIdentity, request: WorktreeRequest): Promise<Checkout> {
     requireBranch(request.branch)
     return await this.#worktrees(identity).add(request)
+  }
+
+  /**
+   * Makes a clone of its own with the branch checked out, which needs nothing beside it: `fetch` first. What is in its
+   * place and was not finished is made anew.
+   *
+   * @throws SwitchyardError as `addWorktree`
+   */
+  async makeClone(identity: RepositoryIdentity, request: WorktreeRequest): Promise<Checkout> {
+    requireBranch(request.branch)
+    return await makeClone(this.#mirror(identity), this.#shared(identity), identity.displayUrl, request)
   }
 
   /**

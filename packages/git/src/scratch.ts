@@ -1,11 +1,12 @@
 // A fresh git repository for a task without a project: empty, with one commit to compare against.
 
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { fromFileError } from './file-errors.ts'
 import { git, gitLine } from './run.ts'
+import { stagingPlace } from './staging.ts'
 
 const NAME = 'Switchyard'
 const EMAIL = 'switchyard@localhost'
@@ -42,7 +43,7 @@ export const createScratch = async (
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Checkout> => {
   const place = path.resolve(directory)
-  const fresh = `${place}.new-${randomUUID().slice(0, 8)}`
+  const fresh = stagingPlace(place)
   try {
     await mkdir(fresh, { recursive: true })
     const at = { cwd: fresh, ...options }

@@ -1,7 +1,7 @@
 // Linked worktrees of a shared clone, made and removed by hand in git's documented layout (gitrepository-layout):
 // `git worktree add` would run git inside the clone, with whatever an agent configured there.
 
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   copyFile,
   lstat,
@@ -22,6 +22,7 @@ import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, type SharedClone } from './shared-clone.ts'
+import { stagingPlace } from './staging.ts'
 import type { WorktreeRecord, WorktreeRecords } from './worktree-records.ts'
 
 const CHECKOUT_TIMEOUT_MS = 10 * 60_000
@@ -225,7 +226,7 @@ export class Worktrees {
     const { records } = this.#parts
     const record: WorktreeRecord = { id: idOf(directory), directory, branch, baseCommit, isReady: true }
     await removeAbandoned(directory)
-    const fresh = `${directory}.new-${randomUUID().slice(0, 8)}`
+    const fresh = stagingPlace(directory)
     const own = await this.#ownFor(start, fresh)
     try {
       await mkdir(fresh, { recursive: true })

@@ -21,6 +21,9 @@ export interface Bus {
   onTask(id: TaskId, listener: (signal: TaskSignal) => void): Promise<Unsubscribe>
   publishCommand(command: Command): void
   onCommand(listener: (command: Command) => void): Promise<Unsubscribe>
+  /** The settings of the rollout changed: whoever keeps them reads them again. */
+  publishRollout(): void
+  onRollout(listener: () => void): Promise<Unsubscribe>
   /** Called when the bus was cut off and stands again: signals may have been missed. */
   onResume(listener: () => void): Unsubscribe
   /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */

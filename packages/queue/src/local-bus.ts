@@ -9,6 +9,7 @@ const COMMANDS = 'commands'
 export class LocalBus implements Bus {
   readonly #signals = new Listeners<TaskSignal>()
   readonly #commands = new Listeners<Command>()
+  readonly #rollout = new Listeners<void>()
 
   publishTask(id: TaskId, signal: TaskSignal): void {
     this.#signals.emit(id, signal)
@@ -24,6 +25,14 @@ export class LocalBus implements Bus {
 
   async onCommand(listener: (command: Command) => void): Promise<Unsubscribe> {
     return this.#commands.add(COMMANDS, listener)
+  }
+
+  publishRollout(): void {
+    this.#rollout.emit('', undefined)
+  }
+
+  async onRollout(listener: () => void): Promise<Unsubscribe> {
+    return this.#rollout.add('', listener)
   }
 
   onResume(): Unsubscribe {

@@ -8,6 +8,7 @@ import { Listeners } from './listeners.ts'
 
 const PREFIX = 'switchyard:'
 const COMMANDS = `${PREFIX}commands`
+const ROLLOUT = `${PREFIX}rollout`
 const taskChannel = (id: TaskId): string => `${PREFIX}task:${id}`
 
 const PING_TIMEOUT_MS = 2_000
@@ -85,6 +86,14 @@ export class RedisBus implements Bus {
 
   async onCommand(listener: (command: Command) => void): Promise<Unsubscribe> {
     return this.#listen(COMMANDS, listener)
+  }
+
+  publishRollout(): void {
+    this.#publish(ROLLOUT, null)
+  }
+
+  async onRollout(listener: () => void): Promise<Unsubscribe> {
+    return this.#listen(ROLLOUT, listener)
   }
 
   onResume(listener: () => void): Unsubscribe {

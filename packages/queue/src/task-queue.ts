@@ -1,23 +1,29 @@
 // The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
 
-import { SwitchyardError, type TaskId } from '@switchyard/contracts'
+import { LANES, type Lane, laneOf, type Mode, type Pool, type TaskId } from '@switchyard/contracts'
 import type { Queue } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
+import { bounded } from './bounded.ts'
 
-export const QUEUE_NAME = 'tasks'
-
-/** A call of the queue that takes longer than this has failed for its caller, ms. */
-const CALL_TIMEOUT_MS = 2_000
+/** A queue for each lane: a worker is offered nothing that it cannot take. */
+export const queueNameOf = (lane: Lane): string => (lane === 'blue' ? 'tasks' : `tasks-${lane}`)
 
 /** What the queue has to know of a task that is ready to run. */
-export type Ready = { readonly id: TaskId; readonly priority: number; readonly generation: number }
+export type Ready = {
+  readonly id: TaskId
+  readonly priority: number
+  readonly generation: number
+  readonly mode: Mode
+  readonly pool: Pool | null
+}
 
 /**
  * The id of the job: the task's own, with the generation once it was taken before. BullMQ leaves out a job whose id is
  * there already, and a task's first job may still be running another task: it must not keep this one from its next run.
  */
-const jobIdOf = ({ id, generation }: Ready): string => (generation === 0 ? id : `${id}-${generation}`)
+const jobIdOf = ({ id, generation }: Pick<Ready, 'id' | 'generation'>): string =>
+  generation === 0 ? id : `${id}-${generation}`
 
 /** What a job was added for; `isNew` until some worker has taken the task. */
 export type Offer = { readonly id: TaskId; readonly isNew: boolean }
@@ -30,77 +36,69 @@ export const offerOf = (jobId: string | undefined): Offer => {
 // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
 const jobOptions = (task: Ready) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
 
-const bounded = async <T>(call: Promise<T>, what: string): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`)), CALL_TIMEOUT_MS)
-  })
-  try {
-    return await Promise.race([call, late])
-  } catch (error) {
-    throw new SwitchyardError(
-      'queue_unavailable',
-      `${what} failed: ${error instanceof Error ? error.message : error}`,
-      {
-        cause: error,
-      },
-    )
-  } finally {
-    clearTimeout(timer)
-    call.catch(() => {})
-  }
-}
-
 export class TaskQueue {
-  readonly #queue: Queue<JobData>
+  readonly #connection: QueueConnection
+  readonly #logger: Logger
+  /** Opened when they are first needed: most installations have one lane. */
+  readonly #queues = new Map<Lane, Queue<JobData>>()
 
   constructor(connection: QueueConnection, logger: Logger) {
-    this.#queue = backendOf(connection).queue(QUEUE_NAME, {
+    this.#connection = connection
+    this.#logger = logger
+  }
+
+  #of(lane: Lane): Queue<JobData> {
+    const known = this.#queues.get(lane)
+    if (known) return known
+    const queue = backendOf(this.#connection).queue(queueNameOf(lane), {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
-    this.#queue.on('error', (error) => logger.warn({ err: error.message }, 'the queue lost its connection'))
+    queue.on('error', (error) => this.#logger.warn({ err: error.message }, 'the queue lost its connection'))
+    this.#queues.set(lane, queue)
+    return queue
   }
 
   /** Resolves when the backend stands (the PostgreSQL one makes its tables first). */
   async ready(): Promise<void> {
-    await this.#queue.waitUntilReady()
+    await this.#of('blue').waitUntilReady()
   }
 
   /**
-   * Puts a task that is ready into the queue; where its job is there already, nothing changes.
+   * Puts a task that is ready into the queue of its lane; where its job is there already, nothing changes.
    *
    * @throws SwitchyardError `queue_unavailable`
    */
   async add(task: Ready): Promise<void> {
-    await bounded(this.#queue.add('run', {}, jobOptions(task)), 'adding a job')
+    await bounded(this.#of(laneOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
   }
 
   /** As `add`, for many at once. */
   async addAll(tasks: readonly Ready[]): Promise<void> {
-    const jobs = tasks.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
-    await bounded(this.#queue.addBulk(jobs), 'adding jobs')
+    for (const [lane, ready] of Map.groupBy(tasks, laneOf)) {
+      const jobs = ready.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
+      await bounded(this.#of(lane).addBulk(jobs), 'adding jobs')
+    }
   }
 
-  /** How many jobs wait and how many run. @throws SwitchyardError `queue_unavailable` */
+  /** How many jobs wait and how many run, in all lanes. @throws SwitchyardError `queue_unavailable` */
   async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
     const counts = await bounded(
-      this.#queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active'),
+      Promise.all(LANES.map((lane) => this.#of(lane).getJobCounts('waiting', 'prioritized', 'delayed', 'active'))),
       'counting jobs',
     )
-    return {
-      waiting: (counts.waiting ?? 0) + (counts.prioritized ?? 0) + (counts.delayed ?? 0),
-      active: counts.active ?? 0,
-    }
+    const sum = (...states: readonly string[]): number =>
+      counts.flatMap((count) => states.map((state) => count[state] ?? 0)).reduce((total, count) => total + count, 0)
+    return { waiting: sum('waiting', 'prioritized', 'delayed'), active: sum('active') }
   }
 
   /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */
   async ping(): Promise<number> {
     const began = performance.now()
-    await bounded(this.#queue.getJobCountByTypes('active'), 'asking the queue')
+    await bounded(this.#of('blue').getJobCountByTypes('active'), 'asking the queue')
     return performance.now() - began
   }
 
   async close(): Promise<void> {
-    await this.#queue.close()
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
   }
 }

@@ -1,20 +1,20 @@
 // The queue of tasks to run, from the side that empties it: BullMQ's lock, its renewal, and stalled jobs.
 
+import type { Lane } from '@switchyard/contracts'
 import { DelayedError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
-import { type Offer, offerOf, QUEUE_NAME } from './task-queue.ts'
+import { LOCK } from './lock.ts'
+import { type Offer, offerOf, queueNameOf } from './task-queue.ts'
 
 /** What became of a job: over, or to be offered again after `againInMs`. */
 export type Processed = { readonly againInMs: number | null }
 
 export type ProcessTask = (offer: Offer) => Promise<Processed>
 
-/** With these a dead worker's job is offered to another within 6.5 s: the lock runs out, the next check finds it. */
-const LOCK = { durationMs: 5_000, renewMs: 1_500, stalledCheckMs: 1_500 } as const
-
 export type TaskWorkerOptions = {
   readonly connection: QueueConnection
+  readonly lane: Lane
   /** Tasks at once. */
   readonly concurrency: number
   readonly process: ProcessTask
@@ -28,7 +28,7 @@ export class TaskWorker {
   constructor(options: TaskWorkerOptions) {
     this.#logger = options.logger
     this.#worker = backendOf(options.connection).worker(
-      QUEUE_NAME,
+      queueNameOf(options.lane),
       async (job, token) => {
         const { againInMs } = await options.process(offerOf(job.id))
         if (againInMs === null) return
@@ -38,9 +38,7 @@ export class TaskWorker {
       {
         autorun: false,
         concurrency: options.concurrency,
-        lockDuration: LOCK.durationMs,
-        lockRenewTime: LOCK.renewMs,
-        stalledInterval: LOCK.stalledCheckMs,
+        ...LOCK,
         // Whether a task may run again is decided by its record, not by how often its job stalled.
         maxStalledCount: 1_000_000,
         removeOnComplete: { count: 0 },

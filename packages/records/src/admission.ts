@@ -1,7 +1,7 @@
 // Which queued task runs next: fair between agents, by priority within one, and never over a limit.
 
-import type { WorkerId } from '@switchyard/contracts'
-import { sql } from 'kysely'
+import type { Lane, Mode, WorkerId } from '@switchyard/contracts'
+import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { TaskRow } from './rows.ts'
 import type { Db } from './schema.ts'
@@ -14,20 +14,34 @@ export type RunLimits = {
   readonly perAgent: number
 }
 
+/**
+ * What a worker can run tasks on, by mode: the id of its OpenCode server, of its Docker engine. Tasks of a mode that is
+ * not there are left to others.
+ */
+export type Hosts = { readonly [M in Mode]?: string }
+
 export type Admission =
   | { readonly kind: 'taken'; readonly row: TaskRow }
   /** Tasks wait, and all of them are over a limit. */
   | { readonly kind: 'held' }
   | { readonly kind: 'none' }
 
+/** The host of a task's mode, in SQL. */
+export const hostOf = (hosts: Hosts, table: 't' | 'tasks') =>
+  sql<string>`CASE ${sql.ref(`${table}.mode`)} WHEN 'docker' THEN ${hosts.docker ?? null}::text ELSE ${hosts.opencode ?? null}::text END`
+
+/** The tasks of a lane: those of docker mode, or those of one pool of OpenCode servers. */
+const inLane = (lane: Lane): RawBuilder<boolean> =>
+  lane === 'docker' ? sql`mode = 'docker'` : sql`(mode = 'opencode' AND pool = ${lane})`
+
 /**
- * Takes the next queued task for a worker: of the agents that are under their limits the one with the fewest running
+ * Takes the next queued task of a lane for a worker: of the agents that are under their limits the one with the fewest running
  * tasks comes first, then the higher priority, then the older task.
  *
  * Admissions happen one at a time, so that a burst cannot overshoot a limit between the look and the take.
  */
 export const admitTask = guarded(
-  async (db: Db, workerId: WorkerId, serverId: string, limits: RunLimits): Promise<Admission> =>
+  async (db: Db, workerId: WorkerId, hosts: Hosts, limits: RunLimits, lane: Lane): Promise<Admission> =>
     db.transaction().execute(async (transaction): Promise<Admission> => {
       await sql`SELECT pg_advisory_xact_lock(hashtextextended('admission', 0))`.execute(transaction)
       const { rows } = await sql<TaskRow>`
@@ -43,7 +57,10 @@ export const admitTask = guarded(
           FROM tasks t
           LEFT JOIN per_agent a ON a.owner_key = t.owner_key AND a.agent_id = t.agent_id
           LEFT JOIN per_project p ON p.project_id = t.project_id
-          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now()
+          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now() AND ${inLane(lane)}
+            AND t.mode = ANY (${Object.keys(hosts)})
+            AND (${limits.perServer} = 0 OR
+              (SELECT count(*) FROM busy WHERE server_id = ${hostOf(hosts, 't')}) < ${limits.perServer})
             AND (${limits.perAgent} = 0 OR coalesce(a.running, 0) < ${limits.perAgent})
             AND (${limits.perProject} = 0 OR coalesce(p.running, 0) < ${limits.perProject})
           ORDER BY t.owner_key, t.agent_id, t.priority, t.created_at, t.id
@@ -51,8 +68,6 @@ export const admitTask = guarded(
         next AS (
           SELECT id FROM first_of_each
           WHERE (${limits.total} = 0 OR (SELECT count(*) FROM busy) < ${limits.total})
-            AND (${limits.perServer} = 0 OR
-              (SELECT count(*) FROM busy WHERE server_id = ${serverId}) < ${limits.perServer})
           ORDER BY running, priority, created_at, id
           LIMIT 1
         )
@@ -60,7 +75,7 @@ export const admitTask = guarded(
           generation = tasks.generation + 1,
           attempt = tasks.attempt + 1,
           worker_id = ${workerId},
-          server_id = ${serverId},
+          server_id = ${hostOf(hosts, 'tasks')},
           status = 'preparing',
           started_at = coalesce(tasks.started_at, now()),
           deadline = CASE WHEN tasks.started_at IS NULL
@@ -70,7 +85,8 @@ export const admitTask = guarded(
         RETURNING tasks.*`.execute(transaction)
       const row = rows[0]
       if (row) return { kind: 'taken', row }
-      const waiting = await sql`SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL LIMIT 1`.execute(
+      const waiting = await sql`
+        SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL AND ${inLane(lane)} LIMIT 1`.execute(
         transaction,
       )
       return { kind: waiting.rows.length > 0 ? 'held' : 'none' }

@@ -1,9 +1,10 @@
-// The one way a task changes: fence, status, columns and events in a single statement.
+// The one way a task changes: fence, status, columns, events and their deliveries in a single statement.
 
 import { type NewEvent, OPEN_STATUSES, type Status, sourcesOf, type TaskEvent } from '@switchyard/contracts'
 import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
+import { outbox } from './outbox.ts'
 import { prepared } from './prepared.ts'
 import { type TaskRow, toEvent } from './rows.ts'
 import type { Db, TasksTable } from './schema.ts'
@@ -108,7 +109,8 @@ const execute = async (db: Db, change: Change): Promise<Advanced | null> => {
       SET updated_at = now(), last_seq = tasks.last_seq + (SELECT count(*) FROM fresh) ${sql.join(assignments, sql``)}
       FROM held WHERE tasks.id = held.id
       RETURNING tasks.*
-    )
+    ),
+    ${outbox('moved', 'written')}
     SELECT moved.*, (SELECT coalesce(json_agg(written ORDER BY seq), '[]') FROM written) AS written_events
     FROM moved`.execute(db)
   const row = rows[0]

@@ -1,9 +1,54 @@
 // Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
 
-export { type Admission, admitTask, countQueued, type RunLimits } from './admission.ts'
+export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { type Comparison, compareSides } from './comparison.ts'
+export {
+  type DeliveryRow,
+  deferFollowers,
+  deleteOldDeliveries,
+  findDueLanes,
+  findTaskRows,
+  giveUpOld,
+  markArrived,
+  markFailed,
+  readDeliveredEvents,
+  takeDeliveries,
+} from './deliveries.ts'
+export { type BreakerRule, closeLane, countLaneFailure, holdLane, type LaneState, readLane } from './delivery-lanes.ts'
+export {
+  countUndelivered,
+  type DeliveryFilter,
+  findDelivery,
+  listDeliveries,
+  retryDelivery,
+  toDelivery,
+} from './delivery-list.ts'
+export {
+  addTestDelivery,
+  createDestination,
+  type DestinationRow,
+  deleteDestination,
+  findDestinations,
+  listDestinations,
+  rotateSecret,
+  setDisabled,
+  signingSecrets,
+  toWebhook,
+} from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
+export { escalateRequest, findUnanswered } from './escalations.ts'
 export { readEvents, readLastEvents } from './events.ts'
+export {
+  type FeedFilter,
+  type FeedPage,
+  type PlacedEvent,
+  readFeed,
+  readLastPosition,
+  readOldestRunning,
+  takeTransactionId,
+} from './feed.ts'
+export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
   choosePromptId,
   countDelivered,
@@ -13,6 +58,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { CALLBACK } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
 export { Records, type RecordsOptions } from './records.ts'
@@ -33,15 +79,31 @@ export {
   markWorkspaceRemoved,
   pruneEvents,
 } from './retention.ts'
+export {
+  type BreakerMove,
+  type BreakerRow,
+  changeRollout,
+  claimProbe,
+  type Evidence,
+  evaluateBreaker,
+  initRollout,
+  listRolloutChanges,
+  type RolloutChange,
+  type RolloutNow,
+  type RolloutRow,
+  readRollout,
+} from './rollout.ts'
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
 export type { Db, ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'
+export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {
   type Accepted,
   type AcceptInput,
   acceptTask,
   countByStatus,
   findByIdempotencyKey,
+  findOpen,
   findOverdue,
   findOwned,
   findTask,

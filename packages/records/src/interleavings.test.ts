@@ -75,7 +75,7 @@ const isOwned = (model: Model): boolean => model.owner !== null && !model.dead.h
 
 const newOwner = async (): Promise<WorkerId> => {
   const id = newWorkerId()
-  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1 })
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes: ['blue'] })
   return id
 }
 
@@ -91,14 +91,14 @@ const take = (): Command => ({
   toString: () => 'take',
   run: async (model, { id }) => {
     const worker = await newOwner()
-    const admission = await admitTask(records.db, worker, 'server', NO_LIMITS)
+    const admission = await admitTask(records.db, worker, { opencode: 'server' }, NO_LIMITS, 'blue')
     expect(admission.kind).toBe(model.status === 'queued' ? 'taken' : 'none')
     if (admission.kind === 'taken') {
       hold(model, worker)
       model.status = 'preparing'
       return
     }
-    const taken = await takeTask(records.db, id, worker, 'server')
+    const taken = await takeTask(records.db, id, worker, { opencode: 'server' })
     const mayTake = ['preparing', 'running', 'input_required'].includes(model.status) && !isOwned(model)
     expect(taken !== null).toBe(mayTake)
     if (taken) hold(model, worker)
@@ -211,6 +211,9 @@ it('keeps one owner, one history and one end, whatever happens in whatever order
         agent_id: 'agent',
         owner_key: 'local',
         mode: 'opencode',
+        mode_reason: null,
+        mode_detail: null,
+        pool: 'blue',
         description: 'do it',
         idempotency_key: null,
         request_hash: 'hash',

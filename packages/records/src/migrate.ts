@@ -3,9 +3,15 @@
 import { type Kysely, sql } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
 import { tasks } from './migrations/0001-tasks.ts'
+import { rollout } from './migrations/0002-rollout.ts'
+import { notifications } from './migrations/0003-notifications.ts'
 import type { Database } from './schema.ts'
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-tasks': tasks }
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-tasks': tasks,
+  '0002-rollout': rollout,
+  '0003-notifications': notifications,
+}
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */
 const stepsOfNewerPrograms = async (db: Kysely<Database>): Promise<Record<string, Migration>> => {

@@ -1,4 +1,12 @@
-import { type NewEvent, newMessageId, newTaskId, newWorkerId, type TaskId, type WorkerId } from '@switchyard/contracts'
+import {
+  type Lane,
+  type NewEvent,
+  newMessageId,
+  newTaskId,
+  newWorkerId,
+  type TaskId,
+  type WorkerId,
+} from '@switchyard/contracts'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -38,6 +46,9 @@ const input = (over: Partial<AcceptInput> = {}): AcceptInput => ({
   agent_id: 'agent',
   owner_key: 'local',
   mode: 'opencode',
+  mode_reason: 'rollout',
+  mode_detail: null,
+  pool: 'blue',
   description: 'do it',
   idempotency_key: null,
   request_hash: 'hash',
@@ -63,14 +74,14 @@ const accept = async (over: Partial<AcceptInput> = {}) => (await acceptTask(reco
 
 const aliveWorker = async () => {
   const id = newWorkerId()
-  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1 })
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes: ['blue'] })
   return id
 }
 
 /** Admits just this one, whatever else waits. */
 const take = async (id: TaskId, worker: WorkerId) => {
   await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(records.db)
-  return await takeTask(records.db, id, worker, 'server')
+  return await takeTask(records.db, id, worker, { opencode: 'server' })
 }
 
 const progress = (n: number, source_key?: string): NewEvent => ({
@@ -193,8 +204,14 @@ describe('admitting', () => {
   })
 
   const queue = async (over: Partial<AcceptInput>) => (await acceptTask(own.db, input(over))).row.id
-  const admit = async (limits: Partial<typeof NONE> = {}, server = 'one') => {
-    const admission = await admitTask(own.db, newWorkerId(), server, { ...NONE, ...limits })
+  const admit = async (limits: Partial<typeof NONE> = {}, server = 'one', lane: Lane = 'blue') => {
+    const admission = await admitTask(
+      own.db,
+      newWorkerId(),
+      { opencode: server, docker: server },
+      { ...NONE, ...limits },
+      lane,
+    )
     return admission.kind === 'taken' ? admission.row.id : admission.kind
   }
 
@@ -221,6 +238,24 @@ describe('admitting', () => {
     for (let n = 0; n < 8; n++) await queue(over)
     const admitted = await Promise.all(Array.from({ length: 8 }, () => admit(limit)))
     expect(admitted.filter((id) => id !== 'held')).toHaveLength(3)
+  })
+
+  it('takes the tasks of its lane alone', async () => {
+    const green = await queue({ pool: 'green' })
+    const docker = await queue({ mode: 'docker', pool: null })
+    expect(await admit()).toBe('none')
+    expect(await admit({}, 'one', 'docker')).toBe(docker)
+    expect(await admit({}, 'one', 'green')).toBe(green)
+  })
+
+  it('gives the first pool what a version of before accepted, which knew of none', async () => {
+    await sql`
+      INSERT INTO tasks (id, agent_id, owner_key, status, mode, description, request_hash, permissions, priority, timeout_ms, deadline)
+      VALUES ('task_old', 'agent', 'local', 'queued', 'opencode', 'do it', 'hash', 'allow', 5, 60000, now() + interval '1 hour')`.execute(
+      own.db,
+    )
+    expect(await admit({}, 'one', 'green')).toBe('none')
+    expect(await admit()).toBe('task_old')
   })
 
   it('counts another server by itself', async () => {
@@ -282,7 +317,7 @@ describe('the connection', () => {
     const fresh = await createDatabase()
     const two = [1, 2].map(() => new Records({ connectionString: fresh.url, applicationName: 'test' }))
     const ran = await Promise.all(two.map((one) => one.migrate()))
-    expect(ran.flat()).toEqual(['0001-tasks'])
+    expect(ran.flat()).toEqual(['0001-tasks', '0002-rollout', '0003-notifications'])
     const [one] = two
     if (!one) throw new Error('no connection')
     await sql`INSERT INTO kysely_migration (name, timestamp) VALUES ('9999-later', now()::text)`.execute(one.db)

@@ -1,5 +1,6 @@
 // The connection to Postgres: one pool, its limits, and the end of it.
 
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError } from '@switchyard/contracts'
 import { Kysely, PostgresDialect, sql } from 'kysely'
@@ -73,6 +74,17 @@ export class Records {
       }
     }
   }
+
+  /**
+   * Which database this is: the same for all who share it, another for every other one. 12 hexadecimal digits.
+   *
+   * @throws SwitchyardError `database_unavailable`
+   */
+  readonly identity = guarded(async (): Promise<string> => {
+    const { rows } = await sql<{ cluster: string; name: string }>`
+      SELECT system_identifier::text AS cluster, current_database() AS name FROM pg_control_system()`.execute(this.db)
+    return createHash('sha256').update(JSON.stringify(rows)).digest('hex').slice(0, 12)
+  })
 
   readonly migrate = guarded(async (): Promise<readonly string[]> => migrate(this.db))
 

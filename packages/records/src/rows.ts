@@ -30,6 +30,9 @@ export const toTask = (row: TaskRow, requests: readonly RequestRow[]): Task => (
   agent_id: row.agent_id,
   status: row.status,
   mode: row.mode,
+  mode_reason: row.mode_reason,
+  mode_detail: row.mode_detail,
+  pool: row.pool,
   task_description: row.description,
   project_id: row.project_id,
   directory: row.directory,
@@ -50,7 +53,7 @@ export const toTask = (row: TaskRow, requests: readonly RequestRow[]): Task => (
   metadata: row.metadata,
 })
 
-export const toEvent = (row: Omit<EventRow, 'source_key'>): TaskEvent => ({
+export const toEvent = (row: Omit<EventRow, 'source_key' | 'position'>): TaskEvent => ({
   seq: row.seq,
   task_id: row.task_id,
   type: row.type,

@@ -1,20 +1,27 @@
 // The tables as Kysely sees them. Column names are the wire's names wherever both have the thing.
 
 import type {
+  DeliveryFailure,
+  DeliveryState,
   EventType,
   FileDiff,
+  Fixed,
+  Lane,
   MessageType,
   Mode,
+  ModeReason,
   Permissions,
+  Pool,
   Reply,
   Status,
   TaskError,
   TaskId,
   TaskRequest,
   TaskResult,
+  WebhookId,
 } from '@switchyard/contracts'
 
-import type { ColumnType, Generated, Kysely } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, Kysely } from 'kysely'
 
 type Json<T> = ColumnType<T, string, string>
 type Time = ColumnType<Date, Date | string | undefined, Date | string>
@@ -27,6 +34,10 @@ export type TasksTable = {
   owner_key: string
   status: Status
   mode: Mode
+  mode_reason: ModeReason | null
+  mode_detail: string | null
+  /** The pool of OpenCode servers that runs it; null in docker mode, and only there. */
+  pool: Pool | null
   description: string
   idempotency_key: string | null
   request_hash: string
@@ -83,6 +94,8 @@ export type EventsTable = {
   data: Json<Record<string, unknown>>
   source_key: string | null
   created_at: Time
+  /** Among the events of all tasks; null for those from before there was such an order. */
+  position: ColumnType<number | null, never, never>
 }
 
 export type MessagesTable = {
@@ -118,6 +131,8 @@ export type RequestsTable = {
   replied_at: TimeOrNull
   /** When OpenCode has the answer, or no longer asks. */
   settled_at: TimeOrNull
+  /** When it was repeated to whoever is told of what nobody answers. */
+  escalated_at: TimeOrNull
 }
 
 /** What a task had changed when it ended, kept after its working directory is gone. */
@@ -136,6 +151,8 @@ type WorkersTable = {
   started_at: Time
   heartbeat_at: Time
   concurrency: number
+  /** What it can run now: none where its server is down. */
+  lanes: Generated<readonly Lane[]>
 }
 
 export type ServerCatalog = {
@@ -153,6 +170,89 @@ export type ServersTable = {
   reported_at: Time
 }
 
+type Settings = {
+  percent: number
+  /** The share of the pool green, in percent; blue has the rest. */
+  green: number
+  fixed: Fixed | null
+  changed_at: Time
+  /** The name of a key, `breaker` or `environment`. */
+  changed_by: string
+  reason: string
+  breaker_state: 'closed' | 'open' | 'half_open'
+  breaker_side: Mode | null
+}
+
+/** One row: what holds now. */
+type RolloutTable = Settings & {
+  only_row: Generated<boolean>
+  breaker_since: Time
+  breaker_reason: string | null
+  /** How often it has opened again since it was last closed. */
+  breaker_trips: number
+  probes_sent: number
+  probes_allowed: number
+}
+
+/** Every change, with what held after it. */
+type RolloutChangesTable = Settings & { id: Generated<number> }
+
+/** Who is told of tasks without the task saying so. */
+export type DestinationsTable = {
+  id: WebhookId
+  kind: 'webhook'
+  owner_key: string
+  /** An operator's key made it: it is told of everyone's tasks. */
+  sees_all: boolean
+  url: string
+  description: string | null
+  event_types: string[]
+  agent_id: string | null
+  project_id: string | null
+  progress_interval_ms: number
+  /** Told only of requests that nobody has answered. */
+  escalation: boolean
+  secret: string
+  previous_secret: string | null
+  previous_secret_expires_at: TimeOrNull
+  disabled_at: TimeOrNull
+  disabled_reason: string | null
+  created_at: Time
+}
+
+export type DeliveriesTable = {
+  id: Generated<string>
+  /** In the order of writing, which is the order of sending for one task and destination. */
+  number: GeneratedAlways<number>
+  /** Null, as is `seq`, for a test. */
+  task_id: TaskId | null
+  seq: number | null
+  type: string
+  destination: string
+  /** What one destination's deliveries wait in: its limit, its order of trying, its breaker. */
+  lane: string
+  owner_key: string
+  state: Generated<DeliveryState>
+  attempts: Generated<number>
+  /** An attempt was begun and nothing was heard of it yet; lost once `next_attempt_at` has passed. */
+  sending: Generated<boolean>
+  failure: Json<DeliveryFailure> | null
+  created_at: Time
+  /** From when the time to give up is counted. */
+  tried_since: Time
+  next_attempt_at: Time
+  last_attempt_at: TimeOrNull
+  delivered_at: TimeOrNull
+}
+
+/** The breakers of lanes whose last attempt failed. */
+type LanesTable = {
+  lane: string
+  failures: number
+  openings: number
+  open_until: TimeOrNull
+}
+
 export type Database = {
   tasks: TasksTable
   task_events: EventsTable
@@ -162,6 +262,11 @@ export type Database = {
   projects: ProjectsTable
   workers: WorkersTable
   opencode_servers: ServersTable
+  rollout: RolloutTable
+  rollout_changes: RolloutChangesTable
+  destinations: DestinationsTable
+  deliveries: DeliveriesTable
+  delivery_lanes: LanesTable
 }
 
 export type Db = Kysely<Database>

@@ -2,8 +2,10 @@
 
 import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } from '@switchyard/contracts'
 import { type Insertable, sql } from 'kysely'
+import { type Hosts, hostOf } from './admission.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
+import { outbox } from './outbox.ts'
 import { prepared } from './prepared.ts'
 import { type RequestRow, type TaskRow, toTask } from './rows.ts'
 import type { Db, TasksTable } from './schema.ts'
@@ -14,6 +16,9 @@ export type AcceptInput = Pick<
   | 'agent_id'
   | 'owner_key'
   | 'mode'
+  | 'mode_reason'
+  | 'mode_detail'
+  | 'pool'
   | 'description'
   | 'idempotency_key'
   | 'request_hash'
@@ -49,12 +54,12 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
     WITH project AS (${project}),
     accepted AS (
       INSERT INTO tasks (
-        id, agent_id, owner_key, status, mode, description, idempotency_key, request_hash, project_id, base_branch,
-        branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
+        id, agent_id, owner_key, status, mode, mode_reason, mode_detail, pool, description, idempotency_key,
+        request_hash, project_id, base_branch, branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
         deadline, last_seq
       ) VALUES (
-        ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${storable(input.description)},
-        ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
+        ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${input.mode_reason},
+        ${input.mode_detail}, ${input.pool}, ${storable(input.description)}, ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
         ${input.sandbox}, ${input.model}, ${input.variant}, ${input.agent}, ${input.permissions}, ${input.priority},
         ${toJson(input.observers)}::jsonb, ${input.callback_url}, ${toJson(input.metadata)}::jsonb, ${input.timeout_ms},
         ${input.deadline}, 1
@@ -64,9 +69,12 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
     ),
     told AS (
       INSERT INTO task_events (task_id, seq, type, message, data)
-      SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object('mode', mode, 'priority', priority)
+      SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object(
+        'mode', mode, 'pool', pool, 'mode_reason', mode_reason, 'mode_detail', mode_detail, 'priority', priority)
       FROM accepted
-    )
+      RETURNING seq, type, data
+    ),
+    ${outbox('accepted', 'told')}
     SELECT * FROM accepted`.execute(db)
   const row = rows[0]
   if (row) return { row, created: true }
@@ -189,7 +197,8 @@ export const WORKER_SILENCE_MS = 5_000
 
 const silence = sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)
 
-const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
+/** No worker that is alive has the task. */
+export const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM workers WHERE workers.id = tasks.worker_id AND workers.heartbeat_at > now() - ${silence}))`
 
 /**
@@ -199,16 +208,17 @@ const ownerIsGone = sql<boolean>`(tasks.worker_id IS NULL OR NOT EXISTS (
  * @returns the row; null where it waits, has ended, is paused, or has an owner that is alive.
  */
 export const takeTask = guarded(
-  async (db: Db, id: TaskId, workerId: WorkerId, serverId: string): Promise<TaskRow | null> => {
+  async (db: Db, id: TaskId, workerId: WorkerId, hosts: Hosts): Promise<TaskRow | null> => {
     const { rows } = await sql<TaskRow>`
     UPDATE tasks SET
       generation = tasks.generation + 1,
       attempt = tasks.attempt + 1,
       worker_id = ${workerId},
-      server_id = ${serverId},
+      server_id = ${hostOf(hosts, 'tasks')},
       updated_at = now()
     WHERE tasks.id = ${id}
       AND tasks.status IN ('preparing', 'running', 'input_required')
+      AND tasks.mode = ANY (${Object.keys(hosts)})
       AND ${ownerIsGone}
     RETURNING tasks.*`.execute(db)
     return rows[0] ?? null
@@ -244,10 +254,10 @@ export const findUnowned = guarded(
     statuses: readonly Status[],
     olderThanMs: number,
     limit: number,
-  ): Promise<readonly { id: TaskId; priority: number; generation: number }[]> =>
+  ): Promise<readonly Pick<TaskRow, 'id' | 'priority' | 'generation' | 'mode' | 'pool'>[]> =>
     db
       .selectFrom('tasks')
-      .select(['id', 'priority', 'generation'])
+      .select(['id', 'priority', 'generation', 'mode', 'pool'])
       .where('status', 'in', statuses)
       .where('completed_at', 'is', null)
       .where(ownerIsGone)
@@ -269,3 +279,15 @@ export const findOverdue = guarded(
       .limit(limit)
       .execute(),
 )
+
+/** Of these tasks, those that have not ended, with their status. */
+export const findOpen = guarded(async (db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Status>> => {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('tasks')
+    .select(['id', 'status'])
+    .where('id', 'in', ids as readonly TaskId[])
+    .where('status', 'in', [...OPEN_STATUSES])
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.status]))
+})

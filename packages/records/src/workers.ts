@@ -1,6 +1,6 @@
 // The workers table: who is alive. A task's owner counts only while its worker reports in.
 
-import type { WorkerId } from '@switchyard/contracts'
+import type { Lane, WorkerId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Db } from './schema.ts'
@@ -8,11 +8,16 @@ import { WORKER_SILENCE_MS } from './tasks.ts'
 
 /** Reports in; to be called well within `WORKER_SILENCE_MS`. */
 export const reportWorker = guarded(
-  async (db: Db, worker: { id: WorkerId; hostname: string; concurrency: number }): Promise<void> => {
+  async (
+    db: Db,
+    worker: { id: WorkerId; hostname: string; concurrency: number; lanes: readonly Lane[] },
+  ): Promise<void> => {
     await db
       .insertInto('workers')
       .values({ ...worker, heartbeat_at: sql`now()` })
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()` }))
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()`, lanes: sql`excluded.lanes` }),
+      )
       .execute()
   },
 )

@@ -7,3 +7,10 @@ export { DEFAULT_USAGE } from './reply.ts'
 export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
 export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
+export {
+  startWebhookReceiver,
+  verifyWebhook,
+  type WebhookAnswer,
+  type WebhookCall,
+  type WebhookReceiver,
+} from './webhook-receiver.ts'

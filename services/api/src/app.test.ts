@@ -185,7 +185,7 @@ describe('health', () => {
     expect(before.body.parts).toContainEqual(expect.objectContaining({ name: 'database', status: 'up' }))
     const catalog = { providers: [{ id: 'acme', models: ['m'] }], agents: ['build'], default_model: null }
     await reportServer(open.records.db, { id: 'shared', state: 'up', version: '1.18.33', detail: null, catalog })
-    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4 })
+    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue'] })
     await expect.poll(async () => (await open.call('GET', '/ready')).status).toBe(200)
     const health = await open.call('GET', '/health')
     expect(health.body).toMatchObject({ status: 'ok', providers: ['acme'] })
@@ -226,9 +226,13 @@ describe('the description of the api', () => {
     const { body } = await open.call<Document>('GET', '/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths).sort()).toEqual([
+      '/deliveries',
+      '/deliveries/{id}/retry',
+      '/events',
       '/health',
       '/metrics',
       '/ready',
+      '/rollout',
       '/tasks',
       '/tasks/{id}',
       '/tasks/{id}/control',
@@ -238,6 +242,12 @@ describe('the description of the api', () => {
       '/tasks/{id}/files/content',
       '/tasks/{id}/messages',
       '/tasks/{id}/requests/{request_id}/reply',
+      '/webhooks',
+      '/webhooks/{id}',
+      '/webhooks/{id}/disable',
+      '/webhooks/{id}/enable',
+      '/webhooks/{id}/rotate',
+      '/webhooks/{id}/test',
     ])
     for (const operations of Object.values(body.paths))
       for (const operation of Object.values(operations)) {

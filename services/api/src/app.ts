@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'
-import { countByStatus, type Records } from '@switchyard/records'
+import { countByStatus, countUndelivered, type Records } from '@switchyard/records'
 import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import { accessControl, callerOf } from './access-control.ts'
@@ -14,14 +14,23 @@ import { TaskFeeds } from './feed/feeds.ts'
 import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
+import { WebhookService } from './notifications/webhooks.ts'
 import { requestLog } from './request-log.ts'
+import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { steeringRoutes } from './rest/steering.ts'
+import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
+import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
+import { addRolloutMetrics } from './rollout/metrics.ts'
+import { Rollout } from './rollout/rollout.ts'
+import { StandingFeed } from './standing/standing-feed.ts'
+import { Subscriptions } from './standing/subscription.ts'
 import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
 import { TaskService } from './tasks/service.ts'
@@ -29,7 +38,7 @@ import { TaskService } from './tasks/service.ts'
 export type ApiDeps = {
   readonly config: Config
   readonly records: Records
-  readonly queue: Pick<TaskQueue, 'add' | 'depth' | 'ping'>
+  readonly queue: Pick<TaskQueue, 'add' | 'addAll' | 'depth' | 'ping'>
   readonly bus: Bus
   readonly logger: Logger
   /** A registry that others fill too; without one the api has its own, with the process's figures. */
@@ -57,14 +66,22 @@ export const createApi = (deps: ApiDeps): Api => {
   const { config, records, queue, bus, logger } = deps
   const startedAt = new Date()
   const version = packageVersion()
-  const sources = { countByStatus: () => countByStatus(records.db), queueDepth: () => queue.depth() }
+  const sources = {
+    countByStatus: () => countByStatus(records.db),
+    countUndelivered: () => countUndelivered(records.db),
+    queueDepth: () => queue.depth(),
+  }
   const metrics = new Metrics(sources, deps.metrics)
   const feeds = new TaskFeeds(records, bus, logger)
+  const standing = new StandingFeed(records, logger)
   const catalog = new Catalog(records)
   const backlog = new Backlog(records, config.tasks.maxQueued)
-  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog })
+  const settings = { ...config.rollout, serverEnabled: config.opencode.serverEnabled }
+  const rollout = new Rollout({ settings, records, queue, bus, logger })
+  addRolloutMetrics(metrics.registry, () => rollout.report())
+  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const mcp = createMcpEndpoint({ service, health, metrics, logger, version })
+  const mcp = createMcpEndpoint({ service, health, standing, metrics, logger, version })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -74,6 +91,10 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', rolloutRoutes(rollout))
+  app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
+  app.route('/', webhookRoutes(new WebhookService(records)))
+  app.route('/', deliveryRoutes(records))
   app.route('/', operationRoutes(health, metrics))
   app.on(['GET', 'POST', 'DELETE'], '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
   describeRoutes(app, version)
@@ -85,7 +106,9 @@ export const createApi = (deps: ApiDeps): Api => {
     startedAt,
     async close() {
       feeds.close()
+      standing.close()
       await mcp.close()
+      await rollout.close()
     },
   }
 }

@@ -48,11 +48,23 @@ const pinged = async (name: string, ping: Promise<number>): Promise<Part> => {
   }
 }
 
+/** Workers report their Docker engine among the servers, under this id. */
+const isEngine = (server: ServerRow): boolean => server.id === 'docker'
+
 const serverPart = (server: ServerRow): Part => {
   // A busy server answers late; it is not away.
   const status = server.state === 'up' ? 'up' : server.state === 'busy' ? 'degraded' : 'down'
-  const detail = [server.version && `OpenCode ${server.version}`, server.state, server.detail].filter(Boolean)
-  return { name: `opencode:${server.id}`, status, detail: detail.join(', '), latency_ms: null }
+  const detail = [
+    server.version && `${isEngine(server) ? 'Docker' : 'OpenCode'} ${server.version}`,
+    server.state,
+    server.detail,
+  ].filter(Boolean)
+  return {
+    name: isEngine(server) ? 'docker' : `opencode:${server.id}`,
+    status,
+    detail: detail.join(', '),
+    latency_ms: null,
+  }
 }
 
 const serverParts = (servers: readonly ServerRow[]): readonly Part[] =>
@@ -104,7 +116,10 @@ export class HealthCheck {
       }
     const [live, servers, counts] = known
     const parts = [...base, workersPart(live), ...serverParts(servers)]
-    const serverIsUp = servers.some((server) => server.state === 'up' || server.state === 'busy')
+    // Where there are OpenCode servers, tasks that say nothing run on them; containers alone are enough where there are none.
+    const onServers = servers.filter((server) => !isEngine(server))
+    const deciding = onServers.length > 0 ? onServers : servers
+    const serverIsUp = deciding.some((server) => server.state === 'up' || server.state === 'busy')
     const ready = database.status === 'up' && queuePart.status === 'up' && live > 0 && serverIsUp
     const allUp = parts.every((part) => part.status === 'up')
     return {

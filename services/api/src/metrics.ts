@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Looked up when Prometheus asks; a source that fails leaves its series out. */
 export type Sources = {
   countByStatus(): Promise<Readonly<Record<string, number>>>
+  countUndelivered(): Promise<Readonly<Record<string, number>>>
   queueDepth(): Promise<{ readonly waiting: number; readonly active: number }>
 }
 
@@ -12,6 +13,7 @@ export class Metrics {
   readonly registry: Registry
   readonly requests: Histogram<'method' | 'route' | 'status'>
   readonly accepted: Counter
+  readonly decisions: Counter<'mode' | 'pool' | 'reason'>
   readonly sseReaders: Gauge
   readonly eventsSent: Counter
   readonly toolCalls: Counter<'tool' | 'outcome'>
@@ -32,6 +34,12 @@ export class Metrics {
     this.accepted = new Counter({
       name: 'switchyard_tasks_accepted_total',
       help: 'Tasks accepted by this process; repeated calls with one idempotency key count once',
+      registers,
+    })
+    this.decisions = new Counter({
+      name: 'switchyard_rollout_decisions_total',
+      help: 'Tasks accepted by this process, by the mode and the pool that they got and what decided it',
+      labelNames: ['mode', 'pool', 'reason'],
       registers,
     })
     this.sseReaders = new Gauge({ name: 'switchyard_sse_readers', help: 'Event streams that are open', registers })
@@ -55,6 +63,17 @@ export class Metrics {
         this.reset()
         const counts = await sources.countByStatus().catch(() => ({}))
         for (const [status, count] of Object.entries(counts)) this.set({ status }, count)
+      },
+    })
+    new Gauge({
+      name: 'switchyard_deliveries',
+      help: 'Deliveries that have not arrived, by state: pending, or dead',
+      labelNames: ['state'],
+      registers,
+      async collect() {
+        this.reset()
+        const counts = await sources.countUndelivered().catch(() => ({}))
+        for (const [state, count] of Object.entries(counts)) this.set({ state }, count)
       },
     })
     new Gauge({

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { createApi, serve } from '@switchyard/api'
 import { type Config, createLogger, type Logger } from '@switchyard/config'
 import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { startNotifier } from '@switchyard/notifier'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
@@ -42,7 +43,8 @@ export type Embedded = {
   /** Where REST and MCP (`/mcp`) are served. */
   readonly url: string
   readonly databaseUrl: string
-  readonly opencode: OpenCodeServer
+  /** Null where OPENCODE_SERVER_ENABLED is false. */
+  readonly opencode: OpenCodeServer | null
   /** Ids of the model providers that OpenCode knows; undefined where it did not answer in time. */
   readonly providers: readonly string[] | undefined
   /** Without the time that loading the program took. */
@@ -55,7 +57,7 @@ export type Embedded = {
 }
 
 /**
- * Starts api, worker, OpenCode and PostgreSQL in and under this process.
+ * Starts api, worker, notifier, OpenCode and PostgreSQL in and under this process.
  *
  * @throws SwitchyardError `address_in_use`, `home_in_use`, `directory_unwritable`, `disk_full`, `database_unavailable`,
  *   `not_supported`, `opencode_unavailable` (only where no waiting will help). Nothing is left running then.
@@ -86,9 +88,9 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
 
   // OpenCode takes longest; it starts while everything else does.
-  const opencode = startOpenCode(config, logger)
-  stop.add('opencode', 20_000, opencode.close)
-  const offered = opencode.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal)
+  const opencode = config.opencode.serverEnabled ? startOpenCode(config, logger) : null
+  if (opencode) stop.add('opencode', 20_000, opencode.close)
+  const offered = opencode?.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal) ?? Promise.resolve(undefined)
   // Awaited below; another part may fail first.
   offered.catch(() => {})
 
@@ -101,7 +103,15 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   await Promise.all([records.migrate(), queue.ready()])
   signal?.throwIfAborted()
 
-  const worker = await startWorker({ config, records, connection, queue, bus, server: opencode.server, logger })
+  const worker = await startWorker({
+    config,
+    records,
+    connection,
+    queue,
+    bus,
+    server: opencode?.server ?? null,
+    logger,
+  })
   stop.add('worker', 10_000, () => worker.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
@@ -112,9 +122,16 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
     await closed
   })
 
+  // Nobody waits for the notifier: what is to be told is in the record. It starts while OpenCode does.
+  const notifying = startNotifier({ config, records, connection, bus, logger }).then((notifier) =>
+    stop.add('notifier', 10_000, () => notifier.close()),
+  )
+  // Both to their end: what has started is known to `stop` before anything is stopped.
+  await Promise.allSettled([offered, notifying])
+  await notifying
   const providers = await offered
   signal?.throwIfAborted()
-  return { url: serving.url, databaseUrl, opencode: opencode.server, providers }
+  return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers }
 }
 
 const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {

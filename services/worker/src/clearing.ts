@@ -1,12 +1,12 @@
 // Clears up after tasks that have ended: sessions that could not be stopped, working directories, events and records
 // past their time. What an agent did and nobody fetched is bundled before its directory goes.
 
-import { readdir, rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError } from '@switchyard/contracts'
-import { bundleWork, type Repositories } from '@switchyard/git'
+import { bundleWork, clearStaging, type Repositories } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import {
   deleteOldTasks,
@@ -19,11 +19,13 @@ import {
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { identityOf, workspaceDirectory } from './run/workspace.ts'
+import { outputDirectory } from './run/docker/output-file.ts'
+import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
 
 export type ClearingDeps = {
   readonly records: Records
-  readonly server: OpenCodeServer
+  readonly server: OpenCodeServer | null
+  readonly outputDir: string
   readonly repositories: Repositories
   readonly workspacesDir: string
   readonly bundlesDir: string
@@ -32,14 +34,13 @@ export type ClearingDeps = {
 }
 
 const ABORTS_EVERY_MS = 2_000
+const STAGING_EVERY_MS = 5_000
 const EXPIRED_EVERY_MS = 60_000
 const BATCH = 50
-/** Nothing of ours takes longer: a bundle has 5 minutes. */
-const TEMPORARY_MS = 30 * 60_000
 
 /** The server is back: what runs there for a task that has ended is stopped. */
 const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<void> => {
-  if (server.state().status !== 'up') return
+  if (server?.state().status !== 'up') return
   for (const row of await findPendingAborts(records.db, server.id, BATCH)) {
     if (row.session_id !== null && row.directory !== null) {
       try {
@@ -54,41 +55,36 @@ const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<
 }
 
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
-  const { records, repositories, workspacesDir, bundlesDir, server } = deps
+  const { records, repositories, workspacesDir, outputDir, bundlesDir, server } = deps
   const directory = workspaceDirectory(workspacesDir, row)
   if (row.directory === directory && row.base_commit !== null) {
     const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
     await bundleWork({
       directory,
       base: row.base_commit,
-      objectDirs: [identity ? repositories.objectDirectory(identity) : path.join(directory, '.git', 'objects')],
+      objectDirs: await objectDirectories(deps, row),
       file: path.join(bundlesDir, `${row.id}.bundle`),
       branch: row.branch ?? row.id,
     })
-    if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
-    else await rm(directory, { recursive: true, force: true })
-    // Only this one, by its own id: the server may hold sessions that are not ours.
-    if (row.session_id !== null) {
-      await server.client.deleteSession({ sessionId: row.session_id, directory })
-      await server.client.disposeDirectory(directory)
+    if (row.mode === 'docker') {
+      // Nothing of it is elsewhere: its clone and its session are its own.
+      await rm(containerRoot(workspacesDir, row.id), { recursive: true, force: true })
+      await rm(outputDirectory(outputDir, row.id), { recursive: true, force: true })
+    } else {
+      if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
+      else await rm(directory, { recursive: true, force: true })
+      // Only this one, by its own id: the server may hold sessions that are not ours.
+      if (row.session_id !== null && server) {
+        await server.client.deleteSession({ sessionId: row.session_id, directory })
+        await server.client.disposeDirectory(directory)
+      }
     }
   }
   await markWorkspaceRemoved(records.db, row.id)
 }
 
-/** What a killed worker left in the temporary directory: repositories of a diff or a bundle, made for seconds. */
-const clearTemporary = async (): Promise<void> => {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith('switchyard-git-')) continue
-    const directory = path.join(tmpdir(), name)
-    const found = await stat(directory).catch(() => undefined)
-    if (found && Date.now() - found.mtimeMs > TEMPORARY_MS) await rm(directory, { recursive: true, force: true })
-  }
-}
-
 const clearExpired = async (deps: ClearingDeps): Promise<void> => {
   const { records, retention, logger } = deps
-  await clearTemporary()
   await records.withLock('clearing', async () => {
     for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH))
       await removeWorkspace(deps, row).catch((error: unknown) =>
@@ -124,6 +120,7 @@ export const startClearing = (deps: ClearingDeps): Clearing => {
   const everyMs = Math.min(EXPIRED_EVERY_MS, Math.max(1_000, deps.retention.workspacesMs))
   const parts = [
     repeat(ABORTS_EVERY_MS, () => stopSessions(deps), warn),
+    repeat(STAGING_EVERY_MS, () => clearStaging([tmpdir(), path.join(deps.workspacesDir, 'tasks')]), warn),
     repeat(everyMs, () => clearExpired(deps), warn),
   ]
   return {

@@ -10,7 +10,7 @@ import type { Worker } from './worker.ts'
 export type HealthServer = { readonly close: () => Promise<void> }
 
 /** Listens on loopback only: nobody outside the container has business here. */
-export const serveHealth = (port: number, worker: Worker, server: OpenCodeServer): HealthServer => {
+export const serveHealth = (port: number, worker: Worker, server: OpenCodeServer | null): HealthServer => {
   const app = new Hono()
   app.get('/health', (c) => {
     const silent = Date.now() - worker.heartbeat.lastReport() > WORKER_SILENCE_MS
@@ -20,7 +20,7 @@ export const serveHealth = (port: number, worker: Worker, server: OpenCodeServer
         status,
         worker_id: worker.id,
         running: worker.running(),
-        opencode: server.state().status,
+        opencode: server?.state().status ?? 'none',
       },
       status === 'ok' ? 200 : 503,
     )

@@ -1,6 +1,6 @@
-// Tells the record, every second, that this worker is alive. A worker that is silent loses its tasks.
+// Tells the record, every second, that this worker is alive, and what it can run now. A worker that is silent loses its tasks.
 
-import type { WorkerId } from '@switchyard/contracts'
+import type { Lane, WorkerId } from '@switchyard/contracts'
 import { forgetSilentWorkers, type Records, removeWorker, reportWorker } from '@switchyard/records'
 import type { Logger } from 'pino'
 
@@ -11,13 +11,18 @@ export type Heartbeat = { readonly lastReport: () => number; readonly stop: () =
 /** Resolves after the first report: a task that is taken now has a living owner. */
 export const startHeartbeat = async (
   records: Records,
-  worker: { readonly id: WorkerId; readonly hostname: string; readonly concurrency: number },
+  worker: {
+    readonly id: WorkerId
+    readonly hostname: string
+    readonly concurrency: number
+    readonly lanes: () => readonly Lane[]
+  },
   logger: Logger,
 ): Promise<Heartbeat> => {
   let last = 0
   let running: Promise<void> = Promise.resolve()
   const report = async () => {
-    await reportWorker(records.db, worker)
+    await reportWorker(records.db, { ...worker, lanes: worker.lanes() })
     last = Date.now()
   }
   await report()

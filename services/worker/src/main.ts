@@ -1,6 +1,6 @@
 // The worker as a process of its own, in the stack.
 
-import { createLogger, loadConfig } from '@switchyard/config'
+import { type Config, createLogger, type Logger, loadConfig } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, TaskQueue } from '@switchyard/queue'
@@ -16,6 +16,15 @@ const required = (value: string | undefined, name: string): string => {
   throw new SwitchyardError('configuration_invalid', `${name} is not set; a worker of its own needs it`)
 }
 
+const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
+  OpenCodeServer.start({
+    launcher: remoteServer({ url: required(opencode.url, 'OPENCODE_SERVER_URL'), password: opencode.password ?? '' }),
+    healthCheckIntervalMs: opencode.healthCheckIntervalMs,
+    maxRetries: opencode.maxRetries,
+    retryDelayMs: opencode.retryDelayMs,
+    logger,
+  })
+
 const main = async (): Promise<void> => {
   const config = loadConfig()
   const logger = createLogger(config, 'worker')
@@ -29,16 +38,7 @@ const main = async (): Promise<void> => {
   })
   await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
   await records.migrate()
-  const server = OpenCodeServer.start({
-    launcher: remoteServer({
-      url: required(config.opencode.url, 'OPENCODE_SERVER_URL'),
-      password: config.opencode.password ?? '',
-    }),
-    healthCheckIntervalMs: config.opencode.healthCheckIntervalMs,
-    maxRetries: config.opencode.maxRetries,
-    retryDelayMs: config.opencode.retryDelayMs,
-    logger,
-  })
+  const server = config.opencode.serverEnabled ? findServer(config, logger) : null
   const queue = new TaskQueue({ redisUrl }, logger)
   const bus = createBus(redisUrl, logger)
   const worker = await startWorker({ config, records, connection: { redisUrl }, queue, bus, server, logger })
@@ -49,7 +49,7 @@ const main = async (): Promise<void> => {
     setTimeout(() => process.exit(1), STOP_MS).unref()
     await worker.close()
     await health.close()
-    await server.close()
+    await server?.close()
     await bus.close()
     await queue.close()
     await records.close()

@@ -1,9 +1,10 @@
 // The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
 
-import { isSwitchyardError, type TaskId, type WorkerId } from '@switchyard/contracts'
+import { isSwitchyardError, type Lane, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
-import { admitTask, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
-import { TaskRun, type TaskRunDeps } from './run/task-run.ts'
+import { admitTask, type Hosts, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
+import type { TaskRunDeps } from './run/execution.ts'
+import { TaskRun } from './run/task-run.ts'
 
 /** When to offer a task again that could not be taken because the database is away, ms. */
 const DATABASE_AWAY_MS = 1_000
@@ -11,7 +12,11 @@ const DATABASE_AWAY_MS = 1_000
 const HELD_MS = 1_000
 const OVER: Processed = { againInMs: null }
 
-export type RunsDeps = TaskRunDeps & { readonly queue: TaskQueue }
+export type RunsDeps = TaskRunDeps & {
+  readonly queue: TaskQueue
+  /** Told of a command for a task that does not run here: its container may be without an owner. */
+  readonly onOther: (id: TaskId) => void
+}
 
 export class Runs {
   readonly #deps: RunsDeps
@@ -35,22 +40,29 @@ export class Runs {
   }
 
   /**
-   * A job says that a task can be run, not which: that of a task whose owner is gone runs just this one, any other runs
-   * the task whose turn it is. A job for which nothing is left to run is over.
+   * A job says that a task of its lane can be run, not which: that of a task whose owner is gone runs just this one, any other
+   * runs the task whose turn it is. A job for which nothing is left to run is over.
    */
-  async process(offer: Offer): Promise<Processed> {
+  async process(offer: Offer, lane: Lane): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
     try {
-      const { records, server } = this.#deps
-      const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, server.id)
+      const { records } = this.#deps
+      const hosts = this.#hosts()
+      const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, hosts)
       if (left) return await this.#run(left)
-      const admission = await admitTask(records.db, this.#workerId, server.id, this.#limits)
+      const admission = await admitTask(records.db, this.#workerId, hosts, this.#limits, lane)
       if (admission.kind === 'taken') return await this.#run(admission.row)
       return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
     } catch (error) {
       if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_AWAY_MS }
       throw error
     }
+  }
+
+  /** What this worker can run tasks on now. */
+  #hosts(): Hosts {
+    const { server, runner } = this.#deps
+    return { ...(server ? { opencode: server.id } : {}), ...(runner.isThere() ? { docker: 'docker' } : {}) }
   }
 
   async #run(taken: TaskRow): Promise<Processed> {
@@ -77,9 +89,13 @@ export class Runs {
   }
 
   command(command: Command): void {
-    this.#active
-      .get(command.task_id)
-      ?.command()
+    const run = this.#active.get(command.task_id)
+    if (!run) {
+      if (command.kind === 'control') this.#deps.onOther(command.task_id)
+      return
+    }
+    run
+      .command()
       .catch((error) => this.#deps.logger.warn({ task_id: command.task_id, err: error }, 'a command was not taken'))
   }
 

@@ -46,8 +46,9 @@ const requeue = async ({ records, queue }: Deps, statuses: readonly Status[]): P
 
 const endOverdue = async ({ records, bus, logger }: Deps): Promise<void> => {
   for (const task of await findOverdue(records.db, BATCH)) {
-    // One that has a session is ended by the worker that takes it next: the session must be stopped first.
-    if (task.started_at && task.status !== 'paused') continue
+    // One whose session may run is ended by the worker that takes it next: the session must be stopped first. While it is
+    // paused, or waits after that, its session is idle.
+    if (task.started_at && task.status !== 'paused' && task.status !== 'queued') continue
     const message = task.status === 'paused' ? 'paused past its deadline' : 'no worker took it before its deadline'
     const ended = await advance(records.db, {
       taskId: task.id,

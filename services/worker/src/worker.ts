@@ -3,25 +3,35 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
-import { newWorkerId, type WorkerId } from '@switchyard/contracts'
+import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
+import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
 import { Repositories } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { startClearing } from './clearing.ts'
+import { startContainerCare } from './container-care.ts'
+import { startDockerReport } from './docker-report.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import { containerUser } from './run/docker/place.ts'
 import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
 import { startSweeper } from './sweeper.ts'
 
+const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
+
 export type WorkerDeps = {
-  readonly config: Pick<Config, 'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode'>
+  readonly config: Pick<
+    Config,
+    'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode' | 'docker'
+  >
   readonly records: Records
   readonly connection: QueueConnection
   readonly queue: TaskQueue
   readonly bus: Bus
-  readonly server: OpenCodeServer
+  /** Null where tasks run in containers alone. */
+  readonly server: OpenCodeServer | null
   readonly logger: Logger
 }
 
@@ -30,30 +40,65 @@ export type Worker = {
   /** Runs at this moment. */
   readonly running: () => number
   readonly heartbeat: Pick<Heartbeat, 'lastReport'>
-  /** Whether it has had a working OpenCode server, and has said so. */
+  /** Whether it has had something to run tasks on, and has said so. */
   readonly wasReady: () => boolean
   /** Takes no more tasks and leaves the running ones, sessions and all, to the next worker. */
   readonly close: () => Promise<void>
+}
+
+const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runner> => {
+  const { docker, opencode } = config
+  const environment = await withConfigFile(docker.environment, opencode.inherited.OPENCODE_CONFIG).catch((error) => {
+    // Where tasks run on a server it is the server that has to read it.
+    if (!opencode.serverEnabled) throw error
+    logger.warn({ err: error }, 'containers run without OpenCode’s configuration')
+    return docker.environment
+  })
+  return new Runner({
+    engine: connectEngine(docker.host),
+    settings: {
+      stack: await records.identity(),
+      image: docker.image,
+      cpus: docker.cpus,
+      memoryBytes: docker.memoryBytes,
+      pids: docker.pids,
+      user: containerUser(),
+      environment,
+    },
+    ...(docker.network !== undefined && docker.proxy !== undefined
+      ? { way: { network: docker.network, proxy: docker.proxy } }
+      : {}),
+    egress: { image: docker.egressImage, allow: docker.egressAllow },
+    logger,
+  })
 }
 
 export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const { config, records, bus, queue, server, logger } = deps
   const id = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
+  const lanes: readonly Lane[] = [...(server ? [config.worker.pool] : []), 'docker']
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
     lock: (key, work) => records.withLock(`repository:${key}`, work),
     environment: config.opencode.inherited,
   })
+  const runner = await makeRunner(deps)
+  const outputDir = path.join(config.home, 'output')
+  const care = startContainerCare({ records, runner, logger })
   const runs = new Runs(
     {
       records,
       queue,
       bus,
       server,
+      runner,
+      onOther: care.look,
       repositories,
       workspacesDir: config.workspacesDir,
+      outputDir,
+      diskBytes: config.docker.diskBytes,
       defaultModel: config.tasks.defaultModel,
       requestTimeoutMs: config.tasks.requestTimeoutMs,
       stuckMs: config.tasks.stuckMs,
@@ -62,8 +107,16 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     id,
     config.limits,
   )
-  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency }, logger)
-  const report = startServerReport(records, server, config.workspacesDir, logger)
+  // While its server is down the worker goes on, and new tasks go where they can be run at once.
+  const served = (): readonly Lane[] => [
+    ...(server && IS_SERVING.has(server.state().status) ? [config.worker.pool] : []),
+    ...(runner.isThere() ? ['docker' as const] : []),
+  ]
+  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
+  const reports = [
+    ...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []),
+    startDockerReport(records, runner, { isOnly: server === null, logger }),
+  ]
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
@@ -71,30 +124,37 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     server,
     repositories,
     workspacesDir: config.workspacesDir,
+    outputDir,
     bundlesDir: path.join(config.home, 'bundles'),
     retention: config.retention,
     logger,
   })
-  const worker = new TaskWorker({
-    connection: deps.connection,
-    concurrency,
-    process: (offer) => runs.process(offer),
-    logger,
-  })
-  await worker.start()
-  logger.info({ worker_id: id, concurrency, server: server.id }, 'worker ready')
+  const workers = lanes.map(
+    (lane) =>
+      new TaskWorker({
+        connection: deps.connection,
+        lane,
+        concurrency,
+        process: (offer) => runs.process(offer, lane),
+        logger,
+      }),
+  )
+  await Promise.all(workers.map((worker) => worker.start()))
+  logger.info({ worker_id: id, concurrency, lanes, server: server?.id ?? 'docker' }, 'worker ready')
   return {
     id,
     running: () => runs.count,
     heartbeat,
-    wasReady: report.wasUp,
+    wasReady: () => reports.some((report) => report.wasUp()),
     close: async () => {
       runs.handOver()
-      await worker.close()
+      await Promise.all(workers.map((worker) => worker.close()))
       await sweeper.stop()
       await clearing.stop()
-      await report.stop()
+      await care.stop()
+      for (const report of reports) await report.stop()
       offCommands()
+      await runner.close().catch((error: Error) => logger.warn({ err: error.message }, 'the runners’ network stays'))
       await heartbeat.stop()
       logger.info({ worker_id: id }, 'worker stopped')
     },

@@ -26,7 +26,7 @@ export type TurnSummary = {
   readonly error: TaskError | null
   /** The model's own finish reason of the last answer, such as stop, length or tool-calls. */
   readonly finish: string | null
-  /** provider/model of the last answer. */
+  /** provider/model of the last answer, where it is known. */
   readonly model: string | null
 }
 
@@ -49,7 +49,7 @@ export const summariseTurn = (sessions: readonly (readonly SessionMessage[])[]):
     // Sums of decimal fractions are exact to far less than a cent's millionth here.
     cost: Number(answers.reduce((sum, info) => sum + info.cost, 0).toFixed(10)),
     finish: answer?.finish ?? null,
-    model: model?.role === 'assistant' ? `${model.providerID}/${model.modelID}` : null,
+    model: model?.role === 'assistant' && model.providerID !== '' ? `${model.providerID}/${model.modelID}` : null,
   }
 }
 

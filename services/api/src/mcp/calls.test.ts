@@ -5,7 +5,11 @@ import { Metrics } from '../metrics.ts'
 import { callTool } from './calls.ts'
 import { defineTool, READS } from './tool.ts'
 
-const metrics = new Metrics({ countByStatus: async () => ({}), queueDepth: async () => ({ waiting: 0, active: 0 }) })
+const metrics = new Metrics({
+  countByStatus: async () => ({}),
+  countUndelivered: async () => ({}),
+  queueDepth: async () => ({ waiting: 0, active: 0 }),
+})
 const deps = { metrics, logger: createLogger({ log: { level: 'silent' } }, 'test'), callMs: 50 }
 const caller = { name: 'local', role: 'operator', agentId: undefined } as const
 const never = new AbortController().signal

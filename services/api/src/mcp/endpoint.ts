@@ -16,20 +16,24 @@ import { LIMITS } from '@switchyard/contracts'
 import { type Caller, LOCAL } from '../caller.ts'
 import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
+import type { StandingFeed } from '../standing/standing-feed.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { callTool } from './calls.ts'
 import { answerLegacy } from './legacy.ts'
 import { recordTools } from './record-tools.ts'
+import { listTasks, readTask, TEMPLATES } from './task-resources.ts'
 import { taskTools } from './task-tools.ts'
+import { TaskUpdates } from './task-updates.ts'
 
 const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start one with execute_task; it returns a task_id at once.
 Follow it with get_task_status (wait_ms holds the answer until it ends or asks). When a task is input_required, answer its
-requests with reply_task_request. get_task_diff and get_task_files show what it did; send_task_message steers it while it runs.
+requests with reply_task_request. The resource switchyard://tasks/{task_id} is the record, to subscribe to. get_task_diff and get_task_files show what it did; send_task_message steers it while it runs.
 Every failure has a code, a hint, and says whether the same call may succeed later.`
 
 export type EndpointDeps = {
   readonly service: TaskService
   readonly health: HealthCheck
+  readonly standing: StandingFeed
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
@@ -58,13 +62,18 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
   const tools = [...taskTools(deps.service), ...recordTools(deps.service, deps.health)]
   const byName = new Map(tools.map((tool) => [tool.name, tool]))
   const listed = tools.map((tool) => tool.listed)
+  const updates = new TaskUpdates(deps.standing, deps.logger)
 
   // The low-level server: schemas are made once and not for every request, and a wrong argument is told in our form.
   const createServer = (context: McpRequestContext): Server => {
     const caller = callerOf(context)
     const server = new Server(
       { name: 'switchyard', title: 'Switchyard', version: deps.version },
-      { capabilities: { tools: {} }, instructions: INSTRUCTIONS },
+      {
+        // Clients of the older era could be told of updates only through a session, which there is none of.
+        capabilities: { tools: {}, resources: context.era === 'modern' ? { subscribe: true } : {} },
+        instructions: INSTRUCTIONS,
+      },
     )
     server.setRequestHandler('tools/list', () => ({ tools: [...listed] }))
     server.setRequestHandler('tools/call', async (request, { mcpReq }): Promise<CallToolResult> => {
@@ -72,10 +81,16 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
       if (!tool) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${request.params.name}`)
       return await callTool(deps, tool, request.params.arguments, caller, mcpReq.signal)
     })
+    server.setRequestHandler('resources/list', (request) => listTasks(deps.service, caller, request.params?.cursor))
+    server.setRequestHandler('resources/templates/list', () => TEMPLATES)
+    server.setRequestHandler('resources/read', (request, { mcpReq }) =>
+      readTask(deps.service, caller, request.params.uri, mcpReq.signal),
+    )
     return server
   }
 
   const handler: McpHttpHandler = createMcpHandler(createServer, {
+    bus: updates,
     maxRequestBodySize: LIMITS.bodyBytes,
     onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
   })
@@ -87,7 +102,7 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
         (await isLegacyRequest(request, undefined, { maxRequestBodySize: LIMITS.bodyBytes }))
       return isLegacy
         ? await answerLegacy(request, createServer({ era: 'legacy', authInfo, requestInfo: request }), authInfo)
-        : await handler.fetch(request, { authInfo })
+        : await updates.onBehalfOf(caller, () => handler.fetch(request, { authInfo }))
     },
     close: async () => await handler.close(),
   }

@@ -1,9 +1,10 @@
 // GET /tasks/{id}/events: pages, or the live stream.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { LIMITS, SwitchyardError } from '@switchyard/contracts'
+import { LIMITS } from '@switchyard/contracts'
 import { callerOf } from '../access-control.ts'
 import type { TaskService } from '../tasks/service.ts'
+import { eventNumber, STREAM_HEADERS, wantsStream } from './event-stream.ts'
 import { failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { EventPage, queryInteger, TaskParams } from './schemas.ts'
 
@@ -45,15 +46,6 @@ const events = createRoute({
   },
 })
 
-const wantsStream = (accept: string | undefined): boolean => /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept ?? '')
-
-/** @throws SwitchyardError `invalid_request` */
-const toSeq = (lastEventId: string): number => {
-  const seq = /^\d{1,10}$/.test(lastEventId) ? Number(lastEventId) : Number.NaN
-  if (seq <= MAX_SEQ) return seq
-  throw new SwitchyardError('invalid_request', 'Last-Event-ID: is not the number of an event')
-}
-
 export const eventRoutes = (service: TaskService): RestApp => {
   const app = newRestApp()
   app.openapi(events, async (c) => {
@@ -61,15 +53,9 @@ export const eventRoutes = (service: TaskService): RestApp => {
     const { id } = c.req.valid('param')
     const { after = 0, limit = DEFAULT_EVENTS_PAGE } = c.req.valid('query')
     if (!wantsStream(c.req.header('accept'))) return c.json(await service.events(caller, id, after, limit), 200)
-    const lastEventId = c.req.header('last-event-id')
-    const from = lastEventId === undefined || lastEventId === '' ? after : toSeq(lastEventId)
+    const from = eventNumber(c.req.header('last-event-id'), MAX_SEQ) ?? after
     const stream = await service.stream(caller, id, from, () => c.env?.outgoing?.destroy())
-    return c.body(stream, 200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-cache, no-transform',
-      // nginx holds back what it proxies unless it is told not to.
-      'X-Accel-Buffering': 'no',
-    })
+    return c.body(stream, 200, STREAM_HEADERS)
   })
   return app
 }

@@ -1,15 +1,19 @@
 // The wire's objects as named schemas of the OpenAPI document, and the parts that several routes share.
 
 import {
+  changeRolloutSchema,
+  deliverySchema,
   executeTaskSchema,
   fileContentSchema,
   fileListSchema,
   healthSchema,
   LIMITS,
+  newWebhookSchema,
   problemSchema,
   readySchema,
   repliedSchema,
   replySchema,
+  rolloutSchema,
   sendControlSchema,
   sendMessageSchema,
   sentControlSchema,
@@ -17,6 +21,8 @@ import {
   taskDiffSchema,
   taskEventSchema,
   taskSchema,
+  webhookSchema,
+  webhookWithSecretSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
 
@@ -51,12 +57,34 @@ export const SendControl = sendControlSchema
   .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
 export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
 
+export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
+export const ChangeRollout = changeRolloutSchema.meta({
+  id: 'ChangeRollout',
+  examples: [{ percent: 10, reason: 'first tenth' }],
+})
+
 export const TaskList = z
   .object({
     tasks: z.array(Task),
     next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
   })
   .meta({ id: 'TaskList' })
+
+export const Delivery = deliverySchema.meta({ id: 'Delivery' })
+export const DeliveryList = z
+  .object({
+    deliveries: z.array(Delivery),
+    next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
+  })
+  .meta({ id: 'DeliveryList' })
+
+export const NewWebhook = newWebhookSchema.strict().meta({
+  id: 'NewWebhook',
+  examples: [{ url: 'https://example.com/switchyard', event_types: ['task_completed', 'task_failed'] }],
+})
+export const Webhook = webhookSchema.meta({ id: 'Webhook' })
+export const WebhookWithSecret = webhookWithSecretSchema.meta({ id: 'WebhookWithSecret' })
+export const WebhookList = z.object({ webhooks: z.array(Webhook) }).meta({ id: 'WebhookList' })
 
 export const EventPage = z
   .object({
@@ -65,6 +93,14 @@ export const EventPage = z
     has_more: z.boolean().describe('events after this page are there already'),
   })
   .meta({ id: 'EventPage' })
+
+export const StandingPage = z
+  .object({
+    events: z.array(TaskEvent),
+    cursor: z.string().describe('`after` of the next page, or Last-Event-ID of a stream'),
+    has_more: z.boolean().describe('more can be read at once'),
+  })
+  .meta({ id: 'StandingPage' })
 
 export const TaskParams = z.object({
   id: z.string().meta({ description: 'The task’s id', examples: ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3'] }),

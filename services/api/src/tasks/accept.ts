@@ -3,6 +3,7 @@
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import type { Decision } from '../rollout/decide.ts'
 import { checkBranch } from './branch.ts'
 import type { TaskDeps } from './deps.ts'
 import { resolveProject } from './project.ts'
@@ -23,8 +24,6 @@ const checkModel = (model: string): string => {
 const checkOffered = (caller: Caller, input: ExecuteTask): void => {
   if (input.mode !== undefined && caller.role !== 'operator')
     throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
-  if (input.mode === 'docker')
-    throw new SwitchyardError('not_supported', 'mode docker is not offered by this installation; leave mode out')
   if (input.sandbox !== undefined)
     throw new SwitchyardError('not_supported', 'this installation has no sandboxes; use project with branch instead')
   if (input.project === undefined && (input.branch !== undefined || input.base_branch !== undefined))
@@ -77,10 +76,16 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)
-  const agentId = input.agent_id ?? caller.agentId ?? caller.name
+  const id = newTaskId()
+  const named = input.agent_id ?? caller.agentId
+  const agentId = named ?? caller.name
+  let decision: Decision
   try {
     await deps.backlog.check()
-    if (!project) await deps.catalog.check({ model, agent })
+    const dockerCannot = input.permissions === 'ask' ? 'permissions ask, for a container can ask nobody' : undefined
+    decision = await deps.rollout.decide({ subject: named ?? id, asked: input.mode, dockerCannot })
+    // What a container has is its image's; these are the servers' models and agents.
+    if (!project && decision.mode === 'opencode') await deps.catalog.check({ model, agent })
   } catch (error) {
     // What was accepted before stays accepted, however full the queue is now or whatever the server offers.
     const key = input.idempotency_key
@@ -89,10 +94,13 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     throw error
   }
   const { row, created } = await acceptTask(records.db, {
-    id: newTaskId(),
+    id,
     agent_id: agentId,
     owner_key: caller.name,
-    mode: 'opencode',
+    mode: decision.mode,
+    mode_reason: decision.reason,
+    mode_detail: decision.detail,
+    pool: decision.pool,
     description: input.task_description,
     idempotency_key: input.idempotency_key ?? null,
     request_hash: hash,
@@ -109,11 +117,13 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     observers: input.observers ?? [],
     callback_url: input.callback_url ?? null,
     metadata: input.metadata ?? {},
-    timeout_ms: input.timeout_ms ?? config.tasks.timeoutMs,
+    timeout_ms:
+      input.timeout_ms ?? (decision.mode === 'docker' ? config.docker.timeoutMs : undefined) ?? config.tasks.timeoutMs,
     deadline: new Date(Date.now() + config.tasks.queueTimeoutMs),
   })
   if (!created) return await repeated(deps, row, hash)
   deps.metrics.accepted.inc()
+  deps.metrics.decisions.inc({ mode: decision.mode, pool: decision.pool ?? '', reason: decision.reason })
   await enqueue(deps, row)
   return { task: toTask(row, []), created: true }
 }

@@ -48,6 +48,8 @@ export class Catalog {
     return this.#reading
   }
 
+  /** The workers' Docker engine; null where none has reported one within the last minute. */
+
   /**
    * Checks what a task without a repository names; one with a repository may bring models and agents of its own.
    * While no server has reported what it offers, everything passes: the worker finds out.

@@ -91,6 +91,8 @@ class ControlCall {
           },
         ],
       })
+      // Nobody runs it, but its container may be there, frozen.
+      if (written && row.mode === 'docker') this.#deps.bus.publishCommand({ kind: 'control', task_id: row.id })
       return written && { outcome: 'done', status: 'cancelled' }
     }
     if (row.cancel_requested_at === null) {

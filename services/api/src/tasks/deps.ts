@@ -5,6 +5,7 @@ import type { Bus, TaskQueue } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { TaskFeeds } from '../feed/feeds.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Rollout } from '../rollout/rollout.ts'
 import type { Backlog } from './backlog.ts'
 import type { Catalog } from './catalog.ts'
 
@@ -18,4 +19,5 @@ export type TaskDeps = {
   readonly feeds: TaskFeeds
   readonly catalog: Catalog
   readonly backlog: Backlog
+  readonly rollout: Pick<Rollout, 'decide'>
 }

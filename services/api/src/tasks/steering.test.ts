@@ -29,13 +29,13 @@ afterAll(async () => {
 /** Admits just this one, whatever else waits. */
 const take = async (id: TaskId, worker: WorkerId) => {
   await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(test.records.db)
-  await takeTask(test.records.db, id, worker, 'server')
+  await takeTask(test.records.db, id, worker, { opencode: 'server' })
 }
 
 const run = async (): Promise<TaskId> => {
   const { task_id: id } = await test.accept()
   const worker = newWorkerId()
-  await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1 })
+  await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, lanes: ['blue'] })
   await take(id, worker)
   await test.write(id, { to: 'running', events: [progress('runs')] })
   return id
@@ -124,7 +124,7 @@ describe('cancel', () => {
         if (command.task_id === id) await test.write(id, { to: 'cancelled' })
       })
       const worker = newWorkerId()
-      await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1 })
+      await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, lanes: ['blue'] })
       const [answer] = await Promise.all([control(id, { control: 'cancel' }), take(id, worker)])
       expect(answer.body).toMatchObject({ outcome: 'done', status: 'cancelled' })
       off()

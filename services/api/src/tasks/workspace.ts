@@ -63,13 +63,15 @@ export const content = async (
   })
 }
 
-/** Where the commits of a task are: in its project's shared clone, or in its own scratch repository. */
+/** Where the commits of a task are: in its project's shared clone, in a repository of its own, or in both. */
 const objectDirsOf = async (deps: TaskDeps, row: TaskRow, directory: string): Promise<readonly string[]> => {
-  if (row.project_id === null) return [path.join(directory, '.git', 'objects')]
+  const own = path.join(directory, '.git', 'objects')
+  if (row.project_id === null) return [own]
   const project = await findProject(deps.records.db, row.project_id)
   if (!project) throw new SwitchyardError('workspace_gone', `the project of ${row.id} is no longer known`)
   const { slug } = parseRepositoryUrl(project.url)
-  return [path.join(deps.config.workspacesDir, 'repos', slug, '.git', 'objects')]
+  const shared = path.join(deps.config.workspacesDir, 'repos', slug, '.git', 'objects')
+  return row.mode === 'docker' ? [shared, own] : [shared]
 }
 
 /** The diff as it was when the task ended. */

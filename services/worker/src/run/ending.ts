@@ -82,7 +82,7 @@ export const resultOf = async (record: RunRecord, found: Findings, logger: Logge
     ...(await changesOf(record, found.objectDirs, logger)),
     usage: summary.usage,
     cost: summary.cost,
-    exit_code: null,
+    exit_code: found.exitCode ?? null,
   }
 }
 

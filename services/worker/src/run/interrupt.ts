@@ -16,6 +16,11 @@ export class Interrupt {
     return this.#reason
   }
 
+  /** @throws Interrupted where a reason was raised. */
+  check(): void {
+    if (this.#reason !== null) throw new Interrupted(this.#reason)
+  }
+
   raise(reason: Reason): void {
     if (this.#reason !== null && !(this.#reason === 'pause' && reason === 'cancel')) return
     this.#reason = reason

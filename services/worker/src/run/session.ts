@@ -7,7 +7,7 @@ import { type OpenCodeServer, permissionRules, type SessionRef } from '@switchya
 import type { RunRecord } from './record.ts'
 import type { PromptOptions } from './steering.ts'
 
-const CONTINUE =
+export const CONTINUE =
   'The previous turn was interrupted before it ended. Look at the state of the working directory, then continue the task ' +
   'from where it stopped. Do not repeat what is done already.'
 

@@ -24,7 +24,7 @@ export const promptOptions = (record: RunRecord, defaultModel: string | undefine
   }
 }
 
-const textOf = (message: MessageRow): string =>
+export const textOf = (message: MessageRow): string =>
   message.message_type === 'update'
     ? message.message
     : `[${message.message_type.replaceAll('_', ' ')}] ${message.message}`

@@ -7,6 +7,8 @@ import { Narrator, type OpenCodeServer, type SessionMessage, type SessionRef } f
 export type Found = {
   readonly root: readonly SessionMessage[]
   readonly children: readonly (readonly SessionMessage[])[]
+  /** Of OpenCode's own process, where the task has one for itself. */
+  readonly exitCode?: number
 }
 
 export class Transcript {

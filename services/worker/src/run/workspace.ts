@@ -8,8 +8,14 @@ import { findProject, type Records, type TaskRow } from '@switchyard/records'
 
 export type Workspace = { readonly directory: string; readonly branch: string; readonly baseCommit: string }
 
+/** All that the container of a task sees, in Docker mode: its working directory, OpenCode's data, the prompts. */
+export const containerRoot = (workspacesDir: string, taskId: string): string =>
+  path.join(workspacesDir, 'docker', taskId)
+
 export const workspaceDirectory = (workspacesDir: string, row: TaskRow): string =>
-  path.join(workspacesDir, 'tasks', row.id)
+  row.mode === 'docker'
+    ? path.join(containerRoot(workspacesDir, row.id), 'work')
+    : path.join(workspacesDir, 'tasks', row.id)
 
 const branchOf = (row: TaskRow): string => row.branch ?? `switchyard/${row.id}`
 
@@ -48,12 +54,27 @@ export const makeWorkspace = async (deps: Deps, row: TaskRow, signal: AbortSigna
   if (row.project_id === null) return await createScratch(directory, { signal })
   const identity = await identityOf(deps.records, row.project_id)
   await deps.repositories.fetch(identity, { signal })
-  return await deps.repositories.addWorktree(identity, {
+  const request = {
     directory,
     branch: branchOf(row),
     // A branch that the caller named may exist: the work goes on where it ends.
     reuse: row.branch !== null,
     ...(row.base_commit ? { base: row.base_commit } : row.base_branch ? { base: row.base_branch } : {}),
     signal,
-  })
+  }
+  // A container sees its own task's directory and nothing else: a linked worktree would need the clone it belongs to.
+  return row.mode === 'docker'
+    ? await deps.repositories.makeClone(identity, request)
+    : await deps.repositories.addWorktree(identity, request)
+}
+
+/** Where the commits of a task are, the most trusted place first. */
+export const objectDirectories = async (
+  deps: Pick<Deps, 'records' | 'repositories'>,
+  row: TaskRow,
+): Promise<readonly string[]> => {
+  const own = row.directory === null ? [] : [path.join(row.directory, '.git', 'objects')]
+  if (row.project_id === null) return own
+  const shared = deps.repositories.objectDirectory(await identityOf(deps.records, row.project_id))
+  return row.mode === 'docker' ? [shared, ...own] : [shared]
 }

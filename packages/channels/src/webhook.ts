@@ -1,0 +1,110 @@
+// Webhooks by the Standard Webhooks specification (https://www.standardwebhooks.com): one signed POST, answered with 2xx.
+
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { WebhookBody } from '@switchyard/contracts'
+import { Webhook } from 'standardwebhooks'
+import { failed, type Outcome } from './outcome.ts'
+import { retryAfterMs } from './retry-after.ts'
+import { checkLiteral, guardedLookup } from './target-guard.ts'
+import { failureOfError, failureOfStatus } from './webhook-failure.ts'
+
+export type WebhookOptions = {
+  /** Calls loopback, private, link-local and metadata addresses too. */
+  readonly allowPrivateTargets: boolean
+  /** For the whole call, redirects included, ms. */
+  readonly timeoutMs: number
+  readonly userAgent: string
+}
+
+export type WebhookCall = {
+  /** The `webhook-id`: the same at every attempt. */
+  readonly id: string
+  readonly url: string
+  /** Each signs; the newest first. */
+  readonly secrets: readonly string[]
+  readonly body: WebhookBody
+}
+
+const MAX_REDIRECTS = 3
+/** Each of them is sent again as it was, body and all. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308])
+
+type Answer = {
+  readonly status: number
+  readonly location: string | undefined
+  readonly retryAfter: string | undefined
+}
+
+export class WebhookChannel {
+  readonly #options: WebhookOptions
+
+  constructor(options: WebhookOptions) {
+    this.#options = options
+  }
+
+  /** Never throws: what went wrong is told in the outcome. */
+  async send(call: WebhookCall): Promise<Outcome> {
+    try {
+      return await this.#follow(call, AbortSignal.timeout(this.#options.timeoutMs))
+    } catch (error) {
+      return failureOfError(error, this.#options.timeoutMs)
+    }
+  }
+
+  async #follow(call: WebhookCall, signal: AbortSignal): Promise<Outcome> {
+    const payload = JSON.stringify(call.body)
+    const headers = this.#headers(call, payload)
+    let url = new URL(call.url)
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+      const answer = await this.#post(url, headers, payload, signal)
+      if (answer.status >= 200 && answer.status < 300) return { kind: 'arrived' }
+      const next = REDIRECTS.has(answer.status) && answer.location ? URL.parse(answer.location, url.href) : null
+      if (next === null) return failureOfStatus(answer.status, retryAfterMs(answer.retryAfter, Date.now()))
+      if (!/^https?:$/.test(next.protocol))
+        return failed('http_error', `it redirects to ${next.protocol.slice(0, 20)}`, { httpStatus: answer.status })
+      url = next
+    }
+    return failed('too_many_redirects', `it redirects more than ${MAX_REDIRECTS} times`)
+  }
+
+  #headers({ id, secrets }: WebhookCall, payload: string): Record<string, string> {
+    const now = new Date()
+    return {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(payload)),
+      'user-agent': this.#options.userAgent,
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
+      'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, payload)).join(' '),
+    }
+  }
+
+  async #post(url: URL, headers: Record<string, string>, payload: string, signal: AbortSignal): Promise<Answer> {
+    const { allowPrivateTargets } = this.#options
+    if (!allowPrivateTargets) checkLiteral(url.hostname)
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const send = url.protocol === 'https:' ? requestHttps : requestHttp
+    const request = send(url, {
+      method: 'POST',
+      headers,
+      signal,
+      // A connection of its own: one that is kept may be closed by the target just when the next call takes it.
+      agent: false,
+      ...(allowPrivateTargets ? {} : { lookup: guardedLookup }),
+    })
+    request.on('error', reject)
+    request.on('response', (response) => {
+      resolve({
+        status: response.statusCode ?? 0,
+        location: response.headers.location,
+        retryAfter: response.headers['retry-after'],
+      })
+      // Only the status counts; a body could be endless. Cutting it off may be told as an error.
+      response.on('error', () => {})
+      response.destroy()
+    })
+    request.end(payload)
+    return await promise
+  }
+}

@@ -1,0 +1,86 @@
+// Deliveries: what was or will be told to whom outside of Switchyard, and why it has not arrived.
+
+import { z } from 'zod'
+import type { EventType } from './events.ts'
+
+/** What is told where nothing else was chosen: not noisy. */
+export const QUIET_EVENT_TYPES = [
+  'task_started',
+  'task_input_required',
+  'task_completed',
+  'task_failed',
+  'task_timeout',
+  'task_cancelled',
+] as const satisfies readonly EventType[]
+
+/** Why a delivery has not arrived, and what to do about it. `final`: no later attempt can help. */
+type FailureKind = { readonly final: boolean; readonly hint: string }
+
+export const DELIVERY_FAILURES = {
+  target_not_allowed: {
+    final: true,
+    hint: 'The target is a private, loopback, link-local or metadata address. Use a public one, or set WEBHOOK_ALLOW_PRIVATE_TARGETS=true where that is meant, and send it again with POST /deliveries/{id}/retry.',
+  },
+  target_not_found: { final: false, hint: 'The name has no address in DNS; check the host in the URL.' },
+  connection_failed: { final: false, hint: 'Nothing answers there; check the host, the port, and that it is up.' },
+  tls_failed: { final: false, hint: 'The TLS certificate is not valid for that host; renew or correct it.' },
+  timed_out: {
+    final: false,
+    hint: 'Answer with 2xx at once and do the work afterwards; an answer has WEBHOOK_TIMEOUT_MS to come.',
+  },
+  too_many_redirects: { final: false, hint: 'Register the URL that the redirects lead to.' },
+  unauthorized: { final: false, hint: 'The target refused us (401 or 403); check what it asks of its callers.' },
+  endpoint_not_found: { final: false, hint: 'The target answers 404; check the path of the URL.' },
+  gone: { final: true, hint: 'The target answered 410: it wants no more. Enable the endpoint again if it does.' },
+  rate_limited: { final: false, hint: 'The target asks for fewer calls (429); it is tried again when it says.' },
+  http_error: { final: false, hint: 'The target answered with a failure; its own log says why.' },
+  secret_missing: {
+    final: true,
+    hint: 'Set WEBHOOK_SECRET, with which callback_url is signed, and send it again with POST /deliveries/{id}/retry.',
+  },
+  endpoint_disabled: {
+    final: true,
+    hint: 'Enable the endpoint with POST /webhooks/{id}/enable, then send it again with POST /deliveries/{id}/retry.',
+  },
+  event_gone: { final: true, hint: 'The task’s record or event is past its retention; nothing is left to send.' },
+  given_up: { final: true, hint: 'No attempt arrived for DELIVERY_GIVE_UP_MS; see to the target, then send it again.' },
+} as const satisfies Record<string, FailureKind>
+
+export type DeliveryFailureCode = keyof typeof DELIVERY_FAILURES
+
+const failureCodes = Object.keys(DELIVERY_FAILURES) as [DeliveryFailureCode, ...DeliveryFailureCode[]]
+
+/** As it is kept: the hint is added when it is shown. */
+export type DeliveryFailure = {
+  readonly code: DeliveryFailureCode
+  readonly message: string
+  readonly http_status: number | null
+}
+
+export const DELIVERY_STATES = ['pending', 'delivered', 'dead'] as const
+export const deliveryStateSchema = z.enum(DELIVERY_STATES)
+export type DeliveryState = z.infer<typeof deliveryStateSchema>
+
+export const deliverySchema = z.object({
+  delivery_id: z.string().describe('sent as webhook-id; the same at every attempt'),
+  state: deliveryStateSchema.describe('pending: to be sent, or sent again; dead: given up, until it is retried'),
+  task_id: z.string().nullable().describe('null for a test'),
+  seq: z.number().int().nullable().describe('the number of the task’s event'),
+  type: z.string().describe('the type of the event; webhook_test for a test'),
+  destination: z.string().describe('callback for the task’s callback_url, otherwise the id of the webhook'),
+  attempts: z.number().int(),
+  created_at: z.iso.datetime(),
+  last_attempt_at: z.iso.datetime().nullable(),
+  next_attempt_at: z.iso.datetime().nullable().describe('not before then; null unless pending'),
+  delivered_at: z.iso.datetime().nullable(),
+  failure: z
+    .object({
+      code: z.enum(failureCodes),
+      message: z.string(),
+      hint: z.string(),
+      http_status: z.number().int().nullable(),
+    })
+    .nullable()
+    .describe('why the last attempt did not arrive'),
+})
+export type Delivery = z.infer<typeof deliverySchema>

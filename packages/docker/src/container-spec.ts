@@ -1,0 +1,104 @@
+// The one kind of container that we make: what OpenCode is run with, and the walls around it.
+
+import type Docker from 'dockerode'
+import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
+
+/** What is the same for all containers of an installation. */
+export type RunnerSettings = {
+  readonly stack: string
+  readonly image: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly pids: number
+  /** `uid:gid` of whoever owns the tasks' directories; never root. */
+  readonly user: string
+  /** Keys of providers and OpenCode's own variables. They are never in an argument list. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** One prompt, answered by one container. */
+export type Turn = {
+  readonly taskId: string
+  readonly generation: number
+  readonly promptId: string
+  /** All that the container sees of the host, at the same path there and here. */
+  readonly root: string
+  /** Below `root`: where OpenCode works. */
+  readonly directory: string
+  /** Below `root`: OpenCode's data, which the containers of one task share one after another. */
+  readonly home: string
+  /** Below `root`: the prompt. It is read from there because an argument could be taken for an option. */
+  readonly promptFile: string
+  /** Further arguments of `opencode run`. */
+  readonly args: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Where containers run, and their way out. */
+export type Way = { readonly network: string; readonly proxy: string }
+
+const TMP_BYTES = 512 * 1_048_576
+/** The worker keeps the whole output; the engine keeps what a worker that comes later has to read. */
+const LOG_OPTIONS = { 'max-size': '64m', 'max-file': '4' } as const
+
+/** `$@` are the arguments of {@link Turn.args}; the shell gives way to OpenCode. */
+const SCRIPT =
+  'exec opencode run --format json --thinking --print-logs --log-level INFO "$@" < "$SWITCHYARD_PROMPT_FILE"'
+
+const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', SCRIPT, 'opencode']
+
+const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly<Record<string, string>> => ({
+  OPENCODE_DISABLE_AUTOUPDATE: '1',
+  OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+  OPENCODE_DISABLE_SHARE: '1',
+  ...settings.environment,
+  ...turn.environment,
+  HOME: turn.home,
+  SWITCHYARD_PROMPT_FILE: turn.promptFile,
+  HTTP_PROXY: way.proxy,
+  HTTPS_PROXY: way.proxy,
+  http_proxy: way.proxy,
+  https_proxy: way.proxy,
+  NO_PROXY: 'localhost,127.0.0.1,::1',
+})
+
+/** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
+export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Docker.ContainerCreateOptions => ({
+  Image: settings.image,
+  User: settings.user,
+  WorkingDir: turn.directory,
+  Entrypoint: [...ENTRYPOINT],
+  Cmd: [...turn.args],
+  Env: Object.entries(environmentOf(settings, turn, way)).map(([name, value]) => `${name}=${value}`),
+  Labels: {
+    [STACK]: settings.stack,
+    [TASK]: turn.taskId,
+    [GENERATION]: String(turn.generation),
+    [PROMPT]: turn.promptId,
+    ...NOT_OF_COMPOSE,
+  },
+  OpenStdin: false,
+  Tty: false,
+  // The image's own is that of a server.
+  Healthcheck: { Test: ['NONE'] },
+  HostConfig: {
+    // Ends what its tools leave behind, and passes a stop on.
+    Init: true,
+    ReadonlyRootfs: true,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges:true'],
+    NanoCpus: Math.round(settings.cpus * 1e9),
+    Memory: settings.memoryBytes,
+    // Equal: no swap beside it.
+    MemorySwap: settings.memoryBytes,
+    PidsLimit: settings.pids,
+    IpcMode: 'private',
+    NetworkMode: way.network,
+    RestartPolicy: { Name: 'no' },
+    LogConfig: { Type: 'json-file', Config: { ...LOG_OPTIONS } },
+    Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
+    Mounts: [{ Type: 'bind', Source: turn.root, Target: turn.root, ReadOnly: false }],
+    // OpenCode unpacks native libraries there, and agents run what they build there.
+    Tmpfs: { '/tmp': `exec,nosuid,nodev,mode=1777,size=${TMP_BYTES}` },
+  },
+})

@@ -1,0 +1,119 @@
+// The runners' one way out: an HTTP proxy (CONNECT and plain) that leads to the internet and to nothing near it.
+// It runs in a container of its own, from this folder alone, hence without any package:
+//
+//   node main.ts [--port 3128] [--allow host:port,host:port]
+//
+// `--allow` names what is reachable although it is not public.
+
+import { lookup } from 'node:dns/promises'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect, isIP, type Socket } from 'node:net'
+import { parseArgs } from 'node:util'
+import { isPublic } from './addresses.ts'
+
+const CONNECT_MS = 15_000
+const IDLE_MS = 15 * 60_000
+/** More connections than these are refused: one runner must not take the way out from the others for ever. */
+const MAX_CONNECTIONS = 2_000
+
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '3128' }, allow: { type: 'string', default: '' } },
+})
+
+const allowed: ReadonlySet<string> = new Set(
+  values.allow
+    .split(',')
+    .map((entry) => entry.trim().toLowerCase())
+    .filter((entry) => entry !== ''),
+)
+
+class Refused extends Error {}
+
+/** The address to connect to. It is looked up once and connected to by number: a name cannot change its mind. */
+const resolve = async (host: string, port: number): Promise<string> => {
+  const name = host.replace(/^\[|\]$/g, '').toLowerCase()
+  const found = isIP(name) ? [{ address: name }] : await lookup(name, { all: true, verbatim: true })
+  const isAllowed = allowed.has(`${name}:${port}`)
+  const address = found.find((each) => isAllowed || isPublic(each.address))?.address
+  if (address === undefined) throw new Refused(`${name}:${port} is not on the internet and not in RUNNER_EGRESS_ALLOW`)
+  return address
+}
+
+const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`)
+
+const statusOf = (error: unknown): 403 | 502 => (error instanceof Refused ? 403 : 502)
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const split = (authority: string): { readonly host: string; readonly port: number } | undefined => {
+  const found = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$/.exec(authority)
+  return found?.[1] && found[2] ? { host: found[1], port: Number(found[2]) } : undefined
+}
+
+const tunnel = async (authority: string, client: Socket, head: Buffer): Promise<void> => {
+  const target = split(authority)
+  if (!target) return void client.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+  try {
+    const upstream = connect({ host: await resolve(target.host, target.port), port: target.port })
+    upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error('no connection in time')))
+    upstream.once('connect', () => {
+      upstream.setTimeout(IDLE_MS)
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+      upstream.write(head)
+      client.pipe(upstream).pipe(client)
+    })
+    upstream.once('error', (error) => {
+      if (!client.destroyed) client.end(`HTTP/1.1 502 Bad Gateway\r\n\r\n${error.message}\n`)
+    })
+    client.once('close', () => upstream.destroy())
+    upstream.once('close', () => client.destroy())
+  } catch (error) {
+    log(`refused ${authority}: ${textOf(error)}`)
+    client.end(`HTTP/1.1 ${statusOf(error)} Refused\r\nConnection: close\r\n\r\n${textOf(error)}\n`)
+  }
+}
+
+const forward = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
+  try {
+    if (incoming.url === '/health') return void answer.end('ok\n')
+    const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : undefined
+    if (url?.protocol !== 'http:') throw new Refused('this is a proxy: ask for http://host/path, or CONNECT host:port')
+    const port = Number(url.port || 80)
+    const headers = { ...incoming.headers, host: url.host }
+    for (const name of ['proxy-connection', 'proxy-authorization', 'connection'])
+      delete (headers as Record<string, unknown>)[name]
+    const upstream = request(
+      {
+        host: await resolve(url.hostname, port),
+        port,
+        method: incoming.method,
+        path: `${url.pathname}${url.search}`,
+        headers,
+        timeout: IDLE_MS,
+      },
+      (response) => {
+        answer.writeHead(response.statusCode ?? 502, response.headers)
+        response.pipe(answer)
+      },
+    )
+    upstream.once('timeout', () => upstream.destroy(new Error('no answer in time')))
+    upstream.once('error', (error) => {
+      if (answer.headersSent) answer.destroy()
+      else answer.writeHead(502).end(`${error.message}\n`)
+    })
+    answer.once('close', () => upstream.destroy())
+    incoming.pipe(upstream)
+  } catch (error) {
+    log(`refused ${incoming.method} ${incoming.url?.slice(0, 200)}: ${textOf(error)}`)
+    answer.writeHead(statusOf(error), { connection: 'close' }).end(`${textOf(error)}\n`)
+  }
+}
+
+const server = createServer((incoming, answer) => void forward(incoming, answer))
+server.maxConnections = MAX_CONNECTIONS
+server.on('connect', (incoming, client: Socket, head: Buffer) => {
+  client.on('error', () => client.destroy())
+  void tunnel(incoming.url ?? '', client, head)
+})
+server.listen(Number(values.port), '0.0.0.0', () => log('the way out is open'))
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))

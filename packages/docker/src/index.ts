@@ -1,0 +1,8 @@
+// Tasks in throw-away containers: the engine, the containers, their output, their network.
+
+export { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
+export { diskUsage } from './disk.ts'
+export { connectEngine, type Engine } from './engine.ts'
+export { withConfigFile } from './opencode-config.ts'
+export type { OutputLine } from './output.ts'
+export { type ContainerState, Runner, type RunnerContainer, type RunnerOptions } from './runner.ts'

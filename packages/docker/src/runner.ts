@@ -1,0 +1,232 @@
+// Containers of tasks: made, found again, followed, frozen, stopped, removed.
+
+import { SwitchyardError } from '@switchyard/contracts'
+import type Docker from 'dockerode'
+import type { Logger } from 'pino'
+import { gone, type LogOptions, readLog } from './container-log.ts'
+import { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
+import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
+import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
+import { makeWay, removeWay } from './network.ts'
+import type { OutputLine } from './output.ts'
+
+/** How long a container may take to end by itself once it is told to, seconds. */
+const STOP_S = 3
+
+export type RunnerOptions = {
+  readonly engine: Engine
+  readonly settings: RunnerSettings
+  /** A network and a proxy that are there; default: our own, made at the first container. */
+  readonly way?: Way
+  readonly egress: { readonly image: string; readonly allow: readonly string[] }
+  readonly logger: Logger
+}
+
+export type RunnerContainer = {
+  readonly id: string
+  readonly taskId: string
+  readonly promptId: string
+  readonly status: 'created' | 'running' | 'paused' | 'ended'
+}
+
+export type ContainerState = {
+  readonly status: RunnerContainer['status']
+  /** Once it has ended. */
+  readonly exitCode: number
+  readonly outOfMemory: boolean
+}
+
+const STATUS: Readonly<Record<string, RunnerContainer['status']>> = {
+  created: 'created',
+  running: 'running',
+  restarting: 'running',
+  paused: 'paused',
+}
+
+const isMissingProgram = (message: string): boolean =>
+  /executable file not found|no such file or directory|exec format error|permission denied/i.test(message)
+
+export class Runner {
+  readonly #options: RunnerOptions
+  #way: Promise<Way> | undefined
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  get #docker(): Docker {
+    return this.#options.engine.docker
+  }
+
+  /** False where there is no Docker engine to ask: its socket is not there. */
+  isThere(): boolean {
+    return this.#options.engine.isThere()
+  }
+
+  /** The engine's version. @throws SwitchyardError `docker_unavailable` */
+  async version(): Promise<string> {
+    return (await call('asking the Docker engine', () => this.#docker.version())).Version
+  }
+
+  /** @throws SwitchyardError `runner_image_missing`, `docker_unavailable` */
+  async requireImage(): Promise<void> {
+    const { image } = this.#options.settings
+    await call('looking for the image', () => this.#docker.getImage(image).inspect()).catch((error: unknown) => {
+      if (statusOf(error) === 404) throw imageMissing(image)
+      throw error
+    })
+  }
+
+  /** The containers of one task, oldest first; without one, of all tasks of this installation. */
+  async find(taskId?: string): Promise<readonly RunnerContainer[]> {
+    const label = [`${STACK}=${this.#options.settings.stack}`, taskId === undefined ? TASK : `${TASK}=${taskId}`]
+    const found = await call('looking for containers', () =>
+      this.#docker.listContainers({ all: true, filters: { label } }),
+    )
+    return found
+      .toSorted((a, b) => a.Created - b.Created)
+      .map((each) => ({
+        id: each.Id,
+        taskId: each.Labels[TASK] ?? '',
+        promptId: each.Labels[PROMPT] ?? '',
+        status: STATUS[each.State] ?? 'ended',
+      }))
+  }
+
+  /**
+   * Makes and starts the container of a turn; where it is there already, that one.
+   *
+   * @returns its id.
+   * @throws SwitchyardError `runner_image_missing`, `runner_image_invalid`, `docker_unavailable`, `disk_full`, `forbidden`,
+   *   `container_failed`
+   */
+  async start(turn: Turn): Promise<string> {
+    const id = await this.create(turn)
+    try {
+      await call('starting the container', () => this.#docker.getContainer(id).start())
+    } catch (error) {
+      // 304: it runs already.
+      if (statusOf(error) === 304) return id
+      throw this.#startFailure(error)
+    }
+    return id
+  }
+
+  /**
+   * Makes the container of a turn without starting it, while what it is to find is still being made. `turn.root` must be there.
+   *
+   * @returns its id. @throws as `start`
+   */
+  async create(turn: Turn): Promise<string> {
+    const { settings } = this.#options
+    const name = nameOf(settings.stack, turn.taskId, turn.promptId)
+    for (let tries = 0; ; tries += 1) {
+      const way = await this.#openWay()
+      try {
+        const body = createBody(settings, turn, way)
+        return await call('making the container', () => createContainer(this.#docker, name, body))
+      } catch (error) {
+        if (statusOf(error) === 409) {
+          // Made before, by us or by an owner that is gone: it is the container of this very prompt.
+          const found = await call('looking for the container', () => this.#docker.getContainer(name).inspect())
+          return found.Id
+        }
+        if (statusOf(error) !== 404) throw error
+        if (/no such image/i.test(messageOf(error))) throw imageMissing(settings.image)
+        // The network was taken away since it was made.
+        if (tries > 0) throw error
+        this.#way = undefined
+      }
+    }
+  }
+
+  /** Once for this worker; a failure is forgotten, so that the next container tries again. */
+  #openWay(): Promise<Way> {
+    const { engine, settings, way, egress, logger } = this.#options
+    this.#way ??= (
+      way ? Promise.resolve(way) : makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
+    ).catch((error: unknown) => {
+      this.#way = undefined
+      throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(egress.image) : error
+    })
+    return this.#way
+  }
+
+  /** Makes network and way out ahead of the first container, which then is as quick as the others. */
+  async warm(): Promise<void> {
+    await this.requireImage()
+    await this.#openWay()
+  }
+
+  #startFailure(error: unknown): unknown {
+    const message = messageOf(error)
+    if (/network .*not found/i.test(message)) this.#way = undefined
+    if (!isMissingProgram(message)) return error
+    return new SwitchyardError('runner_image_invalid', `${this.#options.settings.image} cannot be run: ${message}`, {
+      cause: error,
+    })
+  }
+
+  /** @throws SwitchyardError `container_gone`, `docker_unavailable` */
+  async state(id: string): Promise<ContainerState> {
+    const { State } = await call('looking at the container', () => this.#docker.getContainer(id).inspect()).catch(gone)
+    return {
+      status: STATUS[State.Status] ?? 'ended',
+      exitCode: State.ExitCode,
+      outOfMemory: State.OOMKilled,
+    }
+  }
+
+  /**
+   * All that a container has printed and, with `follow`, will print until it ends or the signal fires.
+   *
+   * @throws SwitchyardError `container_gone`, `docker_unavailable` where the engine went away meanwhile
+   */
+  output(id: string, options: LogOptions): AsyncGenerator<OutputLine> {
+    return readLog(this.#docker, id, options)
+  }
+
+  /** Freezes it. One that is frozen or has ended stays so. */
+  async pause(id: string): Promise<void> {
+    await this.#tell('freezing the container', () => this.#docker.getContainer(id).pause())
+  }
+
+  /** Thaws it. One that runs or has ended stays so. */
+  async unpause(id: string): Promise<void> {
+    await this.#tell('thawing the container', () => this.#docker.getContainer(id).unpause())
+  }
+
+  /** Ends it within about 3 seconds, with all that its tools have started. One that is gone or has ended is fine. */
+  async stop(id: string): Promise<void> {
+    // A frozen process takes no signal but the last one.
+    await this.unpause(id)
+    await this.#tell('stopping the container', () => this.#docker.getContainer(id).stop({ t: STOP_S }))
+  }
+
+  /** Takes away the network and the way out that were made here, unless a container is left that needs them. */
+  async close(): Promise<void> {
+    const { engine, settings, way } = this.#options
+    if (way || !this.#way || (await this.find()).length > 0) return
+    await removeWay(engine.docker, settings.stack)
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#tell('removing the container', () => this.#docker.getContainer(id).remove({ force: true, v: true }))
+  }
+
+  /** A call for a state that the container may be in already: 304, 404 and 409 say that it is, or that there is none. */
+  async #tell(what: string, make: () => Promise<unknown>): Promise<void> {
+    try {
+      await call(what, make)
+    } catch (error) {
+      const status = statusOf(error)
+      if (status === 304 || status === 404 || status === 409) return
+      // "is not paused" is a 500 in older engines.
+      if (status === 500 && /is (not paused|already paused|not running)/i.test(messageOf(error))) return
+      throw fromEngine(error, what)
+    }
+  }
+}
+
+const imageMissing = (image: string): SwitchyardError =>
+  new SwitchyardError('runner_image_missing', `the Docker engine has no image ${image}`)

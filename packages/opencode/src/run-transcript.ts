@@ -1,0 +1,190 @@
+// What `opencode run --format json` prints, turned into the messages and events that a server would have given.
+
+import type { AssistantMessage, Part, StepFinishPart, ToolPart } from '@opencode-ai/sdk/v2'
+import type { NewEvent } from '@switchyard/contracts'
+import type { SessionMessage } from './client.ts'
+import type { OpenCodeFailure } from './narration/failure.ts'
+import { Narrator } from './narration/narrator.ts'
+
+/**
+ * One line: `{ type, timestamp, sessionID, part }` for a part that is complete, `{ type: "error", sessionID, error }` for the end
+ * of a turn that failed. Parts of subagents are not printed, nor is what the user says.
+ */
+type RunLine =
+  | { readonly kind: 'part'; readonly sessionId: string; readonly at: number; readonly part: Part }
+  | { readonly kind: 'error'; readonly sessionId: string; readonly at: number; readonly error: OpenCodeFailure }
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+const PARTS: ReadonlySet<string> = new Set(['step_start', 'step_finish', 'text', 'reasoning', 'tool_use'])
+
+/** @returns undefined for a line that is not OpenCode's: a plugin may write to the same place. */
+const parseLine = (text: string): RunLine | undefined => {
+  let line: unknown
+  try {
+    line = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(line) || typeof line.sessionID !== 'string' || typeof line.type !== 'string') return undefined
+  const at = typeof line.timestamp === 'number' ? line.timestamp : Date.now()
+  const base = { sessionId: line.sessionID, at }
+  if (line.type === 'error' && isObject(line.error))
+    return { ...base, kind: 'error', error: line.error as OpenCodeFailure }
+  if (!PARTS.has(line.type) || !isObject(line.part)) return undefined
+  const { part } = line
+  if (typeof part.id !== 'string' || typeof part.messageID !== 'string' || typeof part.type !== 'string')
+    return undefined
+  return { ...base, kind: 'part', part: part as Part }
+}
+
+/** The state in which a server would have told this call before: what ran can be told only once it has ended. */
+const asRunning = (part: ToolPart): ToolPart | undefined => {
+  const { state } = part
+  if (state.status !== 'completed' && state.status !== 'error') return undefined
+  return {
+    ...part,
+    state: {
+      status: 'running',
+      input: state.input,
+      title: state.status === 'completed' ? state.title : '',
+      metadata: {},
+      time: { start: state.time.start },
+    },
+  }
+}
+
+type Draft = { info: AssistantMessage; readonly parts: Part[] }
+
+const NO_TOKENS: AssistantMessage['tokens'] = { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } }
+
+const addTokens = (a: AssistantMessage['tokens'], b: StepFinishPart['tokens']): AssistantMessage['tokens'] => ({
+  input: a.input + b.input,
+  output: a.output + b.output,
+  reasoning: a.reasoning + b.reasoning,
+  cache: { read: a.cache.read + b.cache.read, write: a.cache.write + b.cache.write },
+})
+
+/**
+ * The transcript of one session over one or more runs.
+ *
+ * Lines may be taken again from the start: what is known already changes nothing and is not told twice.
+ *
+ * @example for (const line of printed) await record.append(transcript.take(line))
+ */
+export class RunTranscript {
+  readonly #directory: string
+  readonly #narrator = new Narrator()
+  readonly #messages = new Map<string, Draft>()
+  readonly #seen = new Set<string>()
+  #model: { readonly providerID: string; readonly modelID: string }
+  #sessionId: string | null
+
+  /** @param model - provider/model, where it is known before the first line. */
+  constructor(directory: string, sessionId: string | null, model: string | null) {
+    this.#directory = directory
+    this.#sessionId = sessionId
+    this.#model = { providerID: '', modelID: '' }
+    if (model !== null) this.setModel(model)
+  }
+
+  /** Null until the first line. */
+  get sessionId(): string | null {
+    return this.#sessionId
+  }
+
+  /** @param model - provider/model, as the run has chosen it. */
+  setModel(model: string): void {
+    const slash = model.indexOf('/')
+    this.#model = { providerID: model.slice(0, slash), modelID: model.slice(slash + 1) }
+  }
+
+  /** All messages so far, in the order in which they began. */
+  get messages(): readonly SessionMessage[] {
+    return [...this.#messages.values()]
+  }
+
+  /** The messages that answer this prompt. */
+  messagesOf(promptId: string): readonly SessionMessage[] {
+    return this.messages.filter(({ info }) => info.role === 'assistant' && info.parentID === promptId)
+  }
+
+  /**
+   * Takes one printed line.
+   *
+   * @param promptId - of the run that printed it.
+   * @returns its events; undefined where the line is not OpenCode's.
+   */
+  take(text: string, promptId: string): readonly NewEvent[] | undefined {
+    const line = parseLine(text)
+    if (!line) return undefined
+    this.#sessionId ??= line.sessionId
+    if (line.kind === 'error') {
+      this.#fail(line, promptId)
+      return []
+    }
+    const { part } = line
+    const draft = this.#messages.get(part.messageID) ?? this.#begin(part.messageID, line, promptId)
+    if (!this.#seen.has(part.id)) {
+      this.#seen.add(part.id)
+      draft.parts.push(part)
+      if (part.type === 'step-finish') this.#finishStep(draft, part, line.at)
+    }
+    const context = { directory: this.#directory }
+    const before = part.type === 'tool' ? asRunning(part) : undefined
+    return [
+      ...(before ? this.#narrator.part(before, draft.info, context) : []),
+      ...this.#narrator.part(part, draft.info, context),
+    ]
+  }
+
+  #begin(id: string, line: RunLine, promptId: string): Draft {
+    const draft: Draft = {
+      parts: [],
+      info: {
+        id,
+        sessionID: line.sessionId,
+        role: 'assistant',
+        time: { created: line.at },
+        parentID: promptId,
+        ...this.#model,
+        mode: '',
+        agent: '',
+        path: { cwd: this.#directory, root: this.#directory },
+        cost: 0,
+        tokens: NO_TOKENS,
+      },
+    }
+    this.#messages.set(id, draft)
+    return draft
+  }
+
+  #finishStep(draft: Draft, part: StepFinishPart, at: number): void {
+    const { info } = draft
+    draft.info = {
+      ...info,
+      ...this.#model,
+      finish: part.reason,
+      cost: info.cost + part.cost,
+      tokens: addTokens(info.tokens, part.tokens),
+      time: { ...info.time, completed: at },
+    }
+  }
+
+  /** The error belongs to the answer that it broke off; where none had begun it is one of its own. */
+  #fail(line: Extract<RunLine, { kind: 'error' }>, promptId: string): void {
+    const last = [...this.#messages.values()].findLast(({ info }) => info.parentID === promptId)
+    const broken = last?.info.time.completed === undefined ? last : undefined
+    const draft = broken ?? this.#begin(`error:${promptId}`, line, promptId)
+    draft.info = { ...draft.info, error: line.error, time: { ...draft.info.time, completed: line.at } }
+  }
+
+  /** Sessions of subagents that were started, oldest first. */
+  get childSessionIds(): readonly string[] {
+    const ids = this.messages
+      .flatMap(({ parts }) => parts)
+      .flatMap((part) => (part.type === 'tool' && part.state.status === 'completed' ? [part.state.metadata] : []))
+      .flatMap((metadata) => (typeof metadata.sessionId === 'string' ? [metadata.sessionId] : []))
+    return [...new Set(ids)]
+  }
+}

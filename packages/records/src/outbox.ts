@@ -1,0 +1,53 @@
+// The outbox: whoever is to be told of an event gets a delivery in the statement that writes the event.
+
+import { QUIET_EVENT_TYPES } from '@switchyard/contracts'
+import { type RawBuilder, sql } from 'kysely'
+
+/** The destination of deliveries to a task's own `callback_url`. */
+export const CALLBACK = 'callback'
+
+const QUIET = sql.raw(`ARRAY[${QUIET_EVENT_TYPES.map((type) => `'${type}'`).join(', ')}]`)
+
+/** Calls of one owner to one host share a lane: a dead host with a path for each task is one dead destination. */
+const CALLBACK_LANE = sql.raw(
+  `'${CALLBACK}:' || task.owner_key || ':' || lower(coalesce(substring(task.callback_url from '^https?://(?:[^/?#]*@)?([^/?#]+)'), ''))`,
+)
+
+/**
+ * A part of a WITH, named `outbox`, for a statement that writes the row of one task and its events.
+ *
+ * A destination that wants progress gets the last of what is written at once, and none within its interval.
+ *
+ * @param row - the name of the part that returns the task's row, as it is written.
+ * @param written - the name of the part that returns the new events: `seq`, `type` and `data` at least.
+ */
+export const outbox = (row: string, written: string): RawBuilder<unknown> => {
+  const [task, events] = [sql.id(row), sql.id(written)]
+  return sql`
+    outbox AS (
+      INSERT INTO deliveries (task_id, seq, type, destination, lane, owner_key)
+      SELECT task.id, event.seq, event.type, told.destination, told.lane, told.owner_key
+      FROM ${task} AS task
+      CROSS JOIN ${events} AS event
+      CROSS JOIN LATERAL (
+        SELECT ${sql.lit(CALLBACK)} AS destination, ${CALLBACK_LANE} AS lane, task.owner_key, 0 AS progress_interval_ms
+        WHERE task.callback_url IS NOT NULL AND event.type = ANY (${QUIET}) AND NOT event.data ? 'escalated'
+        UNION ALL
+        SELECT id, id, owner_key, progress_interval_ms FROM destinations
+        WHERE disabled_at IS NULL
+          AND event.type = ANY (event_types)
+          AND (sees_all OR owner_key = task.owner_key)
+          AND (agent_id IS NULL OR agent_id = task.agent_id)
+          AND (project_id IS NULL OR project_id = task.project_id)
+          AND escalation = (event.data ? 'escalated')
+      ) AS told
+      WHERE event.type <> 'task_progress' OR (
+        event.seq = (SELECT max(seq) FROM ${events} WHERE type = 'task_progress')
+        AND coalesce((
+          SELECT before.created_at FROM deliveries AS before
+          WHERE before.task_id = task.id AND before.destination = told.destination AND before.type = 'task_progress'
+          ORDER BY before.number DESC LIMIT 1
+        ) <= now() - told.progress_interval_ms * interval '1 millisecond', true))
+      ORDER BY event.seq
+    )`
+}

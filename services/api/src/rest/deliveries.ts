@@ -1,0 +1,52 @@
+// GET /deliveries, POST /deliveries/{id}/retry.
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { deliveryStateSchema, LIMITS } from '@switchyard/contracts'
+import type { Records } from '@switchyard/records'
+import { callerOf } from '../access-control.ts'
+import { deliveries, retry } from '../notifications/deliveries.ts'
+import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { Delivery, DeliveryList, queryInteger } from './schemas.ts'
+
+const common = { tags: ['Notifications'], security: SECURITY }
+
+const listRoute = createRoute({
+  ...common,
+  method: 'get',
+  path: '/deliveries',
+  operationId: 'listDeliveries',
+  summary: 'List deliveries, newest first',
+  description: '`state=dead` is the dead-letter list. Each says why its last attempt did not arrive, and what to do.',
+  request: {
+    query: z.strictObject({
+      state: deliveryStateSchema.optional(),
+      task_id: z.string().max(200).optional(),
+      destination: z.string().max(200).optional().meta({ description: 'A webhook’s id, or callback' }),
+      limit: queryInteger(1, LIMITS.listPage).optional(),
+      cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the page before' }),
+    }),
+  },
+  responses: { 200: answer(DeliveryList, 'A page of deliveries'), ...failures() },
+})
+
+const retryRoute = createRoute({
+  ...common,
+  method: 'post',
+  path: '/deliveries/{id}/retry',
+  operationId: 'retryDelivery',
+  summary: 'Send a delivery again',
+  description: 'At once, under its old id, and with all of its time before it again.',
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 202: answer(Delivery, 'It is due'), ...failures(404, 409) },
+})
+
+export const deliveryRoutes = (records: Records): RestApp => {
+  const app = newRestApp()
+  app.openapi(listRoute, async (c) =>
+    c.json(await deliveries(records, callerOf(c.get('caller')), c.req.valid('query')), 200),
+  )
+  app.openapi(retryRoute, async (c) =>
+    c.json(await retry(records, callerOf(c.get('caller')), c.req.valid('param').id), 202),
+  )
+  return app
+}

@@ -1,0 +1,137 @@
+import { LANES, type Lane } from '@switchyard/contracts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decide, mayBeProbe, type Rules, standing } from './decide.ts'
+
+const RULES: Rules = {
+  serverEnabled: true,
+  percent: 100,
+  pools: { blue: 100, green: 0 },
+  fixed: null,
+  breaker: { state: 'closed', side: null },
+  gone: new Set(),
+}
+
+const rules = (over: Partial<Rules> = {}): Rules => ({ ...RULES, ...over })
+const of = (over: Partial<Rules>, subject = 'agent', more: { asked?: 'opencode' | 'docker'; isProbe?: boolean } = {}) =>
+  decide(rules(over), { subject, asked: more.asked, isProbe: more.isProbe ?? false })
+const gone = (...lanes: readonly Lane[]): ReadonlySet<Lane> => new Set(lanes)
+
+const subject = fc.string({ minLength: 1, maxLength: 200 })
+const percent = fc.integer({ min: 0, max: 100 })
+
+describe('the percentage', () => {
+  it('keeps an agent on the side of the servers as it grows', () => {
+    fc.assert(
+      fc.property(subject, percent, percent, (name, one, other) => {
+        const [less, more] = [Math.min(one, other), Math.max(one, other)]
+        if (of({ percent: less }, name).mode === 'opencode') expect(of({ percent: more }, name).mode).toBe('opencode')
+      }),
+    )
+  })
+
+  it('keeps an agent in its pool as the pool grows', () => {
+    fc.assert(
+      fc.property(subject, percent, percent, (name, one, other) => {
+        const [less, more] = [Math.min(one, other), Math.max(one, other)]
+        const pool = (green: number) => of({ pools: { blue: 100 - green, green } }, name).pool
+        if (pool(less) === 'green') expect(pool(more)).toBe('green')
+      }),
+    )
+  })
+
+  it('sends everything one way at its ends', () => {
+    fc.assert(
+      fc.property(subject, (name) => {
+        expect(of({ percent: 0 }, name)).toMatchObject({ mode: 'docker', pool: null, reason: 'rollout' })
+        expect(of({ percent: 100 }, name)).toMatchObject({ mode: 'opencode', pool: 'blue', reason: 'rollout' })
+        expect(of({ pools: { blue: 0, green: 100 } }, name).pool).toBe('green')
+      }),
+    )
+  })
+
+  it.each([1, 10, 37, 50, 90])(
+    'gives each side its share: %i in a hundred of ten thousand agents, give or take 1.5',
+    (share) => {
+      const names = Array.from({ length: 10_000 }, (_, n) => `agent-${n}`)
+      const servers = names.filter((name) => of({ percent: share }, name).mode === 'opencode')
+      expect(Math.abs(servers.length / 100 - share)).toBeLessThan(1.5)
+      const green = names.filter((name) => of({ pools: { blue: 100 - share, green: share } }, name).pool === 'green')
+      expect(Math.abs(green.length / 100 - share)).toBeLessThan(1.5)
+    },
+  )
+
+  it('chooses the pool independently of the mode', () => {
+    const names = Array.from({ length: 10_000 }, (_, n) => `agent-${n}`)
+    const early = names.filter((name) => of({ percent: 10 }, name).mode === 'opencode')
+    const green = early.filter((name) => of({ pools: { blue: 50, green: 50 } }, name).pool === 'green')
+    expect(Math.abs(green.length / early.length - 0.5)).toBeLessThan(0.06)
+  })
+
+  it('never changes where an agent stands: the value is part of the contract', () => {
+    expect([standing('agent', 'mode'), standing('agent', 'pool')]).toEqual([1.88, 69.91])
+  })
+})
+
+describe('what comes before the percentage', () => {
+  it('obeys the call, even against the breaker and the fixed side', () => {
+    expect(of({ fixed: 'opencode' }, 'a', { asked: 'docker' })).toMatchObject({ mode: 'docker', reason: 'asked' })
+  })
+
+  it('sends everything to docker where the servers are switched off', () => {
+    expect(of({ serverEnabled: false })).toMatchObject({ mode: 'docker', reason: 'server_disabled', pool: null })
+  })
+
+  it('keeps a task that docker mode cannot run on the servers', () => {
+    const choice = { subject: 'a', asked: undefined, dockerCannot: 'permissions ask' }
+    for (const over of [{ percent: 0 }, { fixed: 'docker' as const }])
+      expect(decide(rules(over), choice)).toMatchObject({ mode: 'opencode', reason: 'docker_cannot', pool: 'blue' })
+  })
+
+  it('obeys the hand that fixed a side, also while nobody serves it', () => {
+    expect(of({ fixed: 'docker', gone: gone('docker') })).toMatchObject({ mode: 'docker', reason: 'fixed' })
+  })
+
+  it('keeps away from a side while the breaker is open, and obeys the percentage where that is fixed', () => {
+    const breaker = { state: 'open', side: 'opencode' } as const
+    expect(of({ breaker })).toMatchObject({ mode: 'docker', reason: 'breaker' })
+    expect(of({ breaker, percent: 0 })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ breaker, fixed: 'percent' })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
+  })
+
+  it('lets through those that were counted as probes', () => {
+    const breaker = { state: 'half_open', side: 'opencode' } as const
+    expect(mayBeProbe(rules({ breaker }), { subject: 'a', asked: undefined })).toBe(true)
+    expect(mayBeProbe(rules({ breaker, percent: 0 }), { subject: 'a', asked: undefined })).toBe(false)
+    expect(mayBeProbe(rules({ breaker }), { subject: 'a', asked: 'opencode' })).toBe(false)
+    expect(of({ breaker }, 'a', { isProbe: true })).toMatchObject({ mode: 'opencode', reason: 'probe' })
+    expect(of({ breaker }, 'a')).toMatchObject({ mode: 'docker', reason: 'breaker' })
+  })
+})
+
+describe('sides that nobody serves', () => {
+  it('takes the other side, and says so', () => {
+    expect(of({ percent: 0, gone: gone('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
+    expect(of({ gone: gone('blue', 'green') })).toMatchObject({ mode: 'docker', reason: 'no_worker' })
+  })
+
+  it('takes the other pool, even a drained one', () => {
+    const { pool, detail } = of({ pools: { blue: 0, green: 100 }, gone: gone('green') })
+    expect(pool).toBe('blue')
+    expect(detail).toContain('green has no live worker')
+  })
+
+  it('stays with the rules where nobody is there at all', () => {
+    expect(of({ percent: 0, gone: gone(...LANES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ pools: { blue: 0, green: 100 }, gone: gone(...LANES) }).pool).toBe('green')
+  })
+
+  it('chooses a lane that is gone only where the other side is gone as well, or by a hand', () => {
+    fc.assert(
+      fc.property(subject, percent, percent, fc.subarray([...LANES]), (name, share, green, lanes) => {
+        const { mode, pool } = of({ percent: share, pools: { blue: 100 - green, green }, gone: gone(...lanes) }, name)
+        if (lanes.includes(pool ?? 'docker')) expect([mode, lanes.length]).toEqual([mode, LANES.length])
+      }),
+    )
+  })
+})

@@ -1,0 +1,100 @@
+// The answer of GET /rollout: the settings, what they come to right now, and how every side does.
+
+import type { Config } from '@switchyard/config'
+import { LANES, type Lane, type RolloutReport, type Shares } from '@switchyard/contracts'
+import {
+  compareSides,
+  type Db,
+  type LaneLoad,
+  listRolloutChanges,
+  type RolloutNow,
+  type RolloutRow,
+  readLaneLoads,
+} from '@switchyard/records'
+import { cooldownOf } from './breaker.ts'
+import type { Rules } from './decide.ts'
+import { shareOf } from './shares.ts'
+import { warningsOf } from './warnings.ts'
+
+/** Tasks that a comparison looks at, the latest. */
+const MOST_TASKS = 10_000
+const CHANGES = 20
+
+export type RolloutSettings = Config['rollout'] & Pick<Config['opencode'], 'serverEnabled'>
+
+const iso = (time: Date): string => time.toISOString()
+
+const poolsOf = (green: number): Shares => ({ blue: 100 - green, green })
+
+const breakerOf = (row: RolloutRow, settings: RolloutSettings): RolloutReport['breaker'] => ({
+  state: row.breaker_state,
+  side: row.breaker_side,
+  since: iso(row.breaker_since),
+  reason: row.breaker_reason,
+  probes: { sent: row.probes_sent, needed: settings.probes },
+  next_probe_at:
+    row.breaker_state === 'open'
+      ? iso(new Date(row.breaker_since.getTime() + cooldownOf(settings, row.breaker_trips)))
+      : null,
+})
+
+type Side = RolloutReport['sides'][number]
+
+const stateOf = (share: number, workers: number, { queued, running }: LaneLoad): Side['state'] => {
+  if (workers === 0) return 'no_worker'
+  if (share > 0) return 'active'
+  return queued + running > 0 ? 'draining' : 'drained'
+}
+
+const sideOf = (lane: Lane, rules: Rules, live: RolloutNow['live'], loads: ReadonlyMap<Lane, LaneLoad>): Side => {
+  const share = shareOf(lane, rules)
+  const load = loads.get(lane) ?? { queued: 0, running: 0 }
+  const workers = live.get(lane) ?? 0
+  return {
+    mode: lane === 'docker' ? 'docker' : 'opencode',
+    pool: lane === 'docker' ? null : lane,
+    share,
+    state: stateOf(share, workers, load),
+    live_workers: workers,
+    ...load,
+  }
+}
+
+/** @throws SwitchyardError `database_unavailable` */
+export const reportRollout = async (
+  db: Db,
+  settings: RolloutSettings,
+  { row, live, now }: RolloutNow,
+  rules: Rules,
+): Promise<RolloutReport> => {
+  const windowFrom = new Date(now.getTime() - settings.windowMs)
+  const [loads, window, sinceChange, history] = await Promise.all([
+    readLaneLoads(db),
+    compareSides(db, windowFrom, MOST_TASKS),
+    compareSides(db, row.changed_at, MOST_TASKS),
+    listRolloutChanges(db, CHANGES),
+  ])
+  return {
+    percent: row.percent,
+    pools: poolsOf(row.green),
+    fixed: row.fixed,
+    server_enabled: settings.serverEnabled,
+    changed: { at: iso(row.changed_at), by: row.changed_by, reason: row.reason },
+    breaker: breakerOf(row, settings),
+    sides: LANES.map((lane) => sideOf(lane, rules, live, loads)),
+    warnings: [...warningsOf(rules)],
+    window_ms: settings.windowMs,
+    window: { since: iso(windowFrom), truncated: window.truncated, sides: [...window.sides] },
+    since_change: { since: iso(row.changed_at), truncated: sinceChange.truncated, sides: [...sinceChange.sides] },
+    history: history.map((change) => ({
+      at: iso(change.changed_at),
+      by: change.changed_by,
+      reason: change.reason,
+      percent: change.percent,
+      pools: poolsOf(change.green),
+      fixed: change.fixed,
+      breaker: change.breaker_state,
+      breaker_side: change.breaker_side,
+    })),
+  }
+}

@@ -1,0 +1,25 @@
+// The part of new tasks that a lane gets, all rules taken together. The same order of rules as the decision itself.
+
+import type { Lane, Pool } from '@switchyard/contracts'
+import { otherPool, type Rules } from './decide.ts'
+
+const serverShare = ({ serverEnabled, fixed, percent, breaker, gone }: Rules): number => {
+  if (!serverEnabled || fixed === 'docker') return 0
+  if (fixed === 'opencode') return 100
+  const isTripped = fixed !== 'percent' && breaker.state !== 'closed'
+  const wanted = !isTripped ? percent : breaker.side === 'opencode' ? 0 : 100
+  const hasServer = !gone.has('blue') || !gone.has('green')
+  const hasDocker = !gone.has('docker')
+  if (hasServer === hasDocker) return wanted
+  return hasServer ? 100 : 0
+}
+
+const poolShare = (pool: Pool, { pools, gone }: Rules): number => {
+  const other = otherPool(pool)
+  if (gone.has(pool) === gone.has(other)) return pools[pool]
+  return gone.has(pool) ? 0 : 100
+}
+
+/** In percent; the few tasks that are probes aside. */
+export const shareOf = (lane: Lane, rules: Rules): number =>
+  lane === 'docker' ? 100 - serverShare(rules) : (serverShare(rules) * poolShare(lane, rules)) / 100

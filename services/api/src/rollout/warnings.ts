@@ -1,0 +1,26 @@
+// What does not go as the settings say, in words for an operator.
+
+import { POOLS } from '@switchyard/contracts'
+import type { Rules } from './decide.ts'
+
+export function* warningsOf(rules: Rules): Generator<string> {
+  const { serverEnabled, percent, fixed, breaker, pools, gone } = rules
+  const hasServer = POOLS.some((pool) => !gone.has(pool))
+  const hasDocker = !gone.has('docker')
+  const wantsDocker = !serverEnabled || fixed === 'docker' || (fixed !== 'opencode' && percent < 100)
+  const wantsServer = serverEnabled && fixed !== 'docker' && (fixed === 'opencode' || percent > 0)
+  const isHeld = !serverEnabled || fixed === 'docker'
+  if (wantsDocker && !hasDocker)
+    yield isHeld || !hasServer
+      ? 'no live worker takes tasks in docker mode: they wait'
+      : 'no live worker takes tasks in docker mode: they go to OpenCode servers'
+  if (wantsServer && !hasServer)
+    yield fixed === 'opencode' || !hasDocker
+      ? 'no live worker takes tasks for OpenCode servers: they wait'
+      : 'no live worker takes tasks for OpenCode servers: they go to docker'
+  for (const pool of POOLS)
+    if (wantsServer && hasServer && gone.has(pool) && pools[pool] > 0)
+      yield `pool ${pool} has ${pools[pool]} % and no live worker: its tasks go to the other pool`
+  if (fixed === null && breaker.state !== 'closed')
+    yield `the breaker is ${breaker.state.replace('_', ' ')}: new tasks stay away from ${breaker.side}`
+}

@@ -1,0 +1,97 @@
+// The body of `create`: taken apart into the few things that may differ from container to container, each of them checked, and
+// put together anew from the filter's own settings. Nothing that the caller wrote goes on to the engine as it is.
+
+import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { createBody, type RunnerSettings, type Way } from '@switchyard/docker'
+import { z } from 'zod'
+
+export type Policy = {
+  readonly settings: Omit<RunnerSettings, 'stack' | 'user'>
+  readonly way: Way
+  /** The working directories as the worker sees them. */
+  readonly workspacesDir: string
+}
+
+/** Why a call is not admitted, for the worker's log and ours. */
+export class NotAdmitted extends Error {}
+
+const STACK = /^[0-9a-f]{12}$/
+const TASK = /^task_[0-9A-Z]{26}$/
+const PROMPT = /^msg_[0-9A-Za-z]{10,60}$/
+const USER = /^[1-9]\d{0,9}:[1-9]\d{0,9}$/
+const ARGUMENT = /^--(model|agent|variant|title|session)=[^\0]{1,300}$|^--auto$/
+/** What the worker may add to the environment by itself: the task's permissions. Keys are the filter's to give. */
+const OWN_VARIABLE = 'OPENCODE_PERMISSION'
+
+const bodySchema = z.object({
+  User: z.string().regex(USER, 'is root, or no uid:gid'),
+  Cmd: z.array(z.string().regex(ARGUMENT, 'is no argument that a worker gives')).max(10),
+  Env: z.array(z.string()).max(200),
+  Labels: z.strictObject({
+    'switchyard.stack': z.string().regex(STACK),
+    'switchyard.task': z.string().regex(TASK),
+    'switchyard.generation': z.string().regex(/^\d{1,10}$/),
+    'switchyard.prompt': z.string().regex(PROMPT),
+    'com.docker.compose.project': z.literal(''),
+    'com.docker.compose.service': z.literal(''),
+  }),
+})
+
+const variable = (env: readonly string[], name: string): string | undefined =>
+  env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
+
+/** The first place where two bodies differ, for a message that helps. */
+const difference = (given: unknown, ours: unknown, at = ''): string | undefined => {
+  if (isDeepStrictEqual(given, ours)) return undefined
+  const isBranch = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (!isBranch(given) || !isBranch(ours)) return at || 'the body'
+  for (const key of new Set([...Object.keys(given), ...Object.keys(ours)])) {
+    const found = difference(given[key], ours[key], at ? `${at}.${key}` : key)
+    if (found) return found
+  }
+  return at
+}
+
+export type Admitted = {
+  readonly body: ReturnType<typeof createBody>
+  /** The directory that is mounted, as the worker sees it. */
+  readonly root: string
+}
+
+/**
+ * @returns the body to send, with the filter's own environment.
+ * @throws NotAdmitted, naming what is not as a worker makes it: another image, mount, capability, namespace, limit, network.
+ */
+export const admitCreate = (policy: Policy, name: string | null, given: unknown): Admitted => {
+  const parsed = bodySchema.safeParse(given)
+  if (!parsed.success) throw new NotAdmitted(z.prettifyError(parsed.error).replaceAll('\n', ' '))
+  const { User, Cmd, Env, Labels } = parsed.data
+  const stack = Labels['switchyard.stack']
+  const taskId = Labels['switchyard.task']
+  const promptId = Labels['switchyard.prompt']
+  if (name !== `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase())
+    throw new NotAdmitted('the name is not the one of its labels')
+  const root = path.join(policy.workspacesDir, 'docker', taskId)
+  const permission = variable(Env, OWN_VARIABLE)
+  const ours = createBody(
+    { ...policy.settings, stack, user: User },
+    {
+      taskId,
+      generation: Number(Labels['switchyard.generation']),
+      promptId,
+      root,
+      directory: path.join(root, 'work'),
+      home: path.join(root, 'home'),
+      promptFile: path.join(root, 'prompts', `${promptId}.txt`),
+      args: Cmd,
+      environment: permission === undefined ? {} : { [OWN_VARIABLE]: permission },
+    },
+    policy.way,
+  )
+  // Of the environment only the permissions are taken; what else it says is left out.
+  const differs = difference({ ...(given as object), Env: [] }, { ...JSON.parse(JSON.stringify(ours)), Env: [] })
+  if (differs) throw new NotAdmitted(`${differs} is not as this installation sets it`)
+  return { body: ours, root }
+}

@@ -1,0 +1,136 @@
+// A notifier on a real database for tests, with tasks that are written as api and worker write them.
+
+import { loadConfig } from '@switchyard/config'
+import {
+  type Delivery,
+  type EventType,
+  type NewEvent,
+  newRequestId,
+  newTaskId,
+  newWebhookId,
+  type TaskId,
+} from '@switchyard/contracts'
+import { createBus } from '@switchyard/queue'
+import { acceptTask, advance, createDestination, listDeliveries, openRequest, Records } from '@switchyard/records'
+import { createDatabase } from '@switchyard/testing'
+import { pino } from 'pino'
+import { type Notifier, startNotifier } from './notifier.ts'
+
+export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+type TaskOptions = { readonly callback_url?: string; readonly agent_id?: string; readonly owner_key?: string }
+type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { readonly url: string }
+
+export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
+
+export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}) => {
+  const database = await createDatabase()
+  const config = loadConfig({
+    WEBHOOK_SECRET: SECRET,
+    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+    WEBHOOK_TIMEOUT_MS: '500',
+    DELIVERY_RETRY_DELAY_MS: '50',
+    ...env,
+  })
+  const records = new Records({ connectionString: database.url, applicationName: 'notifier-test', max: 20 })
+  await records.migrate()
+  const connection = { postgresUrl: database.url }
+  const logger = pino({ level: 'silent' })
+  let notifier: Notifier | undefined
+
+  return {
+    records,
+    start: async () => {
+      notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+    },
+    accept: async (options: TaskOptions = {}): Promise<TaskId> => {
+      const { row } = await acceptTask(records.db, {
+        id: newTaskId(),
+        agent_id: 'agent',
+        owner_key: 'local',
+        mode: 'opencode',
+        description: 'do it',
+        idempotency_key: null,
+        request_hash: 'hash',
+        project_id: null,
+        base_branch: null,
+        branch: null,
+        sandbox: null,
+        model: null,
+        variant: null,
+        agent: null,
+        permissions: 'allow',
+        priority: 5,
+        callback_url: null,
+        timeout_ms: 60_000,
+        observers: [],
+        metadata: {},
+        deadline: new Date(Date.now() + 3_600_000),
+        project: null,
+        ...options,
+      })
+      return row.id
+    },
+    tell: async (taskId: TaskId, ...events: NewEvent[]): Promise<void> => {
+      if (!(await advance(records.db, { taskId, generation: null, events }))) throw new Error('the task has ended')
+    },
+    /** Asks, as the worker does. */
+    ask: async (taskId: TaskId) => {
+      const { row } = await openRequest(records.db, taskId, {
+        id: newRequestId(),
+        opencode_id: 'ask',
+        session_id: 'session',
+        kind: 'permission',
+        title: 'May the agent use bash?',
+        permission: 'bash',
+        patterns: [],
+        always: [],
+        questions: [],
+        default_reply: 'reject',
+        expires_at: new Date(Date.now() + 60_000),
+      })
+      for (const to of ['preparing', 'running', 'input_required'] as const)
+        await advance(records.db, {
+          taskId,
+          generation: null,
+          to,
+          events: to === 'input_required' ? [event('task_input_required', { request_id: row.id })] : [],
+        })
+      return row
+    },
+    end: async (taskId: TaskId): Promise<void> => {
+      await advance(records.db, {
+        taskId,
+        generation: null,
+        to: 'cancelled',
+        set: { completed_at: new Date() },
+        events: [event('task_cancelled')],
+      })
+    },
+    endpoint: async (options: EndpointOptions): Promise<string> => {
+      const { id } = await createDestination(records.db, {
+        id: newWebhookId(),
+        owner_key: 'local',
+        sees_all: true,
+        description: null,
+        event_types: ['task_started', 'task_cancelled'],
+        agent_id: null,
+        project_id: null,
+        progress_interval_ms: 30_000,
+        escalation: false,
+        secret: SECRET,
+        ...options,
+      })
+      return id
+    },
+    deliveries: async (filter: Parameters<typeof listDeliveries>[1] = {}): Promise<readonly Delivery[]> =>
+      (await listDeliveries(records.db, filter, { limit: 1_000, before: null })).deliveries.toReversed(),
+    close: async () => {
+      await notifier?.close()
+      await records.close()
+      await database.drop()
+    },
+  }
+}
+
+export type TestNotifier = Awaited<ReturnType<typeof startTestNotifier>>

@@ -1,0 +1,80 @@
+// The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
+
+import { WebhookChannel } from '@switchyard/channels'
+import type { Config } from '@switchyard/config'
+import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
+import { deleteOldDeliveries, findDueLanes, giveUpOld, type Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+import { escalate } from './escalate.ts'
+import { LaneSender } from './lane-sender.ts'
+import { repeat } from './repeat.ts'
+
+/** How soon what was written is seen, ms. One look is one query, whatever waits. */
+const LOOK_EVERY_MS = 200
+const CLEAR_EVERY_MS = 10_000
+const ESCALATE_EVERY_MS = 1_000
+const BATCH = 500
+/** Lanes that are being sent at once: a dead one holds its place for one time limit, then its breaker is open. */
+const LANES_AT_ONCE = 200
+
+export type NotifierDeps = {
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention'>
+  readonly records: Records
+  readonly connection: QueueConnection
+  readonly bus: Pick<Bus, 'publishTask'>
+  readonly logger: Logger
+}
+
+export type Notifier = {
+  /** When it last looked for what is due, ms since the epoch. */
+  readonly lastLook: () => number
+  /** Sends what it has begun to its end, and no more. */
+  readonly close: () => Promise<void>
+}
+
+/** @throws SwitchyardError `queue_unavailable` */
+export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
+  const { config, records, connection, logger } = deps
+  const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
+  const sender = new LaneSender({ config, records, webhooks, logger })
+  const queue = new DeliveryQueue(connection, logger)
+  await queue.ready()
+  const worker = new DeliveryWorker({
+    connection,
+    concurrency: LANES_AT_ONCE,
+    drain: (lane) => sender.drain(lane),
+    logger,
+  })
+  await worker.start()
+
+  let lookedAt = Date.now()
+  const look = async () => {
+    const due = await findDueLanes(records.db, BATCH)
+    const lanes = due.filter((lane) => !sender.isActive(lane))
+    if (lanes.length > 0) await queue.addAll(lanes)
+    lookedAt = Date.now()
+  }
+  const clear = async () => {
+    await giveUpOld(records.db, config.notifier.giveUpMs, BATCH)
+    await deleteOldDeliveries(records.db, config.retention.eventsMs, BATCH)
+  }
+  const clearEveryMs = Math.min(CLEAR_EVERY_MS, config.notifier.giveUpMs)
+  const rounds = [
+    repeat(LOOK_EVERY_MS, 'the look for due deliveries', look, logger),
+    repeat(ESCALATE_EVERY_MS, 'repeating unanswered requests', () => escalate(deps, BATCH), logger),
+    repeat(clearEveryMs, 'clearing old deliveries', clear, logger),
+  ]
+  if (config.webhooks.secret === undefined)
+    logger.info('WEBHOOK_SECRET is not set: tasks with a callback_url are kept, and their calls are not sent')
+  logger.info('notifier ready')
+  return {
+    lastLook: () => lookedAt,
+    close: async () => {
+      sender.stop()
+      for (const round of rounds) await round.stop()
+      await worker.close()
+      await queue.close()
+      logger.info('notifier stopped')
+    },
+  }
+}

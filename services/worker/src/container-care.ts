@@ -1,0 +1,53 @@
+// Keeps the engine's containers in step with the record: those of no open task are removed, those of a paused one are frozen.
+// It touches nothing of a task that is open and not paused: whoever runs it looks after its container.
+
+import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
+import type { Runner } from '@switchyard/docker'
+import { findOpen, type Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+
+const EVERY_MS = 60_000
+
+type Deps = { readonly records: Records; readonly runner: Runner; readonly logger: Logger }
+
+export type ContainerCare = {
+  /** Looks at the containers of one task now: something was asked for that no run of ours answers. */
+  readonly look: (id: TaskId) => void
+  readonly stop: () => Promise<void>
+}
+
+const tidy = async ({ records, runner, logger }: Deps, taskId?: TaskId): Promise<void> => {
+  if (!runner.isThere()) return
+  const containers = await runner.find(taskId)
+  const open = await findOpen(records.db, [...new Set(containers.map((container) => container.taskId))])
+  for (const container of containers) {
+    const status = open.get(container.taskId)
+    if (status === undefined) {
+      await runner.remove(container.id)
+      logger.info({ task_id: container.taskId, container_id: container.id }, 'removed a container of no open task')
+    } else if (status === 'paused' && container.status === 'running') await runner.pause(container.id)
+  }
+}
+
+/** Looks at once, and then every minute. */
+export const startContainerCare = (deps: Deps): ContainerCare => {
+  let last: Promise<void> = Promise.resolve()
+  const enqueue = (taskId?: TaskId): void => {
+    last = last
+      .then(() => tidy(deps, taskId))
+      .catch((error: unknown) => {
+        const isAway =
+          isSwitchyardError(error, 'docker_unavailable') || isSwitchyardError(error, 'database_unavailable')
+        deps.logger[isAway ? 'debug' : 'warn']({ err: error }, 'the containers were not looked after')
+      })
+  }
+  const timer = setInterval(() => enqueue(), EVERY_MS)
+  enqueue()
+  return {
+    look: enqueue,
+    stop: async () => {
+      clearInterval(timer)
+      await last
+    },
+  }
+}

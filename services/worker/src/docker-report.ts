@@ -1,0 +1,56 @@
+// Reports whether tasks can run in containers here, for the api's decision and for /health. Where they run in nothing else,
+// network and way out are made ahead of the first task.
+
+import { toSwitchyardError } from '@switchyard/contracts'
+import type { Runner } from '@switchyard/docker'
+import { type Records, reportServer } from '@switchyard/records'
+import type { Logger } from 'pino'
+import type { ServerReport } from './server-report.ts'
+
+const INTERVAL_MS = 5_000
+/** The row of the engine among the servers. */
+const ID = 'docker'
+
+type Options = {
+  /** Nothing else runs tasks here: an engine that is not there is a fault, not a choice. */
+  readonly isOnly: boolean
+  readonly logger: Logger
+}
+
+export const startDockerReport = (records: Records, runner: Runner, options: Options): ServerReport => {
+  let wasUp = false
+  const look = async () => {
+    try {
+      const version = await runner.version()
+      await (options.isOnly ? runner.warm() : runner.requireImage())
+      return { state: 'up' as const, version, detail: null }
+    } catch (error) {
+      const { message } = toSwitchyardError(error)
+      return { state: 'down' as const, version: null, detail: message }
+    }
+  }
+  const report = async () => {
+    // A machine without Docker is no machine with a Docker that is down.
+    if (!options.isOnly && !wasUp && !runner.isThere()) return
+    const found = await look()
+    await reportServer(records.db, { id: ID, ...found, catalog: null })
+    wasUp ||= found.state === 'up'
+  }
+  let busy: Promise<void> | null = null
+  const reportNow = (): void => {
+    busy ??= report()
+      .catch((error: Error) => options.logger.warn({ err: error.message }, 'the state of Docker was not reported'))
+      .finally(() => {
+        busy = null
+      })
+  }
+  const timer = setInterval(reportNow, INTERVAL_MS)
+  reportNow()
+  return {
+    wasUp: () => wasUp,
+    stop: async () => {
+      clearInterval(timer)
+      await busy
+    },
+  }
+}

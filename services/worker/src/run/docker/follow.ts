@@ -1,0 +1,105 @@
+// Reads one container to its end: its lines become the record's events.
+
+import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import type { OutputLine } from '@switchyard/docker'
+import type { RunTranscript } from '@switchyard/opencode'
+import type { RunContext } from '../execution.ts'
+import { LogWords } from './log-words.ts'
+import { openOutput } from './output-file.ts'
+import type { Patience } from './patience.ts'
+import { judge, type Verdict } from './verdict.ts'
+import { Watchdog } from './watchdog.ts'
+
+export type Read = { readonly verdict: Verdict; readonly exitCode: number }
+
+const GONE: Read = { verdict: { kind: 'interrupted', how: 'it was removed' }, exitCode: 137 }
+
+export type FollowOptions = {
+  readonly run: RunContext
+  readonly transcript: RunTranscript
+  readonly patience: Patience
+  /** The directory whose size is looked after. */
+  readonly root: string
+}
+
+export class Follower {
+  readonly #options: FollowOptions
+
+  constructor(options: FollowOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Follows a container until it ends.
+   *
+   * @throws Interrupted; SwitchyardError `container_silent`, `container_disk_full`, `agent_not_found`
+   */
+  async untilEnd(id: string, promptId: string): Promise<Read> {
+    const { run, patience, root } = this.#options
+    const { deps, interrupt } = run
+    const words = new LogWords()
+    const watchdog = new Watchdog({ directory: root, diskBytes: deps.diskBytes, silentMs: deps.stuckMs, interrupt })
+    const signal = AbortSignal.any([interrupt.signal, watchdog.signal])
+    try {
+      for (;;) {
+        const state = await patience.forEngine(() => deps.runner.state(id))
+        if (state.status === 'created') return GONE
+        if (state.status === 'paused') await patience.forEngine(() => deps.runner.unpause(id))
+        await patience.forEngine(() => this.#read(id, promptId, words, { follow: true, signal }, watchdog))
+        interrupt.check()
+        watchdog.signal.throwIfAborted()
+        // An engine that goes away ends the stream as the container's own end does: only what is read after that is all of it.
+        if (state.status !== 'ended') continue
+        return { verdict: judge(state, this.#options.transcript.messagesOf(promptId), words), exitCode: state.exitCode }
+      }
+    } catch (error) {
+      if (isSwitchyardError(error, 'container_gone')) return GONE
+      throw error
+    } finally {
+      watchdog.close()
+    }
+  }
+
+  /** What a container has printed so far. */
+  async catchUp(id: string, promptId: string, signal: AbortSignal): Promise<void> {
+    await this.#read(id, promptId, new LogWords(), { follow: false, signal })
+  }
+
+  async #read(
+    id: string,
+    promptId: string,
+    words: LogWords,
+    how: { readonly follow: boolean; readonly signal: AbortSignal },
+    watchdog?: Watchdog,
+  ): Promise<void> {
+    const { deps, record } = this.#options.run
+    const file = await openOutput(deps.outputDir, record.row.id, promptId)
+    try {
+      const keep = async (data: Buffer): Promise<void> => {
+        await file.write(data)
+      }
+      for await (const line of deps.runner.output(id, { ...how, keep }))
+        await this.#take(line, promptId, words, watchdog)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #take(line: OutputLine, promptId: string, words: LogWords, watchdog: Watchdog | undefined): Promise<void> {
+    const { transcript, run } = this.#options
+    const { record } = run
+    if (line.from === 'stderr') {
+      words.take(line.text)
+      if (words.model !== null) transcript.setModel(words.model)
+      if (words.missingAgent !== null)
+        throw new SwitchyardError('agent_not_found', `OpenCode has no agent named ${words.missingAgent}`)
+      return
+    }
+    const events = transcript.take(line.text, promptId)
+    if (events === undefined) return
+    watchdog?.seen()
+    if (record.row.session_id === null && transcript.sessionId !== null)
+      await record.write({ set: { session_id: transcript.sessionId }, events })
+    else await record.append(events)
+  }
+}

@@ -1,0 +1,125 @@
+// A task on an OpenCode server: session, prompt, watch.
+
+import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
+import { type Execution, type Halted, type RunContext, raiseRequested } from './execution.ts'
+import { Requests } from './requests.ts'
+import { openSession } from './session.ts'
+import { promptOptions } from './steering.ts'
+import { type Found, Transcript } from './transcript.ts'
+import { Watch } from './watch.ts'
+import { makeWorkspace } from './workspace.ts'
+
+const NOTHING_FOUND: Found = { root: [], children: [] }
+/** How long an aborted session may take to write its last words, ms. */
+const ABORT_MS = 1_500
+
+export class OpenCodeExecution implements Execution {
+  readonly kept = 'the session is kept'
+  readonly #run: RunContext
+  readonly #server: OpenCodeServer
+  #watch: Watch | null = null
+  #place: SessionRef | null = null
+
+  /** @throws SwitchyardError `opencode_unavailable` where this worker has no server. */
+  constructor(run: RunContext) {
+    const { server } = run.deps
+    if (!server) throw new SwitchyardError('opencode_unavailable', 'this worker has no OpenCode server')
+    this.#run = run
+    this.#server = server
+    // A session of an earlier owner is known before anything else, so that an interrupt stops it.
+    const { session_id: sessionId, directory } = run.record.row
+    if (sessionId !== null && directory !== null) this.#place = { sessionId, directory }
+  }
+
+  async command(): Promise<void> {
+    if (this.#watch) return this.#watch.command()
+    const { record, interrupt } = this.#run
+    await record.refresh()
+    raiseRequested(record, interrupt)
+  }
+
+  async work(): Promise<void> {
+    const { deps, record, interrupt, finish } = this.#run
+    const { bus, logger, defaultModel, requestTimeoutMs, stuckMs } = deps
+    const server = this.#server
+    const mayBePrompted = record.row.prompt_id !== null
+    const [workspace] = await Promise.all([
+      makeWorkspace(deps, record.row, interrupt.signal),
+      server.ready({ signal: interrupt.signal }),
+    ])
+    interrupt.check()
+    const place = await openSession(record, server, workspace.directory, interrupt.signal)
+    this.#place = place
+    await record.write({
+      from: ['preparing', 'running', 'input_required'],
+      ...(record.row.status === 'preparing' ? { to: 'running' as const } : {}),
+      set: {
+        directory: workspace.directory,
+        branch: workspace.branch,
+        base_commit: workspace.baseCommit,
+        session_id: place.sessionId,
+        prompt_id: record.row.prompt_id ?? newMessageId(),
+      },
+      events: [
+        {
+          type: 'task_started',
+          message: `started in ${workspace.directory} on branch ${workspace.branch}`,
+          source_key: 'started',
+          data: {
+            directory: workspace.directory,
+            branch: workspace.branch,
+            base_commit: workspace.baseCommit,
+            session_id: place.sessionId,
+          },
+        },
+      ],
+    })
+    this.#watch = new Watch({
+      record,
+      server,
+      bus,
+      place,
+      options: promptOptions(record, defaultModel),
+      requests: new Requests(record, server, place.directory, requestTimeoutMs, interrupt.signal, logger),
+      stuckMs,
+      interrupt,
+      finish,
+      logger,
+    })
+    await this.#watch.untilEnd(mayBePrompted)
+  }
+
+  /** Aborts the session with all its subagents and reads what it had done. A server that is away runs nothing. */
+  async halt(): Promise<Halted> {
+    if (!this.#place) return { found: NOTHING_FOUND, abortPending: false }
+    const { deps, record } = this.#run
+    const server = this.#server
+    await record.refresh()
+    const signal = AbortSignal.timeout(ABORT_MS)
+    try {
+      await server.client.abortTree(this.#place, { signal })
+      const transcript = new Transcript(server, this.#place)
+      const found = await transcript.read(signal)
+      await record.append(transcript.tellAll(found))
+      return { found, abortPending: false }
+    } catch (error) {
+      if (isSwitchyardError(error, 'stale_owner')) throw error
+      deps.logger.warn({ task_id: record.row.id, err: error }, 'the session could not be stopped yet')
+      return { found: NOTHING_FOUND, abortPending: true }
+    }
+  }
+
+  /**
+   * The session stays until the working directory goes; what the server holds for the directory is freed now. One that
+   * keeps every directory it has seen grows by 50 MB with each, and hangs for good when its heap is cut into more
+   * mappings than the kernel allows a process.
+   */
+  async release(): Promise<void> {
+    if (!this.#place) return
+    const { deps, record } = this.#run
+    this.#server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
+      deps.logger.debug({ task_id: record.row.id, err: error.message }, 'the directory was not freed on the server')
+    })
+  }
+}

@@ -1,0 +1,93 @@
+// docs/rollout.md as an operator reads it: every command in it, in its order, on a stack of its own.
+
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type { RolloutReport } from '@switchyard/contracts'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createCaller } from './caller.ts'
+import { dockerMissing, REPOSITORY } from './docker.ts'
+import { defineStack, type Stack } from './stack.ts'
+
+const missing = await dockerMissing('engine')
+
+const MINUTE = 60_000
+
+describe('the runbook of the rollout', () => {
+  let stack: Stack
+  let output: string
+  let before: string
+
+  const firstPool = () => stack.compose(['ps', '--quiet', 'opencode', 'worker'])
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (missing) return
+    stack = await defineStack(`switchyard-rollout-${process.pid}`, {
+      MAX_CONCURRENT_TASKS: '2',
+      OPENCODE_ROLLOUT_PERCENT: '0',
+    })
+    await stack.up()
+    before = await firstPool()
+    const page = await readFile(path.join(REPOSITORY, 'docs/rollout.md'), 'utf8')
+    const commands = [...page.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, code]) => code ?? '')
+    const { stdout } = await promisify(execFile)('bash', ['-c', ['set -euo pipefail', ...commands].join('\n')], {
+      cwd: REPOSITORY,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...stack.environment, SWITCHYARD: stack.url },
+      timeout: 8 * MINUTE,
+      maxBuffer: 16 * 1024 * 1024,
+    }).catch(async (error: Error & { stdout?: string; stderr?: string }) => {
+      const said = `${error.stdout?.slice(-6_000)}\n${error.stderr?.slice(-4_000)}`
+      throw new Error(`${error.message.slice(0, 200)}\n${said}\n${await stack.compose(['logs', '--tail', '25'])}`)
+    })
+    output = stdout
+  })
+
+  afterAll(async () => {
+    await stack?.remove()
+  })
+
+  it('deploys dark, and runs a task of the operator’s own on the servers', () => {
+    expect(output).toContain('"reason":"deployed dark"')
+    expect(output).toContain('"status":"completed"')
+    expect(output).toContain('"mode_detail":"the call asked for OpenCode servers; pool blue"')
+  })
+
+  it('shows the figures, also to Prometheus', () => {
+    expect(output).toContain('"since_change"')
+    expect(output).toContain('switchyard_rollout_percent 10')
+    expect(output).toContain('switchyard_rollout_breaker{mode="opencode"} 0')
+  })
+
+  it('goes through its steps, forth and back, and leaves who, when and why', async () => {
+    const { history } = (await createCaller(stack.url).get('/rollout')) as RolloutReport
+    expect(history.map(({ percent, pools, fixed }) => [percent, pools.green, fixed]).reverse()).toEqual([
+      [0, 0, null],
+      [0, 0, null],
+      [10, 0, null],
+      [50, 0, null],
+      [100, 0, null],
+      [0, 0, null],
+      [0, 0, 'docker'],
+      [100, 0, null],
+      [100, 10, null],
+      [100, 100, null],
+      [100, 0, null],
+      [100, 0, null],
+    ])
+  })
+
+  it('ends with the first pool alone, which the second one never restarted', async () => {
+    expect(await firstPool()).toBe(before)
+    const { sides } = (await createCaller(stack.url).get('/rollout')) as RolloutReport
+    expect(sides.map(({ pool, live_workers }) => [pool, live_workers])).toEqual([
+      ['blue', 1],
+      ['green', 0],
+      [null, 0],
+    ])
+  })
+})

@@ -1,0 +1,160 @@
+// What can go wrong with a container, and what a caller is told of it.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Task } from '@switchyard/contracts'
+import { script } from '@switchyard/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { docker } from '../compose/docker.ts'
+import { containersOf, type DockerSystem, startDockerSystem, whyNoContainers } from './docker-system.ts'
+
+const missing = await whyNoContainers()
+const TEST_MS = 120_000
+const BASE = 'debian:bookworm-slim'
+
+const bash = (command: string) => ({ tool: 'bash', args: { command, description: command } })
+
+/** An image whose `opencode` is this shell script. */
+const buildImage = async (name: string, text: string): Promise<string> => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'switchyard-test-image-'))
+  try {
+    await writeFile(path.join(folder, 'opencode'), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+    await writeFile(path.join(folder, 'Dockerfile'), `FROM ${BASE}\nCOPY opencode /usr/local/bin/opencode\n`)
+    await docker(['build', '--quiet', '--tag', name, folder])
+    return name
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The engine behind a line of ours, to take it away and bring it back. */
+const openLine = async () => {
+  const sockets = new Set<Socket>()
+  let isCut = false
+  const server = createServer((client) => {
+    if (isCut) return void client.destroy()
+    const engine = connect('/var/run/docker.sock')
+    sockets.add(client)
+    for (const socket of [client, engine])
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          client.destroy()
+          engine.destroy()
+          sockets.delete(client)
+        })
+    client.pipe(engine).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return {
+    url: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    cut: (cut: boolean) => {
+      isCut = cut
+      if (cut) for (const socket of sockets) socket.destroy()
+    },
+    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  }
+}
+
+describe('a container', { timeout: TEST_MS }, () => {
+  const closing: (() => Promise<unknown>)[] = []
+
+  const start = async (env: Readonly<Record<string, string>>): Promise<DockerSystem> => {
+    const system = await startDockerSystem('postgres', env)
+    closing.push(system.close)
+    return system
+  }
+  const failureOf = async (env: Readonly<Record<string, string>>, steps: Parameters<typeof script>[0] = []) => {
+    const { caller } = await start(env)
+    const { task_id } = await caller.submit({ task_description: script([...steps, { say: 'done' }]) })
+    const task = await caller.ended(task_id)
+    await expect.poll(() => containersOf(task_id), { timeout: 10_000 }).toEqual([])
+    return task
+  }
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  afterEach(async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  })
+
+  it('of an image that is not there', async () => {
+    expect(await failureOf({ RUNNER_IMAGE: 'switchyard/nowhere:0' })).toMatchObject({
+      status: 'failed',
+      error: { code: 'runner_image_missing', retryable: false },
+    })
+  })
+
+  it('of an image without OpenCode', async () => {
+    expect(await failureOf({ RUNNER_IMAGE: BASE })).toMatchObject({
+      status: 'failed',
+      error: { code: 'runner_image_invalid' },
+    })
+  })
+
+  it('that exits at once', async () => {
+    const image = await buildImage('switchyard-test/exits:0', 'echo "cannot read its own mind" >&2; exit 3')
+    const task = await failureOf({ RUNNER_IMAGE: image })
+    expect(task).toMatchObject({ status: 'failed', error: { code: 'container_failed' }, result: { exit_code: 3 } })
+    expect(task.error?.message).toContain('cannot read its own mind')
+  })
+
+  it('that needs more memory than it may have', async () => {
+    const image = await buildImage('switchyard-test/hungry:0', 'exec tail /dev/zero')
+    expect(await failureOf({ RUNNER_IMAGE: image, RUNNER_MEMORY_LIMIT: '256m' })).toMatchObject({
+      status: 'failed',
+      error: { code: 'container_out_of_memory' },
+    })
+  })
+
+  it('that never prints', async () => {
+    const image = await buildImage('switchyard-test/mute:0', 'exec sleep 600')
+    expect(await failureOf({ RUNNER_IMAGE: image, TASK_STUCK_MS: '2000' })).toMatchObject({
+      status: 'failed',
+      error: { code: 'container_silent', retryable: true },
+    })
+  })
+
+  it('that fills its disk quota', async () => {
+    const steps = [bash('head -c 80000000 /dev/zero > big.bin; sleep 100')]
+    expect(await failureOf({ RUNNER_DISK_LIMIT: '40m' }, steps)).toMatchObject({
+      status: 'failed',
+      error: { code: 'container_disk_full' },
+      result: { files_changed: ['big.bin'] },
+    })
+  })
+
+  it('waits for an engine that is away, and can be cancelled meanwhile', async () => {
+    const { caller } = await start({ DOCKER_HOST: 'tcp://127.0.0.1:9' })
+    const { task_id } = await caller.submit({ task_description: 'x' })
+    await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).directory).not.toBeNull()
+    expect(await caller.get(`/tasks/${task_id}`)).toMatchObject({ status: 'preparing', error: null })
+    await caller.post(`/tasks/${task_id}/control`, { control: 'cancel' })
+    expect(await caller.ended(task_id)).toMatchObject({ status: 'cancelled' })
+  })
+
+  it('is read on when its engine is back', async () => {
+    const line = await openLine()
+    const { caller, model } = await start({ DOCKER_HOST: line.url })
+    const steps = [bash('echo x > x.txt'), { hold: 'back' }, { say: 'saw it through' }]
+    const { task_id } = await caller.submit({ task_description: script(steps) })
+    await expect
+      .poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).session_id, { timeout: 60_000 })
+      .not.toBeNull()
+    line.cut(true)
+    model.release('back')
+    await expect.poll(async () => (await containersOf(task_id))[0]?.State.Status, { timeout: 60_000 }).toBe('exited')
+    expect(await caller.get(`/tasks/${task_id}`)).toMatchObject({ status: 'running' })
+    line.cut(false)
+    expect(await caller.ended(task_id)).toMatchObject({
+      status: 'completed',
+      result: { output: 'saw it through', files_changed: ['x.txt'] },
+    })
+    closing.unshift(line.close)
+  })
+})

@@ -1,0 +1,208 @@
+// The filter in front of the Docker socket: what a worker needs goes through, on the real engine, and nothing else does.
+
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { newTaskId } from '@switchyard/contracts'
+import { connectEngine, createBody, type OutputLine, Runner, type RunnerSettings, type Turn } from '@switchyard/docker'
+import { engineAddress, Filter } from '@switchyard/docker-filter'
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { docker, dockerMissing } from '../compose/docker.ts'
+
+const missing = await dockerMissing('engine')
+
+const IMAGE = 'debian:bookworm-slim'
+const STACK = randomBytes(6).toString('hex')
+const NETWORK = `switchyard-test-${STACK}`
+const WAY = { network: NETWORK, proxy: 'http://egress:3128' }
+const KEY = 'a-key-that-the-worker-does-not-have'
+const LIMITS = { image: IMAGE, cpus: 1, memoryBytes: 268_435_456, pids: 64 }
+const settings: RunnerSettings = { ...LIMITS, stack: STACK, user: '1000:1000', environment: {} }
+
+/** What is different from a body as a worker makes it. */
+type Edit = { readonly host?: object; readonly body?: object }
+
+describe('the filter in front of the Docker socket', () => {
+  let folder: string
+  let socket: string
+  let filter: Filter
+  let other: string
+  const logger = pino({ level: 'silent' })
+
+  const turn = (): Turn => {
+    const taskId = newTaskId()
+    const promptId = `msg_${randomBytes(12).toString('hex')}`
+    const root = path.join(folder, 'docker', taskId)
+    return {
+      taskId,
+      generation: 1,
+      promptId,
+      root,
+      directory: path.join(root, 'work'),
+      home: path.join(root, 'home'),
+      promptFile: path.join(root, 'prompts', `${promptId}.txt`),
+      args: ['--title=x', '--auto'],
+    }
+  }
+
+  const ask = (method: string, url: string, body?: unknown): Promise<{ status: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const sent = request({ socketPath: socket, method, path: url, headers: { 'content-type': 'application/json' } })
+      sent.once('error', reject)
+      sent.once('response', (answer) => {
+        let text = ''
+        answer.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk
+        })
+        answer.once('end', () => resolve({ status: answer.statusCode ?? 0, text }))
+      })
+      sent.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+
+  const nameOf = (made: Turn) => `switchyard-${STACK}-${made.taskId}-${made.promptId}`.toLowerCase()
+
+  const create = async (edit: Edit, name?: string) => {
+    const made = turn()
+    await mkdir(made.directory, { recursive: true })
+    const ours = createBody(settings, made, WAY)
+    const body = { ...ours, ...edit.body, HostConfig: { ...ours.HostConfig, ...edit.host } }
+    return await ask('POST', `/containers/create?name=${name ?? nameOf(made)}`, body)
+  }
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (missing) return
+    folder = await mkdtemp(path.join(tmpdir(), 'switchyard-test-filter-'))
+    socket = path.join(folder, 'docker.sock')
+    filter = new Filter({
+      engine: engineAddress('unix:///var/run/docker.sock'),
+      source: { path: folder },
+      policy: { settings: { ...LIMITS, environment: { ANTHROPIC_API_KEY: KEY } }, way: WAY, workspacesDir: folder },
+      logger,
+    })
+    await new Promise<void>((resolve) => filter.server.listen(socket, resolve))
+    await docker(['network', 'create', '--internal', NETWORK])
+    other = (await docker(['run', '--detach', '--entrypoint', 'sleep', IMAGE, '600'])).trim()
+  })
+
+  afterAll(async () => {
+    if (missing) return
+    const ids = (await docker(['ps', '--all', '--quiet', '--filter', `label=switchyard.stack=${STACK}`])).split('\n')
+    await docker(['rm', '--force', other, ...ids.filter((id) => id !== '')])
+    await docker(['network', 'rm', NETWORK])
+    filter.server.closeAllConnections()
+    await new Promise<void>((resolve) => filter.server.close(() => resolve()))
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('lets a worker do its work, and gives the keys to the container alone', async () => {
+    const runner = new Runner({
+      engine: connectEngine(`unix://${socket}`),
+      settings,
+      way: WAY,
+      egress: { image: IMAGE, allow: [] },
+      logger,
+    })
+    expect(await runner.version()).toMatch(/^\d/)
+    await runner.requireImage()
+    const made = turn()
+    await mkdir(made.directory, { recursive: true })
+    await mkdir(path.dirname(made.promptFile), { recursive: true })
+    const id = await runner.start(made)
+    const lines: OutputLine[] = []
+    const signal = AbortSignal.timeout(20_000)
+    for await (const line of runner.output(id, { follow: true, keep: async () => undefined, signal })) lines.push(line)
+    expect(lines.map((line) => line.text).join('\n')).toMatch(/cannot open .*prompts/)
+    // The log ends a moment before the engine says that the container has.
+    const statuses = async () => (await runner.find(made.taskId)).map((container) => container.status)
+    await expect.poll(statuses).toEqual(['ended'])
+    expect(await runner.find()).toHaveLength(1)
+    expect(await docker(['inspect', id, '-f', '{{.Config.Env}}'])).toContain(KEY)
+    expect((await ask('GET', `/containers/${id}/json`)).text).not.toContain(KEY)
+    await runner.remove(id)
+    expect(await runner.find(made.taskId)).toEqual([])
+  })
+
+  const HOSTILE: readonly (readonly [string, Edit])[] = [
+    ['another image', { body: { Image: 'alpine:3' } }],
+    ['root', { body: { User: '0:0' } }],
+    ['the image’s own user', { body: { User: undefined } }],
+    ['another program', { body: { Entrypoint: ['/bin/sh', '-c', 'id'] } }],
+    ['an argument of its own', { body: { Cmd: ['--attach=http://host'] } }],
+    ['privileges', { host: { Privileged: true } }],
+    ['a capability', { host: { CapAdd: ['SYS_ADMIN'] } }],
+    ['capabilities that stay', { host: { CapDrop: [] } }],
+    ['new privileges', { host: { SecurityOpt: [] } }],
+    ['no seccomp', { host: { SecurityOpt: ['no-new-privileges:true', 'seccomp=unconfined'] } }],
+    ['a writable root', { host: { ReadonlyRootfs: false } }],
+    ['the host’s processes', { host: { PidMode: 'host' } }],
+    ['the host’s network', { host: { NetworkMode: 'host' } }],
+    ['another network', { body: { NetworkingConfig: { EndpointsConfig: { bridge: {} } } } }],
+    ['the host’s IPC', { host: { IpcMode: 'host' } }],
+    ['the host’s users', { host: { UsernsMode: 'host' } }],
+    ['the host’s cgroups', { host: { CgroupnsMode: 'host' } }],
+    ['a device', { host: { Devices: [{ PathOnHost: '/dev/sda', PathInContainer: '/dev/sda' }] } }],
+    ['the root as a bind', { host: { Binds: ['/:/host'] } }],
+    ['the socket as a mount', { host: { Mounts: [{ Type: 'bind', Source: '/var/run/docker.sock', Target: '/s' }] } }],
+    ['the directory of all tasks', { host: { Mounts: [{ Type: 'bind', Source: '/tmp', Target: '/tmp' }] } }],
+    ['the volumes of another', { host: { VolumesFrom: ['other'] } }],
+    ['a port', { host: { PortBindings: { '80/tcp': [{ HostPort: '80' }] } } }],
+    ['more memory', { host: { Memory: 0 } }],
+    ['swap', { host: { MemorySwap: -1 } }],
+    ['more processes', { host: { PidsLimit: -1 } }],
+    ['another runtime', { host: { Runtime: 'other' } }],
+    ['a cgroup of its choice', { host: { CgroupParent: '/' } }],
+    ['an extra host', { host: { ExtraHosts: ['x:127.0.0.1'] } }],
+    ['a restart by itself', { host: { RestartPolicy: { Name: 'always' } } }],
+    ['a label of another', { body: { Labels: { 'com.docker.compose.project': 'x' } } }],
+  ]
+
+  it.each(HOSTILE)('admits no container with %s', async (_what, edit) => {
+    const { status, text } = await create(edit)
+    expect(text).toContain('not admitted')
+    expect(status).toBe(403)
+  })
+
+  it('admits no other name, and no directory behind a link', async () => {
+    expect(await create({}, 'postgres')).toMatchObject({ status: 403 })
+    const made = turn()
+    await mkdir(path.join(folder, 'docker'), { recursive: true })
+    await symlink('/etc', made.root)
+    const answer = await ask('POST', `/containers/create?name=${nameOf(made)}`, createBody(settings, made, WAY))
+    expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('no directory') })
+  })
+
+  it.each([
+    ['GET', '/containers/json?all=1'],
+    ['GET', '/info'],
+    ['GET', '/events'],
+    ['GET', '/volumes'],
+    ['GET', '/images/json'],
+    ['GET', '/images/alpine/json'],
+    ['POST', '/images/create?fromImage=alpine'],
+    ['POST', '/build'],
+    ['POST', '/networks/create'],
+    ['POST', '/volumes/create'],
+    ['POST', '/containers/prune'],
+    ['POST', '/v1.41/containers/{other}/exec'],
+    ['POST', '/exec/x/start'],
+    ['POST', '/containers/{other}/stop'],
+    ['POST', '/containers/{other}/attach'],
+    ['GET', '/containers/{other}/logs?stdout=1'],
+    ['GET', '/containers/{other}/json'],
+    ['GET', '/containers/{other}/archive?path=/etc'],
+    ['PUT', '/containers/{other}/archive?path=/etc'],
+    ['GET', '/containers/..%2f..%2finfo/json'],
+    ['DELETE', '/containers/{other}?force=1'],
+    ['POST', '/containers/{other}/update'],
+  ])('admits no %s %s', async (method, url) => {
+    const { status } = await ask(method, url.replace('{other}', other), /^P/.test(method) ? {} : undefined)
+    expect(status).toBe(403)
+  })
+})

@@ -1,0 +1,167 @@
+// What Docker mode survives: a worker that is killed, a container that is lost, what an earlier time has left behind.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Task, TaskEvent } from '@switchyard/contracts'
+import { createDatabase, script } from '@switchyard/testing'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startService } from '../chaos/service.ts'
+import { type Caller, createCaller } from '../compose/caller.ts'
+import { docker } from '../compose/docker.ts'
+import { type ContainerModel, containersOf, startContainerModel, whyNoContainers } from './docker-system.ts'
+import { startRedis, whyNoRedis } from './redis.ts'
+
+const missing = (await whyNoContainers()) ?? (await whyNoRedis())
+
+const SECOND = 1_000
+const TEST_MS = 240 * SECOND
+const bash = (command: string) => ({ tool: 'bash', args: { command, description: command } })
+
+describe('Docker mode', { timeout: TEST_MS }, () => {
+  const closing: (() => Promise<unknown>)[] = []
+  let caller: Caller
+  let model: ContainerModel
+  let startWorker: () => ReturnType<typeof startService>
+
+  const events = async (id: string) =>
+    ((await caller.get(`/tasks/${id}/events?limit=1000`)) as { events: TaskEvent[] }).events
+  const read = async (id: string) => (await caller.get(`/tasks/${id}`)) as Task
+  const eventually = (what: () => unknown) => expect.poll(what, { timeout: 90 * SECOND, interval: 100 })
+  const untilFirstStep = (id: string) =>
+    eventually(async () => (await events(id)).filter((event) => event.data.kind === 'step').length).toBe(1)
+  const ended = async (id: string) => {
+    await eventually(async () => (await read(id)).completed_at).not.toBeNull()
+    return await read(id)
+  }
+
+  beforeEach((context) => {
+    if (missing) context.skip(missing)
+  })
+
+  beforeAll(async () => {
+    if (missing) return
+    const home = await mkdtemp(path.join(tmpdir(), 'switchyard-test-'))
+    closing.push(() => rm(home, { recursive: true, force: true }))
+    const database = await createDatabase()
+    closing.push(database.drop)
+    const redis = await startRedis()
+    closing.push(redis.stop)
+    model = await startContainerModel()
+    closing.push(model.close)
+    const env = {
+      PATH: process.env.PATH ?? '',
+      HOME: home,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      WORKER_PORT: '0',
+      SWITCHYARD_HOME: home,
+      DATABASE_URL: database.url,
+      REDIS_URL: redis.url,
+      OPENCODE_SERVER_ENABLED: 'false',
+      ...model.env,
+    }
+    let count = 0
+    startWorker = () => {
+      count += 1
+      const worker = startService({
+        name: `worker-${count}`,
+        main: 'services/worker/src/main.ts',
+        env,
+        logFile: path.join(home, `worker-${count}.log`),
+        readyMessage: 'worker ready',
+      })
+      closing.push(() => worker.stop())
+      return worker
+    }
+    const api = startService({
+      name: 'api',
+      main: 'services/api/src/main.ts',
+      env,
+      logFile: path.join(home, 'api.log'),
+      readyMessage: 'the api listens',
+    })
+    closing.push(() => api.stop())
+    caller = createCaller(String((await api.ready).url))
+  })
+
+  afterAll(async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  })
+
+  it('finishes the task of a worker that was killed, from the container that went on without it', async () => {
+    const first = startWorker()
+    await first.ready
+    const { task_id } = await caller.submit({
+      task_description: script([
+        bash('echo one > one.txt'),
+        { hold: 'orphan' },
+        bash('echo two > two.txt'),
+        { say: 'both' },
+      ]),
+    })
+    await untilFirstStep(task_id)
+    const [before] = await containersOf(task_id)
+    await first.kill()
+    // It ends with nobody there to see it.
+    model.release('orphan')
+    await eventually(async () => (await containersOf(task_id))[0]?.State.Status).toBe('exited')
+    startWorker()
+    const task = await ended(task_id)
+    expect(task).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      result: { output: 'both', files_changed: ['one.txt', 'two.txt'], usage: { input: 300 }, exit_code: 0 },
+    })
+    const told = await events(task_id)
+    expect(told.map((event) => event.seq)).toEqual(told.map((_, at) => at + 1))
+    expect(told.filter((event) => event.type === 'task_started')).toMatchObject([
+      { data: { container_id: before?.Id } },
+    ])
+    expect(told.filter((event) => event.data.kind === 'step')).toHaveLength(3)
+    await eventually(() => containersOf(task_id)).toEqual([])
+  })
+
+  it('takes a task up again whose container was ended from outside, in the same session', async () => {
+    const { task_id } = await caller.submit({
+      task_description: script([bash('echo one > one.txt'), { hold: 'lost' }, { say: 'went on' }]),
+    })
+    await untilFirstStep(task_id)
+    const { session_id } = await read(task_id)
+    const [container] = await containersOf(task_id)
+    await docker(['kill', container?.Id ?? ''])
+    model.release('lost')
+    const task = await ended(task_id)
+    expect(task).toMatchObject({ status: 'completed', session_id, result: { files_changed: ['one.txt'] } })
+    expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
+  })
+
+  it('removes at its start what belongs to no open task, and leaves the others alone', async () => {
+    const { task_id } = await caller.submit({
+      task_description: script([bash('echo x'), { hold: 'kept' }, { say: 'x' }]),
+    })
+    await untilFirstStep(task_id)
+    const [container] = await containersOf(task_id)
+    const stack = container?.Config.Labels['switchyard.stack']
+    const idle = (labels: readonly string[]) =>
+      docker([
+        'run',
+        '--detach',
+        ...labels.flatMap((label) => ['--label', label]),
+        '--entrypoint',
+        'sleep',
+        'debian:bookworm-slim',
+        '600',
+      ])
+    const leftOver = (await idle([`switchyard.stack=${stack}`, 'switchyard.task=task_of_long_ago'])).trim()
+    const ofAnother = (await idle(['switchyard.stack=another', 'switchyard.task=task_of_another'])).trim()
+    closing.push(() => docker(['rm', '--force', ofAnother]))
+    startWorker()
+    await eventually(() => containersOf('task_of_long_ago')).toEqual([])
+    expect(leftOver).not.toBe('')
+    expect(await containersOf('task_of_another')).toHaveLength(1)
+    expect((await containersOf(task_id))[0]?.State.Status).toBe('running')
+    model.release('kept')
+    expect((await ended(task_id)).status).toBe('completed')
+  })
+})
