@@ -22,13 +22,18 @@ export class Runs {
   readonly #deps: RunsDeps
   readonly #workerId: WorkerId
   readonly #limits: RunLimits
+  readonly #concurrency: number
   readonly #active = new Map<TaskId, TaskRun>()
+  /** Jobs that are being looked at or run. */
+  #busy = 0
   #stopping = false
 
-  constructor(deps: RunsDeps, workerId: WorkerId, limits: RunLimits) {
+  /** @param concurrency - runs at once, of all lanes together. */
+  constructor(deps: RunsDeps, workerId: WorkerId, limits: RunLimits, concurrency: number) {
     this.#deps = deps
     this.#workerId = workerId
     this.#limits = limits
+    this.#concurrency = concurrency
   }
 
   has(id: TaskId): boolean {
@@ -45,6 +50,9 @@ export class Runs {
    */
   async process(offer: Offer, lane: Lane): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
+    // Each lane has hands of its own for all that a worker may run.
+    if (this.#busy >= this.#concurrency) return { againInMs: HELD_MS }
+    this.#busy += 1
     try {
       const { records } = this.#deps
       const hosts = this.#hosts()
@@ -56,6 +64,8 @@ export class Runs {
     } catch (error) {
       if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_AWAY_MS }
       throw error
+    } finally {
+      this.#busy -= 1
     }
   }
 

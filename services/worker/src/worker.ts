@@ -106,6 +106,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     },
     id,
     config.limits,
+    concurrency,
   )
   // While its server is down the worker goes on, and new tasks go where they can be run at once.
   const served = (): readonly Lane[] => [
