@@ -6,12 +6,16 @@ import { opencodeConfig, script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type System, startSystem } from './system.ts'
 
+/** The machine may have an engine and the image. */
+const NO_DOCKER = { DOCKER_HOST: 'unix:///not-there/docker.sock' }
+
 let blue: System
 let green: System
 
 beforeAll(async () => {
-  blue = await startSystem('postgres')
+  blue = await startSystem('postgres', NO_DOCKER)
   green = await startSystem('postgres', {
+    ...NO_DOCKER,
     DATABASE_URL: blue.databaseUrl,
     WORKSPACES_DIR: path.join(blue.home, 'workspaces'),
     OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(blue.model.url)),

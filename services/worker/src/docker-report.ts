@@ -7,6 +7,11 @@ import { type Records, reportServer } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { ServerReport } from './server-report.ts'
 
+export type DockerReport = ServerReport & {
+  /** The engine and the image were there at the last look: tasks of Docker mode can begin at once. */
+  readonly isUp: () => boolean
+}
+
 const INTERVAL_MS = 5_000
 /** The row of the engine among the servers. */
 const ID = 'docker'
@@ -17,8 +22,9 @@ type Options = {
   readonly logger: Logger
 }
 
-export const startDockerReport = (records: Records, runner: Runner, options: Options): ServerReport => {
+export const startDockerReport = (records: Records, runner: Runner, options: Options): DockerReport => {
   let wasUp = false
+  let isUp = false
   const look = async () => {
     try {
       const version = await runner.version()
@@ -33,8 +39,9 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
     // A machine without Docker is no machine with a Docker that is down.
     if (!options.isOnly && !wasUp && !runner.isThere()) return
     const found = await look()
+    isUp = found.state === 'up'
     await reportServer(records.db, { id: ID, ...found, catalog: null })
-    wasUp ||= found.state === 'up'
+    wasUp ||= isUp
   }
   let busy: Promise<void> | null = null
   const reportNow = (): void => {
@@ -48,6 +55,7 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
   reportNow()
   return {
     wasUp: () => wasUp,
+    isUp: () => isUp && runner.isThere(),
     stop: async () => {
       clearInterval(timer)
       await busy

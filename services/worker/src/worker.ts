@@ -108,16 +108,14 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     config.limits,
     concurrency,
   )
+  const docker = startDockerReport(records, runner, { isOnly: server === null, logger })
   // While its server is down the worker goes on, and new tasks go where they can be run at once.
   const served = (): readonly Lane[] => [
     ...(server && IS_SERVING.has(server.state().status) ? [config.worker.pool] : []),
-    ...(runner.isThere() ? ['docker' as const] : []),
+    ...(docker.isUp() ? ['docker' as const] : []),
   ]
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
-  const reports = [
-    ...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []),
-    startDockerReport(records, runner, { isOnly: server === null, logger }),
-  ]
+  const reports = [...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []), docker]
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
