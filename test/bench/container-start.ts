@@ -54,6 +54,8 @@ const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
       environment: {},
     },
     way: { network, proxy: 'http://egress:3128' },
+    alone: (work) => work(),
+    hasOthers: async () => false,
     egress: { image: IMAGE, allow: [] },
     logger: pino({ level: 'silent' }),
   })

@@ -1,7 +1,7 @@
 // docs/rollout.md as an operator reads it: every command in it, in its order, on a stack of its own.
 
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { RolloutReport } from '@switchyard/contracts'
@@ -30,6 +30,8 @@ describe('the runbook of the rollout', () => {
     stack = await defineStack(`switchyard-rollout-${process.pid}`, {
       MAX_CONCURRENT_TASKS: '2',
       OPENCODE_ROLLOUT_PERCENT: '0',
+      DOCKER_GID: String((await stat('/var/run/docker.sock')).gid),
+      RUNNER_EGRESS_ALLOW: 'model:8080',
     })
     await stack.up()
     before = await firstPool()

@@ -107,6 +107,8 @@ describe('the filter in front of the Docker socket', () => {
       settings,
       way: WAY,
       egress: { image: IMAGE, allow: [] },
+      alone: (work) => work(),
+      hasOthers: async () => false,
       logger,
     })
     expect(await runner.version()).toMatch(/^\d/)

@@ -19,6 +19,10 @@ export type RunnerOptions = {
   /** A network and a proxy that are there; default: our own, made at the first container. */
   readonly way?: Way
   readonly egress: { readonly image: string; readonly allow: readonly string[] }
+  /** One at a time of all workers on this engine: it makes two networks of one name where two ask for it at once. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>
+  /** Whether another worker may need what was made for all. */
+  readonly hasOthers: () => Promise<boolean>
   readonly logger: Logger
 }
 
@@ -142,10 +146,9 @@ export class Runner {
 
   /** Once for this worker; a failure is forgotten, so that the next container tries again. */
   #openWay(): Promise<Way> {
-    const { engine, settings, way, egress, logger } = this.#options
-    this.#way ??= (
-      way ? Promise.resolve(way) : makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
-    ).catch((error: unknown) => {
+    const { engine, settings, way, egress, alone, logger } = this.#options
+    const make = () => makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
+    this.#way ??= (way ? Promise.resolve(way) : alone(make)).catch((error: unknown) => {
       this.#way = undefined
       throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(egress.image) : error
     })
@@ -203,11 +206,14 @@ export class Runner {
     await this.#tell('stopping the container', () => this.#docker.getContainer(id).stop({ t: STOP_S }))
   }
 
-  /** Takes away the network and the way out that were made here, unless a container is left that needs them. */
+  /** Takes away the network and the way out that were made here, unless a worker or a container is left that needs them. */
   async close(): Promise<void> {
-    const { engine, settings, way } = this.#options
-    if (way || !this.#way || (await this.find()).length > 0) return
-    await removeWay(engine.docker, settings.stack)
+    const { engine, settings, way, alone, hasOthers } = this.#options
+    if (way || !this.#way) return
+    await alone(async () => {
+      if ((await hasOthers()) || (await this.find()).length > 0) return
+      await removeWay(engine.docker, settings.stack)
+    })
   }
 
   async remove(id: string): Promise<void> {

@@ -8,7 +8,7 @@ import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
 import { Repositories } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
-import type { Records } from '@switchyard/records'
+import { countLiveWorkers, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { startClearing } from './clearing.ts'
 import { startContainerCare } from './container-care.ts'
@@ -69,6 +69,8 @@ const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runn
       ? { way: { network: docker.network, proxy: docker.proxy } }
       : {}),
     egress: { image: docker.egressImage, allow: docker.egressAllow },
+    alone: (work) => records.withLock('runner-way', work),
+    hasOthers: async () => (await countLiveWorkers(records.db)) > 1,
     logger,
   })
 }

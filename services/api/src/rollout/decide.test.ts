@@ -112,7 +112,11 @@ describe('what comes before the percentage', () => {
 describe('sides that nobody serves', () => {
   it('takes the other side, and says so', () => {
     expect(of({ percent: 0, gone: gone('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
-    expect(of({ gone: gone('blue', 'green') })).toMatchObject({ mode: 'docker', reason: 'no_worker' })
+    expect(of({ percent: 99.99, gone: gone('blue', 'green') })).toMatchObject({ mode: 'docker', reason: 'no_worker' })
+  })
+
+  it('waits for servers where docker mode is not in use', () => {
+    expect(of({ percent: 100, gone: gone('blue', 'green') })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
   })
 
   it('takes the other pool, even a drained one', () => {
@@ -130,7 +134,8 @@ describe('sides that nobody serves', () => {
     fc.assert(
       fc.property(subject, percent, percent, fc.subarray([...LANES]), (name, share, green, lanes) => {
         const { mode, pool } = of({ percent: share, pools: { blue: 100 - green, green }, gone: gone(...lanes) }, name)
-        if (lanes.includes(pool ?? 'docker')) expect([mode, lanes.length]).toEqual([mode, LANES.length])
+        if (lanes.includes(pool ?? 'docker') && !(mode === 'opencode' && share === 100))
+          expect([mode, lanes.length]).toEqual([mode, LANES.length])
       }),
     )
   })

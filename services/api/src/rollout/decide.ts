@@ -78,9 +78,13 @@ const byBreaker = (rules: Rules, choice: Choice, wanted: ModeChoice): ModeChoice
   }
 }
 
+/** At 100 % docker mode is not in use: servers that are away are waited for. */
+export const mayLeaveServers = ({ percent }: Pick<Rules, 'percent'>): boolean => percent < 100
+
 const byWorkers = (rules: Rules, chosen: ModeChoice): ModeChoice => {
   const other = otherMode(chosen.mode)
   if (!isGone(rules, chosen.mode) || isGone(rules, other)) return chosen
+  if (chosen.mode === 'opencode' && !mayLeaveServers(rules)) return chosen
   return { mode: other, reason: 'no_worker', detail: `no live worker takes ${NAMES[chosen.mode]}; ${chosen.detail}` }
 }
 

@@ -1,7 +1,7 @@
 // The part of new tasks that a lane gets, all rules taken together. The same order of rules as the decision itself.
 
 import type { Lane, Pool } from '@switchyard/contracts'
-import { otherPool, type Rules } from './decide.ts'
+import { mayLeaveServers, otherPool, type Rules } from './decide.ts'
 
 const serverShare = ({ serverEnabled, fixed, percent, breaker, gone }: Rules): number => {
   if (!serverEnabled || fixed === 'docker') return 0
@@ -11,7 +11,8 @@ const serverShare = ({ serverEnabled, fixed, percent, breaker, gone }: Rules): n
   const hasServer = !gone.has('blue') || !gone.has('green')
   const hasDocker = !gone.has('docker')
   if (hasServer === hasDocker) return wanted
-  return hasServer ? 100 : 0
+  if (hasServer) return 100
+  return mayLeaveServers({ percent }) ? 0 : wanted
 }
 
 const poolShare = (pool: Pool, { pools, gone }: Rules): number => {

@@ -1,7 +1,7 @@
 // What does not go as the settings say, in words for an operator.
 
 import { POOLS } from '@switchyard/contracts'
-import type { Rules } from './decide.ts'
+import { mayLeaveServers, type Rules } from './decide.ts'
 
 export function* warningsOf(rules: Rules): Generator<string> {
   const { serverEnabled, percent, fixed, breaker, pools, gone } = rules
@@ -15,7 +15,7 @@ export function* warningsOf(rules: Rules): Generator<string> {
       ? 'no live worker takes tasks in docker mode: they wait'
       : 'no live worker takes tasks in docker mode: they go to OpenCode servers'
   if (wantsServer && !hasServer)
-    yield fixed === 'opencode' || !hasDocker
+    yield fixed === 'opencode' || !hasDocker || !mayLeaveServers(rules)
       ? 'no live worker takes tasks for OpenCode servers: they wait'
       : 'no live worker takes tasks for OpenCode servers: they go to docker'
   for (const pool of POOLS)
