@@ -54,7 +54,8 @@ describe.skipIf(noContainers !== undefined)(`the two modes${noContainers ? ` (sk
     const started = await start({
       OPENCODE_ROLLOUT_PERCENT: '0',
       OPENCODE_ROLLOUT_MIN_TASKS: '3',
-      RUNNER_IMAGE: 'switchyard/not-there:1',
+      // It is there, and has no OpenCode.
+      RUNNER_IMAGE: 'node:24-bookworm-slim',
     })
     const failed = await run(started, 3)
     expect(failed.map(({ mode, status }) => [mode, status])).toEqual(failed.map(() => ['docker', 'failed']))
