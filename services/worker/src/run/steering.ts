@@ -33,18 +33,14 @@ export const textOf = (message: MessageRow): string =>
 const WRITTEN_EVERY_MS = 20
 const WRITTEN_WITHIN_MS = 5_000
 
-/**
- * Until then the session still looks as if its turn had ended before the message.
- *
- * @throws SwitchyardError `opencode_unavailable` where it is not written in time: it may be sent again.
- */
-const untilWritten = async (server: OpenCodeServer, place: SessionRef, messageId: string, signal: AbortSignal) => {
+/** Whether the session has the message, waited for within the limit. */
+const isWritten = async (server: OpenCodeServer, place: SessionRef, messageId: string, signal: AbortSignal) => {
   const began = Date.now()
   while (!(await server.client.message({ ...place, messageId }, { signal }))) {
-    if (Date.now() - began > WRITTEN_WITHIN_MS)
-      throw new SwitchyardError('opencode_unavailable', `the server took message ${messageId} and did not write it`)
+    if (Date.now() - began > WRITTEN_WITHIN_MS) return false
     await delay(WRITTEN_EVERY_MS, undefined, { signal })
   }
+  return true
 }
 
 /**
@@ -61,13 +57,19 @@ export const deliverMessages = async (
   signal: AbortSignal,
 ): Promise<number> => {
   const messages = await undeliveredMessages(record.db, record.row.id)
+  if (messages.length === 0) return 0
+  // A message that is written before the task's own prompt would be read as something that was said before it.
+  const { prompt_id: promptId } = record.row
+  if (promptId !== null && !(await isWritten(server, place, promptId, signal))) return 0
   for (const message of messages) {
     const chosenBefore = message.prompt_id !== null
     const messageId = await choosePromptId(record.db, message.id, newMessageId())
     await record.refresh()
     if (!chosenBefore || !(await server.client.message({ ...place, messageId }, { signal })))
       await server.client.promptAsync({ ...place, ...options, messageId, text: textOf(message) }, { signal })
-    await untilWritten(server, place, messageId, signal)
+    // Until then the session still looks as if its turn had ended before the message.
+    if (!(await isWritten(server, place, messageId, signal)))
+      throw new SwitchyardError('opencode_unavailable', `the server took message ${messageId} and did not write it`)
     await markDelivered(record.db, message.id)
   }
   return messages.length
