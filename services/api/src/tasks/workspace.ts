@@ -5,6 +5,7 @@ import {
   type FileContent,
   type FileDiff,
   type FileList,
+  isSwitchyardError,
   isTerminal,
   SwitchyardError,
   type TaskDiff,
@@ -93,12 +94,17 @@ export const diff = async (
   const directory = directoryOf(deps, row)
   if (row.base_commit === null)
     throw new SwitchyardError('workspace_unavailable', `${row.id} has not begun: there is nothing to compare with`)
-  const found = await diffAgainst({
+  const compared = diffAgainst({
     directory,
     base: row.base_commit,
     objectDirs: await objectDirsOf(deps, row, directory),
     maxBytes: DIFF_BYTES,
     ...(signal ? { signal } : {}),
+  })
+  const found = await compared.catch((error: unknown) => {
+    // The directory goes before its record says so; what it held was kept when the task ended.
+    if (isTerminal(row.status) && isSwitchyardError(error, 'workspace_gone')) return keptDiff(deps, row)
+    throw error
   })
   return {
     task_id: row.id,
