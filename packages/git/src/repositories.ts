@@ -7,6 +7,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { requireBranch } from './branch.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
+import type { Imported } from './import-bundle.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import type { Checkout } from './scratch.ts'
@@ -154,6 +155,29 @@ export class Repositories {
   async makeClone(identity: RepositoryIdentity, request: WorktreeRequest): Promise<Checkout> {
     requireBranch(request.branch)
     return await makeClone(this.#mirror(identity), this.#shared(identity), identity.displayUrl, request)
+  }
+
+  /**
+   * Gives a worktree, which nobody has worked in, commits and uncommitted changes from elsewhere: its branch then leads to the
+   * bundle's `refs/switchyard/head`, its files are those of `refs/switchyard/worktree` (one commit on top, where there is
+   * one), and the difference is uncommitted. Safe to repeat with the same bundle, after a crash too: an import that is done is
+   * not done again.
+   *
+   * @param bundle - a file of `git bundle`, such as `bundleHead` writes
+   * @throws SwitchyardError `invalid_bundle`, `bundle_incomplete` (it builds on commits that are not here),
+   *   `worktree_has_work`, `path_outside_workspace` (no worktree made here), `repository_unavailable`, `disk_full`
+   */
+  async importBundle(identity: RepositoryIdentity, directory: string, bundle: string): Promise<Imported> {
+    return await this.#worktrees(identity).importBundle(directory, bundle)
+  }
+
+  /**
+   * Whether nothing was committed or changed in a worktree since `importBundle`; null where nothing was imported.
+   *
+   * @throws SwitchyardError `path_outside_workspace` (no worktree made here)
+   */
+  async isAsImported(identity: RepositoryIdentity, directory: string): Promise<boolean | null> {
+    return await this.#worktrees(identity).isAsImported(directory)
   }
 
   /**
