@@ -73,6 +73,7 @@ export { type Progress, readProgress } from './progress.ts'
 export {
   countOpenTasks,
   findProject,
+  findProjectIn,
   forgetProject,
   listProjects,
   type NewProject,
