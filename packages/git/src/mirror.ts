@@ -149,6 +149,16 @@ export class Mirror {
     return commit === '' ? undefined : commit
   }
 
+  /** The tips of all branches and tags; undefined before the first fetch. */
+  async tips(signal?: AbortSignal): Promise<readonly string[] | undefined> {
+    if (!existsSync(this.directory)) return undefined
+    const told = await gitLine(['for-each-ref', '--format=%(objectname)', 'refs/heads', 'refs/tags'], {
+      cwd: this.directory,
+      ...(signal ? { signal } : {}),
+    })
+    return told === '' ? [] : told.split('\n')
+  }
+
   async #commitOf(name: string, at: GitOptions): Promise<string> {
     return await gitLine(['rev-parse', '--quiet', '--verify', '--end-of-options', `${name}^{commit}`], {
       ...at,

@@ -12,8 +12,9 @@ import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import type { Checkout } from './scratch.ts'
 import { SharedClone } from './shared-clone.ts'
+import { describeLoss, type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
-import { type WorktreeRequest, Worktrees } from './worktrees.ts'
+import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
   /** Where the mirrors are, and the records of worktrees: for the worker alone. */
@@ -131,6 +132,50 @@ export class Repositories {
   async makeClone(identity: RepositoryIdentity, request: WorktreeRequest): Promise<Checkout> {
     requireBranch(request.branch)
     return await makeClone(this.#mirror(identity), this.#shared(identity), identity.displayUrl, request)
+  }
+
+  /**
+   * What a worktree, or a checkout of the caller's own, holds that the remote has not, as of the last `fetch`.
+   *
+   * @param options.base - branch, tag or commit that ahead and behind are counted from; default: the default branch
+   * @throws SwitchyardError `workspace_gone`, `branch_not_found`, `invalid_branch`, `repository_unavailable`, `call_timeout`
+   */
+  async workState(
+    identity: RepositoryIdentity,
+    directory: string,
+    options: Options & { readonly base?: string } = {},
+  ): Promise<WorkState> {
+    const { base, signal } = options
+    const mirror = this.#mirror(identity)
+    const remoteTips = await mirror.tips(signal)
+    // An agent may have switched to another branch; the worktree's own goes with it, or is reset.
+    const tip = await this.#worktrees(identity).tipOf(directory, signal)
+    const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
+    return await workState({
+      directory,
+      objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
+      ...(remoteTips === undefined ? {} : { remoteTips }),
+      ...(tip === undefined ? {} : { alsoLost: [tip] }),
+      ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Puts a worktree back to a commit, with its branch: nothing of what was in it stays, ignored files neither. `fetch`
+   * first.
+   *
+   * @throws SwitchyardError `work_would_be_lost` unless forced, `path_outside_workspace` for anything that is not a
+   *   worktree made here, below `root`; `branch_not_found`, `branch_in_use`
+   */
+  async resetWorktree(identity: RepositoryIdentity, request: ResetRequest): Promise<Checkout> {
+    const commit = await this.#mirror(identity).resolveBase(request.to, request.signal)
+    if (!request.force) {
+      const found = await this.workState(identity, request.directory, request.signal ? { signal: request.signal } : {})
+      const loss = describeLoss(found)
+      if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
+    }
+    return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
   }
 
   /**
