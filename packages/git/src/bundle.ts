@@ -3,10 +3,10 @@
 
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { enterFiles } from './changed-files.ts'
 import { findGitPlace, readHead } from './checkout-files.ts'
+import { AS_THEY_ARE, isCommit, lineOf, writeWorkTree } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
-import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
 import { IDENTITY } from './scratch.ts'
 
@@ -22,11 +22,6 @@ export type BundleRequest = {
 }
 
 const TIMEOUT_MS = 5 * 60_000
-/** A file over this size is no work of an agent's hands; it is left out. */
-const MAX_FILE_BYTES = 512 * 1_048_576
-
-const isCommit = async (own: OwnRepository, name: string, options: GitOptions): Promise<boolean> =>
-  (await own.git(['cat-file', '-e', `${name}^{commit}`], { ...options, okCodes: [0, 1, 128] })).code === 0
 
 /**
  * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
@@ -43,9 +38,9 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
   })
   const options: GitOptions = {
     timeoutMs: TIMEOUT_MS,
-    config: [...IDENTITY, 'core.autocrlf=false', 'core.safecrlf=false'],
+    config: [...IDENTITY, ...AS_THEY_ARE],
   }
-  const line = async (args: readonly string[]) => (await own.git(args, options)).stdout.toString('utf8').trim()
+  const line = (args: readonly string[]) => lineOf(own, args, options)
   try {
     const hasBase = await isCommit(own, request.base, options)
     const place = await findGitPlace(directory)
@@ -53,12 +48,7 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const head = found ?? (hasBase ? request.base : undefined)
     const begun = head ?? (await line(['mktree']))
-    const { names } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options)
-    await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
-      ...options,
-      input: names.map((name) => `${name}\0`).join(''),
-    })
-    const tree = await line(['write-tree'])
+    const { tree } = await writeWorkTree(own, directory, begun, options)
     const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
     if (isCommitted && (head === undefined || head === request.base)) return false
     const tip =

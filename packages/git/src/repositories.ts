@@ -10,6 +10,7 @@ import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
+import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
 import { SharedClone } from './shared-clone.ts'
 import { describeLoss, type WorkState, workState } from './work-state.ts'
@@ -159,6 +160,23 @@ export class Repositories {
       ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
       ...(signal ? { signal } : {}),
     })
+  }
+
+  /**
+   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote: `fetch`
+   * first. Neither the directory nor its branches change. Safe to repeat; what was done since is added to the branch.
+   *
+   * @throws SwitchyardError `workspace_gone`, `invalid_branch`, `branch_diverged`, `push_rejected`,
+   *   `repository_access_denied` and the other `repository_*` and `host_key_*` codes, `not_supported` (ten thousand
+   *   untracked files), `call_timeout`
+   */
+  async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
+    requireBranch(request.branch)
+    const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
+    // One at a time: two that publish the same work would make two commits of it.
+    return await this.#options.lock(`publish:${identity.key}`, async () =>
+      publish({ mirror: this.#mirror(identity), connection: await this.#connect(identity), lock }, request),
+    )
   }
 
   /**
