@@ -4,9 +4,11 @@ import type { ProjectDeps } from '../projects/deps.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
+import type { SessionDeps } from '../sessions/deps.ts'
+import { sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
-export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
+export const callHandlers = (deps: ProjectDeps & SessionDeps): CallHandlers => ({
   'project.start': async ({ project_id: id }, signal) => {
     await startProject(deps, id, signal)
     return {}
@@ -16,4 +18,5 @@ export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
     return {}
   },
   'sandbox.create': (args, signal) => createSandbox(deps, args, signal),
+  ...sessionHandlers(deps),
 })
