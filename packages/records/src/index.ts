@@ -73,6 +73,7 @@ export { type Progress, readProgress } from './progress.ts'
 export {
   countOpenTasks,
   findProject,
+  findProjectIn,
   forgetProject,
   listProjects,
   type NewProject,
@@ -120,6 +121,7 @@ export {
   findSandbox,
   listSandboxes,
   markSandboxReady,
+  markSandboxUnready,
   type SandboxRow,
   toSandbox,
 } from './sandboxes.ts'

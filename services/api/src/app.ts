@@ -87,7 +87,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
   const calls = new WorkerCalls(records, bus)
-  const projects = new ProjectService({ config, records, calls, logger })
+  const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
   const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
   const { toolsets } = config.mcp

@@ -2,7 +2,13 @@
 
 import path from 'node:path'
 import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl, type Repositories, type RepositoryIdentity } from '@switchyard/git'
+import {
+  type DeployKeys,
+  parseRepositoryUrl,
+  type Repositories,
+  type RepositoryAccess,
+  type RepositoryIdentity,
+} from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
@@ -10,6 +16,8 @@ import type { Logger } from 'pino'
 export type ProjectDeps = {
   readonly records: Records
   readonly repositories: Repositories
+  readonly keys: DeployKeys
+  readonly access: RepositoryAccess
   /** Null where tasks run in containers alone. */
   readonly server: OpenCodeServer | null
   readonly workspacesDir: string
