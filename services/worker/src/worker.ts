@@ -19,6 +19,8 @@ import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { containerUser } from './run/docker/place.ts'
 import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
+import { startSessionHints } from './sessions/hints.ts'
+import { startStandingReplies } from './sessions/standing-replies.ts'
 import { startSweeper } from './sweeper.ts'
 
 const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
@@ -157,9 +159,10 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     bus,
     workerId: id,
     targets: server ? ['any', config.worker.pool] : ['any'],
-    handlers: callHandlers(projects),
+    handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
+  const listening = server ? [startSessionHints(server, bus), startStandingReplies(server, logger)] : []
   const workers = lanes.map(
     (lane) =>
       new TaskWorker({
@@ -181,6 +184,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       runs.handOver()
       await Promise.all(workers.map((worker) => worker.close()))
       await calls.stop()
+      for (const listener of listening) listener.stop()
       await sweeper.stop()
       await clearing.stop()
       await care.stop()
