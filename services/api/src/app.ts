@@ -24,6 +24,7 @@ import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
+import { serverRoutes } from './rest/servers.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
@@ -31,6 +32,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { ServerService } from './servers/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
 import { Subscriptions } from './standing/subscription.ts'
 import { Backlog } from './tasks/backlog.ts'
@@ -84,6 +86,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
   const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), logger })
+  const servers = new ServerService({ config, records })
   const { toolsets } = config.mcp
   const mcp = createMcpEndpoint({ service, projects, health, standing, metrics, logger, version, toolsets })
 
@@ -99,6 +102,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
   app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))

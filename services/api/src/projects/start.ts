@@ -11,6 +11,7 @@ import {
 import { parseRepositoryUrl, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { serverAddresses } from '../servers/list.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 import { projectIdOf } from './identity.ts'
@@ -70,6 +71,12 @@ const tell = (row: ProjectRow, status: StartedProject['status'], message: string
   warnings: [...row.warnings],
 })
 
+const withAddress = async (
+  { records }: ProjectDeps,
+  started: StartedProject,
+  row: ProjectRow,
+): Promise<StartedProject> => ({ ...started, ...(await serverAddresses(records, [row])).get(row.id) })
+
 /**
  * @throws SwitchyardError `invalid_project`, `invalid_model`, `forbidden`, `worker_unavailable`, `repository_*`,
  *   `disk_full`, `directory_unwritable`
@@ -93,7 +100,8 @@ export const startProject = async (
     ...(!created && input.name !== undefined ? { name: input.name } : {}),
   }
   const row = (Object.keys(wanted).length > 0 ? await updateProject(records.db, found.id, wanted) : undefined) ?? found
-  if (row.status === 'ready') return tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)
+  if (row.status === 'ready')
+    return await withAddress(deps, tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`), row)
   try {
     await calls.call(
       'project.start',
@@ -108,5 +116,5 @@ export const startProject = async (
     }
   }
   const now = (await findProject(records.db, row.id)) ?? row
-  return tell(now, 'started', `${now.url} is ready in ${now.base_dir}`)
+  return await withAddress(deps, tell(now, 'started', `${now.url} is ready in ${now.base_dir}`), now)
 }

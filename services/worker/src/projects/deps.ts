@@ -3,15 +3,14 @@
 import path from 'node:path'
 import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, type Repositories, type RepositoryIdentity } from '@switchyard/git'
-import type { OpenCodeServer } from '@switchyard/opencode'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
 
 export type ProjectDeps = {
   readonly records: Records
   readonly repositories: Repositories
-  /** Null where tasks run in containers alone. */
-  readonly server: OpenCodeServer | null
+  readonly servers: ServerPool
   readonly workspacesDir: string
   readonly bundlesDir: string
   readonly logger: Logger

@@ -28,12 +28,15 @@ const makeBase = async (
 }
 
 /** A first use that finds the directory known to the server answers sooner. That it is not is no failure. */
-const warm = async ({ server, logger }: ProjectDeps, directory: string, signal: AbortSignal): Promise<void> => {
-  if (server?.state().status !== 'up') return
+const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: AbortSignal): Promise<void> => {
+  const directory = row.base_dir ?? ''
+  if (row.isolation === 'shared' && servers.shared?.state().status !== 'up') return
   const limit = AbortSignal.any([signal, AbortSignal.timeout(WARM_MS)])
-  await server.client.catalog(directory, { signal: limit }).catch((error: Error) => {
-    logger.info({ directory, err: error.message }, 'a project was not warmed')
-  })
+  await servers
+    .with(row, (server) => server.client.catalog(directory, { signal: limit }), limit)
+    .catch((error: Error) => {
+      logger.info({ directory, err: error.message }, 'a project was not warmed')
+    })
 }
 
 /** Safe to repeat, and to call twice at once: what is there stays. Its row has what came of it. */
@@ -44,7 +47,7 @@ export const startProject = async (deps: ProjectDeps, projectId: string, signal:
     try {
       await deps.repositories.fetch(identity, { signal })
       const branch = await makeBase(deps, row, identity, signal)
-      await warm(deps, row.base_dir ?? '', signal)
+      await warm(deps, row, signal)
       const warnings = identity.kind === 'path' ? [NOT_PORTABLE] : []
       await set({ status: 'ready', detail: null, default_branch: branch, warnings })
     } catch (error) {
