@@ -146,6 +146,21 @@ export const ERRORS = {
     retryable: false,
     hint: 'Another task works on that branch; choose another `branch` or leave it out.',
   },
+  invalid_bundle: {
+    status: 422,
+    retryable: false,
+    hint: 'Send a git bundle that has refs/switchyard/head, as `switchyard migrate` makes it.',
+  },
+  bundle_incomplete: {
+    status: 422,
+    retryable: false,
+    hint: 'Send a bundle with the whole history: git bundle create <file> <ref>, without ^commits.',
+  },
+  worktree_has_work: {
+    status: 409,
+    retryable: false,
+    hint: 'Make a new sandbox and import into that one.',
+  },
   invalid_branch: {
     status: 400,
     retryable: false,

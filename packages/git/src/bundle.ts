@@ -1,10 +1,11 @@
 // Saves what was done in a working directory as a git bundle, before the directory goes: its commits, and one more for
 // what was never committed. As with the diff, nothing of the directory's own configuration has a part in it.
 
-import { constants, lstat, mkdir, open, rename } from 'node:fs/promises'
+import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { enterFiles } from './changed-files.ts'
 import { fromFileError } from './file-errors.ts'
+import { readGuarded } from './guarded-read.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
 import { IDENTITY } from './scratch.ts'
@@ -23,21 +24,6 @@ export type BundleRequest = {
 const TIMEOUT_MS = 5 * 60_000
 /** A file over this size is no work of an agent's hands; it is left out. */
 const MAX_FILE_BYTES = 512 * 1_048_576
-const MAX_REF_BYTES = 16 * 1_048_576
-
-/** The text of a file that an agent may have put there: no link is followed, no pipe is waited for. */
-const readGuarded = async (place: string): Promise<string> => {
-  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  )
-  if (file === undefined) return ''
-  try {
-    const found = await file.stat()
-    return found.isFile() && found.size <= MAX_REF_BYTES ? await file.readFile('utf8') : ''
-  } finally {
-    await file.close()
-  }
-}
 
 /** The commit that HEAD of the directory stands for, read as files: git itself would read the configuration. */
 const headOf = async (own: OwnRepository, directory: string, options: GitOptions): Promise<string | undefined> => {

@@ -1,12 +1,13 @@
 // Clones and worktrees. A private mirror is all that talks to the network; the agent sees a shared clone that is
 // brought up to date from the mirror, and its task's worktree of that. Submodules and LFS objects are not fetched.
 
-import { realpath } from 'node:fs/promises'
+import { realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { requireBranch } from './branch.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
+import type { Imported } from './import-bundle.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import type { Checkout } from './scratch.ts'
@@ -157,6 +158,29 @@ export class Repositories {
   }
 
   /**
+   * Gives a worktree, which nobody has worked in, commits and uncommitted changes from elsewhere: its branch then leads to the
+   * bundle's `refs/switchyard/head`, its files are those of `refs/switchyard/worktree` (one commit on top, where there is
+   * one), and the difference is uncommitted. Safe to repeat with the same bundle, after a crash too: an import that is done is
+   * not done again.
+   *
+   * @param bundle - a file of `git bundle`, such as `bundleHead` writes
+   * @throws SwitchyardError `invalid_bundle`, `bundle_incomplete` (it builds on commits that are not here),
+   *   `worktree_has_work`, `path_outside_workspace` (no worktree made here), `repository_unavailable`, `disk_full`
+   */
+  async importBundle(identity: RepositoryIdentity, directory: string, bundle: string): Promise<Imported> {
+    return await this.#worktrees(identity).importBundle(directory, bundle)
+  }
+
+  /**
+   * Whether nothing was committed or changed in a worktree since `importBundle`; null where nothing was imported.
+   *
+   * @throws SwitchyardError `path_outside_workspace` (no worktree made here)
+   */
+  async isAsImported(identity: RepositoryIdentity, directory: string): Promise<boolean | null> {
+    return await this.#worktrees(identity).isAsImported(directory)
+  }
+
+  /**
    * Deletes a worktree: its directory and what the clone knows of it. The branch stays. One that is gone already is
    * only forgotten.
    *
@@ -164,5 +188,22 @@ export class Repositories {
    */
   async removeWorktree(identity: RepositoryIdentity, directory: string, root: string): Promise<void> {
     await this.#worktrees(identity).remove(directory, root, identity.displayUrl)
+  }
+
+  /**
+   * Deletes mirror and shared clone of a repository that no worktree needs any more.
+   *
+   * @returns false where there are worktrees of it still: then nothing was deleted
+   */
+  async forget(identity: RepositoryIdentity): Promise<boolean> {
+    const { lock } = this.#options
+    return await lock(`mirror:${identity.key}`, () =>
+      lock(`shared:${identity.key}`, async () => {
+        if (await this.#worktrees(identity).hasAny()) return false
+        await rm(this.sharedDirectory(identity), { recursive: true, force: true })
+        await rm(this.#mirror(identity).directory, { recursive: true, force: true })
+        return true
+      }),
+    )
   }
 }

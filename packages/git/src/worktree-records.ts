@@ -17,6 +17,8 @@ export type WorktreeRecord = {
   readonly baseCommit: string
   /** False until its files are there: until then no agent has seen it. */
   readonly isReady: boolean
+  /** Commits and changes from elsewhere that it was given: `worktree` is what its files were made of. */
+  readonly imported?: { readonly head: string; readonly worktree: string; readonly isDone: boolean }
 }
 
 const isRecord = (value: unknown): value is WorktreeRecord =>

@@ -18,6 +18,7 @@ import {
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { fromFileError } from './file-errors.ts'
+import { type Imported, importInto, isAsImported } from './import-bundle.ts'
 import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import type { Checkout } from './scratch.ts'
@@ -205,6 +206,36 @@ export class Worktrees {
       if (head === `ref: refs/heads/${branch}` && (await lstat(link).catch(() => undefined)))
         throw inUse(branch, 'is checked out in another worktree')
     }
+  }
+
+  async hasAny(): Promise<boolean> {
+    return (await this.#parts.records.all()).length > 0
+  }
+
+  /** See `Repositories.importBundle`. */
+  async importBundle(directory: string, bundle: string): Promise<Imported> {
+    const record = await this.#ready(directory)
+    return await this.#parts.lock(() => importInto(this.#forImport(record), record, bundle))
+  }
+
+  /** See `Repositories.isAsImported`. */
+  async isAsImported(directory: string): Promise<boolean | null> {
+    const record = await this.#ready(directory)
+    return await isAsImported(this.#forImport(record), record)
+  }
+
+  #forImport(record: WorktreeRecord) {
+    return { ...this.#parts, adminDirectory: this.#admin(record.id) }
+  }
+
+  /** One of ours that is whole, with its repository as it should be. */
+  async #ready(given: string): Promise<WorktreeRecord> {
+    const directory = path.resolve(given)
+    const record = await this.#parts.records.read(idOf(directory))
+    if (!record?.isReady || !(await isRealDirectory(directory)))
+      throw new SwitchyardError('path_outside_workspace', `${directory} is no worktree made here`)
+    await this.#relink(record)
+    return record
   }
 
   #admin(id: string): string {

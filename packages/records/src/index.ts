@@ -142,6 +142,7 @@ export {
   findSandbox,
   listSandboxes,
   markSandboxReady,
+  markSandboxUnready,
   type SandboxRow,
   toSandbox,
 } from './sandboxes.ts'

@@ -1,7 +1,7 @@
 // Stops a project: what runs in its directories ends its turn, and its server forgets them. Sessions and files stay.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import { listSandboxes, projectServerId, requestOfServer, updateProject } from '@switchyard/records'
+import { listSandboxes, requestOfServer, updateProject } from '@switchyard/records'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 
 /** Safe to repeat. */
@@ -12,7 +12,7 @@ export const stopProject = async (deps: ProjectDeps, projectId: string): Promise
     const directories = [...(row.base_dir === null ? [] : [row.base_dir]), ...sandboxes.map(({ path }) => path)]
     // Of its own server nothing is needed any more once its turns have ended.
     const isDedicated = row.isolation === 'dedicated'
-    const server = isDedicated ? deps.servers.peek(projectServerId(projectId)) : deps.servers.shared
+    const server = deps.servers.runningFor(row)
     for (const directory of directories)
       await server?.client.disposeDirectory(directory).catch((error: unknown) => {
         // A server that is away holds nothing.

@@ -2,7 +2,7 @@
 // started when they are needed and not before.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { SwitchyardError, type WorkerId } from '@switchyard/contracts'
+import { type Isolation, SwitchyardError, type WorkerId } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import {
   claimProjectServer,
@@ -52,6 +52,8 @@ export type ServerUse = { readonly server: OpenCodeServer; readonly release: () 
 
 /** A server that another worker keeps. */
 type Visited = { readonly server: OpenCodeServer; readonly url: string; uses: number; usedAt: number }
+
+type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
 
 export type RunningServer = { readonly id: string; readonly server: OpenCodeServer }
 
@@ -115,7 +117,7 @@ export class ServerPool {
 
   /** Works with a project's server: its own where it has one, else the shared one. */
   async with<T>(
-    project: { readonly id: string; readonly isolation: 'shared' | 'dedicated' },
+    project: ProjectOnServer,
     work: (server: OpenCodeServer) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
@@ -143,6 +145,11 @@ export class ServerPool {
   peek(id: string | null): OpenCodeServer | undefined {
     const projectId = id === null ? undefined : projectOfServer(id)
     return projectId === undefined ? (this.shared ?? undefined) : this.#kept.get(projectId)?.server
+  }
+
+  /** The server that a project is on, if it runs here now; never started for this. */
+  runningFor({ id, isolation }: ProjectOnServer): OpenCodeServer | undefined {
+    return this.peek(isolation === 'dedicated' ? projectServerId(id) : null)
   }
 
   /**

@@ -1,0 +1,259 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bundleForeign, bundleHead, parseRepositoryUrl, Repositories, readForeign } from '../index.ts'
+
+const run = promisify(execFile)
+
+let root: string
+const at = (...names: string[]) => path.join(root, ...names)
+const sh = async (directory: string, ...args: string[]) =>
+  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trimEnd()
+
+const write = async (directory: string, files: Readonly<Record<string, string>>) => {
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(directory, file)), { recursive: true })
+    await writeFile(path.join(directory, file), text)
+  }
+}
+
+const commit = async (directory: string, files: Readonly<Record<string, string>>, message = 'a change') => {
+  await write(directory, files)
+  await sh(directory, 'add', '-A')
+  await sh(directory, 'commit', '-qm', message)
+  return await sh(directory, 'rev-parse', 'HEAD')
+}
+
+/** A remote and a clone of it, in which somebody worked. */
+const clone = async () => {
+  await mkdir(at('remote'))
+  await sh(at('remote'), 'init', '-q', '-b', 'main')
+  await commit(at('remote'), { 'a.txt': 'one\n', 'b.txt': 'one\n', 'c/d.txt': 'one\n' })
+  await sh(root, 'clone', '-q', at('remote'), at('clone'))
+  return at('clone')
+}
+
+/** Unpushed commits on two branches, two stashes, changed, staged, deleted and untracked files, a linked worktree. */
+const messyClone = async () => {
+  const directory = await clone()
+  await write(directory, { 'a.txt': 'first stash\n' })
+  await sh(directory, 'stash', '-q')
+  await write(directory, { 'a.txt': 'second stash\n' })
+  await sh(directory, 'stash', '-q')
+  await sh(directory, 'checkout', '-qb', 'other')
+  await commit(directory, { 'other.txt': 'other\n' })
+  await sh(directory, 'checkout', '-q', 'main')
+  await commit(directory, { 'a.txt': 'two\n', '.gitignore': 'ignored\n' })
+  await sh(directory, 'worktree', 'add', '-q', '-b', 'linked', at('linked'))
+  await write(at('linked'), { 'in-linked.txt': 'new\n' })
+  await write(directory, { 'a.txt': 'three\n', 'new file.txt': 'new\n', 'staged.txt': 'staged\n', ignored: 'x' })
+  await sh(directory, 'add', 'staged.txt')
+  await rm(path.join(directory, 'b.txt'))
+  await chmod(path.join(directory, 'c/d.txt'), 0o755)
+  await symlink('a.txt', path.join(directory, 'link'))
+  return directory
+}
+
+/** Every name, time of change and content below a directory: what must stay as it is. */
+const fingerprint = async (directory: string): Promise<string> => {
+  const hash = createHash('sha256')
+  for (const entry of (await readdir(directory, { recursive: true, withFileTypes: true })).toSorted((a, b) =>
+    `${a.parentPath}/${a.name}` < `${b.parentPath}/${b.name}` ? -1 : 1,
+  )) {
+    const place = path.join(entry.parentPath, entry.name)
+    const { mtimeMs, mode } = await lstat(place)
+    hash.update(`${place} ${mtimeMs} ${mode}\n`)
+    if (entry.isFile()) hash.update(await readFile(place))
+  }
+  return hash.digest('hex')
+}
+
+const status = (directory: string) => sh(directory, 'status', '--porcelain', '--untracked-files=all')
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'switchyard-foreign-'))
+})
+
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true })
+})
+
+describe('a checkout that we did not make', () => {
+  it('is read with all there is to lose in it, and not written into', async () => {
+    const directory = await messyClone()
+    const before = await fingerprint(directory)
+    expect(await readForeign(directory)).toMatchObject({
+      directory,
+      remote: at('remote'),
+      branch: 'main',
+      head: await sh(directory, 'rev-parse', 'HEAD'),
+      unpushed: 1,
+      unpushedBranches: ['linked', 'other'],
+      stashes: 2,
+      changed: 6,
+      worktrees: [{ name: 'linked', directory: at('linked') }],
+      unfinished: null,
+      damaged: [],
+    })
+    await bundleForeign(directory, { bundle: at('all.bundle'), patch: at('all.patch') })
+    expect(await fingerprint(directory)).toBe(before)
+  })
+
+  it('runs nothing that it configures', async () => {
+    const directory = await messyClone()
+    await write(root, { evil: `#!/bin/sh\ntouch ${at('ran')}\ncat\n` })
+    await chmod(at('evil'), 0o755)
+    for (const setting of ['core.fsmonitor', 'filter.evil.clean', 'diff.external', 'core.hooksPath', 'core.pager'])
+      await sh(directory, 'config', setting, setting === 'core.hooksPath' ? root : at('evil'))
+    await write(directory, { '.gitattributes': '* filter=evil\n' })
+    await readForeign(directory)
+    await bundleForeign(directory, { bundle: at('all.bundle'), patch: at('all.patch') })
+    expect(await readdir(root)).not.toContain('ran')
+  })
+
+  it('is saved whole: every branch, every stash and what was not committed', async () => {
+    const directory = await messyClone()
+    const saved = await bundleForeign(directory, { bundle: at('all.bundle'), patch: at('all.patch') })
+    expect(saved).toMatchObject({ isWritten: true, changed: 6 })
+    await sh(root, 'clone', '-q', '--mirror', at('all.bundle'), at('restored'))
+    const show = (name: string) => sh(at('restored'), 'show', name)
+    expect(await show('refs/heads/other:other.txt')).toBe('other')
+    expect(await show('refs/switchyard/stash/0:a.txt')).toBe('second stash')
+    expect(await show('refs/switchyard/stash/1:a.txt')).toBe('first stash')
+    expect(await show('refs/switchyard/worktree:new file.txt')).toBe('new')
+    expect(await readFile(at('all.patch'), 'utf8')).toContain('+three')
+    await sh(directory, 'reset', '-q', '--hard')
+    await sh(directory, 'clean', '-qfd')
+    await sh(directory, 'apply', at('all.patch'))
+    expect(await readFile(path.join(directory, 'a.txt'), 'utf8')).toBe('three\n')
+  })
+
+  it('is read as a linked worktree, a detached HEAD, an unfinished merge, an empty and a shallow repository', async () => {
+    const directory = await messyClone()
+    expect(await readForeign(at('linked'))).toMatchObject({ branch: 'linked', changed: 1 })
+    await sh(directory, 'checkout', '-qf', '--detach')
+    expect(await readForeign(directory)).toMatchObject({ branch: null, unpushed: 1 })
+    await sh(directory, 'checkout', '-qf', 'main')
+    await commit(directory, { 'other.txt': 'mine\n' })
+    await sh(directory, 'merge', 'other').catch(() => undefined)
+    expect(await readForeign(directory)).toMatchObject({ unfinished: 'merge' })
+    await mkdir(at('empty'))
+    await sh(at('empty'), 'init', '-q')
+    await write(at('empty'), { 'x.txt': 'x' })
+    expect(await readForeign(at('empty'))).toMatchObject({ head: null, changed: 1, remote: null })
+    expect(await bundleHead(at('empty'), at('none'), { isThin: false })).toBeNull()
+    await commit(at('remote'), { 'a.txt': 'newer\n' })
+    await sh(root, 'clone', '-q', '--depth=1', `file://${at('remote')}`, at('shallow'))
+    expect(await readForeign(at('shallow'))).toMatchObject({ unpushed: 0, changed: 0 })
+  })
+
+  it('names refs that lead to nothing, and is refused where it is no repository of its own', async () => {
+    const directory = await clone()
+    await writeFile(path.join(directory, '.git/refs/heads/broken'), `${'1'.repeat(40)}\n`)
+    expect((await readForeign(directory)).damaged).toEqual(['refs/heads/broken'])
+    await mkdir(at('plain'))
+    await expect(readForeign(at('plain'))).rejects.toMatchObject({ code: 'repository_not_found' })
+    await writeFile(at('plain', '.git'), `gitdir: ${path.join(directory, '.git')}\n`)
+    await expect(readForeign(at('plain'))).rejects.toMatchObject({ code: 'repository_not_found' })
+    await sh(root, 'clone', '-q', '--shared', directory, at('borrower'))
+    await expect(readForeign(at('borrower'))).rejects.toMatchObject({ code: 'repository_unavailable' })
+  })
+
+  it('does not count a directory as its worktree that does not say so itself', async () => {
+    const directory = await clone()
+    await mkdir(path.join(directory, '.git/worktrees/forged'), { recursive: true })
+    await writeFile(path.join(directory, '.git/worktrees/forged/gitdir'), `${at('secret')}/.git\n`)
+    await write(at('secret'), { key: 'secret' })
+    expect((await readForeign(directory)).worktrees).toEqual([])
+  })
+})
+
+describe('importing into a new worktree', () => {
+  const lock = <T>(_: string, work: () => Promise<T>): Promise<T> => work()
+
+  const sandbox = async () => {
+    const identity = parseRepositoryUrl(at('remote'))
+    const all = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+    await all.fetch(identity)
+    const made = await all.addWorktree(identity, { directory: at('sandbox'), branch: 'migrated/blog' })
+    return {
+      ...made,
+      import: (bundle: string) => all.importBundle(identity, made.directory, bundle),
+      isAsImported: () => all.isAsImported(identity, made.directory),
+    }
+  }
+
+  it.each([true, false])('carries the commits and leaves the changes uncommitted (thin: %s)', async (isThin) => {
+    const directory = await messyClone()
+    const head = await bundleHead(directory, at('head.bundle'), { isThin })
+    const base = await sh(at('remote'), 'rev-parse', 'HEAD')
+    await commit(at('remote'), { 'later.txt': 'later\n' })
+    const made = await sandbox()
+    expect(await made.import(at('head.bundle'))).toEqual({
+      branch: 'migrated/blog',
+      head,
+      baseCommit: base,
+      changed: 6,
+    })
+    expect(await sh(made.directory, 'rev-parse', 'HEAD')).toBe(head)
+    expect(await sh(made.directory, 'branch', '--show-current')).toBe('migrated/blog')
+    const changes = (await status(directory)).replace('A  staged.txt', '?? staged.txt').split('\n').toSorted()
+    expect((await status(made.directory)).split('\n').toSorted()).toEqual(changes)
+    expect(await readFile(path.join(made.directory, 'a.txt'), 'utf8')).toBe('three\n')
+    expect(await made.isAsImported()).toBe(true)
+  })
+
+  it('is the same when it is done twice, and refused over work', async () => {
+    const directory = await messyClone()
+    await bundleHead(directory, at('head.bundle'), { isThin: true })
+    const made = await sandbox()
+    expect(await made.isAsImported()).toBeNull()
+    await write(made.directory, { 'mine.txt': 'mine' })
+    await expect(made.import(at('head.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
+    await rm(path.join(made.directory, 'mine.txt'))
+    const first = await made.import(at('head.bundle'))
+    await write(made.directory, { 'mine.txt': 'mine' })
+    expect(await made.isAsImported()).toBe(false)
+    expect(await made.import(at('head.bundle'))).toEqual(first)
+    expect(await readFile(path.join(made.directory, 'mine.txt'), 'utf8')).toBe('mine')
+    await bundleHead(at('linked'), at('other.bundle'), { isThin: true })
+    await expect(made.import(at('other.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
+  })
+
+  it('goes on after a crash in the middle of it', async () => {
+    const directory = await messyClone()
+    await bundleHead(directory, at('head.bundle'), { isThin: true })
+    const made = await sandbox()
+    const done = await made.import(at('head.bundle'))
+    const [name = ''] = (await readdir(at('mirrors'))).filter((entry) => entry.endsWith('.worktrees'))
+    const [file = ''] = await readdir(at('mirrors', name))
+    const record = JSON.parse(await readFile(at('mirrors', name, file), 'utf8'))
+    record.imported.isDone = false
+    await writeFile(at('mirrors', name, file), JSON.stringify(record))
+    await write(made.directory, { 'a.txt': 'half written', 'half.tmp': 'x' })
+    expect(await made.import(at('head.bundle'))).toEqual(done)
+    expect(await readFile(path.join(made.directory, 'a.txt'), 'utf8')).toBe('three\n')
+    expect(await made.isAsImported()).toBe(true)
+  })
+
+  it('refuses what is no bundle, a bundle of something else, and one whose beginning is not here', async () => {
+    const directory = await messyClone()
+    const made = await sandbox()
+    await write(root, { 'no.bundle': 'no bundle' })
+    await expect(made.import(at('no.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
+    await sh(directory, 'bundle', 'create', '-q', at('wrong.bundle'), 'main')
+    await expect(made.import(at('wrong.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
+    const first = await commit(directory, { 'x.txt': '1' })
+    await sh(directory, 'update-ref', 'refs/remotes/origin/gone', first)
+    await commit(directory, { 'x.txt': '2' })
+    await bundleHead(directory, at('thin.bundle'), { isThin: true })
+    await expect(made.import(at('thin.bundle'))).rejects.toMatchObject({ code: 'bundle_incomplete' })
+    expect(await status(made.directory)).toBe('')
+    await bundleHead(directory, at('full.bundle'), { isThin: false })
+    await expect(made.import(at('full.bundle'))).resolves.toMatchObject({ changed: 0 })
+  })
+})
