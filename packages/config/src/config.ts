@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
+import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
 import { providerVariables } from './provider-variables.ts'
@@ -89,6 +90,9 @@ const environment = z.object({
   EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
   RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
   WORKSPACES_DIR: text(),
+  GIT_SSH_TRUST_NEW_HOSTS: flag(false),
+  GIT_HTTPS_TOKENS: z.preprocess((value) => value ?? '', gitTokens),
+  GIT_HTTPS_TOKENS_FILE: gitTokensFile,
   DOCKER_HOST: url('unix', 'tcp', 'http'),
   RUNNER_IMAGE: text(),
   RUNNER_CPU_LIMIT: decimal(2, 0.1, 256),
@@ -149,6 +153,12 @@ export type Config = Readonly<{
     idleMs: number
     /** How long what runs in one that is to be replaced may go on, ms. */
     drainMs: number
+  }>
+  /** How the worker reaches repositories. */
+  git: Readonly<{
+    /** Take the key that an unknown ssh host shows the first time. */
+    trustNewHosts: boolean
+    httpsTokens: readonly GitToken[]
   }>
   /** Docker mode: one container a task. */
   docker: Readonly<{
@@ -224,7 +234,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
 
 /** Whether a variable is ours alone: no server and no agent gets it. */
 export const isOurs = (name: string): boolean => OURS.test(name)
@@ -261,6 +271,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     )
   if ((vars.RUNNER_NETWORK === undefined) !== (vars.RUNNER_PROXY === undefined))
     problems.push('RUNNER_NETWORK and RUNNER_PROXY belong together: set both, or neither')
+  const twice = vars.GIT_HTTPS_TOKENS_FILE.find(({ host }) =>
+    vars.GIT_HTTPS_TOKENS.some((token) => token.host === host),
+  )
+  if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
   if (problems.length > 0) throw invalid(problems)
@@ -294,6 +308,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
       idleMs: vars.PROJECT_SERVER_IDLE_MS,
       drainMs: vars.PROJECT_SERVER_DRAIN_MS,
+    }),
+    git: Object.freeze({
+      trustNewHosts: vars.GIT_SSH_TRUST_NEW_HOSTS,
+      httpsTokens: Object.freeze([...vars.GIT_HTTPS_TOKENS, ...vars.GIT_HTTPS_TOKENS_FILE]),
     }),
     docker: Object.freeze({
       host: vars.DOCKER_HOST ?? 'unix:///var/run/docker.sock',

@@ -1,5 +1,9 @@
 // Repositories for the worker: identities, clones, worktrees, diffs, and a safe look into what an agent wrote.
 
+export { type AddKeyPage, addKeyPage } from './access/add-key-page.ts'
+export { type AccessCheck, checkAccess } from './access/check-access.ts'
+export { type DeployKey, DeployKeys } from './access/deploy-keys.ts'
+export { RepositoryAccess } from './access/repository-access.ts'
 export { isValidBase, isValidBranch } from './branch.ts'
 export { type BundleRequest, bundleWork } from './bundle.ts'
 export { type Diff, type DiffRequest, diffAgainst } from './diff.ts'

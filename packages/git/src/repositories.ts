@@ -4,6 +4,7 @@
 import { realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
@@ -22,9 +23,11 @@ export type RepositoriesOptions = {
   readonly sharedDir: string
   /** Runs `work` while nobody else holds the lock of that name, in any process. */
   readonly lock: <T>(name: string, work: () => Promise<T>) => Promise<T>
-  /** What git and ssh need to reach the network as the caller does: HOME, SSH_AUTH_SOCK, proxies. */
+  /** How repositories are reached, such as `RepositoryAccess.connect`; default: as the user's own git and ssh do. */
+  readonly connect?: Connect
+  /** For that default: what git and ssh need to reach the network as the caller does: HOME, SSH_AUTH_SOCK, proxies. */
   readonly environment?: Readonly<Record<string, string>>
-  /** The ssh that fetches run, with its options (GIT_SSH_COMMAND); default: the user's own, without questions. */
+  /** For that default: the ssh that fetches run, with its options (GIT_SSH_COMMAND); default: the user's own, without questions. */
   readonly sshCommand?: string
   /** ms for a clone or a fetch; default 10 minutes. */
   readonly fetchTimeoutMs?: number
@@ -33,32 +36,19 @@ export type RepositoriesOptions = {
 type Options = { readonly signal?: AbortSignal }
 
 const FETCH_TIMEOUT_MS = 10 * 60_000
-const NETWORK = [
-  'HOME',
-  'SSH_AUTH_SOCK',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'GIT_SSL_CAINFO',
-  'HTTPS_PROXY',
-  'HTTP_PROXY',
-  'NO_PROXY',
-  'https_proxy',
-  'http_proxy',
-  'no_proxy',
-]
 
 export class Repositories {
   readonly #options: RepositoriesOptions
-  readonly #network: Readonly<Record<string, string>>
+  readonly #connect: Connect
   readonly #fetches = new Fetches()
 
   constructor(options: RepositoriesOptions) {
     this.#options = options
-    const given = options.environment ?? {}
-    this.#network = {
-      ...Object.fromEntries(Object.entries(given).filter(([name]) => NETWORK.includes(name))),
+    const env = {
+      ...networkEnvironment(options.environment ?? {}),
       ...(options.sshCommand === undefined ? {} : { GIT_SSH_COMMAND: options.sshCommand }),
     }
+    this.#connect = options.connect ?? (async ({ fetchUrl }) => ({ url: fetchUrl, env, config: [] }))
   }
 
   /** The shared clone of a repository. */
@@ -72,10 +62,12 @@ export class Repositories {
   }
 
   #mirror(identity: RepositoryIdentity): Mirror {
-    return new Mirror(path.join(this.#options.mirrorsDir, `${identity.slug}.git`), identity, {
-      env: this.#network,
-      timeoutMs: this.#options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS,
-    })
+    return new Mirror(
+      path.join(this.#options.mirrorsDir, `${identity.slug}.git`),
+      identity,
+      this.#connect,
+      this.#options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS,
+    )
   }
 
   #shared(identity: RepositoryIdentity): SharedClone {

@@ -95,6 +95,7 @@ export {
 export {
   countOpenTasks,
   findProject,
+  findProjectIn,
   forgetProject,
   listProjects,
   type NewProject,

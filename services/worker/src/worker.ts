@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
 import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
-import { Repositories } from '@switchyard/git'
+import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import { countLiveWorkers, type Records } from '@switchyard/records'
@@ -28,7 +28,16 @@ const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 export type WorkerDeps = {
   readonly config: Pick<
     Config,
-    'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode' | 'projectServers' | 'docker'
+    | 'home'
+    | 'workspacesDir'
+    | 'worker'
+    | 'git'
+    | 'tasks'
+    | 'limits'
+    | 'retention'
+    | 'opencode'
+    | 'projectServers'
+    | 'docker'
   >
   readonly records: Records
   readonly connection: QueueConnection
@@ -86,11 +95,20 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const id = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
   const lanes: readonly Lane[] = [...(server ? [config.worker.pool] : []), 'docker']
+  const lock = <T>(key: string, work: () => Promise<T>) => records.withLock(`repository:${key}`, work)
+  const keys = new DeployKeys({ directory: path.join(config.home, 'keys'), lock })
+  const access = new RepositoryAccess({
+    keys,
+    knownHosts: path.join(config.home, 'known_hosts'),
+    trustNewHosts: config.git.trustNewHosts,
+    tokens: config.git.httpsTokens,
+    environment: config.opencode.inherited,
+  })
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
-    lock: (key, work) => records.withLock(`repository:${key}`, work),
-    environment: config.opencode.inherited,
+    lock,
+    connect: access.connect,
   })
   const runner = await makeRunner(deps)
   const outputDir = path.join(config.home, 'output')
@@ -151,7 +169,16 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     retention: config.retention,
     logger,
   })
-  const projects = { records, repositories, servers, workspacesDir: config.workspacesDir, bundlesDir, logger }
+  const projects = {
+    records,
+    repositories,
+    keys,
+    access,
+    servers,
+    workspacesDir: config.workspacesDir,
+    bundlesDir,
+    logger,
+  }
   const calls = await startCalls({
     records,
     bus,

@@ -50,6 +50,7 @@ export const destroyProject = async (
     }
     // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
     await repositories.forget(identity)
+    await deps.keys.forget(identity)
     await forgetProject(records.db, projectId)
     return { bundles }
   })
