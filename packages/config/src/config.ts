@@ -71,6 +71,9 @@ const environment = z.object({
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
+  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
+  PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
   MAX_CONCURRENT_TASKS: integer(Math.max(4, cpus().length * 4), 1, 1_000),
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
@@ -141,6 +144,15 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
+  }>
+  /** OpenCode servers that projects have for themselves. */
+  projectServers: Readonly<{
+    /** Bytes at which one is drained and replaced, of a project that does not say. */
+    memoryLimit: number
+    /** How long nobody may use one before it is ended, ms. */
+    idleMs: number
+    /** How long what runs in one that is to be replaced may go on, ms. */
+    drainMs: number
   }>
   /** How the worker reaches repositories. */
   git: Readonly<{
@@ -222,11 +234,14 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+
+/** Whether a variable is ours alone: no server and no agent gets it. */
+export const isOurs = (name: string): boolean => OURS.test(name)
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !OURS.test(entry[0])),
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !isOurs(entry[0])),
   )
 
 /**
@@ -288,6 +303,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    projectServers: Object.freeze({
+      memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      idleMs: vars.PROJECT_SERVER_IDLE_MS,
+      drainMs: vars.PROJECT_SERVER_DRAIN_MS,
     }),
     git: Object.freeze({
       trustNewHosts: vars.GIT_SSH_TRUST_NEW_HOSTS,

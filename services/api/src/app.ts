@@ -24,6 +24,7 @@ import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
+import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { subscriptionRoutes } from './rest/subscription.ts'
@@ -32,6 +33,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
@@ -90,6 +92,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
   const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const servers = new ServerService({ config, records })
   const { toolsets } = config.mcp
   const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
 
@@ -106,6 +109,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
   app.route('/', sessionRoutes(sessions))
+  app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
   app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))

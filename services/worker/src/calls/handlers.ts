@@ -8,11 +8,10 @@ import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
-import type { SessionDeps } from '../sessions/deps.ts'
-import { sessionHandlers } from '../sessions/handlers.ts'
+import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
-export const callHandlers = (deps: ProjectDeps & SessionDeps): CallHandlers => ({
+export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers => ({
   'project.inspect': ({ path }) => inspect(path),
   'project.start': async ({ project_id: id }, signal) => {
     await startProject(deps, id, signal)

@@ -2,7 +2,6 @@
 
 import type { CallArgs, CallResult, SandboxEntry, WorkState } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import type { RepositoryIdentity } from '@switchyard/git'
 import {
   countOpenTasks,
   deleteSandboxRow,
@@ -12,7 +11,7 @@ import {
   type SandboxRow,
   toSandbox,
 } from '@switchyard/records'
-import { alone, type ProjectDeps, readReady, readRegistered, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, type Registered, readReady, readRegistered, sandboxRoot } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { exists, refresh, secure } from './work.ts'
@@ -58,8 +57,8 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   return { sandboxes }
 }
 
-const takeAway = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
-  await deleteSessions(deps, row.path)
+const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registered, row: SandboxRow): Promise<void> => {
+  await deleteSessions(deps, project, row.path)
   await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
 }
 
@@ -74,11 +73,12 @@ export const deleteSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.delete'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readRegistered(deps, projectId)
+    const project = await readRegistered(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
     const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
-    await takeAway(deps, identity, row)
+    await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
     if (row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
     await deleteSandboxRow(deps.records.db, projectId, name)
@@ -96,13 +96,17 @@ export const resetSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.reset'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readReady(deps, projectId)
+    const project = await readReady(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
     const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await markSandboxUnready(deps.records.db, projectId, name)
-    await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+    await deps.servers
+      .runningFor(project.row)
+      ?.client.disposeDirectory(row.path)
+      .catch(() => {})
     await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
     await deps.repositories.deleteBranch(identity, row.branch)
-    return { sandbox: await populate(deps, identity, row, true, signal), bundle }
+    return { sandbox: await populate(deps, project, row, true, signal), bundle }
   })
