@@ -1,4 +1,6 @@
 // The ways out of Switchyard: each takes one notice to one target, and says what came of it.
 
-export { type Failed, failed, type Outcome } from './outcome.ts'
+export { LettaChannel, type LettaMessage, type LettaOptions } from './letta/letta.ts'
+export { messageText, openRequestOf } from './letta/message.ts'
+export { type Failed, failed, type Outcome, type Skipped, type Waiting, waiting } from './outcome.ts'
 export { type WebhookCall, WebhookChannel, type WebhookOptions } from './webhook.ts'

@@ -2,6 +2,8 @@
 
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { type AgentView, beginAgentCall, endAgentCall, noteSeen, readAgentViews } from './agent-calls.ts'
+export { switchChannel } from './channels.ts'
 export { type Comparison, compareSides } from './comparison.ts'
 export {
   type DeliveryRow,
@@ -12,6 +14,8 @@ export {
   giveUpOld,
   markArrived,
   markFailed,
+  markSkipped,
+  markWaiting,
   readDeliveredEvents,
   takeDeliveries,
 } from './deliveries.ts'
@@ -58,7 +62,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { CALLBACK } from './outbox.ts'
+export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
 export { Records, type RecordsOptions } from './records.ts'

@@ -1,12 +1,18 @@
 // The outbox: whoever is to be told of an event gets a delivery in the statement that writes the event.
 
-import { QUIET_EVENT_TYPES } from '@switchyard/contracts'
+import { AGENT_EVENT_TYPES, LETTA_AGENT_ID, QUIET_EVENT_TYPES } from '@switchyard/contracts'
 import { type RawBuilder, sql } from 'kysely'
 
 /** The destination of deliveries to a task's own `callback_url`. */
 export const CALLBACK = 'callback'
 
-const QUIET = sql.raw(`ARRAY[${QUIET_EVENT_TYPES.map((type) => `'${type}'`).join(', ')}]`)
+/** The destination of deliveries to the agent that called for a task, where that is one of Letta's. */
+export const LETTA = 'letta'
+
+const arrayOf = (types: readonly string[]) => sql.raw(`ARRAY[${types.map((type) => `'${type}'`).join(', ')}]`)
+
+const QUIET = arrayOf(QUIET_EVENT_TYPES)
+const FOR_AGENTS = arrayOf(AGENT_EVENT_TYPES)
 
 /** Calls of one owner to one host share a lane: a dead host with a path for each task is one dead destination. */
 const CALLBACK_LANE = sql.raw(
@@ -32,6 +38,10 @@ export const outbox = (row: string, written: string): RawBuilder<unknown> => {
       CROSS JOIN LATERAL (
         SELECT ${sql.lit(CALLBACK)} AS destination, ${CALLBACK_LANE} AS lane, task.owner_key, 0 AS progress_interval_ms
         WHERE task.callback_url IS NOT NULL AND event.type = ANY (${QUIET}) AND NOT event.data ? 'escalated'
+        UNION ALL
+        SELECT name, name || ':' || task.agent_id, task.owner_key, 0 FROM notification_channels
+        WHERE name = ${sql.lit(LETTA)} AND event.type = ANY (${FOR_AGENTS}) AND NOT event.data ? 'escalated'
+          AND task.agent_id ~ ${sql.lit(LETTA_AGENT_ID.source)}
         UNION ALL
         SELECT id, id, owner_key, progress_interval_ms FROM destinations
         WHERE disabled_at IS NULL

@@ -1,6 +1,7 @@
 // Doubles and fixtures for tests, demo and benchmarks.
 
 export { createDatabase, type TestDatabase } from './database.ts'
+export { type LettaServer, startLettaServer } from './letta-server.ts'
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { DEFAULT_USAGE } from './reply.ts'

@@ -25,23 +25,32 @@ export const event = (type: EventType, data: Record<string, unknown> = {}): NewE
 
 export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}) => {
   const database = await createDatabase()
-  const config = loadConfig({
-    WEBHOOK_SECRET: SECRET,
-    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
-    WEBHOOK_TIMEOUT_MS: '500',
-    DELIVERY_RETRY_DELAY_MS: '50',
-    ...env,
-  })
+  const configOf = (more: Readonly<Record<string, string>>) =>
+    loadConfig({
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+      WEBHOOK_TIMEOUT_MS: '500',
+      DELIVERY_RETRY_DELAY_MS: '50',
+      ...env,
+      ...more,
+    })
   const records = new Records({ connectionString: database.url, applicationName: 'notifier-test', max: 20 })
   await records.migrate()
   const connection = { postgresUrl: database.url }
   const logger = pino({ level: 'silent' })
   let notifier: Notifier | undefined
 
+  const start = async (more: Readonly<Record<string, string>> = {}) => {
+    const config = configOf(more)
+    notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+  }
   return {
     records,
-    start: async () => {
-      notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+    start: () => start(),
+    /** Another one in its place, with other settings. */
+    restart: async (more: Readonly<Record<string, string>>) => {
+      await notifier?.close()
+      await start(more)
     },
     accept: async (options: TaskOptions = {}): Promise<TaskId> => {
       const { row } = await acceptTask(records.db, {

@@ -1,9 +1,9 @@
 // The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
 
-import { WebhookChannel } from '@switchyard/channels'
+import { LettaChannel, WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
-import { deleteOldDeliveries, findDueLanes, giveUpOld, type Records } from '@switchyard/records'
+import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { escalate } from './escalate.ts'
 import { LaneSender } from './lane-sender.ts'
@@ -18,7 +18,7 @@ const BATCH = 500
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention'>
   readonly records: Records
   readonly connection: QueueConnection
   readonly bus: Pick<Bus, 'publishTask'>
@@ -36,7 +36,9 @@ export type Notifier = {
 export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const { config, records, connection, logger } = deps
   const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
-  const sender = new LaneSender({ config, records, webhooks, logger })
+  const letta = config.letta && new LettaChannel({ ...config.letta, timeoutMs: config.webhooks.timeoutMs })
+  await switchChannel(records.db, LETTA, letta !== undefined)
+  const sender = new LaneSender({ config, records, webhooks, letta, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({

@@ -21,6 +21,7 @@ import type { Caller } from '../caller.ts'
 import { openEventStream } from '../feed/event-stream.ts'
 import { type Accept, accept } from './accept.ts'
 import { findOwnTask } from './access.ts'
+import { noteAgentRead, withinAgentCall } from './agent-call.ts'
 import { control } from './control.ts'
 import type { TaskDeps } from './deps.ts'
 import { type ListQuery, list, type TaskList } from './list.ts'
@@ -55,8 +56,11 @@ export class TaskService {
     const accepted = await accept(this.#deps, caller, input)
     const waitMs = input.wait_ms ?? (input.sync ? LIMITS.maxWaitMs : 0)
     if (waitMs === 0) return accepted
-    const task = await waitForTask(this.#deps, accepted.task.task_id, waitMs, signal)
-    return { ...accepted, task: task ?? accepted.task }
+    const { task } = accepted
+    const waited = await withinAgentCall(this.#deps, caller, task, caller.name, waitMs, signal, () =>
+      waitForTask(this.#deps, task.task_id, waitMs, signal),
+    )
+    return { ...accepted, task: waited ?? task }
   }
 
   /**
@@ -65,9 +69,16 @@ export class TaskService {
    */
   async get(caller: Caller, id: string, waitMs: number, signal: Signal): Promise<Task> {
     const row = await findOwnTask(this.#deps.records, caller, id)
-    if (waitMs === 0) return await this.#record(row)
-    const task = await waitForTask(this.#deps, row.id, waitMs, signal)
-    return task ?? toTask(row, [])
+    if (waitMs === 0) {
+      const record = await this.#record(row)
+      await noteAgentRead(this.#deps, caller, record)
+      return record
+    }
+    const known = toTask(row, [])
+    const task = await withinAgentCall(this.#deps, caller, known, row.owner_key, waitMs, signal, () =>
+      waitForTask(this.#deps, row.id, waitMs, signal),
+    )
+    return task ?? known
   }
 
   async #record(row: TaskRow): Promise<Task> {
