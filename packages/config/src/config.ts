@@ -89,6 +89,9 @@ const environment = z.object({
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
   LETTA_API_URL: url('http', 'https'),
   LETTA_API_TOKEN: text(),
+  LETTA_MEMORY_BLOCKS: flag(false),
+  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
+  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
@@ -189,7 +192,14 @@ export type Config = Readonly<{
     timeoutMs: number
   }>
   /** Agents are told through this server; undefined: they are not. */
-  letta: Readonly<{ url: string; token: string | undefined }> | undefined
+  letta:
+    | Readonly<{
+        url: string
+        token: string | undefined
+        /** What an agent's memory holds of its tasks; undefined: nothing. */
+        blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
+      }>
+    | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -318,7 +328,13 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     letta:
       vars.LETTA_API_URL === undefined
         ? undefined
-        : Object.freeze({ url: vars.LETTA_API_URL, token: vars.LETTA_API_TOKEN }),
+        : Object.freeze({
+            url: vars.LETTA_API_URL,
+            token: vars.LETTA_API_TOKEN,
+            blocks: vars.LETTA_MEMORY_BLOCKS
+              ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
+              : undefined,
+          }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -21,9 +21,12 @@ export const endAgentCall = guarded(async (db: Db, id: string, seenSeq: number |
   else await db.updateTable('agent_calls').set({ seen_seq: seenSeq }).where('id', '=', id).execute()
 })
 
-/** An agent has read the record up to this event. */
+/** An agent has read the record up to this event; written once, however often it reads. */
 export const noteSeen = guarded(async (db: Db, taskId: TaskId, seq: number): Promise<void> => {
-  await db.insertInto('agent_calls').values({ task_id: taskId, waits_until: sql<Date>`now()`, seen_seq: seq }).execute()
+  await sql`
+    INSERT INTO agent_calls (task_id, waits_until, seen_seq)
+    SELECT ${taskId}, now(), ${seq}::int
+    WHERE NOT EXISTS (SELECT 1 FROM agent_calls WHERE task_id = ${taskId} AND seen_seq >= ${seq}::int)`.execute(db)
 })
 
 export type AgentView = {

@@ -54,6 +54,16 @@ export {
 } from './feed.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
+  addMissingBlocks,
+  forgetBlock,
+  type LettaBlockRow,
+  markBlockFailed,
+  markBlockWritten,
+  readBlockProblem,
+  takeDueBlocks,
+  takeExpiredBlocks,
+} from './letta-blocks.ts'
+export {
   choosePromptId,
   countDelivered,
   findMessage,
@@ -62,6 +72,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'

@@ -276,7 +276,7 @@ type AgentCallsTable = {
   seen_seq: number | null
 }
 
-type LettaBlocksTable = {
+export type LettaBlocksTable = {
   task_id: TaskId
   agent_id: string
   /** Null until it is made in Letta. */

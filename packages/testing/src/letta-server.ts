@@ -172,6 +172,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
       blocks.set(block.id, block)
       return block
     }),
+    route('GET', '/v1/blocks/*', ({ ids: [id] }) => blockOf(id)),
     route('PATCH', '/v1/blocks/*', ({ ids: [id], body }) => {
       const block = blockOf(id)
       const { value } = checked(updateBlockSchema, body)

@@ -80,7 +80,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const mcp = createMcpEndpoint({ service, health, standing, metrics, logger, version })
 
   const app = newRestApp()

@@ -1,5 +1,12 @@
 import type { TaskId } from '@switchyard/contracts'
-import { beginAgentCall, endAgentCall, noteSeen, replyToRequest, retryDelivery } from '@switchyard/records'
+import {
+  beginAgentCall,
+  endAgentCall,
+  listLiveNotifiers,
+  noteSeen,
+  replyToRequest,
+  retryDelivery,
+} from '@switchyard/records'
 import { type LettaServer, startLettaServer, startWebhookReceiver } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { event, startTestNotifier, type TestNotifier } from './notifier.fixture.ts'
@@ -170,4 +177,51 @@ it('sends nothing twice where the answer to a message was lost', async () => {
   await notifier.end(await accept())
   await told().toEqual([['task_cancelled', 'delivered', null]])
   expect(letta.messages).toHaveLength(1)
+})
+
+describe('the memory block of a task', () => {
+  const keep = async (more: Record<string, string> = {}) =>
+    await notifier.restart({ LETTA_MEMORY_BLOCKS: 'true', LETTA_BLOCK_INTERVAL_MS: '1000', ...more })
+  const values = () => [...letta.blocks.values()].map(({ value }) => JSON.parse(value) as Record<string, unknown>)
+  const poll = <T>(look: () => T) => expect.poll(look, { timeout: 15_000, interval: 100 })
+
+  it('follows it, and goes some time after its end', async () => {
+    await keep({ LETTA_BLOCK_RETENTION_MS: '3000', DELIVERY_GIVE_UP_MS: '1000' })
+    const id = await accept()
+    await poll(() => letta.blocksOf(agentId)).toEqual([`opencode_workspace_${id}`])
+    await notifier.tell(id, event('task_started'), event('task_progress'))
+    await poll(() => values()[0]?.last_events).toMatchObject([{ seq: 1 }, { type: 'task_started' }, { seq: 3 }])
+    await notifier.end(id)
+    await poll(() => values()[0]?.status).toBe('cancelled')
+    await poll(() => letta.blocks.size).toBe(0)
+    expect(letta.blocksOf(agentId)).toEqual([])
+  })
+
+  it('is written seldom, however much happens', async () => {
+    await keep({ LETTA_BLOCK_INTERVAL_MS: '2000' })
+    const id = await accept()
+    await poll(() => letta.blocks.size).toBe(1)
+    for (let n = 0; n < 50; n += 1) await notifier.tell(id, event('task_progress'))
+    await poll(() => values()[0]?.last_events).toContainEqual(expect.objectContaining({ seq: 51 }))
+    expect(letta.calls.filter((call) => call.startsWith('PATCH /v1/blocks/')).length).toBeLessThanOrEqual(3)
+  })
+
+  it('goes at once when blocks are switched off', async () => {
+    await keep()
+    await accept()
+    await poll(() => letta.blocks.size).toBe(1)
+    await notifier.restart({ DELIVERY_GIVE_UP_MS: '1000' })
+    await poll(() => letta.blocks.size).toBe(0)
+  })
+
+  it('that cannot be written is told to who looks at the notifier', async () => {
+    letta.setToken('another token')
+    await keep()
+    await accept()
+    const problem = async () => (await listLiveNotifiers(notifier.records.db))[0]?.problem ?? null
+    await poll(problem).toContain('LETTA_API_TOKEN')
+    letta.setToken('a token')
+    await poll(problem).toBeNull()
+    expect(letta.blocks.size).toBe(1)
+  })
 })

@@ -1,18 +1,10 @@
 // Messages to agents of a Letta server (https://docs.letta.com/api). Letta runs a message in the background and never two
 // of one agent at once, so a message is sent to an idle agent, and has arrived once its run has ended well.
 
-import { Letta } from '@letta-ai/letta-client'
-import type { DeliveryFailureCode } from '@switchyard/contracts'
+import type { Letta } from '@letta-ai/letta-client'
 import { failed, type Outcome, waiting } from '../outcome.ts'
+import { type CallOptions, type LettaOptions, lettaClient, whatIsMissing } from './client.ts'
 import { failureOf, statusOf } from './failure.ts'
-
-export type LettaOptions = {
-  /** The base URL, without `/v1`. */
-  readonly url: string
-  readonly token: string | undefined
-  /** For all calls of one attempt, ms. */
-  readonly timeoutMs: number
-}
 
 export type LettaMessage = {
   /** Goes with the message as its `otid`: the same at every attempt. */
@@ -31,16 +23,6 @@ const LOOK_MS = 2_000
 const LOST_RUN_MS = 30 * 60_000
 /** How far back a message is looked for: it was sent within the last attempts. */
 const RECENT = 100
-
-const lettaClient = ({ url, token, timeoutMs }: LettaOptions): Letta =>
-  // Retries are the outbox's; the client would take what is unset here from variables of its own.
-  new Letta({
-    baseURL: url.replace(/\/+$/, ''),
-    apiKey: token ?? null,
-    maxRetries: 0,
-    timeout: timeoutMs,
-    logLevel: 'off',
-  })
 
 type Run = Awaited<ReturnType<Letta['runs']['retrieve']>>
 
@@ -79,7 +61,7 @@ export class LettaChannel {
     }
   }
 
-  async #post({ id, agentId, text }: LettaMessage, options: Options): Promise<Outcome> {
+  async #post({ id, agentId, text }: LettaMessage, options: CallOptions): Promise<Outcome> {
     // A system message is an event, as those between agents are; a user's would be answered to a person.
     const messages = [{ type: 'message' as const, role: 'system' as const, content: text, otid: id }]
     const run = await this.#client.agents.messages.createAsync(agentId, { messages }, options)
@@ -87,7 +69,7 @@ export class LettaChannel {
   }
 
   /** What came of a run that has the message. */
-  async #follow(message: LettaMessage, runId: string, options: Options): Promise<Outcome> {
+  async #follow(message: LettaMessage, runId: string, options: CallOptions): Promise<Outcome> {
     const run = await this.#client.runs.retrieve(runId, options).catch((error: unknown) => {
       if (statusOf(error) === 404) return undefined
       throw error
@@ -99,34 +81,19 @@ export class LettaChannel {
     return failed('agent_run_failed', run ? reasonOf(run) : `the run ${runId} is gone`)
   }
 
-  async #has({ id, agentId }: LettaMessage, options: Options): Promise<boolean> {
+  async #has({ id, agentId }: LettaMessage, options: CallOptions): Promise<boolean> {
     const page = await this.#client.agents.messages.list(agentId, { limit: RECENT, order: 'desc' }, options)
     return page.items.some((found) => 'otid' in found && found.otid === id)
   }
 
   /** Letta answers an unknown agent with 404 or 409, and a busy one with 409; a path that is not Letta's is 404 too. */
-  async #explain(error: unknown, { agentId, runId }: LettaMessage, options: Options): Promise<Outcome> {
+  async #explain(error: unknown, { agentId, runId }: LettaMessage, options: CallOptions): Promise<Outcome> {
     const failure = failureOf(error, this.#timeoutMs)
     if (failure.httpStatus !== 404 && failure.httpStatus !== 409) return failure
-    const isThere = await this.#isThere(agentId, options)
-    if (isThere !== true) return failed(isThere, `Letta answered ${failure.httpStatus}`, { httpStatus: 404 })
+    const missing = await whatIsMissing(this.#client, agentId, options)
+    if (missing !== null) return failed(missing, `Letta answered ${failure.httpStatus}`, { httpStatus: 404 })
     if (failure.httpStatus === 409)
       return waiting(failure.retryAfterMs ?? LOOK_MS, { runId, why: { code: 'agent_busy', message: failure.message } })
     return failure
   }
-
-  async #isThere(agentId: string, options: Options): Promise<true | DeliveryFailureCode> {
-    const statusOfCall = async (call: PromiseLike<unknown>): Promise<number | null> => {
-      try {
-        await call
-        return 200
-      } catch (error) {
-        return statusOf(error)
-      }
-    }
-    if ((await statusOfCall(this.#client.agents.retrieve(agentId, {}, options))) !== 404) return true
-    return (await statusOfCall(this.#client.health(options))) === 404 ? 'letta_not_there' : 'agent_not_found'
-  }
 }
-
-type Options = { readonly signal: AbortSignal }
