@@ -18,7 +18,12 @@ import { type Notifier, startNotifier } from './notifier.ts'
 
 export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
-type TaskOptions = { readonly callback_url?: string; readonly agent_id?: string; readonly owner_key?: string }
+type TaskOptions = {
+  readonly callback_url?: string
+  readonly agent_id?: string
+  readonly owner_key?: string
+  readonly pool?: 'blue'
+}
 type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { readonly url: string }
 
 export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
