@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import { asyncMessagesSchema, createBlockSchema, updateBlockSchema } from './letta-wire.ts'
 
@@ -37,6 +38,8 @@ export type LettaServer = {
   finishRuns(failure?: string): void
   /** From now on only this token is let in; undefined: any call is. */
   setToken(token: string | undefined): void
+  /** Answers each call so much later, ms. */
+  slowDown(ms: number): void
   /** How the next calls are answered, first to last. */
   answerNext(...answers: LettaAnswer[]): void
   close(): Promise<void>
@@ -76,6 +79,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
   const answers: LettaAnswer[] = []
   let token: string | undefined
   let endsByItself = true
+  let slowMs = 0
 
   const checked = <S extends z.ZodType>(schema: S, body: unknown): z.infer<S> => {
     const parsed = schema.safeParse(body)
@@ -208,6 +212,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     calls.push(`${request.method} ${request.url}`)
     const forced = answers.shift()
     if (forced === 'hang') return
+    if (slowMs > 0) await delay(slowMs)
     const say = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     if (typeof forced === 'number') return void say(forced, { detail: 'as it was told' })
@@ -257,6 +262,9 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     },
     setToken(value) {
       token = value
+    },
+    slowDown(ms) {
+      slowMs = ms
     },
     answerNext: (...more) => void answers.push(...more),
     async close() {

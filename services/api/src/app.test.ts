@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import type { Problem } from '@switchyard/contracts'
 import { LIMITS, newWorkerId } from '@switchyard/contracts'
-import { removeNotifier, reportNotifier, reportServer, reportWorker } from '@switchyard/records'
+import { removeNotifier, removeWorker, reportNotifier, reportServer, reportWorker } from '@switchyard/records'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApi, type TestApi } from './api.fixture.ts'
@@ -213,9 +213,20 @@ describe('health', () => {
     const lines: { level: string; msg: string }[] = []
     const fresh = await createDatabase()
     const logged = await startApi(fresh.url, { LOG_LEVEL: 'info' }, (line) => lines.push(JSON.parse(line)))
-    for (let probe = 0; probe < 5; probe += 1) expect((await logged.call('GET', '/ready')).status).toBe(503)
-    expect(lines.filter(({ msg }) => msg === 'request')).toEqual([])
-    expect(lines.filter(({ msg }) => msg.endsWith('ready to take work')).map(({ level }) => level)).toEqual(['warn'])
+    const status = async () => (await logged.call('GET', '/ready')).status
+    const { db } = logged.records
+    const worker = { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue' as const] }
+    for (let probe = 0; probe < 5; probe += 1) expect(await status()).toBe(503)
+    await reportServer(db, { id: 'one', state: 'up', version: null, detail: null, catalog: null })
+    await reportWorker(db, worker)
+    await expect.poll(status).toBe(200)
+    await removeWorker(db, worker.id)
+    await expect.poll(status).toBe(503)
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+      ['info', 'not ready to take work yet'],
+      ['info', 'ready to take work'],
+      ['warn', 'no longer ready to take work'],
+    ])
     await logged.close()
     await fresh.drop()
   })

@@ -126,10 +126,12 @@ export class HealthCheck {
   /** Once for each change, however often it is asked. */
   #tell({ ready, parts }: Snapshot): void {
     if (ready === this.#wasReady) return
+    const wasReady = this.#wasReady
     this.#wasReady = ready
     const wrong = parts.filter((part) => part.status !== 'up').map(({ name, detail }) => `${name}: ${detail}`)
-    if (ready) this.#deps.logger.info({ wrong }, 'ready to take work')
-    else this.#deps.logger.warn({ wrong }, 'not ready to take work')
+    // At the start the other parts are starting too.
+    if (!ready && wasReady) this.#deps.logger.warn({ wrong }, 'no longer ready to take work')
+    else this.#deps.logger.info({ wrong }, ready ? 'ready to take work' : 'not ready to take work yet')
   }
 
   async #ask(): Promise<Snapshot> {
