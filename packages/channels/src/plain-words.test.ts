@@ -33,3 +33,12 @@ it('cuts between characters, within the limit', () => {
   expect(clip('ab😀cdef', 4)).toBe('ab…')
   expect(clip('abc', 0)).toBe('')
 })
+
+it.each(['a.', 'eyJ-', '```\n', '-----BEGIN ', 'password ', 'x://', ' '])(
+  'is soon done with any number of %j',
+  (part) => {
+    const began = performance.now()
+    expect(plainWords(part.repeat(1_000_000), 100).length).toBeLessThanOrEqual(100)
+    expect(performance.now() - began).toBeLessThan(3_000)
+  },
+)

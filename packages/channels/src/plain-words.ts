@@ -9,13 +9,13 @@ const CREDENTIALS: readonly RegExp[] = [
   /\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}/g,
   /\bxox[a-z]-[A-Za-z0-9-]{10,}|\bsyt_[A-Za-z0-9_]{10,}|\bwhsec_[A-Za-z0-9+/=]{16,}|\bnpm_[A-Za-z0-9]{20,}/g,
   /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}/g,
-  /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
+  /\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]*/g,
 ]
 
 /** Credentials by what stands before them; that much stays. */
 const NAMED: readonly RegExp[] = [
   /(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}/gi,
-  /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi,
+  /(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]+@/gi,
   /((?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)["']?\s*[=:]\s*["']?)[^\s"',;]{4,}/gi,
 ]
 
@@ -33,6 +33,9 @@ const withoutFiles = (text: string): string =>
     .replaceAll(/^[ \t]*(```|~~~)[\s\S]*?(?:^[ \t]*\1[ \t]*$|$(?![\s\S]))/gm, '[code left out]')
     .replaceAll(/^(?:diff --git |@@ -|\+\+\+ |--- [ab/]|[+-](?![\s-]|\d)).*(?:\n|$)/gm, '')
 
+/** No more than this is read, characters: an agent's words are as long as it likes, and the forms above are tried everywhere. */
+const MOST_READ = 50_000
+
 /** Cut where it is longer, between two characters. */
 export const clip = (text: string, most: number): string =>
   text.length <= most
@@ -43,4 +46,5 @@ export const clip = (text: string, most: number): string =>
  * @param most - characters.
  * @example plainWords('Done.\n```ts\nconst a = 1\n```', 200) // 'Done.\n[code left out]'
  */
-export const plainWords = (text: string, most: number): string => clip(withoutSecrets(withoutFiles(text)).trim(), most)
+export const plainWords = (text: string, most: number): string =>
+  clip(withoutSecrets(withoutFiles(text.slice(0, MOST_READ))).trim(), most)
