@@ -80,6 +80,14 @@ describe('a call that does not wait', () => {
   })
 })
 
+it('counts what an agent ended itself as known to it', async () => {
+  const { task_id: id } = await accept()
+  const headers = { ...LETTA, 'x-agent-id': AGENT }
+  const { body } = await api.call('POST', `/tasks/${id}/control`, { body: { control: 'cancel' }, headers })
+  expect(body).toMatchObject({ outcome: 'done', status: 'cancelled' })
+  expect(await view(id)).toMatchObject({ waits: false, seenSeq: expect.any(Number) })
+})
+
 it('notes nothing of agents that are not told anyway', async () => {
   const { task_id: id } = await accept({ agent_id: 'some agent' })
   await end(id)

@@ -4,6 +4,7 @@ import {
   type ExecuteTask,
   type FileContent,
   type FileList,
+  isTerminal,
   LIMITS,
   type Replied,
   type Reply,
@@ -126,7 +127,13 @@ export class TaskService {
   }
 
   async control(caller: Caller, id: string, input: SendControl, signal: Signal): Promise<SentControl> {
-    return await control(this.#deps, caller, id, input, signal)
+    const sent = await control(this.#deps, caller, id, input, signal)
+    // An agent that has just cancelled its task need not be told that it has ended.
+    if (caller.agentId !== undefined && isTerminal(sent.status)) {
+      const row = await findOwnTask(this.#deps.records, caller, sent.task_id)
+      await noteAgentRead(this.#deps, caller, await this.#record(row))
+    }
+    return sent
   }
 
   async reply(caller: Caller, id: string, requestId: string, input: Reply): Promise<Replied> {
