@@ -107,6 +107,11 @@ const environment = z.object({
   WEBHOOK_SECRET: webhookSecret(),
   WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  LETTA_API_URL: url('http', 'https'),
+  LETTA_API_TOKEN: text(),
+  LETTA_MEMORY_BLOCKS: flag(false),
+  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
+  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
@@ -225,6 +230,15 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
+  /** Agents are told through this server; undefined: they are not. */
+  letta:
+    | Readonly<{
+        url: string
+        token: string | undefined
+        /** What an agent's memory holds of its tasks; undefined: nothing. */
+        blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
+      }>
+    | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -277,6 +291,8 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
+  if (vars.LETTA_API_TOKEN && !vars.LETTA_API_URL)
+    problems.push('LETTA_API_TOKEN is set and LETTA_API_URL is not: say which server it is for')
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
     home,
@@ -365,6 +381,16 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
       timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
+    letta:
+      vars.LETTA_API_URL === undefined
+        ? undefined
+        : Object.freeze({
+            url: vars.LETTA_API_URL,
+            token: vars.LETTA_API_TOKEN,
+            blocks: vars.LETTA_MEMORY_BLOCKS
+              ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
+              : undefined,
+          }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -87,7 +87,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
