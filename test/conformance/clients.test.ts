@@ -76,6 +76,11 @@ const TOOLS = [
   'get_task_files',
   'read_task_file',
   'get_task_diff',
+  'opencode_project_start',
+  'opencode_project_list',
+  'opencode_project_status',
+  'opencode_project_stop',
+  'opencode_sandbox_create',
   'ping',
   'health',
 ]

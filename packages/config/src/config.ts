@@ -32,6 +32,18 @@ const hostPorts = z.preprocess(
   z.array(z.string().regex(/^[^\s/:]+:\d{1,5}$/, 'is not host:port')),
 )
 
+/** The sets of MCP tools; `/mcp/<set>` serves one of them. */
+export const TOOLSETS = ['tasks', 'projects'] as const
+export type Toolset = (typeof TOOLSETS)[number]
+
+const toolsets = z.preprocess(
+  (value) =>
+    typeof value === 'string' && value.trim() !== ''
+      ? value.split(',').map((entry) => entry.trim())
+      : ['tasks', 'projects'],
+  z.array(z.enum(TOOLSETS, `holds something else than ${TOOLSETS.join(', ')}`)).min(1),
+)
+
 const environment = z.object({
   PORT: integer(3456, 0, 65_535),
   HOST: text(),
@@ -41,6 +53,7 @@ const environment = z.object({
   SWITCHYARD_HOME: text(),
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
+  MCP_TOOLSETS: toolsets,
   OPENCODE_SERVER_ENABLED: flag(true),
   OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
   OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
@@ -102,6 +115,10 @@ export type Config = Readonly<{
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
+  mcp: Readonly<{
+    /** What a client of `/mcp` sees. */
+    toolsets: readonly Toolset[]
+  }>
   worker: Readonly<{
     port: number
     maxConcurrentTasks: number
@@ -241,6 +258,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
+    mcp: Object.freeze({ toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]) }),
     worker: Object.freeze({
       port: vars.WORKER_PORT,
       maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,

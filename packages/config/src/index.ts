@@ -1,5 +1,5 @@
 // The environment, checked once, and the logger made from it.
 
-export { type Config, isLoopback, loadConfig, VARIABLES } from './config.ts'
+export { type Config, isLoopback, loadConfig, TOOLSETS, type Toolset, VARIABLES } from './config.ts'
 export type { ApiKey } from './keys.ts'
 export { createLogger, type Logger } from './logger.ts'

@@ -166,6 +166,47 @@ export const ERRORS = {
     retryable: false,
     hint: 'Use a name that git accepts for a branch (git check-ref-format).',
   },
+  project_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Register it first: opencode_project_start, or POST /project/init; the list shows those that your key may see.',
+  },
+  project_exists: {
+    status: 409,
+    retryable: false,
+    hint: 'One repository is one project: read the one that is there, or destroy it first.',
+  },
+  project_not_ready: {
+    status: 409,
+    retryable: true,
+    hint: 'Start the project (opencode_project_start) and call again when it is ready; its status says what is missing.',
+  },
+  project_busy: {
+    status: 409,
+    retryable: true,
+    hint: 'Tasks or sessions work in it; wait for them, cancel them, or call again with force.',
+  },
+  sandbox_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'List the project’s sandboxes to see which there are.',
+  },
+  sandbox_exists: { status: 409, retryable: false, hint: 'Choose another name, or use the sandbox that is there.' },
+  sandbox_failed: {
+    status: 422,
+    retryable: false,
+    hint: 'The start command failed; its last words are in the message. Nothing was left behind.',
+  },
+  work_would_be_lost: {
+    status: 409,
+    retryable: false,
+    hint: 'Commit and push it, or call again with force: a bundle of it is kept then.',
+  },
+  worker_unavailable: {
+    status: 503,
+    retryable: true,
+    hint: 'No worker that can do this is there; look at GET /ready, then try again.',
+  },
   opencode_unavailable: {
     status: 503,
     retryable: true,

@@ -8,6 +8,7 @@ export type TaskId = `task_${string}`
 export type RequestId = `req_${string}`
 export type MessageId = `msg_${string}`
 export type WorkerId = `worker_${string}`
+export type CallId = `call_${string}`
 export type WebhookId = `wh_${string}`
 
 /** A float in [0, 1) from the CSPRNG, which is what `ulid` asks of its source. */
@@ -19,6 +20,7 @@ export const newTaskId = (): TaskId => `task_${ulid()}`
 export const newRequestId = (): RequestId => `req_${ulid()}`
 export const newMessageId = (): MessageId => `msg_${ulid()}`
 export const newWorkerId = (): WorkerId => `worker_${ulid()}`
+export const newCallId = (): CallId => `call_${ulid()}`
 export const newWebhookId = (): WebhookId => `wh_${ulid()}`
 
 const ULID = '[0-9A-HJKMNP-TV-Z]{26}'

@@ -41,6 +41,9 @@ const slugOf = (key: string): string => {
   return `${name || 'repository'}-${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
 }
 
+/** `<owner>-<repo>`, safe as the name of a directory. Two repositories may share it; the slug tells them apart. */
+export const projectName = (identity: RepositoryIdentity): string => identity.slug.slice(0, -'-01234567'.length)
+
 const repositoryPath = (raw: string): string => {
   const segments = raw.split('/').filter((segment) => segment !== '')
   if (segments.some((segment) => segment === '.' || segment === '..')) refuse('has a path that leaves its place')

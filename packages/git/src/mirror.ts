@@ -129,6 +129,14 @@ export class Mirror {
     throw new SwitchyardError('branch_not_found', `"${base}" is no branch, tag or commit of ${displayUrl}`)
   }
 
+  /** @throws SwitchyardError `repository_empty`, `branch_not_found` where the remote's HEAD is detached, as in a checkout. */
+  async defaultBranch(): Promise<string> {
+    await this.resolveBase(undefined)
+    const name = await gitLine(['symbolic-ref', '--quiet', 'HEAD'], { cwd: this.directory, okCodes: [0, 1] })
+    if (name.startsWith('refs/heads/')) return name.slice('refs/heads/'.length)
+    throw new SwitchyardError('branch_not_found', `${this.#identity.displayUrl} is on no branch`)
+  }
+
   /** The tip of a branch of the remote, if it has that branch. */
   async branch(name: string, signal?: AbortSignal): Promise<string | undefined> {
     const commit = await this.#commitOf(`refs/heads/${name}`, { cwd: this.directory, ...(signal ? { signal } : {}) })

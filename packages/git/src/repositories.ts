@@ -105,6 +105,15 @@ export class Repositories {
     })
   }
 
+  /**
+   * The name of the remote's default branch, as of the last fetch.
+   *
+   * @throws SwitchyardError `repository_empty`, `branch_not_found`
+   */
+  async defaultBranch(identity: RepositoryIdentity): Promise<string> {
+    return await this.#mirror(identity).defaultBranch()
+  }
+
   /** A local path that names what we keep of another project would hand that project out. */
   async #refuseOurOwn(identity: RepositoryIdentity): Promise<void> {
     if (identity.kind !== 'path') return
@@ -129,6 +138,12 @@ export class Repositories {
   async addWorktree(identity: RepositoryIdentity, request: WorktreeRequest): Promise<Checkout> {
     requireBranch(request.branch)
     return await this.#worktrees(identity).add(request)
+  }
+
+  /** Forgets a branch of the shared clone that no worktree has any more; its commits go with git’s next clean-up. */
+  async deleteBranch(identity: RepositoryIdentity, branch: string): Promise<void> {
+    requireBranch(branch)
+    await this.#shared(identity).deleteBranch(branch)
   }
 
   /**

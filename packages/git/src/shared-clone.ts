@@ -120,6 +120,13 @@ export class SharedClone {
     throw damaged(this.directory, stderr.trim().split('\n')[0]?.slice(0, 200) ?? 'a branch cannot be made')
   }
 
+  /** One that is not there is as good. */
+  async deleteBranch(branch: string): Promise<void> {
+    await this.#withOwn((own) =>
+      own.git(['update-ref', '-d', '--end-of-options', `refs/heads/${branch}`], { config: WAIT_FOR_LOCKS }),
+    )
+  }
+
   /** The commit that a ref names, if there is such a ref. */
   async resolve(ref: string, signal?: AbortSignal): Promise<string | undefined> {
     const { code, stdout } = await this.#withOwn((own) =>

@@ -345,6 +345,15 @@ export const createClient = (options: ClientOptions) => {
 
     rejectQuestion,
 
+    /** Runs a command in the session, and answers when it has ended. */
+    shell: (
+      { sessionId, directory, command }: SessionRef & { readonly command: string },
+      given: CallOptions = {},
+    ): Promise<{ readonly parts: readonly Part[] }> =>
+      call('run the command', 'unsent', given, (signal) =>
+        sdk().session.shell({ sessionID: sessionId, directory, agent: 'build', command }, { signal }),
+      ),
+
     todo: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<readonly Todo[]> =>
       call('read the to-do list', 'always', given, (signal) =>
         sdk().session.todo({ sessionID: sessionId, directory }, { signal }),

@@ -1,7 +1,7 @@
 // The wake-up bus: tells readers and workers that the record changed. A hint only; Postgres has the truth,
 // and whoever listens reads again by itself from time to time.
 
-import type { TaskDelta, TaskEvent, TaskId } from '@switchyard/contracts'
+import type { CallId, TaskDelta, TaskEvent, TaskId } from '@switchyard/contracts'
 
 /** What a reader of a task is told. `events` are already in the record; a delta never will be. */
 export type TaskSignal =
@@ -12,6 +12,11 @@ export type TaskSignal =
 /** What the worker that runs a task is told: look at the record again. */
 export type Command = { readonly kind: 'control' | 'message' | 'reply'; readonly task_id: TaskId }
 
+/**
+ * The settings of the rollout; calls that wait for a worker; the answer to one call; a session that is not a task's.
+ */
+export type HintTopic = 'rollout' | 'calls' | `answer:${CallId}` | `session:${string}`
+
 export type Unsubscribe = () => void
 
 export interface Bus {
@@ -21,9 +26,9 @@ export interface Bus {
   onTask(id: TaskId, listener: (signal: TaskSignal) => void): Promise<Unsubscribe>
   publishCommand(command: Command): void
   onCommand(listener: (command: Command) => void): Promise<Unsubscribe>
-  /** The settings of the rollout changed: whoever keeps them reads them again. */
-  publishRollout(): void
-  onRollout(listener: () => void): Promise<Unsubscribe>
+  /** Something changed: whoever keeps it reads it again. */
+  publishHint(topic: HintTopic): void
+  onHint(topic: HintTopic, listener: () => void): Promise<Unsubscribe>
   /** Called when the bus was cut off and stands again: signals may have been missed. */
   onResume(listener: () => void): Unsubscribe
   /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */

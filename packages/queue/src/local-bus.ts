@@ -1,7 +1,7 @@
 // The bus within one process, for the embedded way.
 
 import type { TaskId } from '@switchyard/contracts'
-import type { Bus, Command, TaskSignal, Unsubscribe } from './bus.ts'
+import type { Bus, Command, HintTopic, TaskSignal, Unsubscribe } from './bus.ts'
 import { Listeners } from './listeners.ts'
 
 const COMMANDS = 'commands'
@@ -9,7 +9,7 @@ const COMMANDS = 'commands'
 export class LocalBus implements Bus {
   readonly #signals = new Listeners<TaskSignal>()
   readonly #commands = new Listeners<Command>()
-  readonly #rollout = new Listeners<void>()
+  readonly #hints = new Listeners<void>()
 
   publishTask(id: TaskId, signal: TaskSignal): void {
     this.#signals.emit(id, signal)
@@ -27,12 +27,12 @@ export class LocalBus implements Bus {
     return this.#commands.add(COMMANDS, listener)
   }
 
-  publishRollout(): void {
-    this.#rollout.emit('', undefined)
+  publishHint(topic: HintTopic): void {
+    this.#hints.emit(topic, undefined)
   }
 
-  async onRollout(listener: () => void): Promise<Unsubscribe> {
-    return this.#rollout.add('', listener)
+  async onHint(topic: HintTopic, listener: () => void): Promise<Unsubscribe> {
+    return this.#hints.add(topic, listener)
   }
 
   onResume(): Unsubscribe {

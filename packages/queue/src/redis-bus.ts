@@ -3,12 +3,11 @@
 import { SwitchyardError, type TaskId } from '@switchyard/contracts'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { Bus, Command, TaskSignal, Unsubscribe } from './bus.ts'
+import type { Bus, Command, HintTopic, TaskSignal, Unsubscribe } from './bus.ts'
 import { Listeners } from './listeners.ts'
 
 const PREFIX = 'switchyard:'
 const COMMANDS = `${PREFIX}commands`
-const ROLLOUT = `${PREFIX}rollout`
 const taskChannel = (id: TaskId): string => `${PREFIX}task:${id}`
 
 const PING_TIMEOUT_MS = 2_000
@@ -88,12 +87,12 @@ export class RedisBus implements Bus {
     return this.#listen(COMMANDS, listener)
   }
 
-  publishRollout(): void {
-    this.#publish(ROLLOUT, null)
+  publishHint(topic: HintTopic): void {
+    this.#publish(`${PREFIX}${topic}`, null)
   }
 
-  async onRollout(listener: () => void): Promise<Unsubscribe> {
-    return this.#listen(ROLLOUT, listener)
+  async onHint(topic: HintTopic, listener: () => void): Promise<Unsubscribe> {
+    return this.#listen(`${PREFIX}${topic}`, listener)
   }
 
   onResume(listener: () => void): Unsubscribe {

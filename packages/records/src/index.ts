@@ -2,6 +2,16 @@
 
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export {
+  type Answer,
+  addCall,
+  answerCall,
+  type CallRow,
+  deleteCall,
+  deleteOldCalls,
+  readCall,
+  takeCalls,
+} from './calls.ts'
 export { type Comparison, compareSides } from './comparison.ts'
 export {
   type DeliveryRow,
@@ -60,7 +70,17 @@ export {
 } from './messages.ts'
 export { CALLBACK } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
-export { findProject, type ProjectRow } from './projects.ts'
+export {
+  countOpenTasks,
+  findProject,
+  forgetProject,
+  listProjects,
+  type NewProject,
+  type ProjectPatch,
+  type ProjectRow,
+  registerProject,
+  updateProject,
+} from './projects.ts'
 export { Records, type RecordsOptions } from './records.ts'
 export {
   alwaysAllowed,
@@ -94,6 +114,15 @@ export {
   readRollout,
 } from './rollout.ts'
 export { type RequestRow, type TaskRow, toTask } from './rows.ts'
+export {
+  claimSandbox,
+  deleteSandboxRow,
+  findSandbox,
+  listSandboxes,
+  markSandboxReady,
+  type SandboxRow,
+  toSandbox,
+} from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
 export { listServers, reportServer, type ServerRow } from './servers.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'

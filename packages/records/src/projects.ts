@@ -1,8 +1,10 @@
 // The projects table: one identity per repository.
 
-import type { Selectable } from 'kysely'
+import type { ProjectStatus } from '@switchyard/contracts'
+import { type Selectable, sql, type Updateable } from 'kysely'
 import { guarded } from './errors.ts'
-import type { Db, ProjectsTable } from './schema.ts'
+import { storable, toJson } from './json.ts'
+import type { Db, ProjectPermissions, ProjectsTable } from './schema.ts'
 
 export type ProjectRow = Selectable<ProjectsTable>
 
@@ -10,3 +12,125 @@ export const findProject = guarded(
   async (db: Db, id: string): Promise<ProjectRow | undefined> =>
     db.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst(),
 )
+
+/** Registered ones, the newest first. */
+export const listProjects = guarded(
+  async (db: Db): Promise<readonly ProjectRow[]> =>
+    db
+      .selectFrom('projects')
+      .selectAll()
+      .where('registered_at', 'is not', null)
+      .orderBy('registered_at', 'desc')
+      .orderBy('id')
+      .execute(),
+)
+
+export type NewProject = {
+  readonly id: string
+  readonly key: string
+  readonly url: string
+  readonly owner_key: string
+  readonly name: string
+  readonly base_dir: string | null
+  readonly is_managed: boolean
+  readonly pool: ProjectRow['pool']
+}
+
+/**
+ * Registers a repository, or finds it registered. @returns the row, and whether this call registered it.
+ */
+export const registerProject = guarded(
+  async (db: Db, project: NewProject): Promise<{ readonly row: ProjectRow; readonly created: boolean }> => {
+    const { rows } = await sql<ProjectRow>`
+      INSERT INTO projects (id, key, url, owner_key, name, base_dir, is_managed, pool, status, registered_at)
+      VALUES (${project.id}, ${project.key}, ${project.url}, ${project.owner_key}, ${storable(project.name)},
+        ${project.base_dir}, ${project.is_managed}, ${project.pool}, 'starting', now())
+      ON CONFLICT (id) DO UPDATE SET
+        url = excluded.url, owner_key = excluded.owner_key, name = excluded.name, base_dir = excluded.base_dir,
+        is_managed = excluded.is_managed, pool = excluded.pool, status = excluded.status,
+        registered_at = excluded.registered_at, updated_at = now()
+      WHERE projects.registered_at IS NULL
+      RETURNING *`.execute(db)
+    if (rows[0]) return { row: rows[0], created: true }
+    const row = await findProject(db, project.id)
+    if (!row) throw new Error(`${project.id} was neither registered nor found`)
+    return { row, created: false }
+  },
+)
+
+export type ProjectPatch = Partial<{
+  status: ProjectStatus
+  detail: string | null
+  url: string
+  name: string
+  description: string | null
+  tags: readonly string[]
+  settings: Readonly<Record<string, unknown>>
+  permissions: ProjectPermissions
+  base_dir: string | null
+  default_branch: string | null
+  isolation: ProjectRow['isolation']
+  model: string | null
+  user_ssh_key: string | null
+  public_key: string | null
+  warnings: readonly string[]
+}>
+
+/** @returns the row as it is then; undefined where it is not registered. */
+export const updateProject = guarded(
+  async (db: Db, id: string, patch: ProjectPatch): Promise<ProjectRow | undefined> => {
+    const { tags, settings, permissions, warnings, ...plain } = patch
+    const set: Updateable<ProjectsTable> = {
+      ...plain,
+      ...(tags ? { tags: [...tags] } : {}),
+      ...(settings ? { settings: toJson(settings) } : {}),
+      ...(permissions ? { permissions: toJson(permissions) } : {}),
+      ...(warnings ? { warnings: toJson(warnings) } : {}),
+    }
+    return db
+      .updateTable('projects')
+      .set({ ...set, updated_at: sql<Date>`now()` })
+      .where('id', '=', id)
+      .where('registered_at', 'is not', null)
+      .returningAll()
+      .executeTakeFirst()
+  },
+)
+
+/** Takes the registration back. The identity stays: tasks of the past refer to it. */
+export const forgetProject = guarded(async (db: Db, id: string): Promise<void> => {
+  await db
+    .updateTable('projects')
+    .set({
+      status: 'known',
+      detail: null,
+      owner_key: null,
+      registered_at: null,
+      updated_at: sql<Date>`now()`,
+      name: null,
+      description: null,
+      tags: [],
+      settings: '{}',
+      permissions: '{}',
+      base_dir: null,
+      is_managed: true,
+      default_branch: null,
+      isolation: 'shared',
+      model: null,
+      user_ssh_key: null,
+      public_key: null,
+      warnings: '[]',
+    })
+    .where('id', '=', id)
+    .execute()
+})
+
+export type OpenTasks = { readonly project_id: string; readonly sandbox: string | null; readonly count: number }
+
+/** How many tasks of these projects have not ended, by sandbox. */
+export const countOpenTasks = guarded(async (db: Db, projectIds: readonly string[]): Promise<readonly OpenTasks[]> => {
+  const { rows } = await sql<OpenTasks>`
+      SELECT project_id, sandbox, count(*) AS count FROM tasks
+      WHERE project_id = ANY (${projectIds}) AND completed_at IS NULL GROUP BY project_id, sandbox`.execute(db)
+  return rows
+})

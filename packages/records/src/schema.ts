@@ -1,17 +1,22 @@
 // The tables as Kysely sees them. Column names are the wire's names wherever both have the thing.
 
 import type {
+  CallId,
+  CallTarget,
   DeliveryFailure,
   DeliveryState,
+  ErrorCode,
   EventType,
   FileDiff,
   Fixed,
+  Isolation,
   Lane,
   MessageType,
   Mode,
   ModeReason,
   Permissions,
   Pool,
+  ProjectStatus,
   Reply,
   Status,
   TaskError,
@@ -143,7 +148,75 @@ type DiffsTable = {
   truncated: boolean
 }
 
-export type ProjectsTable = { id: string; key: string; url: string; created_at: Time }
+/** `registered_at` is null where only tasks have named it. */
+export type ProjectsTable = {
+  id: string
+  /** `host/owner/repo`, or the path of a local one. */
+  key: string
+  /** What git fetches from; holds no credentials. */
+  url: string
+  created_at: Time
+  status: Generated<ProjectStatus>
+  detail: string | null
+  owner_key: string | null
+  registered_at: TimeOrNull
+  updated_at: Time
+  name: string | null
+  description: string | null
+  tags: Generated<string[]>
+  settings: Json<Readonly<Record<string, unknown>>>
+  permissions: Json<ProjectPermissions>
+  base_dir: string | null
+  /** False: `base_dir` is the caller's own checkout. */
+  is_managed: Generated<boolean>
+  default_branch: string | null
+  isolation: Generated<Isolation>
+  pool: Generated<Pool>
+  model: string | null
+  user_ssh_key: string | null
+  public_key: string | null
+  warnings: Json<readonly string[]>
+}
+
+/** Who, beside its owner and operators, may use a project. */
+export type ProjectPermissions = { readonly agents?: readonly string[] }
+
+export type SandboxesTable = {
+  project_id: string
+  name: string
+  path: string
+  branch: string
+  base_branch: string | null
+  base_commit: string | null
+  start_command: string | null
+  owner_key: string
+  /** False until its files are there and its start command has succeeded. */
+  is_ready: Generated<boolean>
+  created_at: Time
+}
+
+export type CallsTable = {
+  id: CallId
+  kind: string
+  target: CallTarget
+  args: Json<unknown>
+  state: Generated<'waiting' | 'taken' | 'done' | 'failed'>
+  worker_id: string | null
+  result: Json<unknown> | null
+  error: Json<CallFailure> | null
+  created_at: Time
+  /** Nobody takes it later than this: the caller has given up. */
+  expires_at: Time
+  ended_at: TimeOrNull
+}
+
+export type CallFailure = {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+  readonly retryable: boolean
+  readonly context: Readonly<Record<string, unknown>>
+}
 
 type WorkersTable = {
   id: string
@@ -260,6 +333,8 @@ export type Database = {
   task_requests: RequestsTable
   task_diffs: DiffsTable
   projects: ProjectsTable
+  sandboxes: SandboxesTable
+  worker_calls: CallsTable
   workers: WorkersTable
   opencode_servers: ServersTable
   rollout: RolloutTable

@@ -1,7 +1,7 @@
 // The api put together: REST, MCP and event streams over one Hono app.
 
 import { readFileSync } from 'node:fs'
-import type { Config, Logger } from '@switchyard/config'
+import { type Config, type Logger, TOOLSETS } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'
 import { countByStatus, countUndelivered, type Records } from '@switchyard/records'
 import type { Hono } from 'hono'
@@ -9,12 +9,14 @@ import type { Registry } from 'prom-client'
 import { accessControl, callerOf } from './access-control.ts'
 import { unmatched } from './allowed-methods.ts'
 import type { ApiEnv } from './caller.ts'
+import { WorkerCalls } from './calls/worker-calls.ts'
 import { asSwitchyardError, problemResponse } from './errors.ts'
 import { TaskFeeds } from './feed/feeds.ts'
 import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
+import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
@@ -81,7 +83,9 @@ export const createApi = (deps: ApiDeps): Api => {
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const mcp = createMcpEndpoint({ service, health, standing, metrics, logger, version })
+  const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), logger })
+  const { toolsets } = config.mcp
+  const mcp = createMcpEndpoint({ service, projects, health, standing, metrics, logger, version, toolsets })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -96,7 +100,10 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
   app.route('/', operationRoutes(health, metrics))
-  app.on(['GET', 'POST', 'DELETE'], '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
+  const mcpMethods = ['GET', 'POST', 'DELETE']
+  app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
+  for (const set of TOOLSETS)
+    app.on(mcpMethods, `/mcp/${set}`, (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller')), set))
   describeRoutes(app, version)
   const failureOf = unmatched(app)
   app.notFound((context) => problemResponse(context, failureOf(context.req.method, context.req.path)))

@@ -10,6 +10,8 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import { countLiveWorkers, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { startCalls } from './calls/calls.ts'
+import { callHandlers } from './calls/handlers.ts'
 import { startClearing } from './clearing.ts'
 import { startContainerCare } from './container-care.ts'
 import { startDockerReport } from './docker-report.ts'
@@ -119,6 +121,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
   const reports = [...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []), docker]
   const offCommands = await bus.onCommand((command) => runs.command(command))
+  const bundlesDir = path.join(config.home, 'bundles')
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
     records,
@@ -126,8 +129,17 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     repositories,
     workspacesDir: config.workspacesDir,
     outputDir,
-    bundlesDir: path.join(config.home, 'bundles'),
+    bundlesDir,
     retention: config.retention,
+    logger,
+  })
+  const projects = { records, repositories, server, workspacesDir: config.workspacesDir, bundlesDir, logger }
+  const calls = await startCalls({
+    records,
+    bus,
+    workerId: id,
+    targets: server ? ['any', config.worker.pool] : ['any'],
+    handlers: callHandlers(projects),
     logger,
   })
   const workers = lanes.map(
@@ -150,6 +162,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     close: async () => {
       runs.handOver()
       await Promise.all(workers.map((worker) => worker.close()))
+      await calls.stop()
       await sweeper.stop()
       await clearing.stop()
       await care.stop()

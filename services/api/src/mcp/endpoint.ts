@@ -11,32 +11,36 @@ import {
   ProtocolErrorCode,
   Server,
 } from '@modelcontextprotocol/server'
-import type { Logger } from '@switchyard/config'
+import { type Logger, TOOLSETS, type Toolset } from '@switchyard/config'
 import { LIMITS } from '@switchyard/contracts'
 import { type Caller, LOCAL } from '../caller.ts'
 import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
+import type { ProjectService } from '../projects/service.ts'
 import type { StandingFeed } from '../standing/standing-feed.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { callTool } from './calls.ts'
 import { answerLegacy } from './legacy.ts'
-import { recordTools } from './record-tools.ts'
 import { listTasks, readTask, TEMPLATES } from './task-resources.ts'
-import { taskTools } from './task-tools.ts'
 import { TaskUpdates } from './task-updates.ts'
+import { type Toolbox, toolbox } from './toolsets.ts'
 
 const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start one with execute_task; it returns a task_id at once.
 Follow it with get_task_status (wait_ms holds the answer until it ends or asks). When a task is input_required, answer its
 requests with reply_task_request. The resource switchyard://tasks/{task_id} is the record, to subscribe to. get_task_diff and get_task_files show what it did; send_task_message steers it while it runs.
+For work on a repository that goes beyond one task: opencode_project_start registers it, opencode_project_list shows what there is.
 Every failure has a code, a hint, and says whether the same call may succeed later.`
 
 export type EndpointDeps = {
   readonly service: TaskService
+  readonly projects: ProjectService
   readonly health: HealthCheck
   readonly standing: StandingFeed
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
+  /** What a client sees that asks for no set. */
+  readonly toolsets: readonly Toolset[]
 }
 
 /** The caller was found before the endpoint was reached; it travels in the place that MCP has for that. */
@@ -54,18 +58,16 @@ const callerOf = (context: McpRequestContext): Caller => {
 }
 
 export type McpEndpoint = {
-  fetch(request: Request, caller: Caller): Promise<Response>
+  /** @param set - the one that the path names; none: those that the installation chose. */
+  fetch(request: Request, caller: Caller, set?: Toolset): Promise<Response>
   close(): Promise<void>
 }
 
 export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
-  const tools = [...taskTools(deps.service), ...recordTools(deps.service, deps.health)]
-  const byName = new Map(tools.map((tool) => [tool.name, tool]))
-  const listed = tools.map((tool) => tool.listed)
   const updates = new TaskUpdates(deps.standing, deps.logger)
 
   // The low-level server: schemas are made once and not for every request, and a wrong argument is told in our form.
-  const createServer = (context: McpRequestContext): Server => {
+  const createServer = (context: McpRequestContext, tools: Toolbox): Server => {
     const caller = callerOf(context)
     const server = new Server(
       { name: 'switchyard', title: 'Switchyard', version: deps.version },
@@ -75,9 +77,9 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
         instructions: INSTRUCTIONS,
       },
     )
-    server.setRequestHandler('tools/list', () => ({ tools: [...listed] }))
+    server.setRequestHandler('tools/list', () => ({ tools: [...tools.listed] }))
     server.setRequestHandler('tools/call', async (request, { mcpReq }): Promise<CallToolResult> => {
-      const tool = byName.get(request.params.name)
+      const tool = tools.byName.get(request.params.name)
       if (!tool) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${request.params.name}`)
       return await callTool(deps, tool, request.params.arguments, caller, mcpReq.signal)
     })
@@ -89,21 +91,30 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
     return server
   }
 
-  const handler: McpHttpHandler = createMcpHandler(createServer, {
-    bus: updates,
-    maxRequestBodySize: LIMITS.bodyBytes,
-    onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
-  })
+  const serveTools = (tools: Toolbox) => {
+    const handler: McpHttpHandler = createMcpHandler((context) => createServer(context, tools), {
+      bus: updates,
+      maxRequestBodySize: LIMITS.bodyBytes,
+      onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
+    })
+    return { handler, tools }
+  }
+
+  const chosen = serveTools(toolbox(deps, deps.toolsets))
+  const bySet = new Map(TOOLSETS.map((set) => [set, serveTools(toolbox(deps, [set]))]))
   return {
-    fetch: async (request, caller) => {
+    fetch: async (request, caller, set) => {
+      const { handler, tools } = (set && bySet.get(set)) ?? chosen
       const authInfo = toAuthInfo(caller)
       const isLegacy =
         request.method === 'POST' &&
         (await isLegacyRequest(request, undefined, { maxRequestBodySize: LIMITS.bodyBytes }))
       return isLegacy
-        ? await answerLegacy(request, createServer({ era: 'legacy', authInfo, requestInfo: request }), authInfo)
+        ? await answerLegacy(request, createServer({ era: 'legacy', authInfo, requestInfo: request }, tools), authInfo)
         : await updates.onBehalfOf(caller, () => handler.fetch(request, { authInfo }))
     },
-    close: async () => await handler.close(),
+    close: async () => {
+      for (const { handler } of [chosen, ...bySet.values()]) await handler.close()
+    },
   }
 }

@@ -140,11 +140,11 @@ const healthTool = (check: HealthCheck): Tool =>
     run: async () => await check.health(true),
   })
 
-export const recordTools = (service: TaskService, check: HealthCheck): readonly Tool[] => [
+export const recordTools = (service: TaskService): readonly Tool[] => [
   historyTool(service),
   filesTool(service),
   fileTool(service),
   diffTool(service),
-  pingTool(),
-  healthTool(check),
 ]
+
+export const stateTools = (check: HealthCheck): readonly Tool[] => [pingTool(), healthTool(check)]

@@ -28,7 +28,7 @@ import {
   toWebhook,
 } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { projectFilter } from '../tasks/project.ts'
+import { projectFilter } from '../projects/identity.ts'
 
 /** How long the secret before a rotation signs as well: time to bring the new one to the receiver, ms. */
 const PREVIOUS_SECRET_MS = 24 * 3_600_000

@@ -47,7 +47,7 @@ export class Rollout {
   constructor(deps: RolloutDeps) {
     this.#deps = deps
     this.#timer = setInterval(() => this.#tendNow(), EVERY_MS)
-    this.#listening = deps.bus.onRollout(() => {
+    this.#listening = deps.bus.onHint('rollout', () => {
       this.#known = undefined
     })
   }
@@ -88,7 +88,7 @@ export class Rollout {
     await changeRollout(records.db, { percent, green, fixed }, by, reason)
     logger.info({ percent, green, fixed, by, reason }, 'the rollout was changed')
     await this.#readAnew()
-    bus.publishRollout()
+    bus.publishHint('rollout')
     this.#tendNow()
     return await this.report()
   }
@@ -188,7 +188,7 @@ export class Rollout {
       else logger.info(facts, `the breaker is ${move.state.replace('_', ' ')}: ${move.reason}`)
     }
     await this.#readAnew()
-    bus.publishRollout()
+    bus.publishHint('rollout')
   }
 
   async close(): Promise<void> {

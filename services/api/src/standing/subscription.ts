@@ -5,7 +5,7 @@ import { type EventType, SwitchyardError, type TaskEvent } from '@switchyard/con
 import type { FeedFilter } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import type { Metrics } from '../metrics.ts'
-import { projectFilter } from '../tasks/project.ts'
+import { projectFilter } from '../projects/identity.ts'
 import type { StandingFeed } from './standing-feed.ts'
 import { openStandingStream } from './standing-stream.ts'
 

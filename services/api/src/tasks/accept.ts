@@ -3,10 +3,11 @@
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { maySee } from '../projects/access.ts'
+import { resolveProject } from '../projects/identity.ts'
 import type { Decision } from '../rollout/decide.ts'
 import { checkBranch } from './branch.ts'
 import type { TaskDeps } from './deps.ts'
-import { resolveProject } from './project.ts'
 import { requestHash } from './request-hash.ts'
 
 /** How long an accept waits for the queue, ms. The row is written by then; a sweeper queues what was missed. */
@@ -69,11 +70,14 @@ const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Acc
 export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<Accept> => {
   checkOffered(caller, input)
   const { config, records } = deps
-  const model = input.model === undefined ? (config.tasks.defaultModel ?? null) : checkModel(input.model)
+  const asked = input.model === undefined ? undefined : checkModel(input.model)
   const agent = input.agent ?? null
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
+  if (project && !maySee(caller, project.row))
+    throw new SwitchyardError('forbidden', `${project.url} is a project of another key`)
+  const model = asked ?? project?.row?.model ?? config.tasks.defaultModel ?? null
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)
   const id = newTaskId()

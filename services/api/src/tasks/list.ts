@@ -4,8 +4,8 @@ import { LIMITS, type Status, SwitchyardError, statusSchema, type Task, taskIdSc
 import { type ListCursor, listTasks } from '@switchyard/records'
 import { z } from 'zod'
 import type { Caller } from '../caller.ts'
+import { projectFilter } from '../projects/identity.ts'
 import type { TaskDeps } from './deps.ts'
-import { projectFilter } from './project.ts'
 
 const cursorSchema = z.strictObject({ id: taskIdSchema, waiting: z.boolean() })
 

@@ -1,15 +1,15 @@
-// The project a task names: an id of ours, or a repository's URL or path.
+// What names a project: an id of ours, or a repository's URL or path.
 
 import { createHash } from 'node:crypto'
 import { SwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl } from '@switchyard/git'
-import { findProject, type Records } from '@switchyard/records'
+import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const PROJECT_ID = /^proj_[0-9A-HJKMNP-TV-Z]{26}$/
 
 /** `proj_` and 130 bits of the key's hash: the same repository has the same id in every process. */
-const projectIdOf = (key: string): string => {
+export const projectIdOf = (key: string): string => {
   const digest = createHash('sha256').update(key).digest()
   let bits = digest.readBigUInt64BE(0) * 2n ** 128n + digest.readBigUInt64BE(8) * 2n ** 64n + digest.readBigUInt64BE(16)
   let text = ''
@@ -20,19 +20,29 @@ const projectIdOf = (key: string): string => {
   return `proj_${text}`
 }
 
-export type Project = { readonly id: string; readonly key: string; readonly url: string }
+const isProjectId = (text: string): boolean => PROJECT_ID.test(text)
+
+export type NamedProject = {
+  readonly id: string
+  readonly key: string
+  readonly url: string
+  /** Its row, where it has one. */
+  readonly row: ProjectRow | undefined
+}
 
 /** The id under which a task's project is kept; for a filter, so it need not exist. */
 export const projectFilter = (project: string): string =>
-  PROJECT_ID.test(project) ? project : projectIdOf(parseRepositoryUrl(project).key)
+  isProjectId(project) ? project : projectIdOf(parseRepositoryUrl(project).key)
 
 /** @throws SwitchyardError `invalid_project` */
-export const resolveProject = async (records: Records, project: string): Promise<Project> => {
+export const resolveProject = async (records: Records, project: string): Promise<NamedProject> => {
   if (!project.startsWith('proj_')) {
     const { key, displayUrl } = parseRepositoryUrl(project)
-    return { id: projectIdOf(key), key, url: displayUrl }
+    const id = projectIdOf(key)
+    const row = await findProject(records.db, id)
+    return { id, key, url: row?.url ?? displayUrl, row }
   }
-  const known = PROJECT_ID.test(project) ? await findProject(records.db, project) : undefined
+  const known = isProjectId(project) ? await findProject(records.db, project) : undefined
   if (!known) throw new SwitchyardError('invalid_project', `there is no project ${project.slice(0, 60)}`)
-  return { id: known.id, key: known.key, url: known.url }
+  return { id: known.id, key: known.key, url: known.url, row: known }
 }

@@ -1,0 +1,130 @@
+// Projects: repositories that are registered by their git URL, the sandboxes on them, and what is told of both.
+
+import { z } from 'zod'
+import { LIMITS } from './task.ts'
+
+/**
+ * `known`: only tasks have named it. `starting`: being cloned. `waiting_for_key`: its host has not accepted our key yet.
+ * `ready`: it can be worked in. `stopped`: its server context is free. `failed`: the start failed, see `detail`.
+ */
+export const PROJECT_STATUSES = ['known', 'starting', 'waiting_for_key', 'ready', 'stopped', 'failed'] as const
+export const projectStatusSchema = z.enum(PROJECT_STATUSES)
+export type ProjectStatus = z.infer<typeof projectStatusSchema>
+
+export const isolationSchema = z.enum(['shared', 'dedicated'])
+export type Isolation = z.infer<typeof isolationSchema>
+
+const line = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .refine((text) => !text.includes('\u0000'), 'contains a NUL character')
+
+const gitUrl = line(2_000).describe('A git URL (https, ssh, file), host/owner/repo, or a local path')
+
+export const startProjectSchema = z.object({
+  git_url: gitUrl,
+  base_dir: line(1_000)
+    .optional()
+    .describe('A checkout of yours to work in (operators only); default: one is made and managed'),
+  model: line(200).optional().describe('provider/model for its sessions and tasks'),
+  user_ssh_key: line(1_000)
+    .optional()
+    .describe('Path of a private key of yours on the worker’s host (operators only); default: a deploy key is made'),
+  isolation: isolationSchema
+    .optional()
+    .describe('shared: on the common OpenCode server; dedicated: on one of its own. Default shared'),
+  name: line(200).optional(),
+})
+export type StartProject = z.infer<typeof startProjectSchema>
+
+export const startedProjectSchema = z.object({
+  status: z.enum(['started', 'already_running', 'waiting_for_key']),
+  project_id: z.string(),
+  git_url: z.string(),
+  base_dir: z.string().nullable(),
+  port: z.number().int().nullable().describe('of the OpenCode server that it is on'),
+  url: z.string().nullable().describe('of the OpenCode server that it is on'),
+  public_key: z.string().nullable().describe('to add to the repository where status is waiting_for_key'),
+  next_step: z.string().nullable().describe('what to do, and what to call then'),
+  message: z.string(),
+  warnings: z.array(z.string()),
+})
+export type StartedProject = z.infer<typeof startedProjectSchema>
+
+export const SANDBOX_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/
+export const sandboxNameSchema = z
+  .string()
+  .regex(SANDBOX_NAME, 'is no name for a sandbox: letters, digits, . _ -, 63 at most, the first a letter or digit')
+
+export const createSandboxSchema = z.object({
+  name: sandboxNameSchema.describe('Unique in its project'),
+  branch: line(250).optional().describe('Default: sandbox/<name>. One that exists is continued'),
+  base_branch: line(250)
+    .optional()
+    .describe('Branch, tag or commit to begin from; default: the remote’s default branch'),
+  start_command: line(LIMITS.messageBytes / 10)
+    .optional()
+    .describe('Run in the new sandbox, where agents run their commands; if it fails, the sandbox is taken back'),
+})
+export type CreateSandbox = z.infer<typeof createSandboxSchema>
+
+export const sandboxSchema = z.object({
+  name: z.string(),
+  path: z.string(),
+  branch: z.string(),
+  base_branch: z.string().nullable(),
+  created_at: z.iso.datetime(),
+})
+export type Sandbox = z.infer<typeof sandboxSchema>
+
+/** What would be lost if a working directory went, and how it stands to where it began. */
+export const workStateSchema = z.object({
+  branch: z.string().nullable().describe('the branch that is checked out now; null: none'),
+  head: z.string().nullable(),
+  ahead: z.number().int().nullable().describe('commits that its base does not have'),
+  behind: z.number().int().nullable().describe('commits of its base that it does not have'),
+  dirty: z.number().int().describe('files that differ from the last commit, untracked ones among them'),
+  unpushed: z.number().int().describe('commits that are on no branch of the remote'),
+  stashes: z.number().int(),
+  disk_bytes: z.number().int().nullable().describe('null: could not be counted in time'),
+})
+export type WorkState = z.infer<typeof workStateSchema>
+
+export const sandboxEntrySchema = sandboxSchema.extend({
+  exists: z.boolean().describe('false: its directory is gone'),
+  state: workStateSchema.nullable(),
+  tasks: z.number().int().describe('tasks that work in it or wait to'),
+})
+export type SandboxEntry = z.infer<typeof sandboxEntrySchema>
+
+export const projectInfoSchema = z.object({
+  git_url: z.string(),
+  project_id: z.string(),
+  name: z.string(),
+  status: projectStatusSchema,
+  detail: z.string().nullable().describe('why it is so, where there is more to say'),
+  base_dir: z.string().nullable(),
+  default_branch: z.string().nullable(),
+  model: z.string().nullable(),
+  isolation: isolationSchema,
+  port: z.number().int().nullable(),
+  url: z.string().nullable(),
+  worktrees: z.array(sandboxSchema),
+  sessions: z.number().int().nullable().describe('null: nobody could be asked'),
+  running_tasks: z.number().int(),
+  warnings: z.array(z.string()),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+})
+export type ProjectInfo = z.infer<typeof projectInfoSchema>
+
+export const deployKeySchema = z.object({
+  public_key: z.string(),
+  fingerprint: z.string().describe('SHA256:…'),
+  url: z.string().nullable().describe('the page to add it at; null: the host is not one we know'),
+  instructions: z.string(),
+})
+export type DeployKey = z.infer<typeof deployKeySchema>

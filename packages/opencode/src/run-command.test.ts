@@ -1,0 +1,44 @@
+import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { childServer } from './child-server.ts'
+import { createPlace, quiet } from './fixture.ts'
+import { runCommand } from './run-command.ts'
+import { OpenCodeServer } from './server.ts'
+
+let place: Awaited<ReturnType<typeof createPlace>>
+let model: ScriptedModel
+let server: OpenCodeServer
+
+beforeAll(async () => {
+  place = await createPlace()
+  model = await startScriptedModel()
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
+  server = OpenCodeServer.start({
+    launcher: childServer({ dataDir: place.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
+    logger: quiet,
+  })
+  await server.ready()
+})
+
+afterAll(async () => {
+  await server?.close()
+  await model?.close()
+  await place?.remove()
+})
+
+const run = (command: string) => runCommand(server.client, place.directory, command)
+
+it.each([
+  ['pwd', 0, expect.stringContaining('work')],
+  [`echo "it's" $((1 + 1)); exit 3`, 3, expect.stringContaining("it's 2")],
+  ['if', 2, expect.stringMatching(/syntax|unexpected/i)],
+  ['nosuchcommand', 127, expect.stringContaining('not found')],
+])('tells how %j ended', async (command, exitCode, output) => {
+  expect(await run(command)).toEqual({ exitCode, output })
+})
+
+it('leaves no session behind', async () => {
+  await run('true')
+  expect(await server.client.sessions(place.directory)).toEqual([])
+})

@@ -1,0 +1,81 @@
+// The tools for repositories: register them, look at them, stop them.
+
+import {
+  createSandboxSchema,
+  projectInfoSchema,
+  sandboxSchema,
+  startedProjectSchema,
+  startProjectSchema,
+} from '@switchyard/contracts'
+import { z } from 'zod'
+import type { ProjectService } from '../projects/service.ts'
+import { defineTool, READS, type Tool } from './tool.ts'
+
+const gitUrl = z.string().min(1).max(2_000).describe('The repository’s URL or path, or its project_id')
+
+const startTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_start',
+    title: 'Start a project',
+    description:
+      'Registers a repository by its git URL, clones it and makes it ready to work in. Safe to repeat: one repository is one project, whatever its URL looks like.',
+    input: startProjectSchema.strict(),
+    output: startedProjectSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+    run: async (input, { caller, signal }) => await projects.start(caller, input, signal),
+  })
+
+const listTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_list',
+    title: 'List projects',
+    description: 'The registered repositories that your key may use, the newest first, with their sandboxes.',
+    input: z.strictObject({}),
+    output: z.object({ projects: z.array(projectInfoSchema) }),
+    annotations: READS,
+    run: async (_input, { caller }) => ({ projects: [...(await projects.list(caller))] }),
+  })
+
+const statusTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_status',
+    title: 'Read a project',
+    description: 'How a repository is: its status, directory, sandboxes, sessions and running tasks.',
+    input: z.strictObject({ git_url: gitUrl }),
+    output: projectInfoSchema,
+    annotations: READS,
+    run: async (input, { caller }) => await projects.info(caller, input.git_url),
+  })
+
+const stopTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_stop',
+    title: 'Stop a project',
+    description:
+      'Ends what its sessions do and frees what its server holds for it. Files, sandboxes and sessions stay; opencode_project_start takes it up again.',
+    input: z.strictObject({ git_url: gitUrl }),
+    output: projectInfoSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+    run: async (input, { caller, signal }) => await projects.stop(caller, input.git_url, signal),
+  })
+
+const createSandboxTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_create',
+    title: 'Make a sandbox',
+    description:
+      'A working directory of its own on a branch of the project, beside its other ones. Tasks and sessions can name it. Safe to repeat with the same name and branch.',
+    input: createSandboxSchema.extend({ git_url: gitUrl }).strict(),
+    output: sandboxSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+    run: async ({ git_url, ...input }, { caller, signal }) =>
+      await projects.createSandbox(caller, git_url, input, signal),
+  })
+
+export const projectTools = (projects: ProjectService): readonly Tool[] => [
+  startTool(projects),
+  listTool(projects),
+  statusTool(projects),
+  stopTool(projects),
+  createSandboxTool(projects),
+]

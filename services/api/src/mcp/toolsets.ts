@@ -1,0 +1,36 @@
+// Which tools a client sees: all of the sets that the installation chose, or one set by its path.
+
+import type { Toolset } from '@switchyard/config'
+import type { HealthCheck } from '../health.ts'
+import type { ProjectService } from '../projects/service.ts'
+import type { TaskService } from '../tasks/service.ts'
+import { projectTools } from './project-tools.ts'
+import { recordTools, stateTools } from './record-tools.ts'
+import { taskTools } from './task-tools.ts'
+import type { Tool } from './tool.ts'
+
+export type ToolsetDeps = {
+  readonly service: TaskService
+  readonly projects: ProjectService
+  readonly health: HealthCheck
+}
+
+export type Toolbox = {
+  readonly byName: ReadonlyMap<string, Tool>
+  readonly listed: readonly Tool['listed'][]
+}
+
+const toolsOf = (deps: ToolsetDeps, set: Toolset): readonly Tool[] => {
+  switch (set) {
+    case 'tasks':
+      return [...taskTools(deps.service), ...recordTools(deps.service)]
+    case 'projects':
+      return projectTools(deps.projects)
+  }
+}
+
+/** `ping` and `health` are in each. */
+export const toolbox = (deps: ToolsetDeps, sets: readonly Toolset[]): Toolbox => {
+  const tools = [...sets.flatMap((set) => toolsOf(deps, set)), ...stateTools(deps.health)]
+  return { byName: new Map(tools.map((tool) => [tool.name, tool])), listed: tools.map((tool) => tool.listed) }
+}

@@ -1,0 +1,12 @@
+// What the project logic works with; wired once in app.ts.
+
+import type { Config, Logger } from '@switchyard/config'
+import type { Records } from '@switchyard/records'
+import type { WorkerCalls } from '../calls/worker-calls.ts'
+
+export type ProjectDeps = {
+  readonly config: Config
+  readonly records: Records
+  readonly calls: WorkerCalls
+  readonly logger: Logger
+}

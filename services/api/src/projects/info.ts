@@ -1,0 +1,32 @@
+// Rows of projects as the tools and routes tell them.
+
+import type { ProjectInfo } from '@switchyard/contracts'
+import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
+
+/** @returns in the order of the rows. */
+export const toProjectInfos = async (
+  records: Records,
+  rows: readonly ProjectRow[],
+): Promise<readonly ProjectInfo[]> => {
+  const ids = rows.map((row) => row.id)
+  const [sandboxes, tasks] = await Promise.all([listSandboxes(records.db, ids), countOpenTasks(records.db, ids)])
+  return rows.map((row) => ({
+    git_url: row.url,
+    project_id: row.id,
+    name: row.name ?? row.key,
+    status: row.status,
+    detail: row.detail,
+    base_dir: row.base_dir,
+    default_branch: row.default_branch,
+    model: row.model,
+    isolation: row.isolation,
+    port: null,
+    url: null,
+    worktrees: sandboxes.filter((sandbox) => sandbox.project_id === row.id && sandbox.is_ready).map(toSandbox),
+    sessions: null,
+    running_tasks: tasks.filter((task) => task.project_id === row.id).reduce((sum, { count }) => sum + count, 0),
+    warnings: [...row.warnings],
+    created_at: (row.registered_at ?? row.created_at).toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  }))
+}

@@ -1,0 +1,19 @@
+// What this worker does for each call.
+
+import type { ProjectDeps } from '../projects/deps.ts'
+import { createSandbox } from '../projects/sandboxes.ts'
+import { startProject } from '../projects/start.ts'
+import { stopProject } from '../projects/stop.ts'
+import type { CallHandlers } from './calls.ts'
+
+export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
+  'project.start': async ({ project_id: id }, signal) => {
+    await startProject(deps, id, signal)
+    return {}
+  },
+  'project.stop': async ({ project_id: id }) => {
+    await stopProject(deps, id)
+    return {}
+  },
+  'sandbox.create': (args, signal) => createSandbox(deps, args, signal),
+})

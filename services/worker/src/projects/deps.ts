@@ -1,0 +1,48 @@
+// What the work on projects is done with, and where things of a project are.
+
+import path from 'node:path'
+import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
+import { parseRepositoryUrl, type Repositories, type RepositoryIdentity } from '@switchyard/git'
+import type { OpenCodeServer } from '@switchyard/opencode'
+import { findProject, type ProjectRow, type Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+
+export type ProjectDeps = {
+  readonly records: Records
+  readonly repositories: Repositories
+  /** Null where tasks run in containers alone. */
+  readonly server: OpenCodeServer | null
+  readonly workspacesDir: string
+  readonly bundlesDir: string
+  readonly logger: Logger
+}
+
+export type Registered = { readonly row: ProjectRow; readonly identity: RepositoryIdentity }
+
+/** @throws SwitchyardError `project_not_found` */
+export const readRegistered = async (deps: ProjectDeps, projectId: string): Promise<Registered> => {
+  const row = await findProject(deps.records.db, projectId)
+  if (!row?.registered_at) throw new SwitchyardError('project_not_found', `${projectId} is not registered`)
+  return { row, identity: parseRepositoryUrl(row.url) }
+}
+
+/** @throws SwitchyardError `project_not_found`, `project_not_ready` */
+export const readReady = async (
+  deps: ProjectDeps,
+  projectId: string,
+): Promise<Registered & { readonly baseDir: string }> => {
+  const registered = await readRegistered(deps, projectId)
+  const { status, base_dir: baseDir, url } = registered.row
+  const usable: readonly ProjectStatus[] = ['ready', 'stopped']
+  if (!usable.includes(status) || baseDir === null)
+    throw new SwitchyardError('project_not_ready', `${url} is ${status}`)
+  return { ...registered, baseDir }
+}
+
+/** Where the sandboxes of a project are. */
+export const sandboxRoot = (deps: ProjectDeps, identity: RepositoryIdentity): string =>
+  path.join(deps.workspacesDir, 'sandboxes', identity.slug)
+
+/** One change of a project at a time, whoever asks for it. */
+export const alone = <T>(deps: ProjectDeps, projectId: string, work: () => Promise<T>): Promise<T> =>
+  deps.records.withLock(`project:${projectId}`, work)

@@ -1,0 +1,84 @@
+// Sandboxes: linked worktrees of a project's one clone, which people and agents keep for as long as they like.
+
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { type CallArgs, type CallResult, isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import type { RepositoryIdentity } from '@switchyard/git'
+import { runCommand } from '@switchyard/opencode'
+import { claimSandbox, deleteSandboxRow, markSandboxReady, type SandboxRow, toSandbox } from '@switchyard/records'
+import { alone, type ProjectDeps, readReady, sandboxRoot } from './deps.ts'
+
+/** Of a start command that failed, characters. */
+const LAST_WORDS = 1_000
+
+const defaultBranch = (name: string): string => `sandbox/${name}`
+
+/** Takes back what was made of a sandbox that did not come to be. */
+const takeBack = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
+  await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+  await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+  // Made for it, and nothing is on it; one that was asked for may be another's work.
+  if (row.branch === defaultBranch(row.name)) await deps.repositories.deleteBranch(identity, row.branch)
+  await deleteSandboxRow(deps.records.db, row.project_id, row.name)
+}
+
+/** @throws SwitchyardError `sandbox_failed` with the command's last words, `opencode_unavailable` */
+const runStartCommand = async (deps: ProjectDeps, row: SandboxRow, signal: AbortSignal): Promise<void> => {
+  if (row.start_command === null) return
+  if (!deps.server)
+    throw new SwitchyardError('not_supported', 'a start command needs an OpenCode server, and this worker has none')
+  const { exitCode, output } = await runCommand(deps.server.client, row.path, row.start_command, { signal })
+  if (exitCode === 0) return
+  throw new SwitchyardError(
+    'sandbox_failed',
+    `the start command ended with code ${exitCode}: ${output.slice(-LAST_WORDS)}`,
+  )
+}
+
+/**
+ * Safe to repeat: the same name on the same branch is the same sandbox. A start command is run again where a crash cut it
+ * short, never in a sandbox that is ready.
+ *
+ * @throws SwitchyardError `sandbox_exists`, `sandbox_failed`, `branch_*`, `invalid_branch`, `disk_full`, …
+ */
+export const createSandbox = async (
+  deps: ProjectDeps,
+  args: CallArgs<'sandbox.create'>,
+  signal: AbortSignal,
+): Promise<CallResult<'sandbox.create'>> =>
+  await alone(deps, args.project_id, async () => {
+    const { identity } = await readReady(deps, args.project_id)
+    const root = sandboxRoot(deps, identity)
+    const branch = args.branch ?? defaultBranch(args.name)
+    const { row, created } = await claimSandbox(deps.records.db, {
+      project_id: args.project_id,
+      name: args.name,
+      path: path.join(root, args.name),
+      branch,
+      base_branch: args.base_branch ?? null,
+      start_command: args.start_command ?? null,
+      owner_key: args.owner_key,
+    })
+    if (row.branch !== branch)
+      throw new SwitchyardError('sandbox_exists', `sandbox ${args.name} is there, on branch ${row.branch}`)
+    if (row.is_ready) return { sandbox: toSandbox(row), created: false }
+    try {
+      await deps.repositories.fetch(identity, { signal })
+      await mkdir(root, { recursive: true })
+      const made = await deps.repositories.addWorktree(identity, {
+        directory: row.path,
+        branch,
+        // A branch that was asked for may exist: the work goes on where it ends.
+        reuse: args.branch !== undefined,
+        ...(row.base_branch === null ? {} : { base: row.base_branch }),
+        signal,
+      })
+      await runStartCommand(deps, row, signal)
+      const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
+      return { sandbox: toSandbox(ready ?? row), created }
+    } catch (error) {
+      // A worker that stops, or whose server is away, leaves it to the next call.
+      if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, identity, row)
+      throw error
+    }
+  })
