@@ -80,7 +80,12 @@ const TOOLS = [
   'opencode_project_list',
   'opencode_project_status',
   'opencode_project_stop',
+  'opencode_project_restart',
+  'opencode_project_destroy',
   'opencode_sandbox_create',
+  'opencode_sandbox_list',
+  'opencode_sandbox_delete',
+  'opencode_sandbox_reset',
   'ping',
   'health',
 ]

@@ -1,8 +1,16 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { ProjectInfo, Sandbox, StartedProject } from '@switchyard/contracts'
+import type {
+  DestroyedProject,
+  ProjectInfo,
+  Sandbox,
+  SandboxChanged,
+  SandboxEntry,
+  StartedProject,
+} from '@switchyard/contracts'
+import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { whyNoRedis } from './redis.ts'
@@ -115,6 +123,101 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect((await mcp.call<ProjectInfo>('opencode_project_status', { git_url: url })).worktrees).toEqual([])
         expect(await git(base ?? '', 'worktree', 'list')).not.toContain('sandboxes')
         expect(existsSync((await make('true')).path)).toBe(true)
+      })
+
+      it('runs a task in a sandbox, one at a time, and leaves what it did there', async () => {
+        const url = await repository()
+        await start(url)
+        const sandbox = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 'work' })
+        const append = (word: string) =>
+          mcp.call<{ status: string; result: { files_changed: string[] } }>('execute_task', {
+            task_description: script([
+              {
+                tool: 'bash',
+                args: { command: `echo ${word} >> log.txt; sleep 0.3; echo ${word} >> log.txt`, description: 'x' },
+              },
+              { say: 'done' },
+            ]),
+            project: url,
+            sandbox: 'work',
+            sync: true,
+          })
+        const [first, second] = await Promise.all([append('one'), append('two')])
+        expect([first.status, second.status]).toEqual(['completed', 'completed'])
+        const lines = (await readFile(path.join(sandbox.path, 'log.txt'), 'utf8')).trim().split('\n')
+        expect(lines.toSorted()).toEqual(['one', 'one', 'two', 'two'])
+        expect(lines[0]).toBe(lines[1])
+        await expect(
+          mcp.call('execute_task', { task_description: 'x', project: url, sandbox: 'nowhere' }),
+        ).rejects.toThrow(/sandbox_not_found/)
+      })
+
+      it('tells how a sandbox stands, and deletes or resets it only when nothing is lost', async () => {
+        const url = await repository()
+        await start(url)
+        const { path: directory } = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 's' })
+        const list = async () =>
+          (await mcp.call<{ sandboxes: SandboxEntry[] }>('opencode_sandbox_list', { git_url: url })).sandboxes
+        expect(await list()).toMatchObject([
+          { name: 's', exists: true, tasks: 0, state: { ahead: 0, behind: 0, dirty: 0, unpushed: 0 } },
+        ])
+        await writeFile(path.join(directory, 'new.txt'), 'new\n')
+        await git(directory, 'add', 'new.txt')
+        await git(directory, 'commit', '--quiet', '--message', 'New')
+        await writeFile(path.join(directory, 'a.txt'), 'changed\n')
+        const origin = url.replace('file://', '')
+        await writeFile(path.join(origin, 'b.txt'), 'b\n')
+        await git(origin, 'add', 'b.txt')
+        await git(origin, 'commit', '--quiet', '--message', 'B')
+        await start(url)
+        const change = (how: 'delete' | 'reset', force?: boolean) =>
+          mcp.call<SandboxChanged>(`opencode_sandbox_${how}`, { git_url: url, name: 's', ...(force ? { force } : {}) })
+        await expect(change('delete')).rejects.toThrow(/work_would_be_lost.*1 file not committed, 1 commit not pushed/)
+        expect(await list()).toMatchObject([{ state: { ahead: 1, behind: 1, dirty: 1, unpushed: 1 } }])
+        const reset = await change('reset', true)
+        expect(existsSync(path.join(directory, 'b.txt'))).toBe(true)
+        expect(await readFile(path.join(directory, 'a.txt'), 'utf8')).toBe('a\n')
+        await git(origin, 'fetch', '--quiet', reset.bundle ?? '', 'refs/switchyard/worktree:refs/heads/saved')
+        expect(await git(origin, 'show', 'saved:a.txt')).toBe('changed')
+        expect(await git(origin, 'show', 'saved:new.txt')).toBe('new')
+        expect(await change('delete')).toMatchObject({ done: 'deleted', bundle: null })
+        expect(existsSync(directory)).toBe(false)
+        await expect(change('delete')).rejects.toThrow(/sandbox_not_found/)
+      })
+
+      it('destroys a project only when nothing is lost, or bundles that first', async () => {
+        const url = await repository()
+        const { base_dir: base, project_id: id } = await start(url)
+        const { path: sandbox } = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 's' })
+        await writeFile(path.join(sandbox, 'mine.txt'), 'mine\n')
+        const task = await mcp.call<{ task_id: string }>('execute_task', {
+          task_description: script([{ hold: `destroy-${id}` }, { say: 'never' }]),
+          project: url,
+        })
+        const destroy = (force?: boolean) =>
+          mcp.call<DestroyedProject>('opencode_project_destroy', { git_url: url, ...(force ? { force } : {}) })
+        await expect(destroy()).rejects.toThrow(/project_busy/)
+        await mcp.call('send_task_control', { task_id: task.task_id, control: 'cancel' })
+        await mcp.call('get_task_status', { task_id: task.task_id, wait_ms: 10_000 })
+        await expect(destroy()).rejects.toThrow(/work_would_be_lost.*sandbox s has 1 file not committed/)
+        expect(existsSync(path.join(sandbox, 'mine.txt'))).toBe(true)
+        await expect(agent.call('opencode_project_destroy', { git_url: url, force: true })).rejects.toThrow(/not_found/)
+        const { bundles } = await destroy(true)
+        expect(bundles).toHaveLength(1)
+        expect([base ?? '', sandbox].map((place) => existsSync(place))).toEqual([false, false])
+        await expect(mcp.call('opencode_project_status', { git_url: url })).rejects.toThrow(/project_not_found/)
+        expect(await start(url)).toMatchObject({ status: 'started', project_id: id })
+      })
+
+      it('cancels what runs in a project that is destroyed by force', async () => {
+        const url = await repository()
+        const { project_id: id } = await start(url)
+        const task = await mcp.call<{ task_id: string }>('execute_task', {
+          task_description: script([{ hold: `force-${id}` }, { say: 'never' }]),
+          project: url,
+        })
+        await mcp.call('opencode_project_destroy', { git_url: url, force: true })
+        expect(await mcp.call('get_task_status', { task_id: task.task_id })).toMatchObject({ status: 'cancelled' })
       })
 
       it('serves one set of tools by its path', async () => {

@@ -119,6 +119,23 @@ export const projectInfoSchema = z.object({
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
 })
+export const destroyedProjectSchema = z.object({
+  git_url: z.string(),
+  project_id: z.string(),
+  status: z.literal('destroyed'),
+  bundles: z.array(z.string()).describe('git bundles on the worker’s host with the work that was not pushed'),
+  message: z.string(),
+})
+export type DestroyedProject = z.infer<typeof destroyedProjectSchema>
+
+export const sandboxChangedSchema = z.object({
+  name: z.string(),
+  done: z.enum(['deleted', 'reset']),
+  bundle: z.string().nullable().describe('a git bundle on the worker’s host with the work that was not pushed'),
+  message: z.string(),
+})
+export type SandboxChanged = z.infer<typeof sandboxChangedSchema>
+
 export type ProjectInfo = z.infer<typeof projectInfoSchema>
 
 export const deployKeySchema = z.object({

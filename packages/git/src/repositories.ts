@@ -1,7 +1,7 @@
 // Clones and worktrees. A private mirror is all that talks to the network; the agent sees a shared clone that is
 // brought up to date from the mirror, and its task's worktree of that. Submodules and LFS objects are not fetched.
 
-import { realpath } from 'node:fs/promises'
+import { realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { requireBranch } from './branch.ts'
@@ -188,5 +188,22 @@ export class Repositories {
    */
   async removeWorktree(identity: RepositoryIdentity, directory: string, root: string): Promise<void> {
     await this.#worktrees(identity).remove(directory, root, identity.displayUrl)
+  }
+
+  /**
+   * Deletes mirror and shared clone of a repository that no worktree needs any more.
+   *
+   * @returns false where there are worktrees of it still: then nothing was deleted
+   */
+  async forget(identity: RepositoryIdentity): Promise<boolean> {
+    const { lock } = this.#options
+    return await lock(`mirror:${identity.key}`, () =>
+      lock(`shared:${identity.key}`, async () => {
+        if (await this.#worktrees(identity).hasAny()) return false
+        await rm(this.sharedDirectory(identity), { recursive: true, force: true })
+        await rm(this.#mirror(identity).directory, { recursive: true, force: true })
+        return true
+      }),
+    )
   }
 }

@@ -208,6 +208,10 @@ export class Worktrees {
     }
   }
 
+  async hasAny(): Promise<boolean> {
+    return (await this.#parts.records.all()).length > 0
+  }
+
   /** See `Repositories.importBundle`. */
   async importBundle(directory: string, bundle: string): Promise<Imported> {
     const record = await this.#ready(directory)

@@ -54,9 +54,9 @@ export const runCommand = async (
 
 /**
  * The server has its shell evaluate the command within double quotes, where `$` and line ends would not be ours: it gets
- * letters alone. In a shell of its own, an `exit` or a syntax error of the command does not end the one that tells.
+ * letters alone. Both outputs come one way, in order, before the mark. In a shell of its own, an `exit` or a syntax error of the command does not end the one that tells.
  */
 const scriptFor = (command: string, mark: string): string =>
-  Buffer.from(`sh -c ${quoted(command)} < /dev/null\nprintf '\\n%s:%s' ${mark} "$?"\n`).toString('base64')
+  Buffer.from(`sh -c ${quoted(command)} < /dev/null 2>&1\nprintf '\\n%s:%s' ${mark} "$?"\n`).toString('base64')
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`

@@ -36,7 +36,7 @@ const inLane = (lane: Lane): RawBuilder<boolean> =>
 
 /**
  * Takes the next queued task of a lane for a worker: of the agents that are under their limits the one with the fewest running
- * tasks comes first, then the higher priority, then the older task.
+ * tasks comes first, then the higher priority, then the older task. In a sandbox one task works at a time.
  *
  * Admissions happen one at a time, so that a burst cannot overshoot a limit between the look and the take.
  */
@@ -46,7 +46,7 @@ export const admitTask = guarded(
       await sql`SELECT pg_advisory_xact_lock(hashtextextended('admission', 0))`.execute(transaction)
       const { rows } = await sql<TaskRow>`
         WITH busy AS MATERIALIZED (
-          SELECT owner_key, agent_id, project_id, server_id FROM tasks
+          SELECT owner_key, agent_id, project_id, sandbox, server_id FROM tasks
           WHERE status IN ('preparing', 'running', 'input_required') AND completed_at IS NULL
         ),
         per_agent AS (SELECT owner_key, agent_id, count(*) AS running FROM busy GROUP BY owner_key, agent_id),
@@ -63,6 +63,8 @@ export const admitTask = guarded(
               (SELECT count(*) FROM busy WHERE server_id = ${hostOf(hosts, 't')}) < ${limits.perServer})
             AND (${limits.perAgent} = 0 OR coalesce(a.running, 0) < ${limits.perAgent})
             AND (${limits.perProject} = 0 OR coalesce(p.running, 0) < ${limits.perProject})
+            AND (t.sandbox IS NULL OR NOT EXISTS (
+              SELECT 1 FROM busy b WHERE b.project_id = t.project_id AND b.sandbox = t.sandbox))
           ORDER BY t.owner_key, t.agent_id, t.priority, t.created_at, t.id
         ),
         next AS (

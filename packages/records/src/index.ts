@@ -120,6 +120,7 @@ export {
   findSandbox,
   listSandboxes,
   markSandboxReady,
+  markSandboxUnready,
   type SandboxRow,
   toSandbox,
 } from './sandboxes.ts'

@@ -69,6 +69,16 @@ export const markSandboxReady = guarded(
       .executeTakeFirst(),
 )
 
+/** Its files are being made anew: until they are there nobody works in it. */
+export const markSandboxUnready = guarded(async (db: Db, projectId: string, name: string): Promise<void> => {
+  await db
+    .updateTable('sandboxes')
+    .set({ is_ready: sql<boolean>`false` })
+    .where('project_id', '=', projectId)
+    .where('name', '=', name)
+    .execute()
+})
+
 export const deleteSandboxRow = guarded(async (db: Db, projectId: string, name: string): Promise<void> => {
   await db.deleteFrom('sandboxes').where('project_id', '=', projectId).where('name', '=', name).execute()
 })

@@ -134,6 +134,7 @@ export type TaskFilter = {
   readonly status?: readonly Status[]
   readonly agent_id?: string
   readonly project_id?: string
+  readonly sandbox?: string
   /** A part of the description, case ignored. */
   readonly q?: string
 }
@@ -159,6 +160,7 @@ export const listTasks = guarded(
     if (filter.status && filter.status.length > 0) query = query.where('status', 'in', filter.status)
     if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
     if (filter.project_id !== undefined) query = query.where('project_id', '=', filter.project_id)
+    if (filter.sandbox !== undefined) query = query.where('sandbox', '=', filter.sandbox)
     if (filter.q !== undefined)
       query = query.where(
         'description',

@@ -83,7 +83,7 @@ export const createApi = (deps: ApiDeps): Api => {
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), logger })
+  const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), tasks: service, logger })
   const { toolsets } = config.mcp
   const mcp = createMcpEndpoint({ service, projects, health, standing, metrics, logger, version, toolsets })
 

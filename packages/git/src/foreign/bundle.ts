@@ -1,6 +1,7 @@
 // Saves everything of a checkout that we did not make: all refs, stashes, and what was never committed.
 
-import { rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { fromFileError } from '../file-errors.ts'
 import { type ForeignCheckout, KEPT, openForeign } from './open.ts'
 import { commitUncommitted, findUncommitted, SNAPSHOT_OPTIONS, startOf } from './snapshot.ts'
@@ -19,6 +20,7 @@ export type ForeignBundle = {
 const writeBundle = async (checkout: ForeignCheckout, file: string, what: readonly string[]): Promise<void> => {
   const part = `${file}.part`
   try {
+    await mkdir(path.dirname(file), { recursive: true })
     await checkout.own.git(['bundle', 'create', '--quiet', part, ...what], SNAPSHOT_OPTIONS)
     await rename(part, file)
   } catch (error) {

@@ -1,8 +1,12 @@
-// The tools for repositories: register them, look at them, stop them.
+// The tools for repositories: register them, look at them, work in them, give them up.
 
+import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import {
   createSandboxSchema,
+  destroyedProjectSchema,
   projectInfoSchema,
+  sandboxChangedSchema,
+  sandboxEntrySchema,
   sandboxSchema,
   startedProjectSchema,
   startProjectSchema,
@@ -72,10 +76,103 @@ const createSandboxTool = (projects: ProjectService): Tool =>
       await projects.createSandbox(caller, git_url, input, signal),
   })
 
+const force = z
+  .boolean()
+  .optional()
+  .describe('Cancel what works there and bundle what would be lost, instead of refusing. Default false')
+
+const CHANGES: ToolAnnotations = {
+  readOnlyHint: false,
+  destructiveHint: true,
+  idempotentHint: false,
+  openWorldHint: false,
+}
+
+const restartTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_restart',
+    title: 'Restart a project',
+    description: 'Stops a project and starts it again, with the newest of its remote.',
+    input: z.strictObject({ git_url: gitUrl }),
+    output: projectInfoSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+    run: async (input, { caller, signal }) => await projects.restart(caller, input.git_url, signal),
+  })
+
+const destroyTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_project_destroy',
+    title: 'Destroy a project',
+    description:
+      'Deletes what was made for a repository here (its directory, sandboxes, sessions) and takes the registration back. Refuses while tasks run in it or work would be lost, unless forced: that work is bundled first.',
+    input: z.strictObject({ git_url: gitUrl, force }),
+    output: destroyedProjectSchema,
+    annotations: CHANGES,
+    run: async (input, { caller, signal }) =>
+      await projects.destroy(caller, input.git_url, input.force ?? false, signal),
+  })
+
+const listSandboxesTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_list',
+    title: 'List sandboxes',
+    description:
+      'The sandboxes of a project: branch, commits ahead and behind, uncommitted files, disk, and tasks in each.',
+    input: z.strictObject({ git_url: gitUrl }),
+    output: z.object({ sandboxes: z.array(sandboxEntrySchema) }),
+    annotations: READS,
+    run: async (input, { caller, signal }) => ({
+      sandboxes: [...(await projects.sandboxes(caller, input.git_url, signal))],
+    }),
+  })
+
+const deleteSandboxTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_delete',
+    title: 'Delete a sandbox',
+    description:
+      'Deletes a sandbox and its sessions. Refuses while tasks work in it or work would be lost, unless forced: that work is bundled first.',
+    input: z.strictObject({ git_url: gitUrl, name: z.string(), force }),
+    output: sandboxChangedSchema,
+    annotations: CHANGES,
+    run: async (input, { caller, signal }) =>
+      await projects.changeSandbox(
+        'delete',
+        caller,
+        input.git_url,
+        { name: input.name, force: input.force ?? false },
+        signal,
+      ),
+  })
+
+const resetSandboxTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_reset',
+    title: 'Reset a sandbox',
+    description:
+      'Makes the files of a sandbox anew from the newest of its branch or base, and runs its start command again. Refuses as opencode_sandbox_delete does.',
+    input: z.strictObject({ git_url: gitUrl, name: z.string(), force }),
+    output: sandboxChangedSchema,
+    annotations: CHANGES,
+    run: async (input, { caller, signal }) =>
+      await projects.changeSandbox(
+        'reset',
+        caller,
+        input.git_url,
+        { name: input.name, force: input.force ?? false },
+        signal,
+      ),
+  })
+
 export const projectTools = (projects: ProjectService): readonly Tool[] => [
   startTool(projects),
   listTool(projects),
   statusTool(projects),
   stopTool(projects),
+  restartTool(projects),
+  destroyTool(projects),
   createSandboxTool(projects),
+  listSandboxesTool(projects),
+  deleteSandboxTool(projects),
+  resetSandboxTool(projects),
 ]

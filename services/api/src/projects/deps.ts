@@ -3,10 +3,12 @@
 import type { Config, Logger } from '@switchyard/config'
 import type { Records } from '@switchyard/records'
 import type { WorkerCalls } from '../calls/worker-calls.ts'
+import type { TaskService } from '../tasks/service.ts'
 
 export type ProjectDeps = {
   readonly config: Config
   readonly records: Records
   readonly calls: WorkerCalls
+  readonly tasks: Pick<TaskService, 'control'>
   readonly logger: Logger
 }

@@ -1,10 +1,21 @@
 // Everything a caller can do with projects, whichever way it came in: REST or MCP.
 
-import type { CreateSandbox, ProjectInfo, Sandbox, StartedProject, StartProject } from '@switchyard/contracts'
-import { listProjects } from '@switchyard/records'
+import {
+  type CreateSandbox,
+  type DestroyedProject,
+  type ProjectInfo,
+  type Sandbox,
+  type SandboxChanged,
+  type SandboxEntry,
+  type StartedProject,
+  type StartProject,
+  SwitchyardError,
+} from '@switchyard/contracts'
+import { listProjects, type ProjectRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from '../tasks/branch.ts'
 import { findOwnProject, maySee } from './access.ts'
+import { clearTasks } from './clear-tasks.ts'
 import type { ProjectDeps } from './deps.ts'
 import { toProjectInfos } from './info.ts'
 import { startProject, targetOf } from './start.ts'
@@ -52,5 +63,70 @@ export class ProjectService {
     const args = { ...input, project_id: row.id, owner_key: caller.name }
     const options = { target: targetOf(this.#deps, row), signal }
     return (await this.#deps.calls.call('sandbox.create', args, options)).sandbox
+  }
+
+  /** Stops it and starts it again. @throws SwitchyardError as `stop` and `start` */
+  async restart(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectInfo> {
+    const { git_url } = await this.stop(caller, project, signal)
+    await this.start(caller, { git_url }, signal)
+    return await this.info(caller, project)
+  }
+
+  /**
+   * Deletes what was made for it and takes the registration back. A checkout of the caller’s own stays.
+   *
+   * @param force - cancel its tasks and bundle what would be lost, instead of refusing
+   * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`
+   */
+  async destroy(caller: Caller, project: string, force: boolean, signal?: AbortSignal): Promise<DestroyedProject> {
+    const row = await this.#ownOf(caller, project)
+    await clearTasks(this.#deps, caller, row, { force, signal })
+    const options = { target: targetOf(this.#deps, row), signal }
+    const { bundles } = await this.#deps.calls.call('project.destroy', { project_id: row.id, force }, options)
+    const kept = bundles.length > 0 ? `; what was not pushed is in ${bundles.join(', ')} on the worker’s host` : ''
+    const own = row.is_managed ? '' : `; your checkout ${row.base_dir} was left as it is`
+    return {
+      git_url: row.url,
+      project_id: row.id,
+      status: 'destroyed',
+      bundles,
+      message: `${row.url} is no longer registered${kept}${own}`,
+    }
+  }
+
+  /** With how each stands to its base. @throws SwitchyardError `project_not_found`, `worker_unavailable` */
+  async sandboxes(caller: Caller, project: string, signal?: AbortSignal): Promise<readonly SandboxEntry[]> {
+    const row = await findOwnProject(this.#deps.records, caller, project)
+    const options = { target: targetOf(this.#deps, row), signal }
+    return (await this.#deps.calls.call('sandbox.list', { project_id: row.id }, options)).sandboxes
+  }
+
+  /**
+   * @param how - `reset`: its files are made anew from the newest of its branch or base
+   * @param force - cancel its tasks and bundle what would be lost, instead of refusing
+   * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`
+   */
+  async changeSandbox(
+    how: 'delete' | 'reset',
+    caller: Caller,
+    project: string,
+    args: { readonly name: string; readonly force: boolean },
+    signal?: AbortSignal,
+  ): Promise<SandboxChanged> {
+    const row = await findOwnProject(this.#deps.records, caller, project)
+    const { name, force } = args
+    await clearTasks(this.#deps, caller, row, { sandbox: name, force, signal })
+    const options = { target: targetOf(this.#deps, row), signal }
+    const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, name, force }, options)
+    const done = how === 'delete' ? ('deleted' as const) : ('reset' as const)
+    const kept = bundle === null ? '' : `; what was not pushed is in ${bundle} on the worker’s host`
+    return { name, done, bundle, message: `sandbox ${name} is ${done}${kept}` }
+  }
+
+  /** Only who registered it, or an operator, may take it away. */
+  async #ownOf(caller: Caller, project: string): Promise<ProjectRow> {
+    const row = await findOwnProject(this.#deps.records, caller, project)
+    if (caller.role === 'operator' || row.owner_key === caller.name) return row
+    throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may destroy it`)
   }
 }

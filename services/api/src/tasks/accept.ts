@@ -1,7 +1,7 @@
 // Accepts a task: checks it, writes its row in one statement, puts it into the queue.
 
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
-import { acceptTask, findByIdempotencyKey, type TaskRow, toRecords, toTask } from '@switchyard/records'
+import { acceptTask, findByIdempotencyKey, findSandbox, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { maySee } from '../projects/access.ts'
 import { resolveProject } from '../projects/identity.ts'
@@ -25,10 +25,11 @@ const checkModel = (model: string): string => {
 const checkOffered = (caller: Caller, input: ExecuteTask): void => {
   if (input.mode !== undefined && caller.role !== 'operator')
     throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
-  if (input.sandbox !== undefined)
-    throw new SwitchyardError('not_supported', 'this installation has no sandboxes; use project with branch instead')
-  if (input.project === undefined && (input.branch !== undefined || input.base_branch !== undefined))
-    throw new SwitchyardError('invalid_request', 'branch and base_branch need a project')
+  const needy = (['branch', 'base_branch', 'sandbox'] as const).filter((name) => input[name] !== undefined)
+  if (input.project === undefined && needy.length > 0)
+    throw new SwitchyardError('invalid_request', `${needy.join(', ')}: needs a project`)
+  if (input.sandbox !== undefined && (input.branch !== undefined || input.base_branch !== undefined))
+    throw new SwitchyardError('invalid_request', 'sandbox: has its own branch; leave branch and base_branch out')
 }
 
 const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
@@ -46,6 +47,14 @@ const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** @throws SwitchyardError `sandbox_not_found` */
+const findSandboxFor = async ({ records }: TaskDeps, projectId: string | undefined, name: string | undefined) => {
+  if (projectId === undefined || name === undefined) return undefined
+  const found = await findSandbox(records.db, projectId, name)
+  if (!found?.is_ready) throw new SwitchyardError('sandbox_not_found', `the project has no sandbox ${name}`)
+  return found
 }
 
 /** The record of the first call with that key. @throws SwitchyardError `idempotency_conflict` */
@@ -78,6 +87,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   if (project && !maySee(caller, project.row))
     throw new SwitchyardError('forbidden', `${project.url} is a project of another key`)
   const model = asked ?? project?.row?.model ?? config.tasks.defaultModel ?? null
+  const sandbox = await findSandboxFor(deps, project?.id, input.sandbox)
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)
   const id = newTaskId()
@@ -86,7 +96,12 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   let decision: Decision
   try {
     await deps.backlog.check()
-    const dockerCannot = input.permissions === 'ask' ? 'permissions ask, for a container can ask nobody' : undefined
+    const dockerCannot =
+      input.permissions === 'ask'
+        ? 'permissions ask, for a container can ask nobody'
+        : sandbox
+          ? 'a sandbox, for a container has its own task’s directory alone'
+          : undefined
     decision = await deps.rollout.decide({ subject: named ?? id, asked: input.mode, dockerCannot })
     // What a container has is its image's; these are the servers' models and agents.
     if (!project && decision.mode === 'opencode') await deps.catalog.check({ model, agent })
@@ -112,7 +127,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     project,
     base_branch: baseBranch,
     branch,
-    sandbox: null,
+    sandbox: sandbox?.name ?? null,
     model,
     variant: input.variant ?? null,
     agent,

@@ -1,6 +1,8 @@
 // What this worker does for each call.
 
 import type { ProjectDeps } from '../projects/deps.ts'
+import { destroyProject } from '../projects/destroy.ts'
+import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
@@ -15,5 +17,9 @@ export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
     await stopProject(deps, id)
     return {}
   },
+  'project.destroy': (args, signal) => destroyProject(deps, args, signal),
   'sandbox.create': (args, signal) => createSandbox(deps, args, signal),
+  'sandbox.list': ({ project_id: id }) => listOf(deps, id),
+  'sandbox.reset': (args, signal) => resetSandbox(deps, args, signal),
+  'sandbox.delete': (args, signal) => deleteSandbox(deps, args, signal),
 })

@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import { type CallArgs, type CallResult, isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { type CallArgs, type CallResult, isSwitchyardError, type Sandbox, SwitchyardError } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '@switchyard/git'
 import { runCommand } from '@switchyard/opencode'
 import { claimSandbox, deleteSandboxRow, markSandboxReady, type SandboxRow, toSandbox } from '@switchyard/records'
@@ -11,7 +11,7 @@ import { alone, type ProjectDeps, readReady, sandboxRoot } from './deps.ts'
 /** Of a start command that failed, characters. */
 const LAST_WORDS = 1_000
 
-const defaultBranch = (name: string): string => `sandbox/${name}`
+export const defaultBranch = (name: string): string => `sandbox/${name}`
 
 /** Takes back what was made of a sandbox that did not come to be. */
 const takeBack = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
@@ -62,23 +62,38 @@ export const createSandbox = async (
     if (row.branch !== branch)
       throw new SwitchyardError('sandbox_exists', `sandbox ${args.name} is there, on branch ${row.branch}`)
     if (row.is_ready) return { sandbox: toSandbox(row), created: false }
-    try {
-      await deps.repositories.fetch(identity, { signal })
-      await mkdir(root, { recursive: true })
-      const made = await deps.repositories.addWorktree(identity, {
-        directory: row.path,
-        branch,
-        // A branch that was asked for may exist: the work goes on where it ends.
-        reuse: args.branch !== undefined,
-        ...(row.base_branch === null ? {} : { base: row.base_branch }),
-        signal,
-      })
-      await runStartCommand(deps, row, signal)
-      const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
-      return { sandbox: toSandbox(ready ?? row), created }
-    } catch (error) {
-      // A worker that stops, or whose server is away, leaves it to the next call.
-      if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, identity, row)
-      throw error
-    }
+    await deps.repositories.fetch(identity, { signal })
+    // A branch that was asked for may exist: the work goes on where it ends.
+    return { sandbox: await populate(deps, identity, row, args.branch !== undefined, signal), created }
   })
+
+/**
+ * Makes the files of a sandbox and runs its start command; takes all of it back where that fails.
+ *
+ * @param reuse - continue the branch where it exists
+ */
+export const populate = async (
+  deps: ProjectDeps,
+  identity: RepositoryIdentity,
+  row: SandboxRow,
+  reuse: boolean,
+  signal: AbortSignal,
+): Promise<Sandbox> => {
+  try {
+    await mkdir(sandboxRoot(deps, identity), { recursive: true })
+    const made = await deps.repositories.addWorktree(identity, {
+      directory: row.path,
+      branch: row.branch,
+      reuse,
+      ...(row.base_branch === null ? {} : { base: row.base_branch }),
+      signal,
+    })
+    await runStartCommand(deps, row, signal)
+    const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
+    return toSandbox(ready ?? row)
+  } catch (error) {
+    // A worker that stops, or whose server is away, leaves it to the next call.
+    if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, identity, row)
+    throw error
+  }
+}

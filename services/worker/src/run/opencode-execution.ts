@@ -113,10 +113,10 @@ export class OpenCodeExecution implements Execution {
   /**
    * The session stays until the working directory goes; what the server holds for the directory is freed now. One that
    * keeps every directory it has seen grows by 50 MB with each, and hangs for good when its heap is cut into more
-   * mappings than the kernel allows a process.
+   * mappings than the kernel allows a process. Others may hold sessions in a sandbox.
    */
   async release(): Promise<void> {
-    if (!this.#place) return
+    if (!this.#place || this.#run.record.row.sandbox !== null) return
     const { deps, record } = this.#run
     this.#server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
       deps.logger.debug({ task_id: record.row.id, err: error.message }, 'the directory was not freed on the server')

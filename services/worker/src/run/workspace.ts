@@ -3,8 +3,8 @@
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { createScratch, parseRepositoryUrl, type Repositories } from '@switchyard/git'
-import { findProject, type Records, type TaskRow } from '@switchyard/records'
+import { createScratch, parseRepositoryUrl, type Repositories, readCheckedOut } from '@switchyard/git'
+import { findProject, findSandbox, type Records, type TaskRow } from '@switchyard/records'
 
 export type Workspace = { readonly directory: string; readonly branch: string; readonly baseCommit: string }
 
@@ -41,6 +41,16 @@ const madeBefore = async (row: TaskRow): Promise<Workspace | null> => {
   throw new SwitchyardError('workspace_gone', `the working directory ${directory} was removed while the task ran`)
 }
 
+/** A sandbox is worked in as it is; what the task changes is told against the commit that it finds there. */
+const sandboxOf = async (deps: Deps, row: TaskRow): Promise<Workspace> => {
+  const name = row.sandbox ?? ''
+  const sandbox = row.project_id === null ? undefined : await findSandbox(deps.records.db, row.project_id, name)
+  if (!sandbox?.is_ready) throw new SwitchyardError('sandbox_not_found', `sandbox ${name} is gone`)
+  const { head, branch } = await readCheckedOut(sandbox.path)
+  if (head === null) throw new SwitchyardError('repository_empty', `sandbox ${name} has no commit`)
+  return { directory: sandbox.path, branch: branch ?? sandbox.branch, baseCommit: head }
+}
+
 /**
  * Safe to repeat after a crash: the same task gets the same directory, finished or made anew.
  *
@@ -49,6 +59,7 @@ const madeBefore = async (row: TaskRow): Promise<Workspace | null> => {
 export const makeWorkspace = async (deps: Deps, row: TaskRow, signal: AbortSignal): Promise<Workspace> => {
   const made = await madeBefore(row)
   if (made) return made
+  if (row.sandbox !== null) return await sandboxOf(deps, row)
   const directory = workspaceDirectory(deps.workspacesDir, row)
   await mkdir(path.dirname(directory), { recursive: true })
   if (row.project_id === null) return await createScratch(directory, { signal })

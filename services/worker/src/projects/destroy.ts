@@ -1,0 +1,49 @@
+// Destroys a project: everything that we made for it goes, what nobody else has is bundled first. A checkout that is
+// somebody's own is never touched.
+
+import type { CallArgs, CallResult } from '@switchyard/contracts'
+import { deleteSandboxRow, forgetProject, listSandboxes } from '@switchyard/records'
+import { alone, type ProjectDeps, readRegistered, sandboxRoot } from './deps.ts'
+import { deleteSessions } from './sessions.ts'
+import { refresh, secure } from './work.ts'
+
+/**
+ * Looks at everything before it deletes anything. Safe to repeat: what is gone already is passed over.
+ *
+ * @throws SwitchyardError `project_not_found`, `work_would_be_lost`, `disk_full`, `directory_unwritable`
+ */
+export const destroyProject = async (
+  deps: ProjectDeps,
+  { project_id: projectId, force }: CallArgs<'project.destroy'>,
+  signal: AbortSignal,
+): Promise<CallResult<'project.destroy'>> =>
+  await alone(deps, projectId, async () => {
+    const { records, repositories, workspacesDir } = deps
+    const { row, identity } = await readRegistered(deps, projectId)
+    const sandboxes = await listSandboxes(records.db, [projectId])
+    const base = row.is_managed ? row.base_dir : null
+    await refresh(deps, identity, signal)
+    const places = [
+      ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
+      ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
+    ]
+    if (!force) for (const { directory, what } of places) await secure(deps, directory, what, false)
+    const bundles: string[] = []
+    for (const { directory, what } of places) {
+      const bundle = await secure(deps, directory, what, force)
+      if (bundle !== null) bundles.push(bundle)
+    }
+    for (const sandbox of sandboxes) {
+      await deleteSessions(deps, sandbox.path)
+      await repositories.removeWorktree(identity, sandbox.path, sandboxRoot(deps, identity))
+      await deleteSandboxRow(records.db, projectId, sandbox.name)
+    }
+    if (base !== null) {
+      await deleteSessions(deps, base)
+      await repositories.removeWorktree(identity, base, workspacesDir)
+    }
+    // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
+    await repositories.forget(identity)
+    await forgetProject(records.db, projectId)
+    return { bundles }
+  })

@@ -1,0 +1,99 @@
+// Lists sandboxes, puts them back to their base, deletes them.
+
+import type { CallArgs, CallResult, SandboxEntry } from '@switchyard/contracts'
+import { SwitchyardError } from '@switchyard/contracts'
+import { type RepositoryIdentity, readWorkState } from '@switchyard/git'
+import {
+  countOpenTasks,
+  deleteSandboxRow,
+  findSandbox,
+  listSandboxes,
+  markSandboxUnready,
+  type SandboxRow,
+  toSandbox,
+} from '@switchyard/records'
+import { alone, type ProjectDeps, readReady, readRegistered, sandboxRoot } from './deps.ts'
+import { defaultBranch, populate } from './sandboxes.ts'
+import { deleteSessions } from './sessions.ts'
+import { exists, refresh, secure } from './work.ts'
+
+/** Each is a few git processes. */
+const LOOKS_AT_ONCE = 4
+
+const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
+  const row = await findSandbox(deps.records.db, projectId, name)
+  if (row) return row
+  throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
+}
+
+/** The oldest first, each with how it stands to its base as of the last fetch. */
+export const listOf = async (deps: ProjectDeps, projectId: string): Promise<CallResult<'sandbox.list'>> => {
+  const { row: project } = await readRegistered(deps, projectId)
+  const rows = await listSandboxes(deps.records.db, [projectId])
+  const tasks = await countOpenTasks(deps.records.db, [projectId])
+  const look = async (row: SandboxRow): Promise<SandboxEntry> => {
+    const isThere = await exists(row.path)
+    return {
+      ...toSandbox(row),
+      exists: isThere,
+      // One that cannot be read is shown all the same.
+      state: isThere
+        ? await readWorkState(row.path, row.base_branch ?? project.default_branch).catch(() => null)
+        : null,
+      tasks: tasks.find((entry) => entry.sandbox === row.name)?.count ?? 0,
+    }
+  }
+  const sandboxes: SandboxEntry[] = []
+  for (let at = 0; at < rows.length; at += LOOKS_AT_ONCE)
+    sandboxes.push(...(await Promise.all(rows.slice(at, at + LOOKS_AT_ONCE).map(look))))
+  return { sandboxes }
+}
+
+const takeAway = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
+  await deleteSessions(deps, row.path)
+  await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+}
+
+/**
+ * Safe to repeat: one that is gone already is only forgotten.
+ *
+ * @throws SwitchyardError `sandbox_not_found`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
+ */
+export const deleteSandbox = async (
+  deps: ProjectDeps,
+  { project_id: projectId, name, force }: CallArgs<'sandbox.delete'>,
+  signal: AbortSignal,
+): Promise<CallResult<'sandbox.delete'>> =>
+  await alone(deps, projectId, async () => {
+    const { identity } = await readRegistered(deps, projectId)
+    const row = await findRow(deps, projectId, name)
+    await refresh(deps, identity, signal)
+    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    await takeAway(deps, identity, row)
+    // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
+    if (row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
+    await deleteSandboxRow(deps.records.db, projectId, name)
+    return { bundle }
+  })
+
+/**
+ * Makes its files anew: at its branch on the remote where there is one, else at the newest of its base. Its sessions stay.
+ *
+ * @throws SwitchyardError as `deleteSandbox` and `createSandbox`
+ */
+export const resetSandbox = async (
+  deps: ProjectDeps,
+  { project_id: projectId, name, force }: CallArgs<'sandbox.reset'>,
+  signal: AbortSignal,
+): Promise<CallResult<'sandbox.reset'>> =>
+  await alone(deps, projectId, async () => {
+    const { identity } = await readReady(deps, projectId)
+    const row = await findRow(deps, projectId, name)
+    await deps.repositories.fetch(identity, { signal })
+    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    await markSandboxUnready(deps.records.db, projectId, name)
+    await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+    await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+    await deps.repositories.deleteBranch(identity, row.branch)
+    return { sandbox: await populate(deps, identity, row, true, signal), bundle }
+  })

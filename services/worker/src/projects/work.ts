@@ -1,0 +1,57 @@
+// What would be lost with a working directory, and the bundle that keeps it.
+
+import { randomUUID } from 'node:crypto'
+import { lstat } from 'node:fs/promises'
+import path from 'node:path'
+import { SwitchyardError, type WorkState } from '@switchyard/contracts'
+import { bundleHead, type RepositoryIdentity, readWorkState } from '@switchyard/git'
+import type { ProjectDeps } from './deps.ts'
+
+/** The remote is asked, so that what was pushed counts as pushed; one that does not answer soon is not waited for, ms. */
+const FETCH_MS = 15_000
+
+export const exists = async (directory: string): Promise<boolean> =>
+  (await lstat(directory).catch(() => undefined))?.isDirectory() ?? false
+
+/** Brings what is known of the remote up to date, where that can be done now. */
+export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, signal: AbortSignal): Promise<void> => {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)])
+  await deps.repositories.fetch(identity, { signal: limit }).catch((error: Error) => {
+    deps.logger.info({ project: identity.key, err: error.message }, 'the remote was not asked')
+  })
+}
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+
+/** In words; null where nothing would be lost. */
+const wouldBeLost = ({ dirty, unpushed }: WorkState): string | null => {
+  const parts = [
+    ...(dirty > 0 ? [`${plural(dirty, 'file')} not committed`] : []),
+    ...(unpushed > 0 ? [`${plural(unpushed, 'commit')} not pushed`] : []),
+  ]
+  return parts.length > 0 ? parts.join(', ') : null
+}
+
+/**
+ * Makes sure that a directory can go.
+ *
+ * @param what - its name in a message
+ * @param force - bundle what would be lost instead of refusing
+ * @returns the bundle's file; null where there was nothing to keep
+ * @throws SwitchyardError `work_would_be_lost`, `disk_full`, `directory_unwritable`, `repository_unavailable`
+ */
+export const secure = async (
+  deps: ProjectDeps,
+  directory: string,
+  what: string,
+  force: boolean,
+): Promise<string | null> => {
+  if (!(await exists(directory))) return null
+  const lost = wouldBeLost(await readWorkState(directory, null))
+  if (lost === null) return null
+  if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
+  const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)
+  await bundleHead(directory, file, { isThin: false })
+  deps.logger.info({ directory, file }, 'bundled what was not pushed')
+  return file
+}
