@@ -1,7 +1,7 @@
 // What workers do for projects and sandboxes.
 
 import { z } from 'zod'
-import { createSandboxSchema, sandboxEntrySchema, sandboxSchema } from './projects.ts'
+import { createSandboxSchema, sandboxEntrySchema, sandboxImportedSchema, sandboxSchema } from './projects.ts'
 
 const project = z.object({ project_id: z.string() })
 const sandbox = project.extend({ name: z.string() })
@@ -27,7 +27,9 @@ export const projectCalls = {
     result: z.object({ sandbox: sandboxSchema, bundle: z.string().nullable() }),
   },
   'sandbox.delete': {
-    args: sandbox.extend({ force: z.boolean() }),
+    args: sandbox.extend({ force: z.boolean(), as_imported: z.boolean().optional() }),
     result: z.object({ bundle: z.string().nullable() }),
   },
+  /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
+  'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
 } as const

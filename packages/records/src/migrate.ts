@@ -6,6 +6,7 @@ import { tasks } from './migrations/0001-tasks.ts'
 import { rollout } from './migrations/0002-rollout.ts'
 import { notifications } from './migrations/0003-notifications.ts'
 import { projects } from './migrations/0004-projects.ts'
+import { uploads } from './migrations/0009-uploads.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -13,6 +14,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-rollout': rollout,
   '0003-notifications': notifications,
   '0004-projects': projects,
+  '0009-uploads': uploads,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

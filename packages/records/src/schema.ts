@@ -195,6 +195,13 @@ export type SandboxesTable = {
   created_at: Time
 }
 
+type UploadsTable = {
+  id: string
+  part: number
+  data: Buffer
+  created_at: Generated<Date>
+}
+
 export type CallsTable = {
   id: CallId
   kind: string
@@ -335,6 +342,7 @@ export type Database = {
   projects: ProjectsTable
   sandboxes: SandboxesTable
   worker_calls: CallsTable
+  uploads: UploadsTable
   workers: WorkersTable
   opencode_servers: ServersTable
   rollout: RolloutTable

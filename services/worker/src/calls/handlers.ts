@@ -3,6 +3,7 @@
 import type { ProjectDeps } from '../projects/deps.ts'
 import { destroyProject } from '../projects/destroy.ts'
 import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes.ts'
+import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
@@ -22,4 +23,5 @@ export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
   'sandbox.list': ({ project_id: id }) => listOf(deps, id),
   'sandbox.reset': (args, signal) => resetSandbox(deps, args, signal),
   'sandbox.delete': (args, signal) => deleteSandbox(deps, args, signal),
+  'sandbox.import': (args, signal) => importIntoSandbox(deps, args, signal),
 })
