@@ -86,6 +86,7 @@ const TOOLS = [
   'opencode_sandbox_list',
   'opencode_sandbox_delete',
   'opencode_sandbox_reset',
+  'opencode_get_deploy_key',
   'ping',
   'health',
 ]

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
@@ -34,6 +37,39 @@ describe('loadConfig', () => {
       { name: 'ci', role: 'agent', token },
     ])
     expect(problemOf({ SWITCHYARD_API_KEYS: `ci:boss:${token}` })).not.toContain(token)
+  })
+
+  it('reads the tokens of git hosts, and never repeats one in a message or hands one to OpenCode', () => {
+    const env = {
+      GIT_HTTPS_TOKENS: 'GitHub.com=ghp_x, git.example.org:8443=me:glpat:y',
+      GIT_SSH_TRUST_NEW_HOSTS: 'true',
+    }
+    const { git, opencode, docker } = loadConfig(env)
+    expect(git).toEqual({
+      trustNewHosts: true,
+      httpsTokens: [
+        { host: 'github.com', user: undefined, token: 'ghp_x' },
+        { host: 'git.example.org:8443', user: 'me', token: 'glpat:y' },
+      ],
+    })
+    expect([opencode.inherited, docker.environment]).toEqual([{}, {}])
+    for (const wrong of ['https://h.example=secret', 'secret', 'h.example=', 'h.example=:secret', 'h=a,h=secret']) {
+      const problem = problemOf({ GIT_HTTPS_TOKENS: wrong })
+      expect(problem).toContain('GIT_HTTPS_TOKENS')
+      expect(problem).not.toContain('secret')
+    }
+  })
+
+  it('reads the tokens of git hosts from a file', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'switchyard-config-'))
+    const file = path.join(directory, 'tokens')
+    await writeFile(file, '# our forge\ngit.example.org=one\n')
+    expect(loadConfig({ GIT_HTTPS_TOKENS_FILE: file }).git.httpsTokens).toEqual([
+      { host: 'git.example.org', user: undefined, token: 'one' },
+    ])
+    expect(problemOf({ GIT_HTTPS_TOKENS_FILE: file, GIT_HTTPS_TOKENS: 'git.example.org=two' })).toContain('both')
+    await rm(directory, { recursive: true })
+    expect(problemOf({ GIT_HTTPS_TOKENS_FILE: file })).toContain('GIT_HTTPS_TOKENS_FILE cannot be read: ENOENT')
   })
 
   it('refuses to serve others without keys', () => {

@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
+import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
 import { type Part, secretProblems } from './production.ts'
@@ -34,7 +35,7 @@ const hostPorts = z.preprocess(
 )
 
 /** The sets of MCP tools; `/mcp/<set>` serves one of them. */
-export const TOOLSETS = ['tasks', 'projects'] as const
+export const TOOLSETS = ['tasks', 'projects', 'sessions'] as const
 export type Toolset = (typeof TOOLSETS)[number]
 
 const toolsets = z.preprocess(
@@ -72,6 +73,9 @@ const environment = z.object({
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
+  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
+  PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
   MAX_CONCURRENT_TASKS: integer(Math.max(4, cpus().length * 4), 1, 1_000),
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
@@ -88,6 +92,9 @@ const environment = z.object({
   EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
   RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
   WORKSPACES_DIR: text(),
+  GIT_SSH_TRUST_NEW_HOSTS: flag(false),
+  GIT_HTTPS_TOKENS: z.preprocess((value) => value ?? '', gitTokens),
+  GIT_HTTPS_TOKENS_FILE: gitTokensFile,
   DOCKER_HOST: url('unix', 'tcp', 'http'),
   RUNNER_IMAGE: text(),
   RUNNER_CPU_LIMIT: decimal(2, 0.1, 256),
@@ -143,6 +150,21 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
+  }>
+  /** OpenCode servers that projects have for themselves. */
+  projectServers: Readonly<{
+    /** Bytes at which one is drained and replaced, of a project that does not say. */
+    memoryLimit: number
+    /** How long nobody may use one before it is ended, ms. */
+    idleMs: number
+    /** How long what runs in one that is to be replaced may go on, ms. */
+    drainMs: number
+  }>
+  /** How the worker reaches repositories. */
+  git: Readonly<{
+    /** Take the key that an unknown ssh host shows the first time. */
+    trustNewHosts: boolean
+    httpsTokens: readonly GitToken[]
   }>
   /** Docker mode: one container a task. */
   docker: Readonly<{
@@ -218,11 +240,14 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
+
+/** Whether a variable is ours alone: no server and no agent gets it. */
+export const isOurs = (name: string): boolean => OURS.test(name)
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !OURS.test(entry[0])),
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !isOurs(entry[0])),
   )
 
 /**
@@ -253,6 +278,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     )
   if ((vars.RUNNER_NETWORK === undefined) !== (vars.RUNNER_PROXY === undefined))
     problems.push('RUNNER_NETWORK and RUNNER_PROXY belong together: set both, or neither')
+  const twice = vars.GIT_HTTPS_TOKENS_FILE.find(({ host }) =>
+    vars.GIT_HTTPS_TOKENS.some((token) => token.host === host),
+  )
+  if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
   const isProduction = vars.NODE_ENV === 'production'
@@ -286,6 +315,15 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    projectServers: Object.freeze({
+      memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      idleMs: vars.PROJECT_SERVER_IDLE_MS,
+      drainMs: vars.PROJECT_SERVER_DRAIN_MS,
+    }),
+    git: Object.freeze({
+      trustNewHosts: vars.GIT_SSH_TRUST_NEW_HOSTS,
+      httpsTokens: Object.freeze([...vars.GIT_HTTPS_TOKENS, ...vars.GIT_HTTPS_TOKENS_FILE]),
     }),
     docker: Object.freeze({
       host: vars.DOCKER_HOST ?? 'unix:///var/run/docker.sock',

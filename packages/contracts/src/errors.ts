@@ -135,6 +135,36 @@ export const ERRORS = {
     retryable: false,
     hint: 'Give the worker access to the repository (a deploy key or a token), then start the task again.',
   },
+  host_key_unknown: {
+    status: 422,
+    retryable: false,
+    hint: 'Compare the host’s key with the one its operator publishes and add it to known_hosts in SWITCHYARD_HOME (ssh-keyscan prints it), or set GIT_SSH_TRUST_NEW_HOSTS=true.',
+  },
+  host_key_changed: {
+    status: 422,
+    retryable: false,
+    hint: 'Someone may be between Switchyard and the host: nothing was sent. Ask the host’s operator; only if the key was really replaced, take the old one out of known_hosts in SWITCHYARD_HOME.',
+  },
+  deploy_key_invalid: {
+    status: 400,
+    retryable: false,
+    hint: 'Name a private ssh key by its absolute path, without a passphrase, that the worker can read and nobody else can (chmod 600).',
+  },
+  branch_diverged: {
+    status: 409,
+    retryable: false,
+    hint: 'The branch on the remote has commits that are not in this work: publish to another branch, or merge them first; force replaces them.',
+  },
+  push_rejected: {
+    status: 422,
+    retryable: false,
+    hint: 'The remote refused the branch, and the message has its words: choose a branch that is not protected, or change the rule there.',
+  },
+  work_would_be_lost: {
+    status: 409,
+    retryable: false,
+    hint: 'Publish or discard the work that the message names, or set force: it is bundled then before it goes.',
+  },
   repository_empty: { status: 422, retryable: false, hint: 'The repository has no commit yet; push a first commit.' },
   branch_not_found: {
     status: 422,
@@ -196,11 +226,6 @@ export const ERRORS = {
     status: 422,
     retryable: false,
     hint: 'The start command failed; its last words are in the message. Nothing was left behind.',
-  },
-  work_would_be_lost: {
-    status: 409,
-    retryable: false,
-    hint: 'Commit and push it, or call again with force: a bundle of it is kept then.',
   },
   worker_unavailable: {
     status: 503,
@@ -271,6 +296,31 @@ export const ERRORS = {
     status: 502,
     retryable: false,
     hint: 'The model’s answer was cut at its output limit; ask for less in one task.',
+  },
+  session_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'List the project’s sessions to see which there are.',
+  },
+  session_busy: {
+    status: 409,
+    retryable: true,
+    hint: 'A turn runs in the session: wait until it is idle, or abort it first.',
+  },
+  session_of_task: {
+    status: 409,
+    retryable: false,
+    hint: 'The session belongs to a task that has not ended: use send_task_message, send_task_control or reply_task_request.',
+  },
+  message_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Read the session’s messages to see which there are.',
+  },
+  sharing_unavailable: {
+    status: 503,
+    retryable: true,
+    hint: 'Sharing puts the session on OpenCode’s public service: the server must be allowed to, and reach it.',
   },
   session_lost: {
     status: 502,

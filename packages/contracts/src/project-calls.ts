@@ -1,13 +1,32 @@
 // What workers do for projects and sandboxes.
 
 import { z } from 'zod'
-import { createSandboxSchema, sandboxEntrySchema, sandboxImportedSchema, sandboxSchema } from './projects.ts'
+import {
+  createSandboxSchema,
+  deployKeySchema,
+  sandboxEntrySchema,
+  sandboxImportedSchema,
+  sandboxSchema,
+} from './projects.ts'
 
 const project = z.object({ project_id: z.string() })
 const sandbox = project.extend({ name: z.string() })
 const none = z.object({})
 
 export const projectCalls = {
+  /** What a directory on the worker's host is. */
+  'project.inspect': {
+    args: z.object({ path: z.string() }),
+    result: z.object({
+      /** Its real path. */
+      place: z.string(),
+      is_checkout: z.boolean(),
+      /** The URL of its remote, without credentials. */
+      origin: z.string().nullable(),
+      /** The checkout that it is a linked worktree of; null: it is none. */
+      main: z.string().nullable(),
+    }),
+  },
   /** Brings a registered project to `ready` or `waiting_for_key`; its row has what came of it. */
   'project.start': { args: project, result: none },
   /** Ends its sessions’ turns and frees what its server holds for it. */
@@ -32,4 +51,6 @@ export const projectCalls = {
   },
   /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
   'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
+  /** The deploy key, made where there is none; with `rotate` a new one. */
+  'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
 } as const

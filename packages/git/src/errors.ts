@@ -8,12 +8,19 @@ const KINDS: readonly (readonly [RegExp, ErrorCode])[] = [
     /unable to create (?:thread|temporary file).*Permission denied|Read-only file system|could not create (?:work tree|leading|directory).*Permission denied|cannot mkdir.*Permission denied/i,
     'directory_unwritable',
   ],
+  [/REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for \S+ has changed/, 'host_key_changed'],
+  [/host key is known for|Host key verification failed/i, 'host_key_unknown'],
+  [/Load key ".*": |UNPROTECTED PRIVATE KEY FILE/, 'deploy_key_invalid'],
   [
-    /Permission denied \(publickey|Host key verification failed|Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|Invalid username or (?:password|token)|The requested URL returned error: 40[13]|access denied|insufficient permission/i,
+    /marked as read only|read[- ]only key|key has read access only|not allowed to push code|not have write access|not authorized to write|denied for writing/i,
     'repository_access_denied',
   ],
   [
-    /Could not resolve host(?:name)?|Connection (?:refused|timed out|reset)|Failed to connect|Network is unreachable|No route to host|Operation timed out|The requested URL returned error: 5\d\d|early EOF|RPC failed|SSL|TLS|gnutls|unable to access/i,
+    /Permission denied \(publickey|Too many authentication failures|Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|Invalid username or (?:password|token)|The requested URL returned error: 40[13]|access denied|insufficient permission/i,
+    'repository_access_denied',
+  ],
+  [
+    /Could not resolve host(?:name)?|Connection (?:refused|timed out|reset|closed)|Failed to connect|Network is unreachable|No route to host|Operation timed out|The requested URL returned error: 5\d\d|early EOF|RPC failed|SSL|TLS|gnutls|unable to access/i,
     'repository_unavailable',
   ],
   [
@@ -28,15 +35,39 @@ const withoutSecrets = (text: string): string =>
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1')
     .replaceAll(/\b(?:gh[pousr]_|glpat-|sk-)[\w-]{8,}/g, '[removed]')
 
+/** What a remote sends is shown to people and to models: no control sequence passes. */
+const withoutControls = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
+  text.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, ' ')
+
+/** Of ssh's many lines about a host's key, those that say which. */
+const hostKeyLines = (text: string): string | undefined =>
+  /REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known for/i.test(text)
+    ? text
+        .match(/^SHA256:[\w+/]+|^No \S+ host key is known for \S+|^Host key for \S+ has changed/gm)
+        ?.toReversed()
+        .join('; it shows ')
+    : undefined
+
+/** What a remote said, fit to be shown: no credential and no control sequence. */
+export const remoteWords = (stderr: string): string =>
+  withoutSecrets(withoutControls(stderr))
+    .split('\n')
+    .map((line) => /^remote:\s*(.*)$/.exec(line.trim())?.[1] ?? '')
+    .filter((line) => line !== '')
+    .join(' ')
+    .slice(0, 500)
+
 const oneLine = (stderr: string): string => {
-  const lines = withoutSecrets(stderr)
+  const text = withoutSecrets(withoutControls(stderr))
+  const lines = text
     .split('\n')
     .map((line) => line.replace(/^(?:fatal|error|remote|ERROR):\s*/i, '').trim())
     .filter(
       (line) =>
         line !== '' && !/^(?:Cloning into|warning:|hint:|Please make sure|and the repository exists)/i.test(line),
     )
-  return lines.slice(0, 2).join('; ').slice(0, 300)
+  return (hostKeyLines(text) ?? lines.slice(0, 2).join('; ')).slice(0, 300)
 }
 
 /** @param command - git's subcommand. @param stderr - all that it said. */

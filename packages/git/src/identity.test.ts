@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseRepositoryUrl } from './identity.ts'
+import { parseRepositoryUrl, projectName } from './identity.ts'
 
 const name = fc
   .stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}[A-Za-z0-9]$/)
@@ -20,30 +20,107 @@ describe('parseRepositoryUrl', () => {
           `https://user:secret@${h}/${owner}/${repo}.git`,
           `https://${h}:443/${owner}/${repo}/`,
           `${h}/${owner}/${repo}`,
+          `  git+ssh://git@${h}/${owner}/${repo}  `,
+          `${h}:${owner}/${repo}.git`,
+          `https://${h}//${owner}/${repo}.git?token=x#readme`,
+          `git://${h}/${owner}/${repo}.git`,
         ]
         const keys = new Set(spellings.map((spelling) => parseRepositoryUrl(spelling).key))
-        expect([...keys]).toEqual([`${h.toLowerCase()}/${owner}/${repo}`])
+        const path = h === 'github.com' ? `${owner}/${repo}`.toLowerCase() : `${owner}/${repo}`
+        expect([...keys]).toEqual([`${h.toLowerCase()}/${path}`])
       }),
     )
   })
 
   it('reads its own answer as the same repository', () => {
     fc.assert(
-      fc.property(host, name, name, (h, owner, repo) => {
-        const once = parseRepositoryUrl(`git@${h}:${owner}/${repo}.git`)
-        expect(parseRepositoryUrl(once.displayUrl)).toEqual(once)
+      fc.property(host, name, name, fc.nat({ max: 65_535 }), (h, owner, repo, port) => {
+        for (const spelling of [
+          `git@${h}:${owner}/${repo}.git`,
+          `git@${h}:/srv/${owner}/${repo}.git`,
+          `git@${h}:~${owner}/a b/${repo}`.replace(' ', '%20'),
+          `ssh://${owner}@${h}:${port}/${owner}/${repo}`,
+          `https://a:b@${h}:${port}/${owner}/${repo}.git/`,
+          `/srv/${owner}/${repo}/`,
+        ]) {
+          const once = parseRepositoryUrl(spelling)
+          expect(parseRepositoryUrl(once.displayUrl)).toEqual(once)
+          expect(parseRepositoryUrl(once.fetchUrl)).toEqual(once)
+        }
       }),
     )
   })
 
-  it('never keeps a credential', () => {
-    const secret = 'ghp_0123456789abcdef'
-    for (const url of [
-      `https://${secret}@h.example/o/r`,
-      `https://x:${secret}@h.example/o/r`,
-      `ssh://git:${secret}@h.example/o/r`,
-    ])
-      expect(JSON.stringify(parseRepositoryUrl(url))).not.toContain(secret)
+  it('keeps repositories apart that differ in host, port or path', () => {
+    const place = fc.tuple(fc.constantFrom('a.example', 'b.example', 'a.example:99'), name, name)
+    fc.assert(
+      fc.property(place, place, (one, other) => {
+        const of = ([h, owner, repo]: readonly string[]) => parseRepositoryUrl(`https://${h}/${owner}/${repo}`)
+        expect(of(one).key === of(other).key).toBe(one.join() === other.join())
+        expect(of(one).slug === of(other).slug).toBe(one.join() === other.join())
+      }),
+    )
+  })
+
+  it('never keeps a credential, nor says it', () => {
+    const secret = fc.stringMatching(/^[A-Za-z0-9_.-]{12,40}$/).map((word) => `Zq${word}`)
+    fc.assert(
+      fc.property(secret, (given) => {
+        for (const url of [
+          `https://${given}@h.example/o/r`,
+          `https://x:${given}@h.example/o/r`,
+          `https://${given}:${given}@h.example:8443/o/r.git?token=${given}#${given}`,
+          `ssh://git:${given}@h.example/o/r`,
+          `http://x:${given}@h.example/../r`,
+          `x:${given}@h.example/o/r`,
+          `ftp://x:${given}@h.example/o/r`,
+          `https://x:${given}@h.example`,
+          `git+http://${given}@h.example/o/r`,
+        ]) {
+          let told = ''
+          try {
+            told = JSON.stringify(parseRepositoryUrl(url))
+          } catch (error) {
+            told = `${error} ${JSON.stringify(error)}`
+          }
+          expect(told).not.toContain(given)
+        }
+      }),
+    )
+  })
+
+  it.each([
+    ['ssh://git@ssh.github.com:443/O/R.git', 'github.com/o/r'],
+    ['git@altssh.gitlab.com:group/sub/R.git', 'gitlab.com/group/sub/r'],
+    ['ssh://git@altssh.bitbucket.org:443/o/r', 'bitbucket.org/o/r'],
+    ['https://www.github.com/O/R', 'github.com/o/r'],
+    ['https://github.com./o/r', 'github.com/o/r'],
+    ['git@ssh.dev.azure.com:v3/Org/Project/Repo', 'dev.azure.com/org/project/repo'],
+    ['https://me@dev.azure.com/org/project/_git/repo', 'dev.azure.com/org/project/repo'],
+    ['https://dev.azure.com/org/_git/project', 'dev.azure.com/org/project/project'],
+    ['https://org.visualstudio.com/project/_git/repo', 'dev.azure.com/org/project/repo'],
+    ['https://org.visualstudio.com/DefaultCollection/project/_git/repo', 'dev.azure.com/org/project/repo'],
+    ['org@vs-ssh.visualstudio.com:v3/org/project/repo', 'dev.azure.com/org/project/repo'],
+  ])('takes %s for the forge it is', (url, key) => {
+    expect(parseRepositoryUrl(url).key).toBe(key)
+  })
+
+  it('leaves a path that is relative to a home as it was written', () => {
+    expect(parseRepositoryUrl('git@h.example:repos/r.git').fetchUrl).toBe('git@h.example:repos/r.git')
+    expect(parseRepositoryUrl('git@h.example:/srv/r.git').fetchUrl).toBe('ssh://git@h.example/srv/r.git')
+  })
+
+  it('names a directory after owner and repository', () => {
+    expect(projectName(parseRepositoryUrl('git@github.com:Acme/Web.App.git'))).toBe('acme-web.app')
+    fc.assert(
+      fc.property(fc.webUrl(), (url) => {
+        try {
+          expect(projectName(parseRepositoryUrl(url))).toMatch(/^[a-z0-9_][a-z0-9._-]*$/)
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'invalid_project' })
+        }
+      }),
+    )
   })
 
   it('keeps a port that is not the default one, and the case of the path', () => {

@@ -4,11 +4,15 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SwitchyardError } from '@switchyard/contracts'
+import { canonicalPlace } from './forges.ts'
 
 export type RepositoryKind = 'https' | 'http' | 'ssh' | 'git' | 'path'
 
 export type RepositoryIdentity = {
-  /** The same for all URLs of one repository: `host/owner/repo`, with the port where it is not the default one. */
+  /**
+   * The same for all URLs of one repository: `host/owner/repo`, with the port where it is not the default one. In lower
+   * case where the forge takes `Owner/Repo` and `owner/repo` for the same.
+   */
   readonly key: string
   readonly kind: RepositoryKind
   /** What git fetches from. Holds no credentials. */
@@ -29,20 +33,22 @@ const refuse = (why: string): never => {
   throw new SwitchyardError('invalid_project', `the project ${why}`)
 }
 
-const slugOf = (key: string): string => {
+const nameOf = (key: string): string => {
   const words = key.split('/').filter((word) => word !== '')
   const name = words
     .slice(-2)
     .join('-')
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]+/g, '-')
-    .replaceAll(/^[-.]+|[-.]+$/g, '')
     .slice(0, 60)
-  return `${name || 'repository'}-${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
+    .replaceAll(/^[-.]+|[-.]+$/g, '')
+  return name || 'repository'
 }
 
-/** `<owner>-<repo>`, safe as the name of a directory. Two repositories may share it; the slug tells them apart. */
-export const projectName = (identity: RepositoryIdentity): string => identity.slug.slice(0, -'-01234567'.length)
+const slugOf = (key: string): string => `${nameOf(key)}-${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
+
+/** `<owner>-<repo>`: a name for a directory that people see. Two repositories may share it; their slugs differ. */
+export const projectName = (identity: RepositoryIdentity): string => nameOf(identity.key)
 
 const repositoryPath = (raw: string): string => {
   const segments = raw.split('/').filter((segment) => segment !== '')
@@ -60,6 +66,8 @@ type Remote = {
   readonly port: string
   /** As in a URL, with %xx in it. */
   readonly path: string
+  /** `host:path`: on a server that is no forge, a path that is relative to the user's home, which no URL can say. */
+  readonly isScpLike?: boolean
 }
 
 const remote = (given: Remote): RepositoryIdentity => {
@@ -70,10 +78,13 @@ const remote = (given: Remote): RepositoryIdentity => {
   // The URL keeps the path as it was written: decoded, it would be another one to the server.
   const written = given.path.split('/').filter(Boolean).join('/')
   const authority = port ? `${host}:${port}` : host
-  const key = `${authority}/${where}`
+  const key = canonicalPlace(host.replace(/\.$/, ''), port, where)
   // ssh needs its user (mostly `git`), which is no secret; every other user and every password is left out.
   const user = given.kind === 'ssh' && given.user ? `${given.user}@` : ''
-  const url = `${given.kind}://${user}${authority}/${written}`
+  const url =
+    given.isScpLike && !given.path.startsWith('/')
+      ? `${user}${host}:${decoded(given.path)}`
+      : `${given.kind}://${user}${authority}/${written}`
   return { key, kind: given.kind, fetchUrl: url, displayUrl: url, slug: slugOf(key) }
 }
 
@@ -123,13 +134,20 @@ export const parseRepositoryUrl = (input: string): RepositoryIdentity => {
     return remote({ kind: 'https', user: '', host, port, path: bare.rest ?? '' })
   }
   const scp = SCP_LIKE.exec(text)?.groups
+  // `user:password@host/path`, without the https:// that would make it a URL.
+  if (scp && /^[^/]*@/.test(scp.rest ?? ''))
+    refuse('looks as if it had a password in it; leave that out, or write https:// before it')
   if (scp)
     return remote({
       kind: 'ssh',
       user: scp.user ?? 'git',
       host: scp.host ?? '',
       port: '',
-      path: encodeURI(scp.rest ?? ''),
+      // In a URL these would be more than a path.
+      path: encodeURI(scp.rest ?? '')
+        .replaceAll('?', '%3F')
+        .replaceAll('#', '%23'),
+      isScpLike: true,
     })
   return refuse('is neither a git URL nor an absolute path')
 }

@@ -4,26 +4,31 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import type { Connect, Connection } from './access/connection.ts'
 import { isValidBase } from './branch.ts'
 import { fromFileError } from './file-errors.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import { removeLockFiles } from './lock-files.ts'
+import type { OwnRepository } from './own-repository.ts'
+import { LOCAL_RECEIVE_PACK } from './push.ts'
 import { type GitOptions, git, gitLine } from './run.ts'
 
 /** Each fetch brings a pack; more than these are put together, so that reading stays quick. */
 const MAX_PACKS = 50
-
-export type NetworkOptions = { readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number }
+const KEPT = 'refs/switchyard/'
 
 export class Mirror {
   readonly directory: string
   readonly #identity: RepositoryIdentity
-  readonly #network: NetworkOptions
+  readonly #connect: Connect
+  readonly #timeoutMs: number
 
-  constructor(directory: string, identity: RepositoryIdentity, network: NetworkOptions) {
+  /** @param timeoutMs - for a clone or a fetch */
+  constructor(directory: string, identity: RepositoryIdentity, connect: Connect, timeoutMs: number) {
     this.directory = path.resolve(directory)
     this.#identity = identity
-    this.#network = network
+    this.#connect = connect
+    this.#timeoutMs = timeoutMs
   }
 
   get objectDirectory(): string {
@@ -45,7 +50,8 @@ export class Mirror {
       // The shared clone may ask for a commit that only a tag leads to.
       await git(['config', 'uploadpack.allowAnySHA1InWant', 'true'], { cwd: target, signal })
     }
-    const [head] = await Promise.all([this.#remoteHead(signal), this.#fetch(target, signal)])
+    const connection = await this.#connect(this.#identity)
+    const [head] = await Promise.all([this.#remoteHead(connection, signal), this.#fetch(connection, target, signal)])
     if (head?.ref) await git(['symbolic-ref', 'HEAD', head.ref], { cwd: target, signal })
     else if (head?.commit)
       await git(['update-ref', '--no-deref', 'HEAD', head.commit], { cwd: target, signal, okCodes: [0, 128] })
@@ -53,7 +59,7 @@ export class Mirror {
     await this.#packTogether(signal)
   }
 
-  async #fetch(target: string, signal: AbortSignal): Promise<void> {
+  async #fetch(connection: Connection, target: string, signal: AbortSignal): Promise<void> {
     const fetch = () =>
       git(
         [
@@ -66,11 +72,17 @@ export class Mirror {
           '--no-auto-maintenance',
           '--no-write-fetch-head',
           '--',
-          this.#identity.fetchUrl,
+          connection.url,
           '+refs/heads/*:refs/heads/*',
           '+refs/tags/*:refs/tags/*',
         ],
-        { ...this.#network, cwd: target, signal, config: ['fetch.unpackLimit=1'] },
+        {
+          env: connection.env,
+          config: [...connection.config, 'fetch.unpackLimit=1'],
+          timeoutMs: this.#timeoutMs,
+          cwd: target,
+          signal,
+        },
       )
     await fetch().catch(async (error: unknown) => {
       // Whoever calls holds the repository's lock, so a lock file of any age is one that a killed git left.
@@ -80,9 +92,14 @@ export class Mirror {
   }
 
   /** The remote's default branch; for a detached HEAD, as in a local checkout, its commit. */
-  async #remoteHead(signal: AbortSignal): Promise<{ readonly ref?: string; readonly commit?: string } | undefined> {
-    const told = await gitLine(['ls-remote', '--symref', '--', this.#identity.fetchUrl, 'HEAD'], {
-      ...this.#network,
+  async #remoteHead(
+    { url, env, config }: Connection,
+    signal: AbortSignal,
+  ): Promise<{ readonly ref?: string; readonly commit?: string } | undefined> {
+    const told = await gitLine(['ls-remote', '--symref', '--', url, 'HEAD'], {
+      env,
+      config,
+      timeoutMs: this.#timeoutMs,
       signal,
     })
     const ref = /^ref: (refs\/heads\/\S+)\tHEAD$/m.exec(told)?.[1]
@@ -97,7 +114,7 @@ export class Mirror {
     await git(['repack', '--geometric=2', '-d', '-l', '-q'], {
       cwd: this.directory,
       signal,
-      timeoutMs: this.#network.timeoutMs,
+      timeoutMs: this.#timeoutMs,
     })
   }
 
@@ -141,6 +158,44 @@ export class Mirror {
   async branch(name: string, signal?: AbortSignal): Promise<string | undefined> {
     const commit = await this.#commitOf(`refs/heads/${name}`, { cwd: this.directory, ...(signal ? { signal } : {}) })
     return commit === '' ? undefined : commit
+  }
+
+  /** The tips of all branches and tags; undefined before the first fetch. */
+  async tips(signal?: AbortSignal): Promise<readonly string[] | undefined> {
+    if (!existsSync(this.directory)) return undefined
+    const told = await gitLine(['for-each-ref', '--format=%(objectname)', 'refs/heads', 'refs/tags'], {
+      cwd: this.directory,
+      ...(signal ? { signal } : {}),
+    })
+    return told === '' ? [] : told.split('\n')
+  }
+
+  /** A commit that was kept under a name of ours, which no fetch touches. */
+  async kept(name: string, signal?: AbortSignal): Promise<string | undefined> {
+    const commit = await this.#commitOf(`${KEPT}${name}`, { cwd: this.directory, ...(signal ? { signal } : {}) })
+    return commit === '' ? undefined : commit
+  }
+
+  /** The tip of the default branch; undefined in a repository without a commit. */
+  async head(signal?: AbortSignal): Promise<string | undefined> {
+    const commit = await this.#commitOf('HEAD', { cwd: this.directory, ...(signal ? { signal } : {}) })
+    return commit === '' ? undefined : commit
+  }
+
+  /** Takes a commit over from a repository of our own, under a name of ours. */
+  async keep(own: OwnRepository, commit: string, name: string, signal?: AbortSignal): Promise<void> {
+    await own.git(
+      ['push', '--quiet', '--no-verify', LOCAL_RECEIVE_PACK, '--', this.directory, `+${commit}:${KEPT}${name}`],
+      { timeoutMs: this.#timeoutMs, ...(signal ? { signal } : {}) },
+    )
+  }
+
+  /** The remote has taken a commit that was kept: as a fetch would say. Only under the repository's lock. */
+  async advance(branch: string, commit: string, signal?: AbortSignal): Promise<void> {
+    await git(['update-ref', '--end-of-options', `refs/heads/${branch}`, commit], {
+      cwd: this.directory,
+      ...(signal ? { signal } : {}),
+    })
   }
 
   async #commitOf(name: string, at: GitOptions): Promise<string> {

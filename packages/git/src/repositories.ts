@@ -4,16 +4,19 @@
 import { realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
+import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
 import { SharedClone } from './shared-clone.ts'
+import { describeLoss, type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
-import { type WorktreeRequest, Worktrees } from './worktrees.ts'
+import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
   /** Where the mirrors are, and the records of worktrees: for the worker alone. */
@@ -22,9 +25,11 @@ export type RepositoriesOptions = {
   readonly sharedDir: string
   /** Runs `work` while nobody else holds the lock of that name, in any process. */
   readonly lock: <T>(name: string, work: () => Promise<T>) => Promise<T>
-  /** What git and ssh need to reach the network as the caller does: HOME, SSH_AUTH_SOCK, proxies. */
+  /** How repositories are reached, such as `RepositoryAccess.connect`; default: as the user's own git and ssh do. */
+  readonly connect?: Connect
+  /** For that default: what git and ssh need to reach the network as the caller does: HOME, SSH_AUTH_SOCK, proxies. */
   readonly environment?: Readonly<Record<string, string>>
-  /** The ssh that fetches run, with its options (GIT_SSH_COMMAND); default: the user's own, without questions. */
+  /** For that default: the ssh that fetches run, with its options (GIT_SSH_COMMAND); default: the user's own, without questions. */
   readonly sshCommand?: string
   /** ms for a clone or a fetch; default 10 minutes. */
   readonly fetchTimeoutMs?: number
@@ -33,32 +38,19 @@ export type RepositoriesOptions = {
 type Options = { readonly signal?: AbortSignal }
 
 const FETCH_TIMEOUT_MS = 10 * 60_000
-const NETWORK = [
-  'HOME',
-  'SSH_AUTH_SOCK',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'GIT_SSL_CAINFO',
-  'HTTPS_PROXY',
-  'HTTP_PROXY',
-  'NO_PROXY',
-  'https_proxy',
-  'http_proxy',
-  'no_proxy',
-]
 
 export class Repositories {
   readonly #options: RepositoriesOptions
-  readonly #network: Readonly<Record<string, string>>
+  readonly #connect: Connect
   readonly #fetches = new Fetches()
 
   constructor(options: RepositoriesOptions) {
     this.#options = options
-    const given = options.environment ?? {}
-    this.#network = {
-      ...Object.fromEntries(Object.entries(given).filter(([name]) => NETWORK.includes(name))),
+    const env = {
+      ...networkEnvironment(options.environment ?? {}),
       ...(options.sshCommand === undefined ? {} : { GIT_SSH_COMMAND: options.sshCommand }),
     }
+    this.#connect = options.connect ?? (async ({ fetchUrl }) => ({ url: fetchUrl, env, config: [] }))
   }
 
   /** The shared clone of a repository. */
@@ -72,10 +64,12 @@ export class Repositories {
   }
 
   #mirror(identity: RepositoryIdentity): Mirror {
-    return new Mirror(path.join(this.#options.mirrorsDir, `${identity.slug}.git`), identity, {
-      env: this.#network,
-      timeoutMs: this.#options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS,
-    })
+    return new Mirror(
+      path.join(this.#options.mirrorsDir, `${identity.slug}.git`),
+      identity,
+      this.#connect,
+      this.#options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS,
+    )
   }
 
   #shared(identity: RepositoryIdentity): SharedClone {
@@ -178,6 +172,67 @@ export class Repositories {
    */
   async isAsImported(identity: RepositoryIdentity, directory: string): Promise<boolean | null> {
     return await this.#worktrees(identity).isAsImported(directory)
+  }
+
+  /**
+   * What a worktree, or a checkout of the caller's own, holds that the remote has not, as of the last `fetch`.
+   *
+   * @param options.base - branch, tag or commit that ahead and behind are counted from; default: the default branch
+   * @throws SwitchyardError `workspace_gone`, `branch_not_found`, `invalid_branch`, `repository_unavailable`, `call_timeout`
+   */
+  async workState(
+    identity: RepositoryIdentity,
+    directory: string,
+    options: Options & { readonly base?: string } = {},
+  ): Promise<WorkState> {
+    const { base, signal } = options
+    const mirror = this.#mirror(identity)
+    const remoteTips = await mirror.tips(signal)
+    // An agent may have switched to another branch; the worktree's own goes with it, or is reset.
+    const tip = await this.#worktrees(identity).tipOf(directory, signal)
+    const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
+    return await workState({
+      directory,
+      objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
+      ...(remoteTips === undefined ? {} : { remoteTips }),
+      ...(tip === undefined ? {} : { alsoLost: [tip] }),
+      ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote: `fetch`
+   * first. Neither the directory nor its branches change. Safe to repeat; what was done since is added to the branch.
+   *
+   * @throws SwitchyardError `workspace_gone`, `invalid_branch`, `branch_diverged`, `push_rejected`,
+   *   `repository_access_denied` and the other `repository_*` and `host_key_*` codes, `not_supported` (ten thousand
+   *   untracked files), `call_timeout`
+   */
+  async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
+    requireBranch(request.branch)
+    const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
+    // One at a time: two that publish the same work would make two commits of it.
+    return await this.#options.lock(`publish:${identity.key}`, async () =>
+      publish({ mirror: this.#mirror(identity), connection: await this.#connect(identity), lock }, request),
+    )
+  }
+
+  /**
+   * Puts a worktree back to a commit, with its branch: nothing of what was in it stays, ignored files neither. `fetch`
+   * first.
+   *
+   * @throws SwitchyardError `work_would_be_lost` unless forced, `path_outside_workspace` for anything that is not a
+   *   worktree made here, below `root`; `branch_not_found`, `branch_in_use`
+   */
+  async resetWorktree(identity: RepositoryIdentity, request: ResetRequest): Promise<Checkout> {
+    const commit = await this.#mirror(identity).resolveBase(request.to, request.signal)
+    if (!request.force) {
+      const found = await this.workState(identity, request.directory, request.signal ? { signal: request.signal } : {})
+      const loss = describeLoss(found)
+      if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
+    }
+    return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
   }
 
   /**

@@ -95,7 +95,7 @@ const settings = (pairs: readonly string[]): Record<string, string> => {
 
 // git is looked for where the caller's own shell finds it; nothing else is taken from the environment.
 // biome-ignore lint/style/noProcessEnv: the one variable that is not a setting
-const PATH = process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'
+export const PATH = process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'
 
 /**
  * Runs one git command.

@@ -2,11 +2,12 @@
 
 import {
   createOpencodeClient,
-  type Message,
+  type GlobalSession,
   type OpencodeClient,
   type Part,
   type PermissionRequest,
   type PermissionRule,
+  type Project,
   type QuestionRequest,
   type Session,
   type SessionStatus,
@@ -19,18 +20,19 @@ import { type Catalog, toCatalog } from './catalog.ts'
 import { partId } from './ids.ts'
 import type { Endpoint } from './launcher.ts'
 import { authorization } from './probe.ts'
+import { sessionCalls } from './session-calls.ts'
+import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
 
-/** A message with everything in it. */
-export type SessionMessage = { readonly info: Message; readonly parts: readonly Part[] }
-
-/** Where a session lives. Permissions, questions and statuses are kept by directory. */
-export type SessionRef = { readonly sessionId: string; readonly directory: string }
+export type { SessionMessage, SessionRef }
 
 export type NewSession = {
   readonly directory: string
   readonly title: string
   readonly permission?: readonly PermissionRule[] | undefined
   readonly parentId?: string | undefined
+  readonly agent?: string | undefined
+  readonly model?: ModelRef | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
 export type Prompt = SessionRef & {
@@ -41,6 +43,8 @@ export type Prompt = SessionRef & {
   readonly agent?: string | undefined
   readonly variant?: string | undefined
   readonly system?: string | undefined
+  /** The prompt is added and no turn begins. */
+  readonly noReply?: boolean | undefined
 }
 
 export type PermissionReply =
@@ -195,6 +199,8 @@ export const createClient = (options: ClientOptions) => {
   }
 
   return {
+    ...sessionCalls(call, sdk),
+
     /** The SDK's client for one directory, for calls that are not below. Its errors are its own. */
     clientFor: (directory: string): OpencodeClient => sdkClient(endpoint(), directory),
 
@@ -232,6 +238,9 @@ export const createClient = (options: ClientOptions) => {
             title: session.title,
             ...(session.permission ? { permission: [...session.permission] } : {}),
             ...(session.parentId === undefined ? {} : { parentID: session.parentId }),
+            ...(session.agent === undefined ? {} : { agent: session.agent }),
+            ...(session.model ? { model: { id: session.model.modelID, providerID: session.model.providerID } } : {}),
+            ...(session.metadata ? { metadata: { ...session.metadata } } : {}),
           },
           { signal },
         ),
@@ -253,6 +262,16 @@ export const createClient = (options: ClientOptions) => {
         if (!isSwitchyardError(error, 'session_lost')) throw error
       }
     },
+
+    /** The projects that the server has ever been used in, whatever directory that was; needs no directory of its own. */
+    projects: (given: CallOptions = {}): Promise<readonly Project[]> =>
+      call('list the projects', 'always', given, (signal) => sdk().project.list({}, { signal })),
+
+    /** The root sessions of all directories, the newest first; needs no directory of its own. @param limit - at most so many. */
+    allSessions: (limit: number, given: CallOptions = {}): Promise<readonly GlobalSession[]> =>
+      call('list all sessions', 'always', given, (signal) =>
+        sdk().experimental.session.list({ limit, roots: true }, { signal }),
+      ),
 
     /** The root sessions of exactly this directory, the newest 100. */
     sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
@@ -276,6 +295,7 @@ export const createClient = (options: ClientOptions) => {
             ...(prompt.agent === undefined ? {} : { agent: prompt.agent }),
             ...(prompt.variant === undefined ? {} : { variant: prompt.variant }),
             ...(prompt.system === undefined ? {} : { system: prompt.system }),
+            ...(prompt.noReply === undefined ? {} : { noReply: prompt.noReply }),
           },
           { signal },
         ),

@@ -2,10 +2,11 @@
 
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
+import { type Activity, createActivity } from './activity.ts'
 import { createClient, type OpenCodeClient } from './client.ts'
-import { type Disconnect, openEventStream } from './event-stream.ts'
+import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-import { createRouter, type ResyncReason, type Watch, type WatchListener } from './router.ts'
+import { createRouter, type ResyncReason, sessionOf, type Watch, type WatchListener } from './router.ts'
 import { createStreamEcho } from './stream-echo.ts'
 import { type ServerState, supervise } from './supervisor.ts'
 
@@ -34,6 +35,8 @@ export type WatchOptions = {
   /** The session was just created by us: there are no children to look for. */
   readonly isNew?: boolean
 }
+
+type SessionListener = (sessionId: string, event: OpenCodeEvent, directory: string | undefined) => void
 
 /**
  * @example
@@ -66,8 +69,23 @@ export type OpenCodeServer = {
    * every new connection: only then fetch the state, because what happened in between is in no event.
    */
   readonly watch: (rootSessionId: string, directory: string, listener: WatchListener, options?: WatchOptions) => Watch
-  /** Ends the stream, and with a child server the process and everything it started. */
-  readonly close: () => Promise<void>
+  /**
+   * Hears of every event that is about a session, watched or not. For hints only: what falls into a gap of the stream is
+   * not told again. @returns a function that ends the subscription.
+   */
+  readonly onSession: (listener: SessionListener) => () => void
+  /** The sessions that work now, whoever prompted them: as the event stream tells it. */
+  readonly busy: Activity['busy']
+  /** Bytes that the server and its tools hold; undefined where nobody can say. */
+  readonly memory: () => Promise<number | undefined>
+  /** Ends the server in good order and starts it again: turns that run are cut short, and go on when whoever watches takes them up. */
+  readonly restart: (reason: string) => Promise<void>
+  /**
+   * Ends the stream, and a server of ours with everything it started.
+   *
+   * @param options - `leave`: the server runs on; another process of ours looks after it.
+   */
+  readonly close: (options?: { readonly leave?: boolean }) => Promise<void>
 }
 
 const DEFAULTS = {
@@ -89,6 +107,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
   const { launcher, logger } = options
   const supervisor = supervise(options)
   const router = createRouter(logger)
+  const activity = createActivity()
   const closing = new AbortController()
   let streamedEpoch = 0
 
@@ -112,14 +131,18 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       connected: ({ after }) => {
         const { epoch } = supervisor.state()
         const reason = resyncReason(after, streamedEpoch !== 0 && epoch !== streamedEpoch)
+        if (epoch !== streamedEpoch) activity.clear()
         streamedEpoch = epoch
+        void confirmActivity()
         echo.begin()
         void resyncAll(router.entries(), reason)
         announce()
       },
       event: (event, directory) => {
         if (echo.hear(event)) return
+        activity.hear(event, directory)
         router.route(event)
+        tellOfSession(event, directory)
         // The turns of a directory end with its instance, as they do with the server.
         if (event.type === 'server.instance.disposed') {
           void resyncAll(
@@ -147,6 +170,13 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     router.resync(entry, reason)
   }
 
+  const confirmActivity = async (): Promise<void> => {
+    await activity
+      .confirm((directory) => client.statuses(directory, { signal: closing.signal }))
+      // The next connection asks again.
+      .catch((error: Error) => logger.debug({ err: error.message }, 'what works on the server was not asked again'))
+  }
+
   const adoptChildren = async (entry: Entry): Promise<void> => {
     try {
       const found = await client.children(
@@ -167,6 +197,13 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       for (let entry = waiting.shift(); entry; entry = waiting.shift()) await resync(entry, reason)
     }
     await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, work))
+  }
+
+  const sessionListeners = new Set<SessionListener>()
+  const tellOfSession = (event: OpenCodeEvent, directory: string | undefined): void => {
+    const sessionId = sessionOf(event)
+    if (sessionId === undefined) return
+    for (const listener of sessionListeners) listener(sessionId, event, directory)
   }
 
   const listeners = new Set<() => void>()
@@ -240,10 +277,19 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       }
     },
 
-    close: async () => {
+    onSession: (listener) => {
+      sessionListeners.add(listener)
+      return () => sessionListeners.delete(listener)
+    },
+
+    busy: activity.busy,
+    memory: async () => await supervisor.current()?.memory(),
+    restart: supervisor.restart,
+
+    close: async (how) => {
       closing.abort()
       await stream.close()
-      await supervisor.close()
+      await supervisor.close(how)
     },
   }
 }

@@ -71,8 +71,31 @@ export {
 export { CALLBACK } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export {
+  beginStop,
+  claimProjectServer,
+  clearRequest,
+  configureServer,
+  findLeftServers,
+  findProjectServer,
+  forgetProjectServer,
+  type ListedServer,
+  listProjectServers,
+  type ProjectServerRow,
+  portsOfOthers,
+  projectOfServer,
+  projectServerId,
+  releaseProjectServer,
+  reportProjectServer,
+  requestOfServer,
+  type ServerSettings,
+  settleAbortsOfStopped,
+  touchProjectServer,
+  useProjectServers,
+} from './project-servers.ts'
+export {
   countOpenTasks,
   findProject,
+  findProjectIn,
   forgetProject,
   listProjects,
   type NewProject,
@@ -125,7 +148,8 @@ export {
   toSandbox,
 } from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
-export { listServers, reportServer, type ServerRow } from './servers.ts'
+export { countRunningByServer, listServers, reportServer, type ServerRow } from './servers.ts'
+export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {
   type Accepted,

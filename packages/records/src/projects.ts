@@ -13,6 +13,12 @@ export const findProject = guarded(
     db.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst(),
 )
 
+/** The project that is worked on in this directory. */
+export const findProjectIn = guarded(
+  async (db: Db, directory: string): Promise<ProjectRow | undefined> =>
+    db.selectFrom('projects').selectAll().where('base_dir', '=', directory).executeTakeFirst(),
+)
+
 /** Registered ones, the newest first. */
 export const listProjects = guarded(
   async (db: Db): Promise<readonly ProjectRow[]> =>

@@ -16,8 +16,10 @@ import type {
   ModeReason,
   Permissions,
   Pool,
+  ProjectServerState,
   ProjectStatus,
   Reply,
+  ServerKind,
   Status,
   TaskError,
   TaskId,
@@ -248,6 +250,43 @@ export type ServersTable = {
   detail: string | null
   catalog: Json<ServerCatalog> | null
   reported_at: Time
+  kind: ServerKind | null
+  pool: Pool | null
+  url: string | null
+  pid: number | null
+  memory_bytes: number | null
+  busy_sessions: number | null
+  last_health_at: TimeOrNull
+}
+
+/** OpenCode servers that projects have for themselves. The first are settings: null is as the installation has it. */
+export type ProjectServersTable = {
+  project_id: string
+  /** Where it listens if that is free. */
+  port: number | null
+  /** Bytes at which it is replaced. */
+  memory_limit: number | null
+  idle_ms: number | null
+  environment: ColumnType<Readonly<Record<string, string>>, string | undefined, string>
+  /** Who keeps it; counts only while that worker lives. */
+  worker_id: string | null
+  state: Generated<ProjectServerState>
+  detail: string | null
+  kind: ServerKind | null
+  url: string | null
+  pid: number | null
+  container_id: string | null
+  version: string | null
+  memory_bytes: number | null
+  busy_sessions: Generated<number>
+  /** Since it was last stopped. */
+  restarts: Generated<number>
+  /** What its worker is asked for. */
+  request: 'stop' | 'restart' | null
+  started_at: TimeOrNull
+  last_health_at: TimeOrNull
+  used_at: Time
+  updated_at: Time
 }
 
 type Settings = {
@@ -345,6 +384,7 @@ export type Database = {
   uploads: UploadsTable
   workers: WorkersTable
   opencode_servers: ServersTable
+  project_servers: ProjectServersTable
   rollout: RolloutTable
   rollout_changes: RolloutChangesTable
   destinations: DestinationsTable

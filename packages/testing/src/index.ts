@@ -1,6 +1,8 @@
 // Doubles and fixtures for tests, demo and benchmarks.
 
 export { createDatabase, type TestDatabase } from './database.ts'
+export { type GitHttps, type GitHttpsOptions, startGitHttps } from './git-https.ts'
+export { type GitSsh, startGitSsh } from './git-ssh.ts'
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { DEFAULT_USAGE } from './reply.ts'

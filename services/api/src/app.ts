@@ -25,6 +25,8 @@ import { operationRoutes } from './rest/operations.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sandboxRoutes } from './rest/sandboxes.ts'
+import { serverRoutes } from './rest/servers.ts'
+import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
@@ -32,6 +34,9 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { ServerService } from './servers/service.ts'
+import { SessionFeeds } from './sessions/feeds.ts'
+import { SessionService } from './sessions/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
 import { Subscriptions } from './standing/subscription.ts'
 import { Backlog } from './tasks/backlog.ts'
@@ -84,9 +89,13 @@ export const createApi = (deps: ApiDeps): Api => {
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), tasks: service, logger })
+  const calls = new WorkerCalls(records, bus)
+  const projects = new ProjectService({ config, records, calls, tasks: service, logger })
+  const sessionFeeds = new SessionFeeds(calls, bus)
+  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const servers = new ServerService({ config, records })
   const { toolsets } = config.mcp
-  const mcp = createMcpEndpoint({ service, projects, health, standing, metrics, logger, version, toolsets })
+  const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -101,6 +110,8 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', sessionRoutes(sessions))
+  app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
   app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
@@ -115,6 +126,7 @@ export const createApi = (deps: ApiDeps): Api => {
     startedAt,
     async close() {
       feeds.close()
+      sessionFeeds.close()
       standing.close()
       await mcp.close()
       await rollout.close()

@@ -9,7 +9,7 @@ import { startNotifier } from '@switchyard/notifier'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
-import { startWorker } from '@switchyard/worker'
+import { childMaker, startWorker } from '@switchyard/worker'
 import { fromFileError } from './file-errors.ts'
 import { requireFreePort } from './free-port.ts'
 import { type Guard, guardProcess } from './guard.ts'
@@ -112,6 +112,15 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
     queue,
     bus,
     server: opencode?.server ?? null,
+    serverMaker: childMaker({
+      root: path.join(config.home, 'servers'),
+      env: config.opencode.inherited,
+      guard: (pid) => {
+        const guard = guardProcess(pid, 'TERM')
+        return () => guard.close()
+      },
+      logger,
+    }),
     logger,
   })
   stop.add('worker', 10_000, () => worker.close())

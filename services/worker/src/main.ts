@@ -42,7 +42,16 @@ const main = async (): Promise<void> => {
   const server = config.opencode.serverEnabled ? findServer(config, logger) : null
   const queue = new TaskQueue({ redisUrl }, logger)
   const bus = createBus(redisUrl, logger)
-  const worker = await startWorker({ config, records, connection: { redisUrl }, queue, bus, server, logger })
+  const worker = await startWorker({
+    config,
+    records,
+    connection: { redisUrl },
+    queue,
+    bus,
+    server,
+    serverMaker: null,
+    logger,
+  })
   const health = serveHealth(config.worker.port, worker, server)
 
   const stop = async (signal: string) => {

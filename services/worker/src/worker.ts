@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
 import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
-import { Repositories } from '@switchyard/git'
+import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import { countLiveWorkers, type Records } from '@switchyard/records'
@@ -19,6 +19,10 @@ import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { containerUser } from './run/docker/place.ts'
 import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
+import type { ServerMaker } from './servers/launch.ts'
+import { ServerPool } from './servers/pool.ts'
+import { startSessionHints } from './sessions/hints.ts'
+import { startStandingReplies } from './sessions/standing-replies.ts'
 import { startSweeper } from './sweeper.ts'
 
 const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
@@ -26,7 +30,16 @@ const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 export type WorkerDeps = {
   readonly config: Pick<
     Config,
-    'home' | 'workspacesDir' | 'worker' | 'tasks' | 'limits' | 'retention' | 'opencode' | 'docker'
+    | 'home'
+    | 'workspacesDir'
+    | 'worker'
+    | 'git'
+    | 'tasks'
+    | 'limits'
+    | 'retention'
+    | 'opencode'
+    | 'projectServers'
+    | 'docker'
   >
   readonly records: Records
   readonly connection: QueueConnection
@@ -34,6 +47,8 @@ export type WorkerDeps = {
   readonly bus: Bus
   /** Null where tasks run in containers alone. */
   readonly server: OpenCodeServer | null
+  /** Makes servers that projects have for themselves; null where there can be none. */
+  readonly serverMaker: ServerMaker | null
   readonly logger: Logger
 }
 
@@ -82,21 +97,45 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const id = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
   const lanes: readonly Lane[] = [...(server ? [config.worker.pool] : []), 'docker']
+  const lock = <T>(key: string, work: () => Promise<T>) => records.withLock(`repository:${key}`, work)
+  const keys = new DeployKeys({ directory: path.join(config.home, 'keys'), lock })
+  const access = new RepositoryAccess({
+    keys,
+    knownHosts: path.join(config.home, 'known_hosts'),
+    trustNewHosts: config.git.trustNewHosts,
+    tokens: config.git.httpsTokens,
+    environment: config.opencode.inherited,
+  })
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
-    lock: (key, work) => records.withLock(`repository:${key}`, work),
-    environment: config.opencode.inherited,
+    lock,
+    connect: access.connect,
   })
   const runner = await makeRunner(deps)
   const outputDir = path.join(config.home, 'output')
   const care = startContainerCare({ records, runner, logger })
+  const servers = new ServerPool({
+    workerId: id,
+    records,
+    shared: server,
+    maker: deps.serverMaker,
+    settings: config.projectServers,
+    calls: config.opencode,
+    listen: (one) => {
+      const listeners = [startSessionHints(one, bus), startStandingReplies(one, logger)]
+      return () => {
+        for (const listener of listeners) listener.stop()
+      }
+    },
+    logger,
+  })
   const runs = new Runs(
     {
       records,
       queue,
       bus,
-      server,
+      servers,
       runner,
       onOther: care.look,
       repositories,
@@ -119,13 +158,18 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     ...(docker.isUp() ? ['docker' as const] : []),
   ]
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
-  const reports = [...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []), docker]
+  const reports = [
+    ...(server
+      ? [startServerReport(records, server, { directory: config.workspacesDir, pool: config.worker.pool }, logger)]
+      : []),
+    docker,
+  ]
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const bundlesDir = path.join(config.home, 'bundles')
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
     records,
-    server,
+    servers,
     repositories,
     workspacesDir: config.workspacesDir,
     outputDir,
@@ -133,13 +177,22 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     retention: config.retention,
     logger,
   })
-  const projects = { records, repositories, server, workspacesDir: config.workspacesDir, bundlesDir, logger }
+  const projects = {
+    records,
+    repositories,
+    keys,
+    access,
+    servers,
+    workspacesDir: config.workspacesDir,
+    bundlesDir,
+    logger,
+  }
   const calls = await startCalls({
     records,
     bus,
     workerId: id,
     targets: server ? ['any', config.worker.pool] : ['any'],
-    handlers: callHandlers(projects),
+    handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
   const workers = lanes.map(
@@ -167,6 +220,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       await clearing.stop()
       await care.stop()
       for (const report of reports) await report.stop()
+      await servers.close()
       offCommands()
       await runner.close().catch((error: Error) => logger.warn({ err: error.message }, 'the runners’ network stays'))
       await heartbeat.stop()

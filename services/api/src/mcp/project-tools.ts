@@ -3,6 +3,7 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import {
   createSandboxSchema,
+  deployKeySchema,
   destroyedProjectSchema,
   projectInfoSchema,
   sandboxChangedSchema,
@@ -164,6 +165,22 @@ const resetSandboxTool = (projects: ProjectService): Tool =>
       ),
   })
 
+const deployKeyTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_get_deploy_key',
+    title: 'Read a deploy key',
+    description:
+      'The public key by which a project’s repository is reached, made where there is none, and the page to add it at. The private half never leaves the worker.',
+    input: z.strictObject({
+      git_url: gitUrl,
+      rotate: z.boolean().optional().describe('Make a new key; the one before works until the new one was accepted'),
+    }),
+    output: deployKeySchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+    run: async (input, { caller, signal }) =>
+      await projects.deployKey(caller, input.git_url, input.rotate ?? false, signal),
+  })
+
 export const projectTools = (projects: ProjectService): readonly Tool[] => [
   startTool(projects),
   listTool(projects),
@@ -175,4 +192,5 @@ export const projectTools = (projects: ProjectService): readonly Tool[] => [
   listSandboxesTool(projects),
   deleteSandboxTool(projects),
   resetSandboxTool(projects),
+  deployKeyTool(projects),
 ]

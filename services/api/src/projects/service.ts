@@ -2,6 +2,7 @@
 
 import {
   type CreateSandbox,
+  type DeployKey,
   type DestroyedProject,
   type ProjectInfo,
   type Sandbox,
@@ -150,10 +151,21 @@ export class ProjectService {
     return await calls.call('sandbox.import', args, { target: 'any', waitMs: IMPORT_WAIT_MS, signal })
   }
 
+  /**
+   * The public half of its deploy key, made where there is none, and where to add it.
+   *
+   * @param rotate - make a new one; the one before works until the new one was accepted
+   * @throws SwitchyardError `project_not_found`, `worker_unavailable`
+   */
+  async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
+    const row = rotate ? await this.#ownOf(caller, project) : await findOwnProject(this.#deps.records, caller, project)
+    return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
+  }
+
   /** Only who registered it, or an operator, may take it away. */
   async #ownOf(caller: Caller, project: string): Promise<ProjectRow> {
     const row = await findOwnProject(this.#deps.records, caller, project)
     if (caller.role === 'operator' || row.owner_key === caller.name) return row
-    throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may destroy it`)
+    throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may do that`)
   }
 }

@@ -8,17 +8,19 @@ import {
   type StartProject,
   SwitchyardError,
 } from '@switchyard/contracts'
-import { parseRepositoryUrl, projectName } from '@switchyard/git'
+import { addKeyPage, parseRepositoryUrl, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { serverAddresses } from '../servers/list.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 import { projectIdOf } from './identity.ts'
+import { readWanted, type Wanted } from './wanted.ts'
 
 /** The rest of a clone that takes longer is followed by the project's status, ms. */
 const START_WAIT_MS = 45_000
 
-export const targetOf = ({ config }: ProjectDeps, row: ProjectRow): CallTarget =>
+export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRow): CallTarget =>
   config.opencode.serverEnabled ? row.pool : 'any'
 
 const checkModel = (model: string): string => {
@@ -37,23 +39,24 @@ const isDirectoryTaken = (error: unknown): boolean =>
   error instanceof Error &&
   /projects_base_dir/.test(`${error.message} ${(error as { constraint?: string }).constraint}`)
 
-const register = async (deps: ProjectDeps, caller: Caller, input: StartProject) => {
-  const identity = parseRepositoryUrl(input.git_url)
+const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, wanted: Wanted) => {
+  const { identity, ownCheckout } = wanted
   const name = projectName(identity)
-  const insert = (isTaken: boolean) =>
+  const insert = (base_dir: string) =>
     registerProject(deps.records.db, {
       id: projectIdOf(identity.key),
       key: identity.key,
       url: identity.displayUrl,
       owner_key: caller.name,
       name: input.name ?? name,
-      base_dir: managedDirectory(deps, name, identity.slug, isTaken),
-      is_managed: true,
+      base_dir,
+      is_managed: ownCheckout === null,
       pool: 'blue',
     })
-  return await insert(RESERVED.has(name)).catch((error: unknown) => {
+  if (ownCheckout !== null) return await insert(ownCheckout)
+  return await insert(managedDirectory(deps, name, identity.slug, RESERVED.has(name))).catch((error: unknown) => {
     if (!isDirectoryTaken(error)) throw error
-    return insert(true)
+    return insert(managedDirectory(deps, name, identity.slug, true))
   })
 }
 
@@ -64,15 +67,45 @@ const tell = (row: ProjectRow, status: StartedProject['status'], message: string
   base_dir: row.base_dir,
   port: null,
   url: null,
-  public_key: row.public_key,
+  public_key: null,
   next_step: null,
   message,
   warnings: [...row.warnings],
 })
 
+const withAddress = async (
+  { records }: ProjectDeps,
+  started: StartedProject,
+  row: ProjectRow,
+): Promise<StartedProject> => ({ ...started, ...(await serverAddresses(records, [row])).get(row.id) })
+
+const tellWaiting = (row: ProjectRow): StartedProject => {
+  const { url, instructions } = addKeyPage(parseRepositoryUrl(row.url))
+  return {
+    ...tell(row, 'waiting_for_key', `the host of ${row.url} does not accept our key yet`),
+    public_key: row.public_key,
+    next_step: `${instructions}${url === null ? '' : ` The page: ${url}.`} Then call opencode_project_start again with the same git_url.`,
+  }
+}
+
+/** What differs from how it is registered; a second checkout is no second project. */
+const patchOf = (found: ProjectRow, created: boolean, input: StartProject, wanted: Wanted): ProjectPatch => ({
+  ...(input.model === undefined ? {} : { model: checkModel(input.model) }),
+  ...(input.isolation === undefined ? {} : { isolation: input.isolation }),
+  ...(input.user_ssh_key === undefined ? {} : { user_ssh_key: path.resolve(input.user_ssh_key) }),
+  ...(!created && input.name !== undefined ? { name: input.name } : {}),
+  ...(wanted.ownCheckout === null || wanted.ownCheckout === found.base_dir
+    ? {}
+    : {
+        warnings: [
+          `${wanted.ownCheckout} is a second clone of this repository, which is worked on in ${found.base_dir}. Use a sandbox (opencode_sandbox_create) instead of a second clone.`,
+        ],
+      }),
+})
+
 /**
- * @throws SwitchyardError `invalid_project`, `invalid_model`, `forbidden`, `worker_unavailable`, `repository_*`,
- *   `disk_full`, `directory_unwritable`
+ * @throws SwitchyardError `invalid_project`, `invalid_model`, `forbidden`, `worker_unavailable`, `repository_*`, `host_key_*`,
+ *   `deploy_key_invalid`, `disk_full`, `directory_unwritable`
  */
 export const startProject = async (
   deps: ProjectDeps,
@@ -81,32 +114,33 @@ export const startProject = async (
   signal: AbortSignal | undefined,
 ): Promise<StartedProject> => {
   const { records, calls } = deps
-  const model = input.model === undefined ? undefined : checkModel(input.model)
-  const { row: found, created } = await register(deps, caller, input)
+  if (input.model !== undefined) checkModel(input.model)
+  const wanted = await readWanted(deps, caller, input, signal)
+  const { row: found, created } = await register(deps, caller, input, wanted)
   if (!created && !maySee(caller, found))
     throw new SwitchyardError('forbidden', `${found.url} is a project of another key`, {
       hint: 'Ask its owner, or an operator, to share it with you.',
     })
-  const wanted: ProjectPatch = {
-    ...(model === undefined ? {} : { model }),
-    ...(input.isolation === undefined ? {} : { isolation: input.isolation }),
-    ...(!created && input.name !== undefined ? { name: input.name } : {}),
-  }
-  const row = (Object.keys(wanted).length > 0 ? await updateProject(records.db, found.id, wanted) : undefined) ?? found
-  if (row.status === 'ready') return tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)
-  try {
-    await calls.call(
-      'project.start',
-      { project_id: row.id },
-      { target: targetOf(deps, row), waitMs: START_WAIT_MS, signal },
+  const { warnings = [], ...patch } = patchOf(found, created, input, wanted)
+  const row = (Object.keys(patch).length > 0 ? await updateProject(records.db, found.id, patch) : undefined) ?? found
+  const withWarnings = (told: StartedProject) => ({ ...told, warnings: [...told.warnings, ...warnings] })
+  if (row.status === 'ready' && input.user_ssh_key === undefined)
+    return await withAddress(
+      deps,
+      withWarnings(tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)),
+      row,
     )
+  const options = { target: targetOf(deps, row), waitMs: START_WAIT_MS, signal }
+  try {
+    await calls.call('project.start', { project_id: row.id }, options)
   } catch (error) {
     if (!isSwitchyardError(error, 'call_timeout')) throw error
     return {
-      ...tell(row, 'started', `${row.url} is still being cloned`),
+      ...withWarnings(tell(row, 'started', `${row.url} is still being cloned`)),
       next_step: 'Call opencode_project_status until its status is ready.',
     }
   }
   const now = (await findProject(records.db, row.id)) ?? row
-  return tell(now, 'started', `${now.url} is ready in ${now.base_dir}`)
+  if (now.status === 'waiting_for_key') return withWarnings(tellWaiting(now))
+  return await withAddress(deps, withWarnings(tell(now, 'started', `${now.url} is ready in ${now.base_dir}`)), now)
 }

@@ -2,6 +2,7 @@
 
 import {
   changeRolloutSchema,
+  configureServerSchema,
   createSandboxSchema,
   deliverySchema,
   executeTaskSchema,
@@ -23,6 +24,8 @@ import {
   sendMessageSchema,
   sentControlSchema,
   sentMessageSchema,
+  serverListSchema,
+  serverSchema,
   taskDiffSchema,
   taskEventSchema,
   taskSchema,
@@ -75,6 +78,13 @@ export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
 export const ChangeRollout = changeRolloutSchema.meta({
   id: 'ChangeRollout',
   examples: [{ percent: 10, reason: 'first tenth' }],
+})
+
+export const Server = serverSchema.meta({ id: 'Server' })
+export const ServerList = serverListSchema.meta({ id: 'ServerList' })
+export const ConfigureServer = configureServerSchema.meta({
+  id: 'ConfigureServer',
+  examples: [{ memory_limit_bytes: 2_147_483_648, environment: { OPENCODE_EXPERIMENTAL: '1' }, restart: true }],
 })
 
 export const TaskList = z

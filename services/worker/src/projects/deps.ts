@@ -2,16 +2,23 @@
 
 import path from 'node:path'
 import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl, type Repositories, type RepositoryIdentity } from '@switchyard/git'
-import type { OpenCodeServer } from '@switchyard/opencode'
+import {
+  type DeployKeys,
+  parseRepositoryUrl,
+  type Repositories,
+  type RepositoryAccess,
+  type RepositoryIdentity,
+} from '@switchyard/git'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
 
 export type ProjectDeps = {
   readonly records: Records
   readonly repositories: Repositories
-  /** Null where tasks run in containers alone. */
-  readonly server: OpenCodeServer | null
+  readonly keys: DeployKeys
+  readonly access: RepositoryAccess
+  readonly servers: ServerPool
   readonly workspacesDir: string
   readonly bundlesDir: string
   readonly logger: Logger

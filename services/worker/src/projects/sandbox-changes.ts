@@ -1,8 +1,7 @@
 // Lists sandboxes, puts them back to their base, deletes them.
 
-import type { CallArgs, CallResult, SandboxEntry } from '@switchyard/contracts'
+import type { CallArgs, CallResult, SandboxEntry, WorkState } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import { type RepositoryIdentity, readWorkState } from '@switchyard/git'
 import {
   countOpenTasks,
   deleteSandboxRow,
@@ -12,7 +11,7 @@ import {
   type SandboxRow,
   toSandbox,
 } from '@switchyard/records'
-import { alone, type ProjectDeps, readReady, readRegistered, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, type Registered, readReady, readRegistered, sandboxRoot } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { exists, refresh, secure } from './work.ts'
@@ -28,18 +27,27 @@ export const findRow = async (deps: ProjectDeps, projectId: string, name: string
 
 /** The oldest first, each with how it stands to its base as of the last fetch. */
 export const listOf = async (deps: ProjectDeps, projectId: string): Promise<CallResult<'sandbox.list'>> => {
-  const { row: project } = await readRegistered(deps, projectId)
+  const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
   const tasks = await countOpenTasks(deps.records.db, [projectId])
+  const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
+    const base = row.base_branch ?? project.default_branch
+    const options = base === null ? {} : { base }
+    const state = await deps.repositories.workState(identity, row.path, options).catch((error: Error) => {
+      deps.logger.info({ sandbox: row.path, err: error.message }, 'a sandbox could not be read')
+      return null
+    })
+    if (state === null) return null
+    const { diskBytes, ...told } = state
+    return { ...told, disk_bytes: diskBytes }
+  }
   const look = async (row: SandboxRow): Promise<SandboxEntry> => {
     const isThere = await exists(row.path)
     return {
       ...toSandbox(row),
       exists: isThere,
       // One that cannot be read is shown all the same.
-      state: isThere
-        ? await readWorkState(row.path, row.base_branch ?? project.default_branch).catch(() => null)
-        : null,
+      state: isThere ? await stateOf(row) : null,
       tasks: tasks.find((entry) => entry.sandbox === row.name)?.count ?? 0,
     }
   }
@@ -49,8 +57,8 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   return { sandboxes }
 }
 
-const takeAway = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
-  await deleteSessions(deps, row.path)
+const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registered, row: SandboxRow): Promise<void> => {
+  await deleteSessions(deps, project, row.path)
   await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
 }
 
@@ -66,13 +74,14 @@ export const deleteSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.delete'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readRegistered(deps, projectId)
+    const project = await readRegistered(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
     // Whoever imported it has all of it still.
     const isImport = asImported === true && (await deps.repositories.isAsImported(identity, row.path)) === true
-    const bundle = isImport ? null : await secure(deps, row.path, `sandbox ${name}`, force)
-    await takeAway(deps, identity, row)
+    const bundle = isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force)
+    await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
     if (isImport || row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
     await deleteSandboxRow(deps.records.db, projectId, name)
@@ -90,13 +99,17 @@ export const resetSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.reset'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readReady(deps, projectId)
+    const project = await readReady(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
-    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await markSandboxUnready(deps.records.db, projectId, name)
-    await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+    await deps.servers
+      .runningFor(project.row)
+      ?.client.disposeDirectory(row.path)
+      .catch(() => {})
     await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
     await deps.repositories.deleteBranch(identity, row.branch)
-    return { sandbox: await populate(deps, identity, row, true, signal), bundle }
+    return { sandbox: await populate(deps, project, row, true, signal), bundle }
   })

@@ -1,0 +1,101 @@
+// Tokens against a real https server with git behind it.
+
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { type GitHttps, startGitHttps } from '@switchyard/testing'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { parseRepositoryUrl } from '../identity.ts'
+import { Repositories } from '../repositories.ts'
+import { git } from '../run.ts'
+import { checkAccess } from './check-access.ts'
+import { DeployKeys } from './deploy-keys.ts'
+import { RepositoryAccess } from './repository-access.ts'
+
+const run = promisify(execFile)
+const TOKEN = 'token-Zq81-of-a-private-repository'
+
+let root: string
+let server: GitHttps
+const at = (...names: string[]) => path.join(root, ...names)
+const lock = <T>(_name: string, work: () => Promise<T>): Promise<T> => work()
+
+const worker = (token: string | null = TOKEN) => {
+  const keys = new DeployKeys({ directory: at('keys'), lock })
+  const access = new RepositoryAccess({
+    keys,
+    knownHosts: at('known_hosts'),
+    tokens: token === null ? [] : [{ host: `localhost:${server.port}`, user: undefined, token }],
+    environment: { GIT_SSL_CAINFO: server.caFile, HOME: root },
+  })
+  const identity = parseRepositoryUrl(server.url('r.git'))
+  const { connect } = access
+  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock, connect })
+  return { identity, repositories, connect, check: () => checkAccess(access, keys, identity) }
+}
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'switchyard-https-'))
+  await run('git', ['init', '-q', '-b', 'main', at('work')])
+  const who = ['-c', 'user.name=T', '-c', 'user.email=t@t']
+  await run('git', ['-C', at('work'), ...who, 'commit', '-q', '--allow-empty', '-m', 'begin'])
+  await run('git', ['clone', '-q', '--bare', at('work'), at('served', 'r.git')])
+  server = await startGitHttps({ directory: at('tls'), root: at('served'), user: 'x-access-token', token: TOKEN })
+})
+
+afterEach(async () => {
+  await server.close()
+  await rm(root, { recursive: true, force: true })
+})
+
+it('a token opens the repository of its host, and is in nothing that is kept', async () => {
+  const { identity, repositories, check } = worker()
+  expect(await check()).toMatchObject({ status: 'ok' })
+  await repositories.fetch(identity)
+  await repositories.addWorktree(identity, { directory: at('t'), branch: 'x' })
+  const { stdout } = await run('grep', ['-rla', TOKEN, at('mirrors'), at('repos'), at('t')]).catch((error) => error)
+  expect(stdout).toBe('')
+})
+
+it('a token is in no argument list of the programs that git starts', async () => {
+  const { identity, connect } = worker()
+  const { url, env, config } = await connect(identity)
+  const { stdout } = await git(['ls-remote', '--', url], { env: { ...env, GIT_TRACE: at('trace') }, config })
+  expect(stdout.toString()).toContain('refs/heads/main')
+  const trace = await readFile(at('trace'), 'utf8')
+  expect(trace).toMatch(/run_command: .*SWITCHYARD_GIT_TOKEN/)
+  expect(trace).not.toContain(TOKEN)
+})
+
+it('a wrong token and none are denials, without the token in what is said', async () => {
+  for (const token of ['wrong-token-Zq82', null]) {
+    const found = await worker(token).check()
+    expect(found).toMatchObject({ status: 'denied', error: { code: 'repository_access_denied' } })
+    expect(JSON.stringify(found) + String(found.status !== 'ok' && found.error)).not.toContain('Zq8')
+  }
+})
+
+it('a repository that the token does not open looks denied: forges tell the two apart for nobody', async () => {
+  await rm(at('served', 'r.git'), { recursive: true })
+  expect(await worker().check()).toMatchObject({ status: 'denied' })
+})
+
+it('a token never follows a redirect to another host', async () => {
+  const other = await startGitHttps({
+    directory: at('other'),
+    root: at('served'),
+    user: 'x-access-token',
+    token: TOKEN,
+  })
+  try {
+    await run('sh', ['-c', `cat ${other.caFile} >> ${server.caFile}`])
+    server.redirectTo(`https://127.0.0.1:${other.port}`)
+    expect(await worker().check()).toMatchObject({ status: 'denied' })
+    expect(other.requests.length).toBeGreaterThan(0)
+    expect(other.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([])
+  } finally {
+    await other.close()
+  }
+})

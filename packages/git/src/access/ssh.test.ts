@@ -1,0 +1,238 @@
+// Deploy keys against a real sshd, which holds each key to one repository.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { type GitSsh, startGitSsh } from '@switchyard/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseRepositoryUrl } from '../identity.ts'
+import { Repositories } from '../repositories.ts'
+import { checkAccess } from './check-access.ts'
+import { DeployKeys } from './deploy-keys.ts'
+import { RepositoryAccess } from './repository-access.ts'
+
+const run = promisify(execFile)
+
+let base: string
+let root: string
+let server: GitSsh
+const at = (...names: string[]) => path.join(root, ...names)
+
+const locks = new Map<string, Promise<unknown>>()
+const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
+  locks.set(name, next)
+  return next
+}
+
+const bareRepository = async (name: string): Promise<string> => {
+  const place = at(name)
+  await run('git', ['init', '-q', '--bare', '-b', 'main', place])
+  const tree = (await run('git', ['-C', place, 'hash-object', '-w', '-t', 'tree', '/dev/null'])).stdout.trim()
+  const who = ['-c', 'user.name=T', '-c', 'user.email=t@t']
+  const commit = (await run('git', ['-C', place, ...who, 'commit-tree', tree, '-m', 'begin'])).stdout.trim()
+  await run('git', ['-C', place, 'update-ref', 'refs/heads/main', commit])
+  return place
+}
+
+/** A worker whose state is in a directory with a name that shells and ssh could stumble over. */
+const worker = async (options: { readonly trustNewHosts?: boolean; readonly knows?: boolean } = {}) => {
+  const home = at(`home of 'a' "b" 100%`)
+  await mkdir(home, { recursive: true })
+  if (options.knows ?? true) await writeFile(path.join(home, 'known_hosts'), await server.knownHost())
+  const keys = new DeployKeys({ directory: path.join(home, 'keys'), lock })
+  const knownHosts = path.join(home, 'known_hosts')
+  const access = new RepositoryAccess({ keys, knownHosts, trustNewHosts: options.trustNewHosts ?? false })
+  const repositories = new Repositories({
+    mirrorsDir: at('mirrors'),
+    sharedDir: at('repos'),
+    lock,
+    connect: access.connect,
+  })
+  return {
+    home,
+    keys,
+    access,
+    repositories,
+    check: (url: string) => checkAccess(access, keys, parseRepositoryUrl(url)),
+  }
+}
+
+beforeAll(async () => {
+  base = await mkdtemp(path.join(tmpdir(), 'switchyard-sshd-'))
+  server = await startGitSsh(path.join(base, 'sshd'))
+})
+
+afterAll(async () => {
+  await server.close()
+  await rm(base, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'switchyard-keys-'))
+  await server.denyAll()
+})
+
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true })
+})
+
+describe('a deploy key', () => {
+  it('is made once, whoever asks and however often, and only its owner can read it', async () => {
+    const { home, keys } = await worker()
+    const identity = parseRepositoryUrl('git@github.com:Acme/Web.git')
+    // As two processes would: each with a lock of its own would make one, so they share one.
+    const others = new DeployKeys({ directory: path.join(home, 'keys'), lock })
+    const made = await Promise.all([keys, others, keys, others].map((each) => each.ensure(identity)))
+    expect(new Set(made.map((key) => key.fingerprint)).size).toBe(1)
+    const [key] = made
+    expect(key?.publicKey).toMatch(/^ssh-ed25519 \S+ switchyard:github\.com\/acme\/web$/)
+    const listed = await run('ssh-keygen', ['-lf', key?.path ?? ''])
+    expect(listed.stdout).toContain(key?.fingerprint)
+    expect((await stat(key?.path ?? '')).mode & 0o777).toBe(0o600)
+    expect((await stat(path.dirname(key?.path ?? ''))).mode & 0o777).toBe(0o700)
+    expect((await stat(path.join(home, 'keys'))).mode & 0o777).toBe(0o700)
+    expect((await readdir(path.dirname(key?.path ?? ''))).sort()).toEqual(['id_ed25519', 'id_ed25519.pub'])
+    const secret = (await readFile(key?.path ?? '', 'utf8')).split('\n')[3]
+    expect(JSON.stringify(made)).not.toContain(secret)
+  })
+
+  it('is waited for, and opens its own repository and no other', async () => {
+    const { keys, check, repositories } = await worker()
+    const [one, other] = [await bareRepository('one.git'), await bareRepository('other.git')]
+    const url = server.url(one)
+    const { publicKey } = await keys.ensure(parseRepositoryUrl(url))
+    expect(await check(url)).toMatchObject({ status: 'denied', error: { code: 'repository_access_denied' } })
+    await server.allow(publicKey, one, 'read')
+    expect(await check(url)).toEqual({ status: 'ok', isEmpty: false, isFormerKey: false })
+    const identity = parseRepositoryUrl(url)
+    await repositories.fetch(identity)
+    await repositories.addWorktree(identity, { directory: at('t'), branch: 'x' })
+    expect(existsSync(at('t', '.git'))).toBe(true)
+    await keys.ensure(parseRepositoryUrl(server.url(other)))
+    expect(await check(server.url(other))).toMatchObject({ status: 'denied' })
+  })
+
+  it('is the only key that is offered: no agent, no configuration of the user', async () => {
+    const { keys, access } = await worker()
+    const identity = parseRepositoryUrl(server.url(await bareRepository('one.git')))
+    await keys.ensure(identity)
+    const { env } = await access.connect(identity)
+    expect(env.GIT_SSH_COMMAND).toMatch(/^ssh -F \/dev\/null /)
+    for (const option of ['IdentitiesOnly=yes', 'IdentityAgent=none', 'BatchMode=yes', 'StrictHostKeyChecking=yes'])
+      expect(env.GIT_SSH_COMMAND).toContain(` -o ${option} `)
+  })
+
+  it('is rotated without a gap: the former one serves until the new one is accepted', async () => {
+    const { keys, check, repositories } = await worker()
+    const place = await bareRepository('one.git')
+    const url = server.url(place)
+    const identity = parseRepositoryUrl(url)
+    const first = await keys.ensure(identity)
+    await server.allow(first.publicKey, place, 'read')
+    await check(url)
+    // The second is never accepted anywhere: the first must not be lost over it.
+    const second = await keys.rotate(identity)
+    const third = await keys.rotate(identity)
+    expect(new Set([first.fingerprint, second.fingerprint, third.fingerprint]).size).toBe(3)
+    expect(await check(url)).toMatchObject({ status: 'ok', isFormerKey: true })
+    await repositories.fetch(identity)
+    await server.allow(third.publicKey, place, 'read')
+    expect(await check(url)).toMatchObject({ status: 'ok', isFormerKey: false })
+    expect(await keys.identityFiles(identity)).toEqual([third.path])
+    expect(await keys.find(identity)).toEqual(third)
+  })
+
+  it('may be the user’s own, by its path, and stays where it is', async () => {
+    const { keys, check } = await worker()
+    const place = await bareRepository('one.git')
+    const identity = parseRepositoryUrl(server.url(place))
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'me@home', '-f', at('mine')])
+    const adopted = await keys.adopt(identity, at('mine'))
+    expect(adopted).toMatchObject({ source: 'adopted', path: at('mine') })
+    expect(await keys.ensure(identity)).toEqual(adopted)
+    await server.allow(adopted.publicKey, place, 'read')
+    expect(await check(server.url(place))).toMatchObject({ status: 'ok' })
+    await keys.rotate(identity)
+    expect(await check(server.url(place))).toMatchObject({ status: 'ok', isFormerKey: true })
+    await keys.forget(identity)
+    expect(await keys.find(identity)).toBeUndefined()
+    expect(existsSync(at('mine'))).toBe(true)
+  })
+
+  it('of the user’s own is refused, with what to do, where it cannot serve', async () => {
+    const { keys } = await worker()
+    const identity = parseRepositoryUrl('git@h.example:o/r')
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'a passphrase', '-f', at('locked')])
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at('open')])
+    await chmod(at('open'), 0o644)
+    await writeFile(at('text'), 'no key', { mode: 0o600 })
+    const ours = await keys.ensure(parseRepositoryUrl('git@h.example:other/r'))
+    for (const [place, why] of [
+      [at('locked'), 'passphrase'],
+      [at('open'), 'chmod 600'],
+      [at('text'), 'is no private ssh key'],
+      [at('missing'), 'is not there'],
+      [root, 'no file'],
+      ['mine', 'absolute'],
+      [ours.path, 'is one that Switchyard made'],
+    ] as const)
+      await expect(keys.adopt(identity, place)).rejects.toMatchObject({
+        code: 'deploy_key_invalid',
+        message: expect.stringContaining(why),
+      })
+    expect(await keys.find(identity)).toBeUndefined()
+  })
+})
+
+describe('the host', () => {
+  it('is refused where its key is not known', async () => {
+    const { keys, check } = await worker({ knows: false })
+    const url = server.url(await bareRepository('one.git'))
+    await keys.ensure(parseRepositoryUrl(url))
+    const found = await check(url)
+    expect(found).toMatchObject({ status: 'host_key_unknown', error: { code: 'host_key_unknown' } })
+    expect(found.status !== 'ok' && found.error.message).toContain(`[127.0.0.1]:${server.port}`)
+  })
+
+  it('is taken at its first word where that is allowed, and held to it', async () => {
+    const { home, keys, check } = await worker({ knows: false, trustNewHosts: true })
+    const place = await bareRepository('one.git')
+    const url = server.url(place)
+    const { publicKey } = await keys.ensure(parseRepositoryUrl(url))
+    await server.allow(publicKey, place, 'read')
+    expect(await check(url)).toMatchObject({ status: 'ok' })
+    const [, , blob] = (await server.knownHost()).split(' ')
+    expect(await readFile(path.join(home, 'known_hosts'), 'utf8')).toContain(blob)
+    await server.replaceHostKey()
+    const found = await check(url)
+    expect(found).toMatchObject({ status: 'host_key_changed', error: { code: 'host_key_changed' } })
+    expect(found.status !== 'ok' && found.error.message).toMatch(/Host key for \S+ has changed; it shows SHA256:/)
+  })
+
+  it('that does not answer is unreachable, which is not a refusal', async () => {
+    const { keys, check } = await worker()
+    const url = 'ssh://git@127.0.0.1:1/o/r'
+    await keys.ensure(parseRepositoryUrl(url))
+    expect(await check(url)).toMatchObject({ status: 'unreachable', error: { retryable: true } })
+  })
+})
+
+describe('an address', () => {
+  it('given as https is reached over ssh once the repository has a deploy key', async () => {
+    const { keys, access } = await worker()
+    for (const [url, ssh] of [
+      ['https://github.com/Acme/Web.git', 'ssh://git@github.com/Acme/Web.git'],
+      ['https://dev.azure.com/org/project/_git/repo', 'ssh://git@ssh.dev.azure.com/v3/org/project/repo'],
+    ] as const) {
+      const identity = parseRepositoryUrl(url)
+      expect((await access.connect(identity)).url).toBe(url)
+      await keys.ensure(identity)
+      expect((await access.connect(identity)).url).toBe(ssh)
+      expect(parseRepositoryUrl(ssh).key).toBe(identity.key)
+    }
+  })
+})

@@ -1,0 +1,126 @@
+// A real sshd with git behind it, for tests: deploy keys are held to one repository, to read or to write, as forges do it.
+
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { userInfo } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const SSHD = '/usr/sbin/sshd'
+
+/** What a forge does with the command that a deploy key asks for. */
+const GUARD = `#!/bin/sh
+case "$SSH_ORIGINAL_COMMAND" in
+  "git-upload-pack '$1'") ;;
+  "git-receive-pack '$1'")
+    [ "$2" = write ] || { echo 'ERROR: The key you are authenticating with has been marked as read only.' >&2; exit 1; } ;;
+  *) echo 'ERROR: Repository not found.' >&2; exit 1 ;;
+esac
+exec git-shell -c "$SSH_ORIGINAL_COMMAND"
+`
+
+export type GitSsh = {
+  readonly port: number
+  /** The line of its host's key for a file of known hosts. */
+  readonly knownHost: () => Promise<string>
+  /** The ssh URL of a repository on this machine. */
+  readonly url: (repository: string) => string
+  /** Takes this public key for one repository from now on. */
+  readonly allow: (publicKey: string, repository: string, access: 'read' | 'write') => Promise<void>
+  /** Takes no key from now on. */
+  readonly denyAll: () => Promise<void>
+  /** Comes back on the same port with another host key. */
+  readonly replaceHostKey: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** @param directory - for its configuration and keys; made here */
+export const startGitSsh = async (directory: string): Promise<GitSsh> => {
+  const at = (name: string) => path.join(directory, name)
+  const isRoot = process.getuid?.() === 0
+  // The empty directory in which sshd, as root, keeps those who have not said who they are.
+  if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
+  await mkdir(directory, { recursive: true })
+  await writeFile(at('guard'), GUARD)
+  await chmod(at('guard'), 0o755)
+  await writeFile(at('authorized_keys'), '', { mode: 0o600 })
+  const port = await freePort()
+
+  const makeHostKey = async () => {
+    await rm(at('host_key'), { force: true })
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at('host_key')])
+  }
+  const start = async () => {
+    await writeFile(
+      at('sshd_config'),
+      [
+        `Port ${port}`,
+        'ListenAddress 127.0.0.1',
+        `HostKey ${at('host_key')}`,
+        'PidFile none',
+        `AuthorizedKeysFile ${at('authorized_keys')}`,
+        'StrictModes no',
+        'UsePAM no',
+        'PermitRootLogin yes',
+        'PasswordAuthentication no',
+        'KbdInteractiveAuthentication no',
+        'LogLevel INFO',
+        '',
+      ].join('\n'),
+    )
+    const child = spawn(SSHD, ['-D', '-e', '-f', at('sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const ended = once(child, 'exit')
+    const lines = createInterface({ input: child.stderr })
+    const told: string[] = []
+    const listening = (async () => {
+      for await (const line of lines) {
+        told.push(line)
+        if (line.startsWith('Server listening')) return
+      }
+      throw new Error(`sshd did not start: ${told.join('; ')}`)
+    })()
+    const failed = once(child, 'error').then(([error]) => {
+      throw new Error(`${SSHD} cannot be run; install openssh-server: ${error}`)
+    })
+    await Promise.race([listening, failed])
+    child.stderr.resume()
+    return async () => {
+      child.kill('SIGTERM')
+      await ended
+    }
+  }
+
+  await makeHostKey()
+  let stop = await start()
+  return {
+    port,
+    knownHost: async () => `[127.0.0.1]:${port} ${(await readFile(at('host_key.pub'), 'utf8')).trim()}\n`,
+    url: (repository) => `ssh://${userInfo().username}@127.0.0.1:${port}${repository}`,
+    allow: async (publicKey, repository, access) =>
+      await appendFile(
+        at('authorized_keys'),
+        `restrict,command="${at('guard')} ${repository} ${access}" ${publicKey}\n`,
+      ),
+    denyAll: async () => await writeFile(at('authorized_keys'), ''),
+    replaceHostKey: async () => {
+      await stop()
+      await makeHostKey()
+      stop = await start()
+    },
+    close: async () => await stop(),
+  }
+}

@@ -1,0 +1,45 @@
+// Whether a repository’s host lets us in; where it does not, the deploy key that it has to accept.
+
+import type { DeployKey as ToldKey } from '@switchyard/contracts'
+import { type AccessCheck, addKeyPage, checkAccess, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
+import type { ProjectRow } from '@switchyard/records'
+import type { ProjectDeps } from './deps.ts'
+
+export type Door =
+  | { readonly isOpen: true }
+  /** The host does not know this key yet. */
+  | { readonly isOpen: false; readonly key: DeployKey }
+
+/** Without a key of its own, ssh fails as the worker’s own user does: that says nothing of a key that was not tried. */
+const mayNeedKey = ({ status }: AccessCheck, { kind }: RepositoryIdentity): boolean =>
+  status === 'denied' || (status === 'host_key_unknown' && kind === 'ssh')
+
+/**
+ * @throws SwitchyardError `repository_unavailable`, `host_key_unknown`, `host_key_changed`, `call_timeout`, `deploy_key_invalid`;
+ *   `repository_access_denied` where a token was refused: no deploy key would be tried
+ */
+export const tryDoor = async (
+  { access, keys }: ProjectDeps,
+  row: ProjectRow,
+  identity: RepositoryIdentity,
+  signal: AbortSignal,
+): Promise<Door> => {
+  if (row.user_ssh_key !== null) await keys.adopt(identity, row.user_ssh_key)
+  const before = await keys.find(identity)
+  let found = await checkAccess(access, keys, identity, signal)
+  const takesKeys = identity.kind === 'ssh' || (identity.kind === 'https' && !access.hasToken(identity))
+  if (before === undefined && takesKeys && mayNeedKey(found, identity)) {
+    await keys.ensure(identity)
+    found = await checkAccess(access, keys, identity, signal)
+  }
+  if (found.status === 'ok') return { isOpen: true }
+  const key = await keys.find(identity)
+  if (found.status === 'denied' && key?.source === 'made' && takesKeys) return { isOpen: false, key }
+  throw found.error
+}
+
+export const toTold = (key: DeployKey, identity: RepositoryIdentity): ToldKey => ({
+  public_key: key.publicKey,
+  fingerprint: key.fingerprint,
+  ...addKeyPage(identity),
+})

@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { DeployKey, ProjectInfo, Sandbox, StartedProject } from '@switchyard/contracts'
+import { type GitSsh, script, startGitSsh } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectMcp, type McpCaller } from './mcp-caller.ts'
+import { git, makeRepository } from './repository.ts'
+import { type System, startSystem } from './system.ts'
+
+let system: System
+let place: string
+let ssh: GitSsh
+let mcp: McpCaller
+
+beforeAll(async () => {
+  place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-keys-'))
+  ssh = await startGitSsh(path.join(place, 'sshd'))
+  system = await startSystem('postgres')
+  await writeFile(path.join(system.home, 'known_hosts'), await ssh.knownHost())
+  mcp = await connectMcp(system.url)
+})
+
+afterAll(async () => {
+  await mcp?.close()
+  await system?.close()
+  await ssh?.close()
+  await rm(place, { recursive: true, force: true })
+})
+
+const start = (args: Record<string, unknown>) => mcp.call<StartedProject>('opencode_project_start', args)
+
+/** Every file below a directory that holds the text. */
+const filesWith = async (directory: string, text: string): Promise<readonly string[]> => {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const found: string[] = []
+  for (const entry of entries) {
+    const file = path.join(entry.parentPath, entry.name)
+    if (entry.isFile() && (await readFile(file)).includes(text)) found.push(file)
+  }
+  return found
+}
+
+describe('a private repository', () => {
+  it('waits for its key, goes on once the host takes it, and keeps the key from the agent', async () => {
+    const repository = await makeRepository(path.join(place, 'private'), { 'a.txt': 'a\n' })
+    const git_url = ssh.url(repository)
+    const waiting = await start({ git_url })
+    expect(waiting).toMatchObject({
+      status: 'waiting_for_key',
+      public_key: expect.stringMatching(/^ssh-ed25519 /),
+      next_step: expect.stringContaining('opencode_project_start'),
+    })
+    expect(await start({ git_url })).toMatchObject({ status: 'waiting_for_key', public_key: waiting.public_key })
+    const key = await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url })
+    expect(key).toMatchObject({ public_key: waiting.public_key, fingerprint: expect.stringMatching(/^SHA256:/) })
+
+    await ssh.allow(key.public_key, repository, 'read')
+    const started = await start({ git_url })
+    expect(started).toMatchObject({ status: 'started', public_key: null })
+    expect(await readFile(path.join(started.base_dir ?? '', 'a.txt'), 'utf8')).toBe('a\n')
+
+    const task = await mcp.call<{ status: string; result: { output: string } }>('execute_task', {
+      task_description: script([
+        { tool: 'bash', args: { command: 'env; cat .git; git remote -v', description: 'look' } },
+        { say: 'done' },
+      ]),
+      project: git_url,
+      sync: true,
+    })
+    expect(task.status).toBe('completed')
+    const [slug = ''] = await readdir(path.join(system.home, 'keys'))
+    const file = path.join(system.home, 'keys', slug, 'id_ed25519')
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    const secret = (await readFile(file, 'utf8')).split('\n')[1] ?? 'none'
+    expect(await filesWith(path.join(system.home, 'workspaces'), secret)).toEqual([])
+    expect(await filesWith(path.join(system.home, 'opencode'), secret)).toEqual([])
+  })
+
+  it('takes a new key when the old one still works, and then only the new one', async () => {
+    const repository = await makeRepository(path.join(place, 'rotated'), { 'a.txt': 'a\n' })
+    const git_url = ssh.url(repository)
+    await start({ git_url })
+    const first = await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url })
+    await ssh.allow(first.public_key, repository, 'read')
+    await start({ git_url })
+    const second = await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url, rotate: true })
+    expect(second.fingerprint).not.toBe(first.fingerprint)
+    const restart = () => mcp.call<ProjectInfo>('opencode_project_restart', { git_url })
+    expect((await restart()).status).toBe('ready')
+    await ssh.denyAll()
+    await ssh.allow(second.public_key, repository, 'read')
+    expect((await restart()).status).toBe('ready')
+    await ssh.denyAll()
+    expect((await restart()).status).toBe('waiting_for_key')
+  })
+
+  it('is refused when its host shows another key than it had', async () => {
+    const repository = await makeRepository(path.join(place, 'other-host'), { 'a.txt': 'a\n' })
+    await ssh.replaceHostKey()
+    await expect(start({ git_url: ssh.url(repository) })).rejects.toThrow(/host_key_changed/)
+  })
+})
+
+describe('a checkout of the caller’s own', () => {
+  it('is worked in where it is, and left as it is', async () => {
+    const origin = await makeRepository(path.join(place, 'origin'), { 'a.txt': 'a\n' })
+    const own = path.join(place, 'own')
+    await git(place, 'clone', '--quiet', `file://${origin}`, own)
+    const started = await start({ git_url: own })
+    expect(started).toMatchObject({ status: 'started', git_url: origin, base_dir: own })
+    const second = path.join(place, 'second')
+    await git(place, 'clone', '--quiet', `file://${origin}`, second)
+    expect(await start({ git_url: second })).toMatchObject({
+      status: 'already_running',
+      project_id: started.project_id,
+      base_dir: own,
+      warnings: [expect.anything(), expect.stringMatching(/second clone.*sandbox/)],
+    })
+    await writeFile(path.join(own, 'mine.txt'), 'mine\n')
+    const sandbox = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: own, name: 's' })
+    expect(existsSync(path.join(sandbox.path, 'a.txt'))).toBe(true)
+    expect(await mcp.call('opencode_project_destroy', { git_url: started.project_id })).toMatchObject({
+      message: expect.stringContaining(own),
+    })
+    expect(await readFile(path.join(own, 'mine.txt'), 'utf8')).toBe('mine\n')
+    expect(existsSync(sandbox.path)).toBe(false)
+  })
+
+  it('is refused where it is another repository, or none', async () => {
+    const one = await makeRepository(path.join(place, 'one'), { 'a.txt': 'a\n' })
+    const another = await makeRepository(path.join(place, 'another'), { 'a.txt': 'a\n' })
+    await expect(start({ git_url: `file://${one}`, base_dir: another })).rejects.toThrow(/another repository/)
+    await expect(start({ git_url: `file://${one}`, base_dir: '/etc' })).rejects.toThrow(/no git checkout/)
+  })
+})
