@@ -187,4 +187,5 @@ export {
   toRecords,
   WORKER_SILENCE_MS,
 } from './tasks.ts'
+export { addUploadPart, deleteOldUploads, deleteUpload, readUploadPart } from './uploads.ts'
 export { countLiveWorkers, forgetSilentWorkers, removeWorker, reportWorker } from './workers.ts'

@@ -197,6 +197,13 @@ export type SandboxesTable = {
   created_at: Time
 }
 
+type UploadsTable = {
+  id: string
+  part: number
+  data: Buffer
+  created_at: Generated<Date>
+}
+
 export type CallsTable = {
   id: CallId
   kind: string
@@ -411,6 +418,7 @@ export type Database = {
   projects: ProjectsTable
   sandboxes: SandboxesTable
   worker_calls: CallsTable
+  uploads: UploadsTable
   workers: WorkersTable
   opencode_servers: ServersTable
   project_servers: ProjectServersTable

@@ -24,6 +24,7 @@ import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
+import { sandboxRoutes } from './rest/sandboxes.ts'
 import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
@@ -104,6 +105,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', sandboxRoutes(projects))
   app.route('/', rolloutRoutes(rollout))
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
