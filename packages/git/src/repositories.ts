@@ -6,13 +6,14 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
+import { findKnownPlace, type GitPlace, isRealDirectory } from './checkout-files.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
-import { SharedClone } from './shared-clone.ts'
+import { inspectClone, SharedClone } from './shared-clone.ts'
 import { describeLoss, type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
 import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
@@ -154,6 +155,7 @@ export class Repositories {
     const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
     return await workState({
       directory,
+      place: await this.#placeOf(identity, directory),
       objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
       ...(remoteTips === undefined ? {} : { remoteTips }),
       ...(tip === undefined ? {} : { alsoLost: [tip] }),
@@ -172,10 +174,12 @@ export class Repositories {
    */
   async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
     requireBranch(request.branch)
+    const mirror = this.#mirror(identity)
+    const place = await this.#placeOf(identity, request.directory)
     const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
     // One at a time: two that publish the same work would make two commits of it.
     return await this.#options.lock(`publish:${identity.key}`, async () =>
-      publish({ mirror: this.#mirror(identity), connection: await this.#connect(identity), lock }, request),
+      publish({ mirror, connection: await this.#connect(identity), place, lock }, request),
     )
   }
 
@@ -194,6 +198,18 @@ export class Repositories {
       if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
     }
     return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
+  }
+
+  /**
+   * Where the commits of a directory are. Of a worktree made here we know it: its own word could lead to another
+   * project's, which would then be published, or taken for what is in it.
+   */
+  async #placeOf(identity: RepositoryIdentity, directory: string): Promise<GitPlace> {
+    const place = (await this.#worktrees(identity).placeOf(directory)) ?? (await findKnownPlace(directory))
+    if (place === undefined || !(await isRealDirectory(directory)))
+      throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
+    await inspectClone(path.dirname(place.commonDir))
+    return place
   }
 
   /**

@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import { type GitPlace, isRealDirectory } from './checkout-files.ts'
 import { fromFileError } from './file-errors.ts'
 import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
@@ -71,9 +72,6 @@ const idOf = (directory: string): string => {
 
 /** Something that is not empty is there. */
 const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(String(codeOf(error)))
-
-const isRealDirectory = async (place: string): Promise<boolean> =>
-  (await lstat(place).catch(() => undefined))?.isDirectory() ?? false
 
 /** A small file of an agent's: no link is followed, no pipe is waited for. */
 const readLink = async (file: string): Promise<string> => {
@@ -223,6 +221,12 @@ export class Worktrees {
 
   #admin(id: string): string {
     return path.join(this.#parts.shared.gitDirectory, 'worktrees', id)
+  }
+
+  /** Where the commits of a worktree made here are, whatever its agent has written into it. */
+  async placeOf(directory: string): Promise<GitPlace | undefined> {
+    const known = await this.#parts.records.read(idOf(path.resolve(directory)))
+    return known && { gitDir: this.#admin(known.id), commonDir: this.#parts.shared.gitDirectory }
   }
 
   #link(id: string): string {
