@@ -14,9 +14,9 @@ import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
-import { describeLoss, type WorkState, workState } from './work-state.ts'
+import { type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
-import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
+import { type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
   /** Where the mirrors are, and the records of worktrees: for the worker alone. */
@@ -150,7 +150,7 @@ export class Repositories {
     const { base, signal } = options
     const mirror = this.#mirror(identity)
     const remoteTips = await mirror.tips(signal)
-    // An agent may have switched to another branch; the worktree's own goes with it, or is reset.
+    // An agent may have switched to another branch; the worktree's own goes with it.
     const tip = await this.#worktrees(identity).tipOf(directory, signal)
     const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
     return await workState({
@@ -181,23 +181,6 @@ export class Repositories {
     return await this.#options.lock(`publish:${identity.key}`, async () =>
       publish({ mirror, connection: await this.#connect(identity), place, lock }, request),
     )
-  }
-
-  /**
-   * Puts a worktree back to a commit, with its branch: nothing of what was in it stays, ignored files neither. `fetch`
-   * first.
-   *
-   * @throws SwitchyardError `work_would_be_lost` unless forced, `path_outside_workspace` for anything that is not a
-   *   worktree made here, below `root`; `branch_not_found`, `branch_in_use`
-   */
-  async resetWorktree(identity: RepositoryIdentity, request: ResetRequest): Promise<Checkout> {
-    const commit = await this.#mirror(identity).resolveBase(request.to, request.signal)
-    if (!request.force) {
-      const found = await this.workState(identity, request.directory, request.signal ? { signal: request.signal } : {})
-      const loss = describeLoss(found)
-      if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
-    }
-    return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
   }
 
   /**

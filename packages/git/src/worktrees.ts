@@ -41,17 +41,6 @@ export type WorktreeRequest = {
   readonly signal?: AbortSignal
 }
 
-export type ResetRequest = {
-  readonly directory: string
-  /** Worktrees are below it. */
-  readonly root: string
-  /** Branch, tag or commit; default: the remote's default branch, as it is now. */
-  readonly to?: string
-  /** Also where work is lost by it; default false. Bundle that work first. */
-  readonly force?: boolean
-  readonly signal?: AbortSignal
-}
-
 type Parts = {
   readonly mirror: Mirror
   readonly shared: SharedClone
@@ -329,30 +318,6 @@ export class Worktrees {
   async tipOf(directory: string, signal?: AbortSignal): Promise<string | undefined> {
     const known = await this.#parts.records.read(idOf(path.resolve(directory)))
     return known && (await this.#parts.shared.resolve(`refs/heads/${known.branch}`, signal))
-  }
-
-  /** See `Repositories.resetWorktree`. */
-  async reset({ directory: given, root, signal }: ResetRequest, commit: string, url: string): Promise<Checkout> {
-    const directory = path.resolve(given)
-    const known = (await isBelow(directory, root)) ? await this.#parts.records.read(idOf(directory)) : undefined
-    if (known === undefined) throw notOurs(directory, url)
-    const { branch } = known
-    await this.#requireUnused(branch, directory)
-    if ((await this.#parts.shared.moveBranch(branch, commit, signal)) === 'no-such-commit') {
-      await this.#parts.shared.bring(commit, signal)
-      await this.#parts.shared.moveBranch(branch, commit, signal)
-    }
-    // Until it is made anew, whoever asks for this worktree finishes it, at its branch's tip.
-    await this.#parts.records.replace({ ...known, baseCommit: commit, isReady: false })
-    const former = stagingPlace(directory)
-    await rename(directory, former).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw fromFileError(error, directory)
-    })
-    try {
-      return await this.#populate(directory, branch, commit, commit, signal)
-    } finally {
-      await rm(former, { recursive: true, force: true })
-    }
   }
 
   /** See `Repositories.removeWorktree`. */
