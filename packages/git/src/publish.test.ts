@@ -233,9 +233,16 @@ describe('publishing', () => {
   })
 
   it('takes a checkout of the caller’s own', async () => {
-    const { publish, onRemote } = await project()
+    const { identity, onRemote } = await project()
+    const { connect } = new RepositoryAccess({
+      keys: new DeployKeys({ directory: at('keys'), lock }),
+      knownHosts: at('known_hosts'),
+    })
+    // By a worker that has not fetched yet.
+    const repositories = new Repositories({ mirrorsDir: at('mirrors2'), sharedDir: at('repos2'), lock, connect })
     await writeFile(at('other', 'mine.txt'), 'mine\n')
-    expect(await publish({ directory: at('other') })).toMatchObject({ pushed: true, commits: 1 })
+    const request = { directory: at('other'), branch: 'published' }
+    expect(await repositories.publish(identity, request)).toMatchObject({ pushed: true, commits: 1 })
     expect(await onRemote('show', 'published:mine.txt')).toBe('mine')
     expect(await sh(at('other'), 'status', '--porcelain')).toBe('?? mine.txt')
   })

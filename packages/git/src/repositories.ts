@@ -165,8 +165,8 @@ export class Repositories {
   }
 
   /**
-   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote: `fetch`
-   * first. Neither the directory nor its branches change. Safe to repeat; what was done since is added to the branch.
+   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote, as that
+   * was at the last `fetch`. Neither the directory nor its branches change. Safe to repeat; what was done since is added.
    *
    * @throws SwitchyardError `workspace_gone`, `invalid_branch`, `branch_diverged`, `push_rejected`,
    *   `repository_access_denied` and the other `repository_*` and `host_key_*` codes, `not_supported` (ten thousand
@@ -176,6 +176,8 @@ export class Repositories {
     requireBranch(request.branch)
     const mirror = this.#mirror(identity)
     const place = await this.#placeOf(identity, request.directory)
+    if ((await mirror.tips(request.signal)) === undefined)
+      await this.fetch(identity, request.signal ? { signal: request.signal } : {})
     const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
     // One at a time: two that publish the same work would make two commits of it.
     return await this.#options.lock(`publish:${identity.key}`, async () =>
