@@ -58,6 +58,7 @@ export {
   readOldestRunning,
   takeTransactionId,
 } from './feed.ts'
+export { type FoundDirectory, listFound, replaceFound } from './found-directories.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
   choosePromptId,
@@ -68,6 +69,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { type OfferRow, readOffers, saveOffer } from './offers.ts'
 export { CALLBACK } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export {
@@ -97,8 +99,11 @@ export {
   findProject,
   findProjectIn,
   forgetProject,
+  listOwnedDirectories,
   listProjects,
   type NewProject,
+  noteProject,
+  openTaskDirectories,
   type ProjectPatch,
   type ProjectRow,
   registerProject,

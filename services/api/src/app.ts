@@ -32,6 +32,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { LlmService } from './servers/llm.ts'
 import { ServerService } from './servers/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
 import { Subscriptions } from './standing/subscription.ts'
@@ -87,8 +88,9 @@ export const createApi = (deps: ApiDeps): Api => {
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
   const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), tasks: service, logger })
   const servers = new ServerService({ config, records })
+  const llm = new LlmService({ config, records })
   const { toolsets } = config.mcp
-  const mcp = createMcpEndpoint({ service, projects, health, standing, metrics, logger, version, toolsets })
+  const mcp = createMcpEndpoint({ service, projects, llm, health, standing, metrics, logger, version, toolsets })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
