@@ -34,7 +34,7 @@ const hostPorts = z.preprocess(
 )
 
 /** The sets of MCP tools; `/mcp/<set>` serves one of them. */
-export const TOOLSETS = ['tasks', 'projects'] as const
+export const TOOLSETS = ['tasks', 'projects', 'sessions'] as const
 export type Toolset = (typeof TOOLSETS)[number]
 
 const toolsets = z.preprocess(

@@ -297,6 +297,31 @@ export const ERRORS = {
     retryable: false,
     hint: 'The model’s answer was cut at its output limit; ask for less in one task.',
   },
+  session_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'List the project’s sessions to see which there are.',
+  },
+  session_busy: {
+    status: 409,
+    retryable: true,
+    hint: 'A turn runs in the session: wait until it is idle, or abort it first.',
+  },
+  session_of_task: {
+    status: 409,
+    retryable: false,
+    hint: 'The session belongs to a task that has not ended: use send_task_message, send_task_control or reply_task_request.',
+  },
+  message_not_found: {
+    status: 404,
+    retryable: false,
+    hint: 'Read the session’s messages to see which there are.',
+  },
+  sharing_unavailable: {
+    status: 503,
+    retryable: true,
+    hint: 'Sharing puts the session on OpenCode’s public service: the server must be allowed to, and reach it.',
+  },
   session_lost: {
     status: 502,
     retryable: true,

@@ -3,7 +3,6 @@
 import {
   createOpencodeClient,
   type GlobalSession,
-  type Message,
   type OpencodeClient,
   type Part,
   type PermissionRequest,
@@ -21,18 +20,19 @@ import { type Catalog, toCatalog } from './catalog.ts'
 import { partId } from './ids.ts'
 import type { Endpoint } from './launcher.ts'
 import { authorization } from './probe.ts'
+import { sessionCalls } from './session-calls.ts'
+import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
 
-/** A message with everything in it. */
-export type SessionMessage = { readonly info: Message; readonly parts: readonly Part[] }
-
-/** Where a session lives. Permissions, questions and statuses are kept by directory. */
-export type SessionRef = { readonly sessionId: string; readonly directory: string }
+export type { SessionMessage, SessionRef }
 
 export type NewSession = {
   readonly directory: string
   readonly title: string
   readonly permission?: readonly PermissionRule[] | undefined
   readonly parentId?: string | undefined
+  readonly agent?: string | undefined
+  readonly model?: ModelRef | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
 export type Prompt = SessionRef & {
@@ -43,6 +43,8 @@ export type Prompt = SessionRef & {
   readonly agent?: string | undefined
   readonly variant?: string | undefined
   readonly system?: string | undefined
+  /** The prompt is added and no turn begins. */
+  readonly noReply?: boolean | undefined
 }
 
 export type PermissionReply =
@@ -197,6 +199,8 @@ export const createClient = (options: ClientOptions) => {
   }
 
   return {
+    ...sessionCalls(call, sdk),
+
     /** The SDK's client for one directory, for calls that are not below. Its errors are its own. */
     clientFor: (directory: string): OpencodeClient => sdkClient(endpoint(), directory),
 
@@ -234,6 +238,9 @@ export const createClient = (options: ClientOptions) => {
             title: session.title,
             ...(session.permission ? { permission: [...session.permission] } : {}),
             ...(session.parentId === undefined ? {} : { parentID: session.parentId }),
+            ...(session.agent === undefined ? {} : { agent: session.agent }),
+            ...(session.model ? { model: { id: session.model.modelID, providerID: session.model.providerID } } : {}),
+            ...(session.metadata ? { metadata: { ...session.metadata } } : {}),
           },
           { signal },
         ),
@@ -288,6 +295,7 @@ export const createClient = (options: ClientOptions) => {
             ...(prompt.agent === undefined ? {} : { agent: prompt.agent }),
             ...(prompt.variant === undefined ? {} : { variant: prompt.variant }),
             ...(prompt.system === undefined ? {} : { system: prompt.system }),
+            ...(prompt.noReply === undefined ? {} : { noReply: prompt.noReply }),
           },
           { signal },
         ),

@@ -101,7 +101,7 @@ export const createRouter = (logger: Logger): Router => {
 }
 
 /** All events about a session name it in the same place. */
-const sessionOf = (event: OpenCodeEvent): string | undefined => {
+export const sessionOf = (event: OpenCodeEvent): string | undefined => {
   const { properties } = event
   return 'sessionID' in properties && typeof properties.sessionID === 'string' ? properties.sessionID : undefined
 }

@@ -4,9 +4,9 @@ import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { type Activity, createActivity } from './activity.ts'
 import { createClient, type OpenCodeClient } from './client.ts'
-import { type Disconnect, openEventStream } from './event-stream.ts'
+import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-import { createRouter, type ResyncReason, type Watch, type WatchListener } from './router.ts'
+import { createRouter, type ResyncReason, sessionOf, type Watch, type WatchListener } from './router.ts'
 import { createStreamEcho } from './stream-echo.ts'
 import { type ServerState, supervise } from './supervisor.ts'
 
@@ -35,6 +35,8 @@ export type WatchOptions = {
   /** The session was just created by us: there are no children to look for. */
   readonly isNew?: boolean
 }
+
+type SessionListener = (sessionId: string, event: OpenCodeEvent, directory: string | undefined) => void
 
 /**
  * @example
@@ -67,6 +69,11 @@ export type OpenCodeServer = {
    * every new connection: only then fetch the state, because what happened in between is in no event.
    */
   readonly watch: (rootSessionId: string, directory: string, listener: WatchListener, options?: WatchOptions) => Watch
+  /**
+   * Hears of every event that is about a session, watched or not. For hints only: what falls into a gap of the stream is
+   * not told again. @returns a function that ends the subscription.
+   */
+  readonly onSession: (listener: SessionListener) => () => void
   /** The sessions that work now, whoever prompted them: as the event stream tells it. */
   readonly busy: Activity['busy']
   /** Root sessions by directory; undefined while nobody knows. */
@@ -140,6 +147,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
         if (echo.hear(event)) return
         activity.hear(event, directory)
         router.route(event)
+        tellOfSession(event, directory)
         // The turns of a directory end with its instance, as they do with the server.
         if (event.type === 'server.instance.disposed') {
           void resyncAll(
@@ -196,6 +204,13 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       for (let entry = waiting.shift(); entry; entry = waiting.shift()) await resync(entry, reason)
     }
     await Promise.all(Array.from({ length: LOOKUPS_AT_ONCE }, work))
+  }
+
+  const sessionListeners = new Set<SessionListener>()
+  const tellOfSession = (event: OpenCodeEvent, directory: string | undefined): void => {
+    const sessionId = sessionOf(event)
+    if (sessionId === undefined) return
+    for (const listener of sessionListeners) listener(sessionId, event, directory)
   }
 
   const listeners = new Set<() => void>()
@@ -267,6 +282,11 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
           first.reject(new SwitchyardError('opencode_unavailable', 'the watch was closed'))
         },
       }
+    },
+
+    onSession: (listener) => {
+      sessionListeners.add(listener)
+      return () => sessionListeners.delete(listener)
     },
 
     busy: activity.busy,

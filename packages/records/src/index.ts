@@ -154,6 +154,7 @@ export {
 } from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
 export { countRunningByServer, listServers, reportServer, type ServerRow } from './servers.ts'
+export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {
   type Accepted,

@@ -225,7 +225,20 @@ describe('the description of the api', () => {
   it('is OpenAPI 3.1 and has every route', async () => {
     const { body } = await open.call<Document>('GET', '/openapi.json')
     expect(body.openapi).toBe('3.1.0')
-    expect(Object.keys(body.paths).sort()).toEqual([
+    const paths = Object.keys(body.paths)
+    // Each path of a session is there below a project, and from the root for the default project.
+    const sessions = paths.filter((path) => path.startsWith('/session'))
+    expect(paths).toEqual(expect.arrayContaining(sessions.map((path) => `/project/{id}${path}`)))
+    expect(sessions).toEqual(
+      expect.arrayContaining([
+        '/session',
+        '/session/{sid}',
+        ...['init', 'abort', 'share', 'compact', 'message', 'find/file', 'file', 'file/status', 'event', 'fork'].map(
+          (name) => `/session/{sid}/${name}`,
+        ),
+      ]),
+    )
+    expect(paths.filter((path) => !path.includes('/session')).sort()).toEqual([
       '/deliveries',
       '/deliveries/{id}/retry',
       '/events',
@@ -249,11 +262,12 @@ describe('the description of the api', () => {
       '/webhooks/{id}/rotate',
       '/webhooks/{id}/test',
     ])
-    for (const operations of Object.values(body.paths))
-      for (const operation of Object.values(operations)) {
-        expect(operation.tags).toHaveLength(1)
-        expect(operation.operationId).not.toBe('')
-      }
+    const operations = Object.values(body.paths).flatMap((path) => Object.values(path))
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
+    for (const operation of operations) {
+      expect(operation.tags).toHaveLength(1)
+      expect(operation.operationId).not.toBe('')
+    }
     expect(Object.keys(body.components.schemas)).toEqual(expect.arrayContaining(['Task', 'ExecuteTask', 'Problem']))
     expect(body.components.schemas.ExecuteTask).toMatchObject({ examples: [expect.any(Object)] })
     expect(body.components.securitySchemes).toMatchObject({ bearer: { scheme: 'bearer' } })

@@ -25,6 +25,7 @@ import { operationRoutes } from './rest/operations.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { serverRoutes } from './rest/servers.ts'
+import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
@@ -34,6 +35,8 @@ import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
 import { LlmService } from './servers/llm.ts'
 import { ServerService } from './servers/service.ts'
+import { SessionFeeds } from './sessions/feeds.ts'
+import { SessionService } from './sessions/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
 import { Subscriptions } from './standing/subscription.ts'
 import { Backlog } from './tasks/backlog.ts'
@@ -86,11 +89,25 @@ export const createApi = (deps: ApiDeps): Api => {
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
   const health = new HealthCheck({ records, queue, bus, version, startedAt })
-  const projects = new ProjectService({ config, records, calls: new WorkerCalls(records, bus), tasks: service, logger })
+  const calls = new WorkerCalls(records, bus)
+  const projects = new ProjectService({ config, records, calls, tasks: service, logger })
+  const sessionFeeds = new SessionFeeds(calls, bus)
+  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
   const servers = new ServerService({ config, records })
   const llm = new LlmService({ config, records })
   const { toolsets } = config.mcp
-  const mcp = createMcpEndpoint({ service, projects, llm, health, standing, metrics, logger, version, toolsets })
+  const mcp = createMcpEndpoint({
+    service,
+    projects,
+    sessions,
+    llm,
+    health,
+    standing,
+    metrics,
+    logger,
+    version,
+    toolsets,
+  })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -104,6 +121,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', sessionRoutes(sessions))
   app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
@@ -119,6 +137,7 @@ export const createApi = (deps: ApiDeps): Api => {
     startedAt,
     async close() {
       feeds.close()
+      sessionFeeds.close()
       standing.close()
       await mcp.close()
       await rollout.close()

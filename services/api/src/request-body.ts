@@ -24,7 +24,7 @@ const readBounded = async (body: ReadableStream<Uint8Array>): Promise<Buffer> =>
 /** @throws SwitchyardError `unsupported_media_type`, `payload_too_large` */
 export const jsonBody: MiddlewareHandler<ApiEnv> = async (context, next) => {
   const { req } = context
-  if (req.method === 'POST') {
+  if (req.method === 'POST' || req.method === 'PATCH') {
     if (!JSON_TYPE.test(req.header('content-type') ?? ''))
       throw new SwitchyardError('unsupported_media_type', 'the body is not application/json')
     const length = req.header('content-length')
@@ -32,8 +32,12 @@ export const jsonBody: MiddlewareHandler<ApiEnv> = async (context, next) => {
     // With a length Node hands over just so many bytes; without one nobody has counted yet.
     if (length === undefined && req.raw.body) {
       const body = await readBounded(req.raw.body)
-      req.raw = new Request(req.url, { method: 'POST', headers: req.raw.headers, body, signal: req.raw.signal })
+      req.raw = new Request(req.url, { method: req.method, headers: req.raw.headers, body, signal: req.raw.signal })
     }
   }
   await next()
 }
+
+/** The same for a call that may come without a body: one of no type is none. */
+export const optionalJsonBody: MiddlewareHandler<ApiEnv> = async (context, next) =>
+  context.req.header('content-type') === undefined ? await next() : await jsonBody(context, next)

@@ -22,6 +22,8 @@ import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
 import type { ServerMaker } from './servers/launch.ts'
 import { ServerPool } from './servers/pool.ts'
+import { startSessionHints } from './sessions/hints.ts'
+import { startStandingReplies } from './sessions/standing-replies.ts'
 import { startSweeper } from './sweeper.ts'
 
 const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
@@ -121,6 +123,12 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     maker: deps.serverMaker,
     settings: config.projectServers,
     calls: config.opencode,
+    listen: (one) => {
+      const listeners = [startSessionHints(one, bus), startStandingReplies(one, logger)]
+      return () => {
+        for (const listener of listeners) listener.stop()
+      }
+    },
     logger,
   })
   const runs = new Runs(
@@ -185,7 +193,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     bus,
     workerId: id,
     targets: server ? ['any', config.worker.pool] : ['any'],
-    handlers: callHandlers(projects),
+    handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
   const discovery = startDiscovery({ records, servers, workspacesDir: config.workspacesDir, logger })

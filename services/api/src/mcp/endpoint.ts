@@ -18,6 +18,7 @@ import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ProjectService } from '../projects/service.ts'
 import type { LlmService } from '../servers/llm.ts'
+import type { SessionService } from '../sessions/service.ts'
 import type { StandingFeed } from '../standing/standing-feed.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { callTool } from './calls.ts'
@@ -36,6 +37,7 @@ export type EndpointDeps = {
   readonly service: TaskService
   readonly projects: ProjectService
   readonly llm: LlmService
+  readonly sessions: SessionService
   readonly health: HealthCheck
   readonly standing: StandingFeed
   readonly metrics: Metrics

@@ -19,7 +19,7 @@ import { readWanted, type Wanted } from './wanted.ts'
 /** The rest of a clone that takes longer is followed by the project's status, ms. */
 const START_WAIT_MS = 45_000
 
-export const targetOf = ({ config }: ProjectDeps, row: ProjectRow): CallTarget =>
+export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRow): CallTarget =>
   config.opencode.serverEnabled ? row.pool : 'any'
 
 const checkModel = (model: string): string => {

@@ -28,7 +28,7 @@ const FAILURES = {
   400: 'The arguments are not right',
   401: 'No key, or not a known one',
   403: 'The key’s role, or the page’s origin, is not allowed this',
-  404: 'There is no such task, or it is another’s',
+  404: 'There is no such thing, or it is another’s',
   409: 'Not in this state',
   410: 'It was there and is gone',
   413: 'The body is too large',

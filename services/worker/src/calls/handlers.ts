@@ -8,9 +8,10 @@ import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
+import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
-export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
+export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers => ({
   'project.inspect': ({ path }) => inspect(path),
   'project.start': async ({ project_id: id }, signal) => {
     await startProject(deps, id, signal)
@@ -29,4 +30,5 @@ export const callHandlers = (deps: ProjectDeps): CallHandlers => ({
     const { identity } = await readRegistered(deps, id)
     return toTold(rotate ? await deps.keys.rotate(identity) : await deps.keys.ensure(identity), identity)
   },
+  ...sessionHandlers(deps),
 })

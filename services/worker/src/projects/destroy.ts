@@ -27,10 +27,10 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    if (!force) for (const { directory, what } of places) await secure(deps, directory, what, false)
+    if (!force) for (const { directory, what } of places) await secure(deps, identity, directory, what, false)
     const bundles: string[] = []
     for (const { directory, what } of places) {
-      const bundle = await secure(deps, directory, what, force)
+      const bundle = await secure(deps, identity, directory, what, force)
       if (bundle !== null) bundles.push(bundle)
     }
     // Of a server of its own everything goes, once nothing works on it.

@@ -1,8 +1,7 @@
 // Lists sandboxes, puts them back to their base, deletes them.
 
-import type { CallArgs, CallResult, SandboxEntry } from '@switchyard/contracts'
+import type { CallArgs, CallResult, SandboxEntry, WorkState } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import { readWorkState } from '@switchyard/git'
 import {
   countOpenTasks,
   deleteSandboxRow,
@@ -28,18 +27,27 @@ const findRow = async (deps: ProjectDeps, projectId: string, name: string): Prom
 
 /** The oldest first, each with how it stands to its base as of the last fetch. */
 export const listOf = async (deps: ProjectDeps, projectId: string): Promise<CallResult<'sandbox.list'>> => {
-  const { row: project } = await readRegistered(deps, projectId)
+  const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
   const tasks = await countOpenTasks(deps.records.db, [projectId])
+  const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
+    const base = row.base_branch ?? project.default_branch
+    const options = base === null ? {} : { base }
+    const state = await deps.repositories.workState(identity, row.path, options).catch((error: Error) => {
+      deps.logger.info({ sandbox: row.path, err: error.message }, 'a sandbox could not be read')
+      return null
+    })
+    if (state === null) return null
+    const { diskBytes, ...told } = state
+    return { ...told, disk_bytes: diskBytes }
+  }
   const look = async (row: SandboxRow): Promise<SandboxEntry> => {
     const isThere = await exists(row.path)
     return {
       ...toSandbox(row),
       exists: isThere,
       // One that cannot be read is shown all the same.
-      state: isThere
-        ? await readWorkState(row.path, row.base_branch ?? project.default_branch).catch(() => null)
-        : null,
+      state: isThere ? await stateOf(row) : null,
       tasks: tasks.find((entry) => entry.sandbox === row.name)?.count ?? 0,
     }
   }
@@ -69,7 +77,7 @@ export const deleteSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
-    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
     if (row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
@@ -92,7 +100,7 @@ export const resetSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
-    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await markSandboxUnready(deps.records.db, projectId, name)
     await deps.servers
       .runningFor(project.row)

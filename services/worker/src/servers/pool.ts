@@ -44,6 +44,8 @@ export type PoolOptions = {
   readonly maker: ServerMaker | null
   readonly settings: KeeperSettings
   readonly calls: KeptOptions['calls']
+  /** Called with each server that this worker keeps, the shared one too. @returns a function that ends what it began. */
+  readonly listen: (server: OpenCodeServer) => () => void
   readonly logger: Logger
 }
 
@@ -61,6 +63,7 @@ export class ServerPool {
   readonly #options: PoolOptions
   readonly #kept = new Map<string, KeptServer>()
   readonly #visited = new Map<string, Visited>()
+  readonly #listening = new Map<OpenCodeServer, () => void>()
   /** Servers that are being opened or ended, one step of each at a time. */
   readonly #steps = new Map<string, Promise<unknown>>()
   readonly #closing = new AbortController()
@@ -70,6 +73,7 @@ export class ServerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options
+    if (options.shared) this.#listen(options.shared)
     this.#timer = setInterval(() => this.#lookNow(), LOOK_EVERY_MS)
   }
 
@@ -211,9 +215,19 @@ export class ServerPool {
     })
     const kept = new KeptServer({ projectId, workerId, records, launcher, calls, settings, logger })
     this.#kept.set(projectId, kept)
+    this.#listen(kept.server)
     kept.server.onState(() => this.#lookNow())
     logger.info({ project_id: projectId, kind: maker.kind }, 'a project’s own server is started')
     return kept
+  }
+
+  #listen(server: OpenCodeServer): void {
+    this.#listening.set(server, this.#options.listen(server))
+  }
+
+  #deafen(server: OpenCodeServer): void {
+    this.#listening.get(server)?.()
+    this.#listening.delete(server)
   }
 
   async #settingsOf(projectId: string): Promise<ServerSettings> {
@@ -300,6 +314,7 @@ export class ServerPool {
     const { records, workerId } = this.#options
     const { error } = kept.server.state()
     this.#kept.delete(kept.projectId)
+    this.#deafen(kept.server)
     await kept.server.close()
     const detail = error?.message ?? null
     await releaseProjectServer(records.db, kept.projectId, workerId, { left: false, detail })
@@ -308,6 +323,7 @@ export class ServerPool {
   /** It is another worker's: a container is left to it, a process of ours is no server of anybody's. */
   async #drop(kept: KeptServer): Promise<void> {
     this.#kept.delete(kept.projectId)
+    this.#deafen(kept.server)
     await kept.server.close({ leave: kept.server.kind === 'container' })
   }
 
@@ -317,6 +333,7 @@ export class ServerPool {
     clearInterval(this.#timer)
     this.#closing.abort(new SwitchyardError('worker_unavailable', 'the worker stops'))
     await this.#looking
+    for (const server of [...this.#listening.keys()]) this.#deafen(server)
     const left = [...this.#kept.values()].map(async (kept) => {
       const leave = kept.server.kind === 'container'
       await kept.server.close({ leave })

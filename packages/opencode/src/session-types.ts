@@ -1,0 +1,11 @@
+// What calls about sessions take and give.
+
+import type { Message, Part } from '@opencode-ai/sdk/v2'
+
+/** A message with everything in it. */
+export type SessionMessage = { readonly info: Message; readonly parts: readonly Part[] }
+
+/** Where a session lives. Permissions, questions and statuses are kept by directory. */
+export type SessionRef = { readonly sessionId: string; readonly directory: string }
+
+export type ModelRef = { readonly providerID: string; readonly modelID: string }

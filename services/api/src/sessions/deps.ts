@@ -1,0 +1,44 @@
+// What the logic of sessions works with; wired once in app.ts.
+
+import type { Config, Logger } from '@switchyard/config'
+import type { Bus } from '@switchyard/queue'
+import type { ProjectRow, Records } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import type { CallOptions, WorkerCalls } from '../calls/worker-calls.ts'
+import type { Metrics } from '../metrics.ts'
+import { targetOf } from '../projects/start.ts'
+import { defaultProject } from './default-project.ts'
+
+export type SessionDeps = {
+  readonly config: Config
+  readonly records: Records
+  readonly calls: WorkerCalls
+  readonly bus: Bus
+  readonly metrics: Metrics
+  readonly logger: Logger
+}
+
+/** Whose call it is, and on which project: an id, a URL or a path; undefined: the default one. */
+export type On = {
+  readonly caller: Caller
+  readonly project: string | undefined
+  /** The caller has gone. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export type Scope = {
+  readonly row: ProjectRow
+  /** What every call to a worker says of who asks. */
+  readonly who: { readonly project_id: string; readonly agent: string | null }
+  readonly options: CallOptions
+}
+
+/** Who asks, checked: from here on the worker holds every session against the project. @throws SwitchyardError `project_not_found` */
+export const scopeOf = async (deps: SessionDeps, { caller, project, signal }: On): Promise<Scope> => {
+  const row = await defaultProject(deps.records, caller, project)
+  return {
+    row,
+    who: { project_id: row.id, agent: caller.role === 'agent' ? caller.name : null },
+    options: { target: targetOf(deps, row), signal },
+  }
+}

@@ -1,0 +1,142 @@
+// Finds a session for a project: a session is the project's only if its directory is one that the records know as such.
+//
+// OpenCode answers for any session and any directory it is asked about, so the records decide, and not what a caller names.
+
+import type { Session } from '@opencode-ai/sdk/v2'
+import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
+import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
+import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
+import type { SessionDeps } from './deps.ts'
+
+const USABLE: ReadonlySet<ProjectStatus> = new Set(['ready', 'stopped'])
+/** Subagents of subagents are rare, and deeper ones rarer. */
+const MAX_DEPTH = 10
+
+export type Who = {
+  readonly project_id: string
+  /** A key that sees only the tasks it made; null: an operator's. */
+  readonly agent: string | null
+}
+
+export type OpenProject = {
+  readonly row: ProjectRow
+  readonly baseDir: string
+  /** Names of sandboxes by their paths. */
+  readonly sandboxes: ReadonlyMap<string, string>
+  readonly client: OpenCodeClient
+}
+
+export type OwnSession = {
+  readonly project: OpenProject
+  readonly session: Session
+  readonly place: SessionRef
+  readonly task: SessionTask | undefined
+  readonly client: OpenCodeClient
+}
+
+/** @throws SwitchyardError `project_not_found`, `project_not_ready`, `not_supported` */
+export const openProject = async (deps: SessionDeps, { project_id: id }: Who): Promise<OpenProject> => {
+  const row = await findProject(deps.records.db, id)
+  if (!row?.registered_at) throw new SwitchyardError('project_not_found', `${id} is not registered`)
+  if (!USABLE.has(row.status) || row.base_dir === null)
+    throw new SwitchyardError('project_not_ready', `${row.url} is ${row.status}`)
+  const sandboxes = await listSandboxes(deps.records.db, [id])
+  return {
+    row,
+    baseDir: row.base_dir,
+    sandboxes: new Map(sandboxes.filter((one) => one.is_ready).map((one) => [one.path, one.name])),
+    client: await deps.clientFor(row),
+  }
+}
+
+/** A directory that people work in, as opposed to one that was made for a task. */
+const isShared = (project: OpenProject, directory: string): boolean =>
+  directory === project.baseDir || project.sandboxes.has(directory)
+
+/** The task that a session belongs to: by its root's id, or because the directory was made for it. */
+export const taskOf = (
+  project: OpenProject,
+  tasks: readonly SessionTask[],
+  rootId: string,
+  directory: string,
+): SessionTask | undefined =>
+  tasks.find((task) => task.session_id === rootId) ??
+  (isShared(project, directory) ? undefined : tasks.find((task) => task.directory === directory))
+
+/** Whether a session is the project's, and one that this caller may see. */
+export const isOwn = (project: OpenProject, who: Who, directory: string, task: SessionTask | undefined): boolean => {
+  if (task && who.agent !== null && task.owner_key !== who.agent) return false
+  return isShared(project, directory) || task?.project_id === project.row.id
+}
+
+const notFound = (id: string): SwitchyardError =>
+  new SwitchyardError('session_not_found', `there is no session ${id.slice(0, 80)} in this project`)
+
+const read = async (client: OpenCodeClient, sessionId: string, directory: string, signal: AbortSignal) => {
+  try {
+    return await client.session({ sessionId, directory }, { signal })
+  } catch (error) {
+    if (isSwitchyardError(error, 'session_lost')) throw notFound(sessionId)
+    throw error
+  }
+}
+
+/** The session that nobody started as a subagent, above this one. */
+const rootOf = async (client: OpenCodeClient, session: Session, signal: AbortSignal): Promise<string> => {
+  let at = session
+  for (let depth = 0; depth < MAX_DEPTH && at.parentID !== undefined; depth += 1) {
+    const parent = await read(client, at.parentID, at.directory, signal).catch((error: unknown) => {
+      // Deleted before its child.
+      if (isSwitchyardError(error, 'session_not_found')) return undefined
+      throw error
+    })
+    if (!parent) break
+    at = parent
+  }
+  return at.id
+}
+
+/**
+ * Another project's session, or another agent's task's, is answered like one that is not there.
+ *
+ * @throws SwitchyardError `session_not_found`, `project_not_found`, `project_not_ready`, `opencode_unavailable`
+ */
+export const openSession = async (
+  deps: SessionDeps,
+  who: Who & { readonly session_id: string },
+  signal: AbortSignal,
+): Promise<OwnSession> => {
+  const project = await openProject(deps, who)
+  const { client } = project
+  const session = await read(client, who.session_id, project.baseDir, signal)
+  const rootId = await rootOf(client, session, signal)
+  const tasks = await listSessionTasks(deps.records.db, { sessionIds: [rootId], directories: [session.directory] })
+  const task = taskOf(project, tasks, rootId, session.directory)
+  if (!isOwn(project, who, session.directory, task)) throw notFound(who.session_id)
+  return { project, session, place: { sessionId: session.id, directory: session.directory }, task, client }
+}
+
+/** @throws SwitchyardError `session_of_task`: an open task's session is steered through the task */
+export const requireNoOpenTask = ({ task }: OwnSession): void => {
+  if (task && task.completed_at === null)
+    throw new SwitchyardError('session_of_task', `the session belongs to ${task.id}, which has not ended`)
+}
+
+/**
+ * The directory that a caller means: the base checkout, a sandbox by its name, or either by its path.
+ *
+ * @throws SwitchyardError `sandbox_not_found`: any other directory would be one that OpenCode takes for a root
+ */
+export const directoryOf = (
+  project: OpenProject,
+  wanted: { readonly worktree?: string | null; readonly directory?: string | null },
+): string => {
+  const { worktree, directory } = wanted
+  if (typeof worktree === 'string') {
+    for (const [path, name] of project.sandboxes) if (name === worktree || path === worktree) return path
+    throw new SwitchyardError('sandbox_not_found', `${project.row.url} has no sandbox ${worktree.slice(0, 100)}`)
+  }
+  if (typeof directory !== 'string' || directory === project.baseDir) return project.baseDir
+  if (project.sandboxes.has(directory)) return directory
+  throw new SwitchyardError('sandbox_not_found', `${directory.slice(0, 200)} is no directory of ${project.row.url}`)
+}

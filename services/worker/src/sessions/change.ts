@@ -1,0 +1,92 @@
+// Changes sessions: rename, delete, abort, share, revert.
+
+import type { Session } from '@opencode-ai/sdk/v2'
+import { type CallArgs, type CallResult, isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
+import { standingOf } from './asks.ts'
+import { requireMessage } from './create.ts'
+import type { SessionDeps } from './deps.ts'
+import { ownMetadata, toMetadata, toSessionInfo } from './describe.ts'
+
+const asInfo = async (own: OwnSession, session: Session, signal: AbortSignal): Promise<CallResult<'session.read'>> => {
+  const { status, tree } = await standingOf(own, signal)
+  return { session: toSessionInfo(session, { ...own, status, children: tree.slice(1), messageCount: null }) }
+}
+
+/** @throws SwitchyardError `session_not_found` */
+export const updateSession = async (deps: SessionDeps, args: CallArgs<'session.update'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  // A task's session is found again by its title.
+  if (args.title !== null) requireNoOpenTask(own)
+  const session = await own.client.updateSession(
+    own.place,
+    {
+      ...(args.title === null ? {} : { title: args.title }),
+      ...(args.metadata === null ? {} : { metadata: toMetadata(args.metadata, ownMetadata(own.session)) }),
+    },
+    { signal },
+  )
+  return await asInfo(own, session, signal)
+}
+
+/** Ends what it does first: OpenCode would let the turn of a deleted session run on. */
+export const deleteSession = async (deps: SessionDeps, args: CallArgs<'session.delete'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  await own.client.abortTree(own.place, { signal })
+  await own.client.deleteSession(own.place, { signal })
+  return {}
+}
+
+export const abortSession = async (deps: SessionDeps, args: CallArgs<'session.abort'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  return { aborted: [...(await own.client.abortTree(own.place, { signal }))] }
+}
+
+const notShared = (message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) =>
+  new SwitchyardError('sharing_unavailable', message, options)
+
+/** @throws SwitchyardError `sharing_unavailable` where sharing is off, or OpenCode's service is not reached */
+export const shareSession = async (deps: SessionDeps, args: CallArgs<'session.share'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  const { client, place } = own
+  if ((await client.config(place.directory, { signal })).share === 'disabled')
+    throw notShared('sharing is disabled in OpenCode’s configuration', { retryable: false })
+  const shared = await client.shareSession(place, { signal }).catch((error: unknown) => {
+    if (isSwitchyardError(error, 'opencode_error'))
+      throw notShared('OpenCode could not share the session: its service was not reached', {
+        retryable: true,
+        cause: error,
+      })
+    throw error
+  })
+  if (!shared.share)
+    throw notShared('the OpenCode server was started with sharing turned off (OPENCODE_DISABLE_SHARE)', {
+      retryable: false,
+    })
+  return { url: shared.share.url }
+}
+
+/** One that is not shared is as good. */
+export const unshareSession = async (deps: SessionDeps, args: CallArgs<'session.unshare'>, signal: AbortSignal) => {
+  const { client, place, session } = await openSession(deps, args, signal)
+  if (session.share) await client.unshareSession(place, { signal })
+  return {}
+}
+
+/** @throws SwitchyardError `session_busy`, `message_not_found`, `session_of_task` */
+export const revertSession = async (deps: SessionDeps, args: CallArgs<'session.revert'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  await requireMessage(own, args.message_id, signal)
+  const to = { messageId: args.message_id, ...(args.part_id === null ? {} : { partId: args.part_id }) }
+  return await asInfo(own, await own.client.revertSession(own.place, to, { signal }), signal)
+}
+
+/** @throws SwitchyardError `session_busy`, `session_of_task` */
+export const unrevertSession = async (deps: SessionDeps, args: CallArgs<'session.unrevert'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  return await asInfo(own, await own.client.unrevertSession(own.place, { signal }), signal)
+}

@@ -1,0 +1,43 @@
+// Where a reader of a session's events is: the furthest part that was told, and parts before it that had not ended.
+//
+// The session itself is the store: with this, whoever reads its messages again goes on after the last event, whichever
+// process it reached. Ids of OpenCode ascend, so cursors sort as their events do.
+
+import { SwitchyardError } from '@switchyard/contracts'
+
+/** What was told of a part: 0 nothing, 1 that it runs, 2 how it ended. */
+export type Told = 0 | 1 | 2
+
+export type Cursor = {
+  readonly messageId: string
+  /** A part's id, or `end` for the end of a turn, which comes after the parts. */
+  readonly item: string
+  readonly open: ReadonlyMap<string, Told>
+}
+
+export const END = 'end'
+
+const CURSOR = /^(msg_[0-9A-Za-z]{1,80})\.(end|prt_[0-9A-Za-z]{1,80})((?:~prt_[0-9A-Za-z]{1,80}:[01]){0,100})$/
+
+export const formatCursor = ({ messageId, item, open }: Cursor): string =>
+  `${messageId}.${item}${[...open].map(([part, told]) => `~${part}:${told}`).join('')}`
+
+/** @throws SwitchyardError `invalid_request` */
+export const parseCursor = (text: string): Cursor => {
+  const [, messageId, item, open] = CURSOR.exec(text) ?? []
+  if (messageId === undefined || item === undefined)
+    throw new SwitchyardError('invalid_request', 'Last-Event-ID: is not the id of an event of a session')
+  return {
+    messageId,
+    item,
+    open: new Map(
+      (open ?? '')
+        .split('~')
+        .slice(1)
+        .map((entry) => {
+          const [part = '', told] = entry.split(':')
+          return [part, told === '1' ? 1 : 0] as const
+        }),
+    ),
+  }
+}

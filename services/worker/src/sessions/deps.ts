@@ -1,0 +1,20 @@
+// What the work on sessions is done with.
+
+import type { OpenCodeClient } from '@switchyard/opencode'
+import type { ProjectRow, Records } from '@switchyard/records'
+import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
+
+export type SessionDeps = {
+  readonly records: Records
+  readonly servers: Pick<ServerPool, 'running'>
+  /**
+   * The server that a project is on, started if need be and held until the call ends.
+   *
+   * @throws SwitchyardError `opencode_unavailable`, `not_supported`
+   */
+  readonly clientFor: (project: Pick<ProjectRow, 'id' | 'isolation'>) => Promise<OpenCodeClient>
+  /** DEFAULT_MODEL: `provider/model`. */
+  readonly defaultModel: string | undefined
+  readonly logger: Logger
+}

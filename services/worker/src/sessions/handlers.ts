@@ -1,0 +1,82 @@
+// What this worker does for each call about sessions.
+
+import { projectServerId } from '@switchyard/records'
+import type { CallHandlers } from '../calls/calls.ts'
+import type { ServerPool, ServerUse } from '../servers/pool.ts'
+import { listAsks, replyPermission, replyQuestion } from './asks.ts'
+import {
+  abortSession,
+  deleteSession,
+  revertSession,
+  shareSession,
+  unrevertSession,
+  unshareSession,
+  updateSession,
+} from './change.ts'
+import { createSession, forkSession } from './create.ts'
+import type { SessionDeps } from './deps.ts'
+import { listAgents, listProviders, readConfig } from './directory.ts'
+import { readEvents } from './events.ts'
+import { findFiles, listChanges, listDirectory, readContent, readDiff, readPatch, readTodo } from './files.ts'
+import { countSessions, listSessions, readSession } from './list.ts'
+import { readMessages, readTurn, sendMessage } from './messages.ts'
+import { compactSession, initSession } from './model-work.ts'
+
+export type SessionSettings = Omit<SessionDeps, 'clientFor' | 'servers'> & { readonly servers: ServerPool }
+
+type SessionCall = Extract<keyof CallHandlers, `session.${string}` | `directory.${string}`>
+
+/** What a call holds of servers is given back when it ends. */
+const holding =
+  (settings: SessionSettings) =>
+  <A, R>(work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>) =>
+  async (args: A, signal: AbortSignal): Promise<R> => {
+    const uses: ServerUse[] = []
+    const clientFor: SessionDeps['clientFor'] = async ({ id, isolation }) => {
+      const use = await settings.servers.use(isolation === 'dedicated' ? projectServerId(id) : null, signal)
+      uses.push(use)
+      return use.server.client
+    }
+    try {
+      return await work({ ...settings, clientFor }, args, signal)
+    } finally {
+      for (const use of uses) use.release()
+    }
+  }
+
+export const sessionHandlers = (settings: SessionSettings): Pick<CallHandlers, SessionCall> => {
+  const call = holding(settings)
+  return {
+    'session.create': call(createSession),
+    'session.list': call(listSessions),
+    'session.count': call((deps, _args: unknown, signal) => countSessions(deps, signal)),
+    'session.read': call(readSession),
+    'session.update': call(updateSession),
+    'session.delete': call(deleteSession),
+    'session.abort': call(abortSession),
+    'session.fork': call(forkSession),
+    'session.init': call(initSession),
+    'session.compact': call(compactSession),
+    'session.share': call(shareSession),
+    'session.unshare': call(unshareSession),
+    'session.revert': call(revertSession),
+    'session.unrevert': call(unrevertSession),
+    'session.messages': call(readMessages),
+    'session.message': call(sendMessage),
+    'session.turn': call(readTurn),
+    'session.asks': call(listAsks),
+    'session.permission': call(replyPermission),
+    'session.question': call(replyQuestion),
+    'session.todo': call(readTodo),
+    'session.diff': call(readDiff),
+    'session.events': call(readEvents),
+    'session.find': call(findFiles),
+    'session.changes': call(listChanges),
+    'session.patch': call(readPatch),
+    'session.files': call(listDirectory),
+    'session.file': call(readContent),
+    'directory.config': call(readConfig),
+    'directory.providers': call(listProviders),
+    'directory.agents': call(listAgents),
+  }
+}

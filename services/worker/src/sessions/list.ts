@@ -1,0 +1,120 @@
+// The sessions of a project, whole or of one worktree, those that tasks made among them.
+
+import type { Session } from '@opencode-ai/sdk/v2'
+import { type CallArgs, type CallResult, MAX_SESSIONS, type SessionStatus } from '@switchyard/contracts'
+import type { OpenCodeClient } from '@switchyard/opencode'
+import { listSessionTasks } from '@switchyard/records'
+import { directoryOf, isOwn, openProject, openSession, taskOf } from './access.ts'
+import { standingOf } from './asks.ts'
+import type { SessionDeps } from './deps.ts'
+import { toSessionInfo } from './describe.ts'
+
+/** To ask a directory how its sessions are sets it up, for 4 to 13 MB: only those are asked that changed of late, ms. */
+const RECENT_MS = 24 * 3_600_000
+
+type Tree = {
+  readonly roots: readonly Session[]
+  readonly childrenOf: (id: string) => readonly Session[]
+}
+
+const toTree = (sessions: readonly Session[]): Tree => {
+  const known = new Set(sessions.map(({ id }) => id))
+  const byParent = Map.groupBy(sessions, ({ parentID }) => parentID)
+  return {
+    roots: sessions.filter(({ parentID }) => parentID === undefined || !known.has(parentID)),
+    childrenOf: (id) => byParent.get(id) ?? [],
+  }
+}
+
+const descendants = (tree: Tree, id: string): readonly string[] =>
+  tree.childrenOf(id).flatMap((child) => [child.id, ...descendants(tree, child.id)])
+
+/** Which sessions work, and which wait for an answer. */
+const readStatuses = async (client: OpenCodeClient, sessions: readonly Session[], signal: AbortSignal) => {
+  const recent = sessions.filter(({ time }) => Date.now() - time.updated < RECENT_MS)
+  const directories = [...new Set(recent.map(({ directory }) => directory))]
+  const busy = new Set<string>()
+  const asking = new Set<string>()
+  // One after the other: a burst of cold directories stalls the server.
+  for (const directory of directories) {
+    const [statuses, permissions, questions] = await Promise.all([
+      client.statuses(directory, { signal }),
+      client.pendingPermissions(directory, { signal }),
+      client.pendingQuestions(directory, { signal }),
+    ])
+    for (const [id, { type }] of Object.entries(statuses)) if (type !== 'idle') busy.add(id)
+    for (const { sessionID } of [...permissions, ...questions]) asking.add(sessionID)
+  }
+  return (tree: Tree, id: string): SessionStatus => {
+    const all = [id, ...descendants(tree, id)]
+    if (!all.some((one) => busy.has(one))) return 'idle'
+    return all.some((one) => asking.has(one)) ? 'waiting' : 'active'
+  }
+}
+
+/** The last changed first. @throws SwitchyardError `project_not_ready`, `sandbox_not_found` */
+export const listSessions = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.list'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.list'>> => {
+  const project = await openProject(deps, args)
+  const only = args.worktree === null && args.directory === null ? undefined : directoryOf(project, args)
+  const tree = toTree(await project.client.projectSessions(project.baseDir, MAX_SESSIONS, { signal }))
+  const tasks = await listSessionTasks(deps.records.db, {
+    sessionIds: tree.roots.map(({ id }) => id),
+    directories: [...new Set(tree.roots.map(({ directory }) => directory))],
+  })
+  const own = tree.roots.flatMap((session) => {
+    const task = taskOf(project, tasks, session.id, session.directory)
+    if (only !== undefined && session.directory !== only) return []
+    return isOwn(project, args, session.directory, task) ? [{ session, task }] : []
+  })
+  const statusOf = await readStatuses(
+    project.client,
+    own.map(({ session }) => session),
+    signal,
+  )
+  const infos = own.map(({ session, task }) =>
+    toSessionInfo(session, {
+      project,
+      task,
+      status: statusOf(tree, session.id),
+      children: tree.childrenOf(session.id).map(({ id }) => id),
+      messageCount: null,
+    }),
+  )
+  return {
+    sessions: infos.slice(args.offset, args.offset + args.limit),
+    total: infos.length,
+    active: infos.filter(({ status }) => status !== 'idle').length,
+  }
+}
+
+/** One session as it is now. @throws SwitchyardError `session_not_found` */
+export const readSession = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.read'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.read'>> => {
+  const own = await openSession(deps, args, signal)
+  const [{ status, tree }, messages] = await Promise.all([
+    standingOf(own, signal),
+    own.client.messages(own.place, { signal }),
+  ])
+  const children = tree.slice(1)
+  return { session: toSessionInfo(own.session, { ...own, status, children, messageCount: messages.length }) }
+}
+
+/** How many sessions each directory has on the servers that run, for all projects at once and without setting any of them up. */
+export const countSessions = async (deps: SessionDeps, signal: AbortSignal): Promise<CallResult<'session.count'>> => {
+  const listed = deps.servers.running().map(({ server }) => server.client.everySession({ signal }))
+  const sessions = (await Promise.all(listed)).flat()
+  return {
+    directories: [...Map.groupBy(sessions, ({ directory }) => directory)].map(([directory, found]) => ({
+      directory,
+      sessions: found.length,
+      updated_at: new Date(Math.max(...found.map(({ time }) => time.updated))).toISOString(),
+    })),
+  }
+}

@@ -1,0 +1,127 @@
+// The messages of a session: read in pages, sent, and what came of one.
+
+import { type CallArgs, type CallResult, type SessionMessageInfo, SwitchyardError } from '@switchyard/contracts'
+import { type OpenCodeClient, type SessionMessage, type SessionRef, summariseTurn } from '@switchyard/opencode'
+import { openSession, requireNoOpenTask } from './access.ts'
+import { standingOf } from './asks.ts'
+import { requireAgent, requireModel } from './choice.ts'
+import { ensureRules } from './create.ts'
+import type { SessionDeps } from './deps.ts'
+import { ownMetadata } from './describe.ts'
+
+/** A page holds no more than this, bytes of JSON; one message alone may. */
+const PAGE_BYTES = 4 * 1_048_576
+/** The newest ones first: what is looked for is mostly there. */
+const FIRST_PAGE = 10
+const NEXT_PAGE = 100
+
+const toMessage = ({ info, parts }: SessionMessage): SessionMessageInfo => ({
+  info: { ...info, createdAt: new Date(info.time.created).toISOString() },
+  parts: parts.map((part) => ({ ...part })),
+})
+
+/**
+ * The messages from one on, in the order they came, read from the newest back until it is found.
+ *
+ * @param isThere - tells the message to stop at.
+ * @returns all of them where there is no such message.
+ */
+export const messagesFrom = async (
+  client: OpenCodeClient,
+  place: SessionRef,
+  isThere: (message: SessionMessage) => boolean,
+  signal: AbortSignal,
+): Promise<readonly SessionMessage[]> => {
+  let found: readonly SessionMessage[] = []
+  let before: string | undefined
+  for (;;) {
+    const limit = found.length === 0 ? FIRST_PAGE : NEXT_PAGE
+    const page = await client.messagePage(place, { limit, before }, { signal })
+    found = [...page.messages, ...found]
+    const at = found.findLastIndex(isThere)
+    if (at >= 0) return found.slice(at)
+    if (page.before === undefined || page.messages.length === 0) return found
+    before = page.before
+  }
+}
+
+/** @throws SwitchyardError `message_not_found` where `before` is none of the session's */
+export const readMessages = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.messages'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.messages'>> => {
+  const { client, place } = await openSession(deps, args, signal)
+  const all = await client.messages(place, { signal })
+  const end = args.before === null ? all.length : all.findIndex(({ info }) => info.id === args.before)
+  if (end < 0) throw new SwitchyardError('message_not_found', `the session has no message ${args.before}`)
+  const messages: SessionMessageInfo[] = []
+  let bytes = 0
+  for (const message of all.slice(Math.max(0, end - args.limit), end).toReversed()) {
+    const told = toMessage(message)
+    bytes += Buffer.byteLength(JSON.stringify(told))
+    if (bytes > PAGE_BYTES && messages.length > 0) break
+    messages.unshift(told)
+  }
+  return { messages, total: all.length, hasMore: end - messages.length > 0 }
+}
+
+/**
+ * Says something to the session. The message’s id was chosen before: sent twice it makes one turn.
+ *
+ * @throws SwitchyardError `session_not_found`, `session_of_task`, `model_not_found`, `agent_not_found`
+ */
+export const sendMessage = async (deps: SessionDeps, args: CallArgs<'session.message'>, signal: AbortSignal) => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  const { client, place, session } = own
+  await ensureRules(client, session, place, signal)
+  if (args.model) await requireModel(client, place.directory, args.model, signal)
+  const agent = args.agent_name === null ? session.agent : args.agent_name
+  if (args.agent_name !== null) await requireAgent(client, place.directory, args.agent_name, signal)
+  const system = args.system ?? ownMetadata(session).system
+  await client.promptAsync(
+    {
+      ...place,
+      messageId: args.message_id,
+      text: args.text,
+      ...(args.model ? { model: args.model } : {}),
+      ...(agent === undefined ? {} : { agent }),
+      ...(args.variant === null ? {} : { variant: args.variant }),
+      ...(typeof system === 'string' ? { system } : {}),
+      ...(args.no_reply ? { noReply: true } : {}),
+    },
+    { signal },
+  )
+  return {}
+}
+
+const ABORTED = { code: 'request_rejected', message: 'the turn was aborted', retryable: false } as const
+
+/** The answer to a message: the last one to it, or, where it was read in the middle of a turn, the last of that turn. */
+const answerTo = (messages: readonly SessionMessage[], messageId: string): SessionMessage | undefined =>
+  messages.findLast(({ info }) => info.role === 'assistant' && info.parentID === messageId) ??
+  messages.findLast(({ info }) => info.role === 'assistant')
+
+/** How it stands with the turn of one message. @throws SwitchyardError `session_not_found` */
+export const readTurn = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.turn'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.turn'>> => {
+  const own = await openSession(deps, args, signal)
+  const { client, place } = own
+  const { status, asks } = await standingOf(own, signal)
+  const from = await messagesFrom(client, place, ({ info }) => info.id === args.message_id, signal)
+  const nothing = { message: null, text: null, asks: [...asks], error: null }
+  const isWritten = from[0]?.info.id === args.message_id
+  const answer = isWritten ? answerTo(from, args.message_id) : undefined
+  const summary = answer ? summariseTurn([[answer]]) : undefined
+  const isOver = summary && summary.end !== 'open' && (status === 'idle' || summary.end === 'finished')
+  if (answer && isOver) {
+    const error = summary.end === 'aborted' ? ABORTED : summary.error
+    return { state: 'ended', message: toMessage(answer), text: summary.output, asks: [], error }
+  }
+  if (status === 'idle') return { ...nothing, state: 'unanswered' }
+  return { ...nothing, state: status === 'waiting' ? 'waiting' : 'running' }
+}

@@ -1,0 +1,84 @@
+// What the model does for a session by itself: AGENTS.md, and the summary that takes the place of a long conversation.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { type CallArgs, type CallResult, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
+import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
+import { standingOf } from './asks.ts'
+import { chooseModel, toModelRef } from './choice.ts'
+import { ensureRules } from './create.ts'
+import type { SessionDeps } from './deps.ts'
+
+/** OpenCode answers when the model has; what takes longer than this goes on without anybody waiting, ms. */
+const ANSWER_MS = 40_000
+
+/** @throws SwitchyardError `session_busy` */
+const requireIdle = async (own: OwnSession, signal: AbortSignal): Promise<void> => {
+  const { status } = await standingOf(own, signal)
+  if (status !== 'idle') throw new SwitchyardError('session_busy', 'a turn runs in the session')
+}
+
+/** @returns whether it still goes on. */
+const within = async (deps: SessionDeps, what: string, work: Promise<void>): Promise<{ running: boolean }> => {
+  const waited = new AbortController()
+  const late = delay(ANSWER_MS, true, { signal: waited.signal }).catch(() => false)
+  work.catch((error: unknown) => deps.logger.info({ err: toSwitchyardError(error).message }, `${what} failed`))
+  try {
+    return { running: await Promise.race([work.then(() => false), late]) }
+  } finally {
+    waited.abort()
+  }
+}
+
+const modelFor = (
+  deps: SessionDeps,
+  own: OwnSession,
+  given: CallArgs<'session.compact'>['model'],
+  signal: AbortSignal,
+) => {
+  const { session, project, client, place } = own
+  const kept = session.model ? { providerID: session.model.providerID, modelID: session.model.id } : undefined
+  const chosen = [given ?? undefined, kept, toModelRef(project.row.model), toModelRef(deps.defaultModel)]
+  return chooseModel(client, place.directory, chosen, signal)
+}
+
+/** Has the model write AGENTS.md. @throws SwitchyardError `session_of_task`, `session_busy`, `model_not_found` */
+export const initSession = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.init'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.init'>> => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  const { client, place } = own
+  const messageId = args.message_id
+  if (await client.message({ ...place, messageId }, { signal })) return { running: true }
+  await requireIdle(own, signal)
+  const model = await modelFor(deps, own, args.model, signal)
+  await ensureRules(client, own.session, place, signal)
+  return await within(deps, 'init', client.initSession(place, { messageId, model }))
+}
+
+/** A conversation that ends with its summary: to sum it up again would only lose words. */
+const isCompact = async (client: OpenCodeClient, place: SessionRef, signal: AbortSignal): Promise<boolean> => {
+  const { messages } = await client.messagePage(place, { limit: 1 }, { signal })
+  const last = messages.at(-1)?.info
+  // One without a message has nothing to sum up.
+  if (!last) return true
+  return last.role === 'assistant' && last.summary === true && last.time.completed !== undefined
+}
+
+/** @throws SwitchyardError `session_of_task`, `session_busy`, `model_not_found` */
+export const compactSession = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.compact'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.compact'>> => {
+  const own = await openSession(deps, args, signal)
+  requireNoOpenTask(own)
+  const { client, place } = own
+  if (await isCompact(client, place, signal)) return { running: false }
+  await requireIdle(own, signal)
+  const model = await modelFor(deps, own, args.model, signal)
+  return await within(deps, 'compact', client.summarizeSession(place, model))
+}

@@ -1,0 +1,152 @@
+// A session's messages as events: each part once it says something, the end of each turn, in the order of the session.
+
+import type { Message, Part } from '@opencode-ai/sdk/v2'
+import type { NewEvent, SessionEvent } from '@switchyard/contracts'
+import { maskSecrets, narratePart, oneLine, type SessionMessage, summariseTurn } from '@switchyard/opencode'
+import { type Cursor, END, formatCursor, type Told } from './cursor.ts'
+
+const MAX_TEXT = 32_768
+
+/** A part, or the end of a turn, as it is now. */
+type Item = {
+  readonly message: Message
+  readonly key: string
+  readonly event: Omit<SessionEvent, 'id' | 'sessionID'> | undefined
+  readonly told: Told
+  /** Nothing more will be told of it. */
+  readonly isFinal: boolean
+}
+
+const TYPES: Readonly<Partial<Record<NewEvent['type'], SessionEvent['type']>>> = { task_artifact: 'session_artifact' }
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+/** When a part ended, else when it began, else when its message did. */
+const timeOf = (part: Part, message: Message): number => {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return part.time?.end ?? part.time?.start ?? message.time.created
+    case 'tool':
+      if (part.state.status === 'pending') return message.time.created
+      return 'end' in part.state.time ? part.state.time.end : part.state.time.start
+    default:
+      return message.role === 'assistant' ? (message.time.completed ?? message.time.created) : message.time.created
+  }
+}
+
+const isEnded = (part: Part): boolean => {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return part.time?.end !== undefined
+    case 'tool':
+      return part.state.status === 'completed' || part.state.status === 'error'
+    default:
+      return true
+  }
+}
+
+const ofUser = (part: Part, message: Message): Item['event'] => {
+  if (part.type !== 'text' || part.synthetic || part.ignored) return undefined
+  const text = maskSecrets(part.text.slice(0, MAX_TEXT))
+  return {
+    type: 'session_message',
+    timestamp: iso(message.time.created),
+    message: oneLine(part.text),
+    data: { text, truncated: part.text.length > MAX_TEXT, message_id: message.id, part_id: part.id },
+  }
+}
+
+const ofAgent = (part: Part, message: Message, directory: string): Item['event'] => {
+  const [told] = narratePart(part, message, { directory })
+  return (
+    told && {
+      type: TYPES[told.type] ?? 'session_progress',
+      timestamp: iso(timeOf(part, message)),
+      message: told.message,
+      data: { ...told.data },
+    }
+  )
+}
+
+const ofPart = (part: Part, message: Message, directory: string, isPast: boolean): Item => {
+  const event = (message.role === 'user' ? ofUser(part, message) : undefined) ?? ofAgent(part, message, directory)
+  const isOver = message.role === 'user' || message.time.completed !== undefined || isPast
+  const isFinal = isOver || isEnded(part)
+  const isRunning = part.type === 'tool' && part.state.status === 'running'
+  return { message, key: part.id, event, told: event === undefined ? 0 : isRunning ? 1 : 2, isFinal }
+}
+
+/** The end of a turn; undefined while it goes on, and where the message is one step of several. */
+const ofEnd = ({ info, parts }: SessionMessage): Item | undefined => {
+  if (info.role !== 'assistant') return undefined
+  const { end, output, error, usage, cost, model } = summariseTurn([[{ info, parts }]])
+  if (end === 'open' || end === 'unanswered') return undefined
+  const text = maskSecrets(output.slice(0, MAX_TEXT))
+  return {
+    message: info,
+    key: END,
+    told: 2,
+    isFinal: true,
+    event: {
+      type: 'session_turn_ended',
+      timestamp: iso(info.time.completed ?? info.time.created),
+      message: error ? `${end}: ${oneLine(error.message)}` : `${end}: ${oneLine(output)}`,
+      data: { end, output: text, error, usage, cost, model, message_id: info.id },
+    },
+  }
+}
+
+const toItems = (messages: readonly SessionMessage[], directory: string, isIdle: boolean): readonly Item[] => {
+  const last = messages.at(-1)
+  return messages.flatMap((message) => {
+    const { info, parts } = message
+    const isPast = message !== last
+    const items = parts.map((part) => ofPart(part, info, directory, isPast))
+    // Parts may follow the answer until the session is idle.
+    const end = isPast || isIdle ? ofEnd(message) : undefined
+    return end ? [...items, end] : items
+  })
+}
+
+/** The index of the last item that the cursor has seen; -1: of none. */
+const furthestOf = (items: readonly Item[], cursor: Cursor | undefined): number => {
+  if (!cursor) return -1
+  const exact = items.findLastIndex(({ message, key }) => message.id === cursor.messageId && key === cursor.item)
+  if (exact >= 0) return exact
+  // The message was taken back, or its last part was: what is left of it, and what came before, was seen.
+  return items.findLastIndex(({ message }) => message.id <= cursor.messageId)
+}
+
+/**
+ * The events after the cursor, each with the cursor behind it.
+ *
+ * @param messages - from the cursor's message on, or all; in their order.
+ * @param isIdle - no turn runs.
+ */
+export const tellFrom = (
+  messages: readonly SessionMessage[],
+  cursor: Cursor | undefined,
+  place: { readonly sessionId: string; readonly directory: string },
+  isIdle: boolean,
+): readonly SessionEvent[] => {
+  const items = toItems(messages, place.directory, isIdle)
+  const seen = furthestOf(items, cursor)
+  const open = new Map<string, Told>(cursor?.open)
+  const events: SessionEvent[] = []
+  items.forEach((item, at) => {
+    const isSeen = at <= seen
+    if (isSeen && !open.has(item.key)) return
+    const before = open.get(item.key) ?? 0
+    const isNews = item.event !== undefined && item.told > before
+    if (item.isFinal || item.told === 2) open.delete(item.key)
+    else open.set(item.key, isNews ? item.told : before)
+    if (!isNews || !item.event) return
+    const furthest = isSeen ? items[seen] : item
+    if (!furthest) return
+    const id = formatCursor({ messageId: furthest.message.id, item: furthest.key, open })
+    events.push({ id, sessionID: place.sessionId, ...item.event })
+  })
+  return events
+}
