@@ -239,11 +239,17 @@ describe('the description of the api', () => {
       ]),
     )
     expect(paths.filter((path) => !path.includes('/session')).sort()).toEqual([
+      '/config',
       '/deliveries',
       '/deliveries/{id}/retry',
       '/events',
       '/health',
       '/metrics',
+      '/project',
+      '/project/init',
+      '/project/{id}',
+      '/project/{id}/agent',
+      '/provider',
       '/ready',
       '/rollout',
       '/tasks',

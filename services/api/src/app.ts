@@ -16,12 +16,14 @@ import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
+import { ProjectApi } from './project-api/service.ts'
 import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { projectRoutes } from './rest/projects.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
@@ -89,7 +91,8 @@ export const createApi = (deps: ApiDeps): Api => {
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
-  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const sessionDeps = { config, records, calls, bus, metrics, logger }
+  const sessions = new SessionService(sessionDeps, sessionFeeds)
   const { toolsets } = config.mcp
   const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
 
@@ -105,6 +108,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
