@@ -38,7 +38,7 @@ export const startVictimOpenCode = async (options: {
   const launcher = childServer({
     dataDir: options.dataDir,
     password,
-    port,
+    port: async () => port,
     env: {
       PATH: process.env.PATH ?? '',
       HOME: options.home,

@@ -172,7 +172,9 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         await start(url)
         const change = (how: 'delete' | 'reset', force?: boolean) =>
           mcp.call<SandboxChanged>(`opencode_sandbox_${how}`, { git_url: url, name: 's', ...(force ? { force } : {}) })
-        await expect(change('delete')).rejects.toThrow(/work_would_be_lost.*1 file not committed, 1 commit not pushed/)
+        await expect(change('delete')).rejects.toThrow(
+          /work_would_be_lost.*1 uncommitted change, 1 commit that the remote has not/,
+        )
         expect(await list()).toMatchObject([{ state: { ahead: 1, behind: 1, dirty: 1, unpushed: 1 } }])
         const reset = await change('reset', true)
         expect(existsSync(path.join(directory, 'b.txt'))).toBe(true)
@@ -199,7 +201,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         await expect(destroy()).rejects.toThrow(/project_busy/)
         await mcp.call('send_task_control', { task_id: task.task_id, control: 'cancel' })
         await mcp.call('get_task_status', { task_id: task.task_id, wait_ms: 10_000 })
-        await expect(destroy()).rejects.toThrow(/work_would_be_lost.*sandbox s has 1 file not committed/)
+        await expect(destroy()).rejects.toThrow(/work_would_be_lost.*sandbox s has 1 uncommitted change/)
         expect(existsSync(path.join(sandbox, 'mine.txt'))).toBe(true)
         await expect(agent.call('opencode_project_destroy', { git_url: url, force: true })).rejects.toThrow(/not_found/)
         const { bundles } = await destroy(true)

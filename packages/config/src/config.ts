@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
+import { type Part, secretProblems } from './production.ts'
 import { providerVariables } from './provider-variables.ts'
 
 const DAY_MS = 86_400_000
@@ -46,6 +47,7 @@ const toolsets = z.preprocess(
 )
 
 const environment = z.object({
+  NODE_ENV: text(),
   PORT: integer(3456, 0, 65_535),
   HOST: text(),
   WORKER_PORT: integer(3457, 0, 65_535),
@@ -71,6 +73,9 @@ const environment = z.object({
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
+  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
+  PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
   MAX_CONCURRENT_TASKS: integer(Math.max(4, cpus().length * 4), 1, 1_000),
   TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
@@ -104,6 +109,11 @@ const environment = z.object({
   WEBHOOK_SECRET: webhookSecret(),
   WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  LETTA_API_URL: url('http', 'https'),
+  LETTA_API_TOKEN: text(),
+  LETTA_MEMORY_BLOCKS: flag(false),
+  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
+  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
@@ -116,6 +126,10 @@ const environment = z.object({
 export const VARIABLES: readonly string[] = Object.keys(environment.shape)
 
 export type Config = Readonly<{
+  /** Secrets that are missing or known to everybody have stopped the start. */
+  isProduction: boolean
+  /** Secrets that are set and are none, in words, to be warned of in development; no message repeats one. */
+  weakSecrets: readonly string[]
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
@@ -141,6 +155,15 @@ export type Config = Readonly<{
     retryDelayMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
+  }>
+  /** OpenCode servers that projects have for themselves. */
+  projectServers: Readonly<{
+    /** Bytes at which one is drained and replaced, of a project that does not say. */
+    memoryLimit: number
+    /** How long nobody may use one before it is ended, ms. */
+    idleMs: number
+    /** How long what runs in one that is to be replaced may go on, ms. */
+    drainMs: number
   }>
   /** How the worker reaches repositories. */
   git: Readonly<{
@@ -213,6 +236,15 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
+  /** Agents are told through this server; undefined: they are not. */
+  letta:
+    | Readonly<{
+        url: string
+        token: string | undefined
+        /** What an agent's memory holds of its tasks; undefined: nothing. */
+        blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
+      }>
+    | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -222,20 +254,24 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
+
+/** Whether a variable is ours alone: no server and no agent gets it. */
+export const isOurs = (name: string): boolean => OURS.test(name)
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !OURS.test(entry[0])),
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !isOurs(entry[0])),
   )
 
 /**
  * Reads and checks the environment.
  *
+ * @param part - whose secrets are looked at
  * @throws SwitchyardError `configuration_invalid`, naming every variable that is wrong and why.
  * @example const config = loadConfig(process.env)
  */
-export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
+export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'all'): Config => {
   const parsed = environment.safeParse(env)
   if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))
   const vars = parsed.data
@@ -262,8 +298,15 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
+  if (vars.LETTA_API_TOKEN && !vars.LETTA_API_URL)
+    problems.push('LETTA_API_TOKEN is set and LETTA_API_URL is not: say which server it is for')
+  const isProduction = vars.NODE_ENV === 'production'
+  const { missing, weak } = secretProblems(part, vars)
+  if (isProduction) problems.push(...missing, ...weak)
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
+    isProduction,
+    weakSecrets: Object.freeze(weak),
     home,
     workspacesDir: path.resolve(vars.WORKSPACES_DIR ?? path.join(home, 'workspaces')),
     api: Object.freeze({
@@ -288,6 +331,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    projectServers: Object.freeze({
+      memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      idleMs: vars.PROJECT_SERVER_IDLE_MS,
+      drainMs: vars.PROJECT_SERVER_DRAIN_MS,
     }),
     git: Object.freeze({
       trustNewHosts: vars.GIT_SSH_TRUST_NEW_HOSTS,
@@ -345,6 +393,16 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
       timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
+    letta:
+      vars.LETTA_API_URL === undefined
+        ? undefined
+        : Object.freeze({
+            url: vars.LETTA_API_URL,
+            token: vars.LETTA_API_TOKEN,
+            blocks: vars.LETTA_MEMORY_BLOCKS
+              ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
+              : undefined,
+          }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -3,10 +3,10 @@
 
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { enterFiles } from './changed-files.ts'
+import { findGitPlace, readHead } from './checkout-files.ts'
+import { AS_THEY_ARE, isCommit, lineOf, writeWorkTree } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
-import { readGuarded } from './guarded-read.ts'
-import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
 import { IDENTITY } from './scratch.ts'
 
@@ -22,38 +22,6 @@ export type BundleRequest = {
 }
 
 const TIMEOUT_MS = 5 * 60_000
-/** A file over this size is no work of an agent's hands; it is left out. */
-const MAX_FILE_BYTES = 512 * 1_048_576
-
-/** The commit that HEAD of the directory stands for, read as files: git itself would read the configuration. */
-const headOf = async (own: OwnRepository, directory: string, options: GitOptions): Promise<string | undefined> => {
-  const dotGit = path.join(directory, '.git')
-  const found = await lstat(dotGit).catch(() => undefined)
-  if (!found) return undefined
-  const gitDir = found.isDirectory()
-    ? dotGit
-    : path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
-  const common = path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim())
-  const head = (await readGuarded(path.join(gitDir, 'HEAD'))).trim()
-  const ref = /^ref: (refs\/heads\/[^\s]+)$/.exec(head)?.[1]
-  const commit = ref ? await readRef(common, ref) : head
-  if (!commit || !/^[0-9a-f]{40,64}$/.test(commit)) return undefined
-  return (await isCommit(own, commit, options)) ? commit : undefined
-}
-
-const readRef = async (common: string, ref: string): Promise<string | undefined> => {
-  if (ref.includes('..')) return undefined
-  const loose = (await readGuarded(path.join(common, ref))).trim()
-  if (loose) return loose
-  const packed = await readGuarded(path.join(common, 'packed-refs'))
-  return packed
-    .split('\n')
-    .find((line) => line.endsWith(` ${ref}`))
-    ?.split(' ', 1)[0]
-}
-
-const isCommit = async (own: OwnRepository, name: string, options: GitOptions): Promise<boolean> =>
-  (await own.git(['cat-file', '-e', `${name}^{commit}`], { ...options, okCodes: [0, 1, 128] })).code === 0
 
 /**
  * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
@@ -70,19 +38,17 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
   })
   const options: GitOptions = {
     timeoutMs: TIMEOUT_MS,
-    config: [...IDENTITY, 'core.autocrlf=false', 'core.safecrlf=false'],
+    config: [...IDENTITY, ...AS_THEY_ARE],
   }
-  const line = async (args: readonly string[]) => (await own.git(args, options)).stdout.toString('utf8').trim()
+  const line = (args: readonly string[]) => lineOf(own, args, options)
   try {
     const hasBase = await isCommit(own, request.base, options)
-    const head = (await headOf(own, directory, options)) ?? (hasBase ? request.base : undefined)
+    const place = await findGitPlace(directory)
+    const named = place && (await readHead(place)).commit
+    const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
+    const head = found ?? (hasBase ? request.base : undefined)
     const begun = head ?? (await line(['mktree']))
-    const { names } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options)
-    await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
-      ...options,
-      input: names.map((name) => `${name}\0`).join(''),
-    })
-    const tree = await line(['write-tree'])
+    const { tree } = await writeWorkTree(own, directory, begun, options)
     const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
     if (isCommitted && (head === undefined || head === request.base)) return false
     const tip =

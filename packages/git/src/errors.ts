@@ -49,6 +49,15 @@ const hostKeyLines = (text: string): string | undefined =>
         .join('; it shows ')
     : undefined
 
+/** What a remote said, fit to be shown: no credential and no control sequence. */
+export const remoteWords = (stderr: string): string =>
+  withoutSecrets(withoutControls(stderr))
+    .split('\n')
+    .map((line) => /^remote:\s*(.*)$/.exec(line.trim())?.[1] ?? '')
+    .filter((line) => line !== '')
+    .join(' ')
+    .slice(0, 500)
+
 const oneLine = (stderr: string): string => {
   const text = withoutSecrets(withoutControls(stderr))
   const lines = text

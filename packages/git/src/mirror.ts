@@ -9,10 +9,13 @@ import { isValidBase } from './branch.ts'
 import { fromFileError } from './file-errors.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import { removeLockFiles } from './lock-files.ts'
+import type { OwnRepository } from './own-repository.ts'
+import { LOCAL_RECEIVE_PACK } from './push.ts'
 import { type GitOptions, git, gitLine } from './run.ts'
 
 /** Each fetch brings a pack; more than these are put together, so that reading stays quick. */
 const MAX_PACKS = 50
+const KEPT = 'refs/switchyard/'
 
 export class Mirror {
   readonly directory: string
@@ -155,6 +158,44 @@ export class Mirror {
   async branch(name: string, signal?: AbortSignal): Promise<string | undefined> {
     const commit = await this.#commitOf(`refs/heads/${name}`, { cwd: this.directory, ...(signal ? { signal } : {}) })
     return commit === '' ? undefined : commit
+  }
+
+  /** The tips of all branches and tags; undefined before the first fetch. */
+  async tips(signal?: AbortSignal): Promise<readonly string[] | undefined> {
+    if (!existsSync(this.directory)) return undefined
+    const told = await gitLine(['for-each-ref', '--format=%(objectname)', 'refs/heads', 'refs/tags'], {
+      cwd: this.directory,
+      ...(signal ? { signal } : {}),
+    })
+    return told === '' ? [] : told.split('\n')
+  }
+
+  /** A commit that was kept under a name of ours, which no fetch touches. */
+  async kept(name: string, signal?: AbortSignal): Promise<string | undefined> {
+    const commit = await this.#commitOf(`${KEPT}${name}`, { cwd: this.directory, ...(signal ? { signal } : {}) })
+    return commit === '' ? undefined : commit
+  }
+
+  /** The tip of the default branch; undefined in a repository without a commit. */
+  async head(signal?: AbortSignal): Promise<string | undefined> {
+    const commit = await this.#commitOf('HEAD', { cwd: this.directory, ...(signal ? { signal } : {}) })
+    return commit === '' ? undefined : commit
+  }
+
+  /** Takes a commit over from a repository of our own, under a name of ours. */
+  async keep(own: OwnRepository, commit: string, name: string, signal?: AbortSignal): Promise<void> {
+    await own.git(
+      ['push', '--quiet', '--no-verify', LOCAL_RECEIVE_PACK, '--', this.directory, `+${commit}:${KEPT}${name}`],
+      { timeoutMs: this.#timeoutMs, ...(signal ? { signal } : {}) },
+    )
+  }
+
+  /** The remote has taken a commit that was kept: as a fetch would say. Only under the repository's lock. */
+  async advance(branch: string, commit: string, signal?: AbortSignal): Promise<void> {
+    await git(['update-ref', '--end-of-options', `refs/heads/${branch}`, commit], {
+      cwd: this.directory,
+      ...(signal ? { signal } : {}),
+    })
   }
 
   async #commitOf(name: string, at: GitOptions): Promise<string> {

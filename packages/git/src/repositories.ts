@@ -11,10 +11,12 @@ import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
+import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
 import { SharedClone } from './shared-clone.ts'
+import { describeLoss, type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
-import { type WorktreeRequest, Worktrees } from './worktrees.ts'
+import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
   /** Where the mirrors are, and the records of worktrees: for the worker alone. */
@@ -170,6 +172,67 @@ export class Repositories {
    */
   async isAsImported(identity: RepositoryIdentity, directory: string): Promise<boolean | null> {
     return await this.#worktrees(identity).isAsImported(directory)
+  }
+
+  /**
+   * What a worktree, or a checkout of the caller's own, holds that the remote has not, as of the last `fetch`.
+   *
+   * @param options.base - branch, tag or commit that ahead and behind are counted from; default: the default branch
+   * @throws SwitchyardError `workspace_gone`, `branch_not_found`, `invalid_branch`, `repository_unavailable`, `call_timeout`
+   */
+  async workState(
+    identity: RepositoryIdentity,
+    directory: string,
+    options: Options & { readonly base?: string } = {},
+  ): Promise<WorkState> {
+    const { base, signal } = options
+    const mirror = this.#mirror(identity)
+    const remoteTips = await mirror.tips(signal)
+    // An agent may have switched to another branch; the worktree's own goes with it, or is reset.
+    const tip = await this.#worktrees(identity).tipOf(directory, signal)
+    const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
+    return await workState({
+      directory,
+      objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
+      ...(remoteTips === undefined ? {} : { remoteTips }),
+      ...(tip === undefined ? {} : { alsoLost: [tip] }),
+      ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote: `fetch`
+   * first. Neither the directory nor its branches change. Safe to repeat; what was done since is added to the branch.
+   *
+   * @throws SwitchyardError `workspace_gone`, `invalid_branch`, `branch_diverged`, `push_rejected`,
+   *   `repository_access_denied` and the other `repository_*` and `host_key_*` codes, `not_supported` (ten thousand
+   *   untracked files), `call_timeout`
+   */
+  async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
+    requireBranch(request.branch)
+    const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
+    // One at a time: two that publish the same work would make two commits of it.
+    return await this.#options.lock(`publish:${identity.key}`, async () =>
+      publish({ mirror: this.#mirror(identity), connection: await this.#connect(identity), lock }, request),
+    )
+  }
+
+  /**
+   * Puts a worktree back to a commit, with its branch: nothing of what was in it stays, ignored files neither. `fetch`
+   * first.
+   *
+   * @throws SwitchyardError `work_would_be_lost` unless forced, `path_outside_workspace` for anything that is not a
+   *   worktree made here, below `root`; `branch_not_found`, `branch_in_use`
+   */
+  async resetWorktree(identity: RepositoryIdentity, request: ResetRequest): Promise<Checkout> {
+    const commit = await this.#mirror(identity).resolveBase(request.to, request.signal)
+    if (!request.force) {
+      const found = await this.workState(identity, request.directory, request.signal ? { signal: request.signal } : {})
+      const loss = describeLoss(found)
+      if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
+    }
+    return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
   }
 
   /**

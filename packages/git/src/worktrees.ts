@@ -41,6 +41,17 @@ export type WorktreeRequest = {
   readonly signal?: AbortSignal
 }
 
+export type ResetRequest = {
+  readonly directory: string
+  /** Worktrees are below it. */
+  readonly root: string
+  /** Branch, tag or commit; default: the remote's default branch, as it is now. */
+  readonly to?: string
+  /** Also where work is lost by it; default false. Bundle that work first. */
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+}
+
 type Parts = {
   readonly mirror: Mirror
   readonly shared: SharedClone
@@ -70,6 +81,9 @@ const readLink = async (file: string): Promise<string> => {
   const found = await lstat(file).catch(() => undefined)
   return found?.isFile() && found.size <= MAX_LINK_BYTES ? (await readFile(file, 'utf8').catch(() => '')).trim() : ''
 }
+
+const notOurs = (directory: string, url: string): SwitchyardError =>
+  new SwitchyardError('path_outside_workspace', `${directory} is no worktree of ${url} made here`)
 
 const inUse = (branch: string, why: string): SwitchyardError =>
   new SwitchyardError('branch_in_use', `branch "${branch}" ${why}`)
@@ -338,18 +352,45 @@ export class Worktrees {
     if (!(await lstat(file).catch(() => undefined))) await writeFile(file, `${this.#link(record.id)}\n`, { flag: 'wx' })
   }
 
+  /** Where the branch of a worktree made here ends, whatever its agent has switched to. */
+  async tipOf(directory: string, signal?: AbortSignal): Promise<string | undefined> {
+    const known = await this.#parts.records.read(idOf(path.resolve(directory)))
+    return known && (await this.#parts.shared.resolve(`refs/heads/${known.branch}`, signal))
+  }
+
+  /** See `Repositories.resetWorktree`. */
+  async reset({ directory: given, root, signal }: ResetRequest, commit: string, url: string): Promise<Checkout> {
+    const directory = path.resolve(given)
+    const known = (await isBelow(directory, root)) ? await this.#parts.records.read(idOf(directory)) : undefined
+    if (known === undefined) throw notOurs(directory, url)
+    const { branch } = known
+    await this.#requireUnused(branch, directory)
+    if ((await this.#parts.shared.moveBranch(branch, commit, signal)) === 'no-such-commit') {
+      await this.#parts.shared.bring(commit, signal)
+      await this.#parts.shared.moveBranch(branch, commit, signal)
+    }
+    // Until it is made anew, whoever asks for this worktree finishes it, at its branch's tip.
+    await this.#parts.records.replace({ ...known, baseCommit: commit, isReady: false })
+    const former = stagingPlace(directory)
+    await rename(directory, former).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw fromFileError(error, directory)
+    })
+    try {
+      return await this.#populate(directory, branch, commit, commit, signal)
+    } finally {
+      await rm(former, { recursive: true, force: true })
+    }
+  }
+
   /** See `Repositories.removeWorktree`. */
   async remove(given: string, root: string, displayUrl: string): Promise<void> {
     const directory = path.resolve(given)
-    const refuse = (): never => {
-      throw new SwitchyardError('path_outside_workspace', `${directory} is no worktree of ${displayUrl} made here`)
-    }
-    if (!(await isBelow(directory, root))) refuse()
+    if (!(await isBelow(directory, root))) throw notOurs(directory, displayUrl)
     const record = await this.#parts.records.read(idOf(directory))
     if (record === undefined) {
       // Removed before, by one who died before he could say so.
       if ((await lstat(directory).catch(() => undefined)) === undefined) return
-      return refuse()
+      throw notOurs(directory, displayUrl)
     }
     // A link in its place is taken away, and what it points to is left alone.
     await rm(directory, { recursive: true, force: true })

@@ -12,7 +12,7 @@ import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './ch
 import { freePort } from './free-port.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 import { authorization, probe } from './probe.ts'
-import { descendants, kill, type ProcessInfo, sweep } from './processes.ts'
+import { descendants, kill, type ProcessInfo, residentBytes, sweep } from './processes.ts'
 import { lockServer } from './server-lock.ts'
 
 export type ChildServerOptions = {
@@ -20,8 +20,10 @@ export type ChildServerOptions = {
   readonly dataDir: string
   /** Default: a random one. It reaches the server through the environment, never through the arguments. */
   readonly password?: string
-  /** 0 (default): a free one at every start. */
-  readonly port?: number
+  /** Its name in logs and records; default: the data directory. */
+  readonly id?: string
+  /** Chosen at every start; default: any free one. */
+  readonly port?: () => Promise<number>
   /** The environment it inherits: the caller's PATH, HOME, OpenCode and provider variables. Nothing of ours. */
   readonly env: Readonly<Record<string, string>>
   /** Folders put in front of PATH. */
@@ -49,7 +51,7 @@ export const childServer = (options: ChildServerOptions): ServerLauncher => {
   const password = options.password ?? randomBytes(24).toString('base64url')
   return {
     kind: 'child',
-    id: path.resolve(options.dataDir),
+    id: options.id ?? path.resolve(options.dataDir),
     launch: ({ signal }) => launch({ ...options, password }, signal),
   }
 }
@@ -71,7 +73,7 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
     const temporary = temporaryDirectory(dataDir)
     await rm(temporary, { recursive: true, force: true })
     await makeDirectory(temporary)
-    const port = options.port ? options.port : await freePort()
+    const port = await (options.port ?? freePort)()
     child = spawn(binary, ['serve', '--hostname', '127.0.0.1', '--port', String(port)], {
       cwd: dataDir,
       env: serverEnvironment({ ...options, dataDir, serverId, ripgrep: await ripgrepFolder() }),
@@ -114,6 +116,7 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
       ...endpoint,
       version,
       pid: child.pid,
+      memory: async () => (child.pid !== undefined && isAlive(child) ? await residentBytes(child.pid) : undefined),
       exited,
       kill: killNow,
       stop: once(() => stop({ child, endpoint, gone, exited, serverId, killNow })),

@@ -2,10 +2,12 @@
 
 import {
   createOpencodeClient,
+  type GlobalSession,
   type OpencodeClient,
   type Part,
   type PermissionRequest,
   type PermissionRule,
+  type Project,
   type QuestionRequest,
   type Session,
   type SessionStatus,
@@ -260,6 +262,16 @@ export const createClient = (options: ClientOptions) => {
         if (!isSwitchyardError(error, 'session_lost')) throw error
       }
     },
+
+    /** The projects that the server has ever been used in, whatever directory that was; needs no directory of its own. */
+    projects: (given: CallOptions = {}): Promise<readonly Project[]> =>
+      call('list the projects', 'always', given, (signal) => sdk().project.list({}, { signal })),
+
+    /** The root sessions of all directories, the newest first; needs no directory of its own. @param limit - at most so many. */
+    allSessions: (limit: number, given: CallOptions = {}): Promise<readonly GlobalSession[]> =>
+      call('list all sessions', 'always', given, (signal) =>
+        sdk().experimental.session.list({ limit, roots: true }, { signal }),
+      ),
 
     /** The root sessions of exactly this directory, the newest 100. */
     sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>

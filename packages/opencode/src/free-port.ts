@@ -2,16 +2,38 @@
 
 import { createServer } from 'node:net'
 
-/** A free port on loopback. It may be taken before it is used; the next start then tries another. */
-export const freePort = (): Promise<number> =>
+/** @returns the port that was free a moment ago; undefined where this one is taken. */
+const probe = (port: number): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined)
+      else reject(error)
+    })
+    server.listen(port, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port'))
-        else resolve(address.port)
-      })
+      server.close(() => resolve(address === null || typeof address === 'string' ? undefined : address.port))
     })
   })
+
+export type PortWish = {
+  /** Taken where nobody listens on it. */
+  readonly preferred?: number | undefined
+  /** Kept for others that do not run now. */
+  readonly reserved?: ReadonlySet<number>
+}
+
+const TRIES = 50
+
+/**
+ * A free port on loopback: probed, never taken from whoever listens on it. It may be taken before it is used; the next start then
+ * tries another.
+ */
+export const freePort = async ({ preferred, reserved = new Set() }: PortWish = {}): Promise<number> => {
+  if (preferred !== undefined && !reserved.has(preferred) && (await probe(preferred)) !== undefined) return preferred
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const port = await probe(0)
+    if (port !== undefined && !reserved.has(port)) return port
+  }
+  throw new Error('no free port')
+}

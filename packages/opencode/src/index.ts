@@ -1,5 +1,6 @@
 // OpenCode servers: launched or found, supervised, one event stream each, and the calls we make to them.
 
+export type { BusySession } from './activity.ts'
 export type { CallOptions } from './call.ts'
 export type { Catalog } from './catalog.ts'
 export { type ChildServerOptions, childServer } from './child-server.ts'
@@ -12,9 +13,11 @@ export type {
   SessionRef,
 } from './client.ts'
 export type { OpenCodeEvent } from './event-stream.ts'
+export { freePort } from './free-port.ts'
 export { newMessageId, type OpenCodeMessageId, partId } from './ids.ts'
 export type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 export * from './narration.ts'
+export { probe } from './probe.ts'
 export { type RemoteServerOptions, remoteServer } from './remote-server.ts'
 export type { ResyncReason, Watch, WatchListener, WatchMessage } from './router.ts'
 export { permissionRules, type StandingReply, standingReply } from './rules.ts'

@@ -8,9 +8,13 @@ export type Endpoint = { readonly url: string; readonly password: string }
 /** A server that answered its health check once. */
 export type RunningServer = Endpoint & {
   readonly version: string
-  /** Of the child process; undefined for a remote server. */
+  /** Of the child process; undefined for any other. */
   readonly pid: number | undefined
-  /** Resolves with the reason when the process has ended and its tools are gone. Never for a remote server. */
+  /** Id of the container that it runs in, where we made that. */
+  readonly container?: string
+  /** Bytes that it and everything it started hold now; undefined where nobody can say. */
+  readonly memory: () => Promise<number | undefined>
+  /** Resolves with the reason when it has ended and its tools are gone. Never for a remote server. */
   readonly exited: Promise<SwitchyardError>
   /** Ends it and everything it started. Safe to call twice. For a remote server: nothing. */
   readonly stop: () => Promise<void>
@@ -19,8 +23,8 @@ export type RunningServer = Endpoint & {
 }
 
 export type ServerLauncher = {
-  /** `child`: a crash is answered with a new start. `remote`: only watched. */
-  readonly kind: 'child' | 'remote'
+  /** `child`, `container`: a crash is answered with a new start. `remote`: only watched. */
+  readonly kind: 'child' | 'container' | 'remote'
   /** Stable name for logs and records: the same server after a restart has the same one. */
   readonly id: string
   /**

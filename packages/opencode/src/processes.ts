@@ -54,6 +54,24 @@ export const descendants = async (root: number): Promise<readonly ProcessInfo[]>
   return below(root)
 }
 
+/** Bytes of memory that a process and everything below it hold. Pages that they share are counted for each. */
+export const residentBytes = async (root: number): Promise<number | undefined> => {
+  const pids = [root, ...(await descendants(root)).map(({ pid }) => pid)]
+  const each = await (isLinux ? Promise.all(pids.map(residentOfProc)) : residentOfPs(pids))
+  return each[0] === undefined ? undefined : each.reduce<number>((sum, kibibytes) => sum + (kibibytes ?? 0), 0) * 1_024
+}
+
+const residentOfProc = async (pid: number): Promise<number | undefined> => {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(status)
+  return match ? Number(match[1]) : undefined
+}
+
+const residentOfPs = async (pids: readonly number[]): Promise<readonly (number | undefined)[]> => {
+  const { stdout } = await run('ps', ['-o', 'rss=', '-p', pids.join(',')], { timeout: 5_000 })
+  return stdout.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]))
+}
+
 /** The processes that carry the marker with this value. Only Linux shows another process's environment. */
 export const marked = async (id: string): Promise<readonly ProcessInfo[]> => {
   if (!isLinux) return []

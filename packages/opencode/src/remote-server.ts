@@ -8,6 +8,8 @@ export type RemoteServerOptions = {
   /** Base URL, such as `http://opencode:4096`. */
   readonly url: string
   readonly password: string
+  /** Its name in logs and records; default: the URL. */
+  readonly id?: string
 }
 
 /**
@@ -23,13 +25,14 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
   const endpoint = { url, password: options.password }
   return {
     kind: 'remote',
-    id: url,
+    id: options.id ?? url,
     launch: async ({ signal }): Promise<RunningServer> => {
       const { version } = await patientProbe(endpoint, signal)
       return {
         ...endpoint,
         version,
         pid: undefined,
+        memory: async () => undefined,
         exited: new Promise(() => undefined),
         stop: async () => undefined,
         kill: async () => undefined,

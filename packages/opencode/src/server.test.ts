@@ -303,6 +303,29 @@ describe('the event stream', () => {
   })
 })
 
+describe('what can be seen and done from outside', () => {
+  it('tells who works and how much memory it holds, and starts anew when it is told to, without losing the session', async () => {
+    const server = start()
+    await server.ready()
+    const { recorder, prompt, session, ref } = await begin(server)
+    await prompt({ tool: 'bash', args: { command: 'sleep 60', description: 'wait' } })
+    await eventually('busy', () => server.busy().length > 0)
+    expect(server.busy()).toEqual([{ sessionId: session.id, directory: place.directory, status: 'busy' }])
+    expect(await server.memory()).toBeGreaterThan(100 * 1_048_576)
+    expect(server.state().lastHealthAt).toBeInstanceOf(Date)
+    const pid = pidOf(server)
+    recorder.clear()
+    await server.restart('a test')
+    await eventually('the resync', () => recorder.resyncs().length > 0)
+    expect(recorder.resyncs()).toEqual(['server_restarted'])
+    expect(server.busy()).toEqual([])
+    expect(pidOf(server)).not.toBe(pid)
+    expect((await server.client.session(ref)).id).toBe(session.id)
+    expect((await server.client.allSessions(10)).map(({ id }) => id)).toEqual([session.id])
+    expect((await server.client.projects()).map(({ id }) => id)).toContain('global')
+  })
+})
+
 describe('a remote server', () => {
   it('is found when it comes, is down while it is away, counts its return as a restart, and is not stopped', async () => {
     const port = await freePort()
@@ -315,7 +338,7 @@ describe('a remote server', () => {
 
     const { dataDir } = place
     const env = environment()
-    const launchOnPort = childServer({ dataDir, port, password: PASSWORD, env, logger: quiet })
+    const launchOnPort = childServer({ dataDir, port: async () => port, password: PASSWORD, env, logger: quiet })
     const child = start({ launcher: launchOnPort })
     await eventually('up', () => remote.state().status === 'up' && remote.isStreaming())
     const { recorder } = await begin(remote)

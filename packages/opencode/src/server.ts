@@ -2,6 +2,7 @@
 
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
+import { type Activity, createActivity } from './activity.ts'
 import { createClient, type OpenCodeClient } from './client.ts'
 import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
@@ -73,8 +74,18 @@ export type OpenCodeServer = {
    * not told again. @returns a function that ends the subscription.
    */
   readonly onSession: (listener: SessionListener) => () => void
-  /** Ends the stream, and with a child server the process and everything it started. */
-  readonly close: () => Promise<void>
+  /** The sessions that work now, whoever prompted them: as the event stream tells it. */
+  readonly busy: Activity['busy']
+  /** Bytes that the server and its tools hold; undefined where nobody can say. */
+  readonly memory: () => Promise<number | undefined>
+  /** Ends the server in good order and starts it again: turns that run are cut short, and go on when whoever watches takes them up. */
+  readonly restart: (reason: string) => Promise<void>
+  /**
+   * Ends the stream, and a server of ours with everything it started.
+   *
+   * @param options - `leave`: the server runs on; another process of ours looks after it.
+   */
+  readonly close: (options?: { readonly leave?: boolean }) => Promise<void>
 }
 
 const DEFAULTS = {
@@ -96,6 +107,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
   const { launcher, logger } = options
   const supervisor = supervise(options)
   const router = createRouter(logger)
+  const activity = createActivity()
   const closing = new AbortController()
   let streamedEpoch = 0
 
@@ -119,13 +131,16 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       connected: ({ after }) => {
         const { epoch } = supervisor.state()
         const reason = resyncReason(after, streamedEpoch !== 0 && epoch !== streamedEpoch)
+        if (epoch !== streamedEpoch) activity.clear()
         streamedEpoch = epoch
+        void confirmActivity()
         echo.begin()
         void resyncAll(router.entries(), reason)
         announce()
       },
       event: (event, directory) => {
         if (echo.hear(event)) return
+        activity.hear(event, directory)
         router.route(event)
         tellOfSession(event, directory)
         // The turns of a directory end with its instance, as they do with the server.
@@ -153,6 +168,13 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     if (!(await echo.confirm(entry.directory))) return
     if (!isNew) await adoptChildren(entry)
     router.resync(entry, reason)
+  }
+
+  const confirmActivity = async (): Promise<void> => {
+    await activity
+      .confirm((directory) => client.statuses(directory, { signal: closing.signal }))
+      // The next connection asks again.
+      .catch((error: Error) => logger.debug({ err: error.message }, 'what works on the server was not asked again'))
   }
 
   const adoptChildren = async (entry: Entry): Promise<void> => {
@@ -260,10 +282,14 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       return () => sessionListeners.delete(listener)
     },
 
-    close: async () => {
+    busy: activity.busy,
+    memory: async () => await supervisor.current()?.memory(),
+    restart: supervisor.restart,
+
+    close: async (how) => {
       closing.abort()
       await stream.close()
-      await supervisor.close()
+      await supervisor.close(how)
     },
   }
 }

@@ -20,6 +20,9 @@ export type ServerState = {
   readonly version: string | undefined
   readonly url: string | undefined
   readonly pid: number | undefined
+  readonly container: string | undefined
+  /** When it last gave a sign of life; null: never. */
+  readonly lastHealthAt: Date | null
   /** Tries since it was last up that failed. */
   readonly failures: number
   readonly error: SwitchyardError | undefined
@@ -49,7 +52,10 @@ export type Supervisor = {
   readonly heard: () => void
   /** Does the next health check at once: a reason to doubt came another way, such as the end of the event stream. */
   readonly checkNow: () => void
-  readonly close: () => Promise<void>
+  /** Ends the server in good order and starts it again. Nothing for a remote one, and while there is none. */
+  readonly restart: (reason: string) => Promise<void>
+  /** @param options - `leave`: the server runs on; another process of ours looks after it. */
+  readonly close: (options?: { readonly leave?: boolean }) => Promise<void>
 }
 
 /** Up for this long, in milliseconds, a server has recovered. */
@@ -64,6 +70,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   const listeners = new Set<(state: ServerState) => void>()
   const backoff = createBackoff({ baseMs: options.retryDelayMs, maxMs: options.maxRetryDelayMs })
   let running: Running | undefined
+  let heardAt = 0
+  let isWanted = false
   let hurry = new AbortController()
   let state: ServerState = {
     status: 'starting',
@@ -72,9 +80,13 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     version: undefined,
     url: undefined,
     pid: undefined,
+    container: undefined,
+    lastHealthAt: null,
     failures: 0,
     error: undefined,
   }
+
+  const current = (): ServerState => ({ ...state, lastHealthAt: heardAt === 0 ? null : new Date(heardAt) })
 
   const change = (next: Partial<ServerState>): void => {
     const isNewStatus = next.status !== undefined && next.status !== state.status
@@ -84,12 +96,12 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       if (state.status === 'down') logger.warn(facts, 'OpenCode server is down')
       else logger.info(facts, `OpenCode server is ${state.status}`)
     }
-    for (const listener of listeners) listener(state)
+    for (const listener of listeners) listener(current())
   }
 
   const fail = (error: SwitchyardError): void => {
     running = undefined
-    change({ status: 'down', failures: state.failures + 1, error, pid: undefined })
+    change({ status: 'down', failures: state.failures + 1, error, pid: undefined, container: undefined })
   }
 
   const loop = async (): Promise<void> => {
@@ -98,19 +110,25 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
         const server = await launcher.launch({ signal: closing.signal })
         const startedAt = Date.now()
         running = { server, lastHeard: startedAt }
+        heardAt = startedAt
         change({
           status: 'up',
           epoch: state.epoch + 1,
           version: server.version,
           url: server.url,
           pid: server.pid,
+          container: server.container,
           failures: 0,
           error: undefined,
         })
         const lost = await untilLost(running)
         // One that crashes right after each start is started ever more slowly.
-        if (Date.now() - startedAt >= STABLE_MS) backoff.reset()
+        if (isWanted || Date.now() - startedAt >= STABLE_MS) backoff.reset()
         fail(lost)
+        if (isWanted) {
+          isWanted = false
+          continue
+        }
       } catch (thrown) {
         if (closing.signal.aborted) return
         const error = toSwitchyardError(thrown)
@@ -159,6 +177,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     try {
       const { version } = await probe(watched.server, { timeoutMs: options.healthTimeoutMs, signal })
       watched.lastHeard = Date.now()
+      heardAt = watched.lastHeard
       if (state.status !== 'up') change({ status: 'up', version, error: undefined })
       return undefined
     } catch (thrown) {
@@ -177,26 +196,35 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   done.catch((error: unknown) => logger.error({ err: error }, 'the supervisor of the OpenCode server ended'))
 
   return {
-    state: () => state,
+    state: current,
     current: () => running?.server,
     onState: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
     heard: () => {
-      if (running) running.lastHeard = Date.now()
+      if (!running) return
+      running.lastHeard = Date.now()
+      heardAt = running.lastHeard
     },
     checkNow: () => hurry.abort(),
-    close: async () => {
+    restart: async (reason) => {
+      const server = running?.server
+      if (!server || launcher.kind === 'remote') return
+      logger.info({ server: launcher.id, reason }, 'the OpenCode server is started anew')
+      isWanted = true
+      await server.stop()
+    },
+    close: async ({ leave = false } = {}) => {
       if (state.status === 'stopped' && closing.signal.aborted) return done
       const server = running?.server
       closing.abort()
-      await server?.stop()
+      if (!leave) await server?.stop()
       await done
       // It may have come up while the closing began.
-      await running?.server.stop()
+      if (!leave) await running?.server.stop()
       running = undefined
-      change({ status: 'stopped', pid: undefined })
+      change({ status: 'stopped', pid: undefined, container: undefined })
     },
   }
 }

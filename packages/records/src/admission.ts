@@ -26,9 +26,20 @@ export type Admission =
   | { readonly kind: 'held' }
   | { readonly kind: 'none' }
 
-/** The host of a task's mode, in SQL. */
-export const hostOf = (hosts: Hosts, table: 't' | 'tasks') =>
-  sql<string>`CASE ${sql.ref(`${table}.mode`)} WHEN 'docker' THEN ${hosts.docker ?? null}::text ELSE ${hosts.opencode ?? null}::text END`
+/**
+ * What a task runs on, in SQL: the engine, its project's own server, or the worker's. A session stays on the kind of server that it
+ * was made on, whatever its project says since.
+ */
+export const hostOf = (hosts: Hosts, table: 't' | 'tasks') => {
+  const column = (name: string) => sql.ref(`${table}.${name}`)
+  return sql<string>`CASE
+    WHEN ${column('mode')} = 'docker' THEN ${hosts.docker ?? null}::text
+    WHEN ${column('session_id')} IS NOT NULL AND ${column('server_id')} LIKE 'project:%' THEN ${column('server_id')}
+    WHEN ${column('session_id')} IS NULL AND EXISTS (
+      SELECT 1 FROM projects WHERE projects.id = ${column('project_id')} AND projects.isolation = 'dedicated')
+      THEN 'project:' || ${column('project_id')}
+    ELSE ${hosts.opencode ?? null}::text END`
+}
 
 /** The tasks of a lane: those of docker mode, or those of one pool of OpenCode servers. */
 const inLane = (lane: Lane): RawBuilder<boolean> =>

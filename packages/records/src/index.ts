@@ -2,6 +2,7 @@
 
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { type AgentView, beginAgentCall, endAgentCall, noteSeen, readAgentViews } from './agent-calls.ts'
 export {
   type Answer,
   addCall,
@@ -12,6 +13,7 @@ export {
   readCall,
   takeCalls,
 } from './calls.ts'
+export { switchChannel } from './channels.ts'
 export { type Comparison, compareSides } from './comparison.ts'
 export {
   type DeliveryRow,
@@ -22,6 +24,8 @@ export {
   giveUpOld,
   markArrived,
   markFailed,
+  markSkipped,
+  markWaiting,
   readDeliveredEvents,
   takeDeliveries,
 } from './deliveries.ts'
@@ -60,6 +64,16 @@ export {
 } from './feed.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
+  addMissingBlocks,
+  forgetBlock,
+  type LettaBlockRow,
+  markBlockFailed,
+  markBlockWritten,
+  readBlockProblem,
+  takeDueBlocks,
+  takeExpiredBlocks,
+} from './letta-blocks.ts'
+export {
   choosePromptId,
   countDelivered,
   findMessage,
@@ -68,8 +82,31 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { CALLBACK } from './outbox.ts'
+export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
+export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
+export {
+  beginStop,
+  claimProjectServer,
+  clearRequest,
+  configureServer,
+  findLeftServers,
+  findProjectServer,
+  forgetProjectServer,
+  type ListedServer,
+  listProjectServers,
+  type ProjectServerRow,
+  portsOfOthers,
+  projectOfServer,
+  projectServerId,
+  releaseProjectServer,
+  reportProjectServer,
+  requestOfServer,
+  type ServerSettings,
+  settleAbortsOfStopped,
+  touchProjectServer,
+  useProjectServers,
+} from './project-servers.ts'
 export {
   countOpenTasks,
   findProject,
@@ -126,7 +163,7 @@ export {
   toSandbox,
 } from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
-export { listServers, reportServer, type ServerRow } from './servers.ts'
+export { countRunningByServer, listServers, reportServer, type ServerRow } from './servers.ts'
 export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {
@@ -150,4 +187,5 @@ export {
   toRecords,
   WORKER_SILENCE_MS,
 } from './tasks.ts'
+export { addUploadPart, deleteOldUploads, deleteUpload, readUploadPart } from './uploads.ts'
 export { countLiveWorkers, forgetSilentWorkers, removeWorker, reportWorker } from './workers.ts'

@@ -16,8 +16,10 @@ import type {
   ModeReason,
   Permissions,
   Pool,
+  ProjectServerState,
   ProjectStatus,
   Reply,
+  ServerKind,
   Status,
   TaskError,
   TaskId,
@@ -195,6 +197,13 @@ export type SandboxesTable = {
   created_at: Time
 }
 
+type UploadsTable = {
+  id: string
+  part: number
+  data: Buffer
+  created_at: Generated<Date>
+}
+
 export type CallsTable = {
   id: CallId
   kind: string
@@ -241,6 +250,43 @@ export type ServersTable = {
   detail: string | null
   catalog: Json<ServerCatalog> | null
   reported_at: Time
+  kind: ServerKind | null
+  pool: Pool | null
+  url: string | null
+  pid: number | null
+  memory_bytes: number | null
+  busy_sessions: number | null
+  last_health_at: TimeOrNull
+}
+
+/** OpenCode servers that projects have for themselves. The first are settings: null is as the installation has it. */
+export type ProjectServersTable = {
+  project_id: string
+  /** Where it listens if that is free. */
+  port: number | null
+  /** Bytes at which it is replaced. */
+  memory_limit: number | null
+  idle_ms: number | null
+  environment: ColumnType<Readonly<Record<string, string>>, string | undefined, string>
+  /** Who keeps it; counts only while that worker lives. */
+  worker_id: string | null
+  state: Generated<ProjectServerState>
+  detail: string | null
+  kind: ServerKind | null
+  url: string | null
+  pid: number | null
+  container_id: string | null
+  version: string | null
+  memory_bytes: number | null
+  busy_sessions: Generated<number>
+  /** Since it was last stopped. */
+  restarts: Generated<number>
+  /** What its worker is asked for. */
+  request: 'stop' | 'restart' | null
+  started_at: TimeOrNull
+  last_health_at: TimeOrNull
+  used_at: Time
+  updated_at: Time
 }
 
 type Settings = {
@@ -316,6 +362,8 @@ export type DeliveriesTable = {
   next_attempt_at: Time
   last_attempt_at: TimeOrNull
   delivered_at: TimeOrNull
+  /** The run in Letta that has the message, until it is known what came of it. */
+  letta_run_id: string | null
 }
 
 /** The breakers of lanes whose last attempt failed. */
@@ -324,6 +372,41 @@ type LanesTable = {
   failures: number
   openings: number
   open_until: TimeOrNull
+}
+
+/** Ways out that are switched on for the whole installation; the outbox writes for them. */
+type ChannelsTable = { name: string; enabled_at: Time }
+
+type NotifiersTable = {
+  id: string
+  hostname: string
+  started_at: Time
+  heartbeat_at: Time
+  /** What is wrong with what it does, for a person. */
+  problem: string | null
+}
+
+/** Calls in which an agent waits for a task, or has read of it. */
+type AgentCallsTable = {
+  id: Generated<string>
+  task_id: TaskId
+  waits_until: Time
+  /** The agent has read up to this event; null while it waits. */
+  seen_seq: number | null
+}
+
+export type LettaBlocksTable = {
+  task_id: TaskId
+  agent_id: string
+  /** Null until it is made in Letta. */
+  block_id: string | null
+  /** What the block holds: the record up to this event. */
+  written_seq: Generated<number>
+  next_at: Time
+  failures: Generated<number>
+  problem: string | null
+  /** No later attempt can help: the agent or the block is gone. */
+  given_up_at: TimeOrNull
 }
 
 export type Database = {
@@ -335,13 +418,19 @@ export type Database = {
   projects: ProjectsTable
   sandboxes: SandboxesTable
   worker_calls: CallsTable
+  uploads: UploadsTable
   workers: WorkersTable
   opencode_servers: ServersTable
+  project_servers: ProjectServersTable
   rollout: RolloutTable
   rollout_changes: RolloutChangesTable
   destinations: DestinationsTable
   deliveries: DeliveriesTable
   delivery_lanes: LanesTable
+  notification_channels: ChannelsTable
+  notifiers: NotifiersTable
+  agent_calls: AgentCallsTable
+  letta_blocks: LettaBlocksTable
 }
 
 export type Db = Kysely<Database>

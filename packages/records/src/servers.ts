@@ -17,7 +17,7 @@ export const reportServer = guarded(
       version: string | null
       detail: string | null
       catalog: ServerCatalog | null
-    },
+    } & Partial<Pick<ServerRow, 'kind' | 'pool' | 'url' | 'pid' | 'memory_bytes' | 'busy_sessions' | 'last_health_at'>>,
   ): Promise<void> => {
     const catalog = report.catalog === null ? null : toJson(report.catalog)
     await db
@@ -25,9 +25,7 @@ export const reportServer = guarded(
       .values({ ...report, catalog, reported_at: sql`now()` })
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet({
-          state: report.state,
-          version: report.version,
-          detail: report.detail,
+          ...report,
           // A server that is down keeps what it last offered.
           catalog: sql`coalesce(excluded.catalog, opencode_servers.catalog)`,
           reported_at: sql`now()`,
@@ -47,3 +45,12 @@ export const listServers = guarded(
       .orderBy('id')
       .execute(),
 )
+
+/** Tasks that are prepared, run or wait for an answer, by the server they are on. */
+export const countRunningByServer = guarded(async (db: Db): Promise<ReadonlyMap<string, number>> => {
+  const { rows } = await sql<{ server_id: string; count: number }>`
+    SELECT server_id, count(*)::int AS count FROM tasks
+    WHERE completed_at IS NULL AND server_id IS NOT NULL AND status IN ('preparing', 'running', 'input_required')
+    GROUP BY server_id`.execute(db)
+  return new Map(rows.map(({ server_id, count }) => [server_id, count]))
+})

@@ -84,6 +84,12 @@ export const accessControl = (api: Pick<Config['api'], 'keys' | 'allowNoAuth'>):
   }
 }
 
+/** @param what - is asked for, for the message. @throws SwitchyardError `forbidden` */
+export const requireOperator = (caller: Caller, what: string): Caller => {
+  if (caller.role === 'operator') return caller
+  throw new SwitchyardError('forbidden', `${what} is for an operator’s key`)
+}
+
 /** The caller of a route that is not open. */
 export const callerOf = (caller: Caller | undefined): Caller => {
   if (!caller) throw new SwitchyardError('unauthorized', 'no key was sent')

@@ -26,6 +26,8 @@ import { operationRoutes } from './rest/operations.ts'
 import { projectRoutes } from './rest/projects.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
+import { sandboxRoutes } from './rest/sandboxes.ts'
+import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
 import { subscriptionRoutes } from './rest/subscription.ts'
@@ -34,6 +36,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
 import { StandingFeed } from './standing/standing-feed.ts'
@@ -87,12 +90,13 @@ export const createApi = (deps: ApiDeps): Api => {
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
   const sessionDeps = { config, records, calls, bus, metrics, logger }
   const sessions = new SessionService(sessionDeps, sessionFeeds)
+  const servers = new ServerService({ config, records })
   const { toolsets } = config.mcp
   const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
 
@@ -104,12 +108,14 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', sandboxRoutes(projects))
   app.route('/', rolloutRoutes(rollout))
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
   app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
+  app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
   app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))

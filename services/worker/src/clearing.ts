@@ -7,7 +7,6 @@ import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError } from '@switchyard/contracts'
 import { bundleWork, clearStaging, type Repositories } from '@switchyard/git'
-import type { OpenCodeServer } from '@switchyard/opencode'
 import {
   deleteOldTasks,
   findExpiredWorkspaces,
@@ -16,15 +15,17 @@ import {
   markWorkspaceRemoved,
   pruneEvents,
   type Records,
+  settleAbortsOfStopped,
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { outputDirectory } from './run/docker/output-file.ts'
 import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
+import type { ServerPool } from './servers/pool.ts'
 
 export type ClearingDeps = {
   readonly records: Records
-  readonly server: OpenCodeServer | null
+  readonly servers: ServerPool
   readonly outputDir: string
   readonly repositories: Repositories
   readonly workspacesDir: string
@@ -39,23 +40,24 @@ const EXPIRED_EVERY_MS = 60_000
 const BATCH = 50
 
 /** The server is back: what runs there for a task that has ended is stopped. */
-const stopSessions = async ({ records, server, logger }: ClearingDeps): Promise<void> => {
-  if (server?.state().status !== 'up') return
-  for (const row of await findPendingAborts(records.db, server.id, BATCH)) {
-    if (row.session_id !== null && row.directory !== null) {
-      try {
-        await server.client.abortTree({ sessionId: row.session_id, directory: row.directory })
-      } catch (error) {
-        if (!isSwitchyardError(error, 'session_lost')) throw error
+const stopSessions = async ({ records, servers, logger }: ClearingDeps): Promise<void> => {
+  await settleAbortsOfStopped(records.db)
+  for (const { id, server } of servers.running())
+    for (const row of await findPendingAborts(records.db, id, BATCH)) {
+      if (row.session_id !== null && row.directory !== null) {
+        try {
+          await server.client.abortTree({ sessionId: row.session_id, directory: row.directory })
+        } catch (error) {
+          if (!isSwitchyardError(error, 'session_lost')) throw error
+        }
       }
+      await markAborted(records.db, row.id)
+      logger.info({ task_id: row.id }, 'stopped the session of a task that had ended')
     }
-    await markAborted(records.db, row.id)
-    logger.info({ task_id: row.id }, 'stopped the session of a task that had ended')
-  }
 }
 
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
-  const { records, repositories, workspacesDir, outputDir, bundlesDir, server } = deps
+  const { records, repositories, workspacesDir, outputDir, bundlesDir, servers } = deps
   const directory = workspaceDirectory(workspacesDir, row)
   if (row.directory === directory && row.base_commit !== null) {
     const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
@@ -73,7 +75,8 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
     } else {
       if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
       else await rm(directory, { recursive: true, force: true })
-      // Only this one, by its own id: the server may hold sessions that are not ours.
+      // Only this one, by its own id: the server may hold sessions that are not ours. No server is started for it.
+      const server = servers.peek(row.server_id)
       if (row.session_id !== null && server) {
         await server.client.deleteSession({ sessionId: row.session_id, directory })
         await server.client.disposeDirectory(directory)

@@ -1,6 +1,6 @@
 // The worker as a process of its own, in the stack.
 
-import { type Config, createLogger, type Logger, loadConfig } from '@switchyard/config'
+import { type Config, createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, TaskQueue } from '@switchyard/queue'
@@ -26,8 +26,9 @@ const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
   })
 
 const main = async (): Promise<void> => {
-  const config = loadConfig()
+  const config = loadConfig(undefined, 'worker')
   const logger = createLogger(config, 'worker')
+  warnOfWeakSecrets(config, logger)
   const redisUrl = required(config.redisUrl, 'REDIS_URL')
   const records = new Records({
     connectionString: required(config.databaseUrl, 'DATABASE_URL'),
@@ -41,7 +42,16 @@ const main = async (): Promise<void> => {
   const server = config.opencode.serverEnabled ? findServer(config, logger) : null
   const queue = new TaskQueue({ redisUrl }, logger)
   const bus = createBus(redisUrl, logger)
-  const worker = await startWorker({ config, records, connection: { redisUrl }, queue, bus, server, logger })
+  const worker = await startWorker({
+    config,
+    records,
+    connection: { redisUrl },
+    queue,
+    bus,
+    server,
+    serverMaker: null,
+    logger,
+  })
   const health = serveHealth(config.worker.port, worker, server)
 
   const stop = async (signal: string) => {

@@ -71,8 +71,9 @@ export class Runs {
 
   /** What this worker can run tasks on now. */
   #hosts(): Hosts {
-    const { server, runner } = this.#deps
-    return { ...(server ? { opencode: server.id } : {}), ...(runner.isThere() ? { docker: 'docker' } : {}) }
+    const { servers, runner } = this.#deps
+    const { shared } = servers
+    return { ...(shared ? { opencode: shared.id } : {}), ...(runner.isThere() ? { docker: 'docker' } : {}) }
   }
 
   async #run(taken: TaskRow): Promise<Processed> {

@@ -1,5 +1,6 @@
 // Reports what the OpenCode server offers and how it does, for the api's checks and /health.
 
+import type { Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
@@ -17,7 +18,7 @@ export type ServerReport = {
 export const startServerReport = (
   records: Records,
   server: OpenCodeServer,
-  directory: string,
+  { directory, pool }: { readonly directory: string; readonly pool: Pool },
   logger: Logger,
 ): ServerReport => {
   let catalog: ServerCatalog | null = null
@@ -38,13 +39,20 @@ export const startServerReport = (
 
   const report = async () => {
     await readCatalog().catch((error: Error) => logger.debug({ err: error.message }, 'the catalog was not read'))
-    const { status, version, error } = server.state()
+    const { status, version, error, url, pid, lastHealthAt } = server.state()
     await reportServer(records.db, {
       id: server.id,
       state: status,
       version: version ?? null,
       detail: error?.message ?? null,
       catalog,
+      kind: server.kind,
+      pool,
+      url: url ?? null,
+      pid: pid ?? null,
+      memory_bytes: (await server.memory().catch(() => undefined)) ?? null,
+      busy_sessions: server.busy().length,
+      last_health_at: lastHealthAt,
     })
     wasUp ||= status === 'up' || status === 'busy'
   }

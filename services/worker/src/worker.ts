@@ -19,6 +19,8 @@ import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { containerUser } from './run/docker/place.ts'
 import { Runs } from './runs.ts'
 import { startServerReport } from './server-report.ts'
+import type { ServerMaker } from './servers/launch.ts'
+import { ServerPool } from './servers/pool.ts'
 import { startSessionHints } from './sessions/hints.ts'
 import { startStandingReplies } from './sessions/standing-replies.ts'
 import { startSweeper } from './sweeper.ts'
@@ -28,7 +30,16 @@ const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 export type WorkerDeps = {
   readonly config: Pick<
     Config,
-    'home' | 'workspacesDir' | 'worker' | 'git' | 'tasks' | 'limits' | 'retention' | 'opencode' | 'docker'
+    | 'home'
+    | 'workspacesDir'
+    | 'worker'
+    | 'git'
+    | 'tasks'
+    | 'limits'
+    | 'retention'
+    | 'opencode'
+    | 'projectServers'
+    | 'docker'
   >
   readonly records: Records
   readonly connection: QueueConnection
@@ -36,6 +47,8 @@ export type WorkerDeps = {
   readonly bus: Bus
   /** Null where tasks run in containers alone. */
   readonly server: OpenCodeServer | null
+  /** Makes servers that projects have for themselves; null where there can be none. */
+  readonly serverMaker: ServerMaker | null
   readonly logger: Logger
 }
 
@@ -102,12 +115,27 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const runner = await makeRunner(deps)
   const outputDir = path.join(config.home, 'output')
   const care = startContainerCare({ records, runner, logger })
+  const servers = new ServerPool({
+    workerId: id,
+    records,
+    shared: server,
+    maker: deps.serverMaker,
+    settings: config.projectServers,
+    calls: config.opencode,
+    listen: (one) => {
+      const listeners = [startSessionHints(one, bus), startStandingReplies(one, logger)]
+      return () => {
+        for (const listener of listeners) listener.stop()
+      }
+    },
+    logger,
+  })
   const runs = new Runs(
     {
       records,
       queue,
       bus,
-      server,
+      servers,
       runner,
       onOther: care.look,
       repositories,
@@ -130,13 +158,18 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     ...(docker.isUp() ? ['docker' as const] : []),
   ]
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
-  const reports = [...(server ? [startServerReport(records, server, config.workspacesDir, logger)] : []), docker]
+  const reports = [
+    ...(server
+      ? [startServerReport(records, server, { directory: config.workspacesDir, pool: config.worker.pool }, logger)]
+      : []),
+    docker,
+  ]
   const offCommands = await bus.onCommand((command) => runs.command(command))
   const bundlesDir = path.join(config.home, 'bundles')
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
     records,
-    server,
+    servers,
     repositories,
     workspacesDir: config.workspacesDir,
     outputDir,
@@ -149,7 +182,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     repositories,
     keys,
     access,
-    server,
+    servers,
     workspacesDir: config.workspacesDir,
     bundlesDir,
     logger,
@@ -162,7 +195,6 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
-  const listening = server ? [startSessionHints(server, bus), startStandingReplies(server, logger)] : []
   const workers = lanes.map(
     (lane) =>
       new TaskWorker({
@@ -184,11 +216,11 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       runs.handOver()
       await Promise.all(workers.map((worker) => worker.close()))
       await calls.stop()
-      for (const listener of listening) listener.stop()
       await sweeper.stop()
       await clearing.stop()
       await care.stop()
       for (const report of reports) await report.stop()
+      await servers.close()
       offCommands()
       await runner.close().catch((error: Error) => logger.warn({ err: error.message }, 'the runners’ network stays'))
       await heartbeat.stop()

@@ -9,8 +9,6 @@ import { findUncommitted } from './snapshot.ts'
 
 export type ForeignState = {
   readonly directory: string
-  /** The checkout that it is a linked worktree of; null: it is none. */
-  readonly main: string | null
   /** Of its `origin`, or of its only remote, as it is written there: it may hold a password. Null without one. */
   readonly remote: string | null
   readonly head: string | null
@@ -97,7 +95,6 @@ export const readForeign = async (directory: string): Promise<ForeignState> => {
     const marks = new Set(await readdir(gitDir))
     return {
       directory: checkout.directory,
-      main: gitDir === checkout.commonDir ? null : path.dirname(checkout.commonDir),
       remote: await readRemote(checkout),
       head,
       branch,

@@ -2,6 +2,9 @@
 
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
+import { serverAddresses } from '../servers/list.ts'
+
+const NO_ADDRESS = { port: null, url: null } as const
 
 /** @returns in the order of the rows. */
 export const toProjectInfos = async (
@@ -9,7 +12,11 @@ export const toProjectInfos = async (
   rows: readonly ProjectRow[],
 ): Promise<readonly ProjectInfo[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks] = await Promise.all([listSandboxes(records.db, ids), countOpenTasks(records.db, ids)])
+  const [sandboxes, tasks, addresses] = await Promise.all([
+    listSandboxes(records.db, ids),
+    countOpenTasks(records.db, ids),
+    serverAddresses(records, rows),
+  ])
   return rows.map((row) => ({
     git_url: row.url,
     project_id: row.id,
@@ -20,8 +27,7 @@ export const toProjectInfos = async (
     default_branch: row.default_branch,
     model: row.model,
     isolation: row.isolation,
-    port: null,
-    url: null,
+    ...(addresses.get(row.id) ?? NO_ADDRESS),
     worktrees: sandboxes.filter((sandbox) => sandbox.project_id === row.id && sandbox.is_ready).map(toSandbox),
     sessions: null,
     running_tasks: tasks.filter((task) => task.project_id === row.id).reduce((sum, { count }) => sum + count, 0),

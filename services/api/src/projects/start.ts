@@ -11,6 +11,7 @@ import {
 import { addKeyPage, parseRepositoryUrl, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { serverAddresses } from '../servers/list.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 import { projectIdOf } from './identity.ts'
@@ -72,6 +73,12 @@ const tell = (row: ProjectRow, status: StartedProject['status'], message: string
   warnings: [...row.warnings],
 })
 
+const withAddress = async (
+  { records }: ProjectDeps,
+  started: StartedProject,
+  row: ProjectRow,
+): Promise<StartedProject> => ({ ...started, ...(await serverAddresses(records, [row])).get(row.id) })
+
 const tellWaiting = (row: ProjectRow): StartedProject => {
   const { url, instructions } = addKeyPage(parseRepositoryUrl(row.url))
   return {
@@ -118,7 +125,11 @@ export const startProject = async (
   const row = (Object.keys(patch).length > 0 ? await updateProject(records.db, found.id, patch) : undefined) ?? found
   const withWarnings = (told: StartedProject) => ({ ...told, warnings: [...told.warnings, ...warnings] })
   if (row.status === 'ready' && input.user_ssh_key === undefined)
-    return withWarnings(tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`))
+    return await withAddress(
+      deps,
+      withWarnings(tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)),
+      row,
+    )
   const options = { target: targetOf(deps, row), waitMs: START_WAIT_MS, signal }
   try {
     await calls.call('project.start', { project_id: row.id }, options)
@@ -131,5 +142,5 @@ export const startProject = async (
   }
   const now = (await findProject(records.db, row.id)) ?? row
   if (now.status === 'waiting_for_key') return withWarnings(tellWaiting(now))
-  return withWarnings(tell(now, 'started', `${now.url} is ready in ${now.base_dir}`))
+  return await withAddress(deps, withWarnings(tell(now, 'started', `${now.url} is ready in ${now.base_dir}`)), now)
 }

@@ -1,8 +1,7 @@
 // GET and PUT /rollout.
 
 import { createRoute } from '@hono/zod-openapi'
-import { SwitchyardError } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
+import { callerOf, requireOperator } from '../access-control.ts'
 import type { Caller } from '../caller.ts'
 import { jsonBody } from '../request-body.ts'
 import type { Rollout } from '../rollout/rollout.ts'
@@ -32,10 +31,7 @@ const change = createRoute({
   responses: { 200: answer(RolloutReport, 'As it is now'), ...failures(413, 415) },
 })
 
-const operator = (caller: Caller): Caller => {
-  if (caller.role === 'operator') return caller
-  throw new SwitchyardError('forbidden', 'the rollout is for an operator’s key')
-}
+const operator = (caller: Caller): Caller => requireOperator(caller, 'the rollout')
 
 export const rolloutRoutes = (rollout: Rollout): RestApp => {
   const app = newRestApp()

@@ -2,6 +2,8 @@
 
 import {
   changeRolloutSchema,
+  configureServerSchema,
+  createSandboxSchema,
   deliverySchema,
   executeTaskSchema,
   fileContentSchema,
@@ -14,10 +16,16 @@ import {
   repliedSchema,
   replySchema,
   rolloutSchema,
+  sandboxChangedSchema,
+  sandboxEntrySchema,
+  sandboxImportedSchema,
+  sandboxSchema,
   sendControlSchema,
   sendMessageSchema,
   sentControlSchema,
   sentMessageSchema,
+  serverListSchema,
+  serverSchema,
   taskDiffSchema,
   taskEventSchema,
   taskSchema,
@@ -57,10 +65,26 @@ export const SendControl = sendControlSchema
   .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
 export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
 
+export const NewSandbox = createSandboxSchema
+  .strict()
+  .meta({ id: 'NewSandbox', examples: [{ name: 'try-it', branch: 'feature/try-it' }] })
+export const Sandbox = sandboxSchema.meta({ id: 'Sandbox' })
+const SandboxEntry = sandboxEntrySchema.meta({ id: 'SandboxEntry' })
+export const SandboxList = z.object({ sandboxes: z.array(SandboxEntry), total: z.number().int() })
+export const SandboxChanged = sandboxChangedSchema.meta({ id: 'SandboxChanged' })
+export const SandboxImported = sandboxImportedSchema.meta({ id: 'SandboxImported' })
+
 export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
 export const ChangeRollout = changeRolloutSchema.meta({
   id: 'ChangeRollout',
   examples: [{ percent: 10, reason: 'first tenth' }],
+})
+
+export const Server = serverSchema.meta({ id: 'Server' })
+export const ServerList = serverListSchema.meta({ id: 'ServerList' })
+export const ConfigureServer = configureServerSchema.meta({
+  id: 'ConfigureServer',
+  examples: [{ memory_limit_bytes: 2_147_483_648, environment: { OPENCODE_EXPERIMENTAL: '1' }, restart: true }],
 })
 
 export const TaskList = z

@@ -9,17 +9,16 @@ import {
   type RepositoryAccess,
   type RepositoryIdentity,
 } from '@switchyard/git'
-import type { OpenCodeServer } from '@switchyard/opencode'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
 
 export type ProjectDeps = {
   readonly records: Records
   readonly repositories: Repositories
   readonly keys: DeployKeys
   readonly access: RepositoryAccess
-  /** Null where tasks run in containers alone. */
-  readonly server: OpenCodeServer | null
+  readonly servers: ServerPool
   readonly workspacesDir: string
   readonly bundlesDir: string
   readonly logger: Logger

@@ -10,7 +10,7 @@ import { refresh, secure } from './work.ts'
 /**
  * Looks at everything before it deletes anything. Safe to repeat: what is gone already is passed over.
  *
- * @throws SwitchyardError `project_not_found`, `work_would_be_lost`, `disk_full`, `directory_unwritable`
+ * @throws SwitchyardError `project_not_found`, `work_would_be_lost`, `control_not_possible`, `disk_full`, `directory_unwritable`
  */
 export const destroyProject = async (
   deps: ProjectDeps,
@@ -27,19 +27,25 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    if (!force) for (const { directory, what } of places) await secure(deps, directory, what, false)
+    if (!force) for (const { directory, what } of places) await secure(deps, identity, directory, what, false)
     const bundles: string[] = []
     for (const { directory, what } of places) {
-      const bundle = await secure(deps, directory, what, force)
+      const bundle = await secure(deps, identity, directory, what, force)
       if (bundle !== null) bundles.push(bundle)
     }
+    // Of a server of its own everything goes, once nothing works on it.
+    const isDedicated = row.isolation === 'dedicated'
+    const leaveDirectory = async (directory: string): Promise<void> => {
+      if (!isDedicated) await deleteSessions(deps, row, directory)
+    }
+    await deps.servers.remove(projectId)
     for (const sandbox of sandboxes) {
-      await deleteSessions(deps, sandbox.path)
+      await leaveDirectory(sandbox.path)
       await repositories.removeWorktree(identity, sandbox.path, sandboxRoot(deps, identity))
       await deleteSandboxRow(records.db, projectId, sandbox.name)
     }
     if (base !== null) {
-      await deleteSessions(deps, base)
+      await leaveDirectory(base)
       await repositories.removeWorktree(identity, base, workspacesDir)
     }
     // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.

@@ -1,8 +1,7 @@
 // Lists sandboxes, puts them back to their base, deletes them.
 
-import type { CallArgs, CallResult, SandboxEntry } from '@switchyard/contracts'
+import type { CallArgs, CallResult, SandboxEntry, WorkState } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import { type RepositoryIdentity, readWorkState } from '@switchyard/git'
 import {
   countOpenTasks,
   deleteSandboxRow,
@@ -12,7 +11,7 @@ import {
   type SandboxRow,
   toSandbox,
 } from '@switchyard/records'
-import { alone, type ProjectDeps, readReady, readRegistered, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, type Registered, readReady, readRegistered, sandboxRoot } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { exists, refresh, secure } from './work.ts'
@@ -20,7 +19,7 @@ import { exists, refresh, secure } from './work.ts'
 /** Each is a few git processes. */
 const LOOKS_AT_ONCE = 4
 
-const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
+export const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
   const row = await findSandbox(deps.records.db, projectId, name)
   if (row) return row
   throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
@@ -28,18 +27,27 @@ const findRow = async (deps: ProjectDeps, projectId: string, name: string): Prom
 
 /** The oldest first, each with how it stands to its base as of the last fetch. */
 export const listOf = async (deps: ProjectDeps, projectId: string): Promise<CallResult<'sandbox.list'>> => {
-  const { row: project } = await readRegistered(deps, projectId)
+  const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
   const tasks = await countOpenTasks(deps.records.db, [projectId])
+  const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
+    const base = row.base_branch ?? project.default_branch
+    const options = base === null ? {} : { base }
+    const state = await deps.repositories.workState(identity, row.path, options).catch((error: Error) => {
+      deps.logger.info({ sandbox: row.path, err: error.message }, 'a sandbox could not be read')
+      return null
+    })
+    if (state === null) return null
+    const { diskBytes, ...told } = state
+    return { ...told, disk_bytes: diskBytes }
+  }
   const look = async (row: SandboxRow): Promise<SandboxEntry> => {
     const isThere = await exists(row.path)
     return {
       ...toSandbox(row),
       exists: isThere,
       // One that cannot be read is shown all the same.
-      state: isThere
-        ? await readWorkState(row.path, row.base_branch ?? project.default_branch).catch(() => null)
-        : null,
+      state: isThere ? await stateOf(row) : null,
       tasks: tasks.find((entry) => entry.sandbox === row.name)?.count ?? 0,
     }
   }
@@ -49,29 +57,33 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   return { sandboxes }
 }
 
-const takeAway = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
-  await deleteSessions(deps, row.path)
+const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registered, row: SandboxRow): Promise<void> => {
+  await deleteSessions(deps, project, row.path)
   await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
 }
 
 /**
- * Safe to repeat: one that is gone already is only forgotten.
+ * Safe to repeat: one that is gone already is only forgotten. `as_imported` takes an import back: one in which nothing was
+ * changed since goes as if it were pushed, and its branch with it.
  *
  * @throws SwitchyardError `sandbox_not_found`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
  */
 export const deleteSandbox = async (
   deps: ProjectDeps,
-  { project_id: projectId, name, force }: CallArgs<'sandbox.delete'>,
+  { project_id: projectId, name, force, as_imported: asImported }: CallArgs<'sandbox.delete'>,
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.delete'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readRegistered(deps, projectId)
+    const project = await readRegistered(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
-    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
-    await takeAway(deps, identity, row)
+    // Whoever imported it has all of it still.
+    const isImport = asImported === true && (await deps.repositories.isAsImported(identity, row.path)) === true
+    const bundle = isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force)
+    await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
-    if (row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
+    if (isImport || row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
     await deleteSandboxRow(deps.records.db, projectId, name)
     return { bundle }
   })
@@ -87,13 +99,17 @@ export const resetSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.reset'>> =>
   await alone(deps, projectId, async () => {
-    const { identity } = await readReady(deps, projectId)
+    const project = await readReady(deps, projectId)
+    const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
-    const bundle = await secure(deps, row.path, `sandbox ${name}`, force)
+    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await markSandboxUnready(deps.records.db, projectId, name)
-    await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+    await deps.servers
+      .runningFor(project.row)
+      ?.client.disposeDirectory(row.path)
+      .catch(() => {})
     await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
     await deps.repositories.deleteBranch(identity, row.branch)
-    return { sandbox: await populate(deps, identity, row, true, signal), bundle }
+    return { sandbox: await populate(deps, project, row, true, signal), bundle }
   })

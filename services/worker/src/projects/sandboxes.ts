@@ -3,10 +3,16 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type CallArgs, type CallResult, isSwitchyardError, type Sandbox, SwitchyardError } from '@switchyard/contracts'
-import type { RepositoryIdentity } from '@switchyard/git'
 import { runCommand } from '@switchyard/opencode'
-import { claimSandbox, deleteSandboxRow, markSandboxReady, type SandboxRow, toSandbox } from '@switchyard/records'
-import { alone, type ProjectDeps, readReady, sandboxRoot } from './deps.ts'
+import {
+  claimSandbox,
+  deleteSandboxRow,
+  markSandboxReady,
+  type ProjectRow,
+  type SandboxRow,
+  toSandbox,
+} from '@switchyard/records'
+import { alone, type ProjectDeps, type Registered, readReady, sandboxRoot } from './deps.ts'
 
 /** Of a start command that failed, characters. */
 const LAST_WORDS = 1_000
@@ -14,8 +20,12 @@ const LAST_WORDS = 1_000
 export const defaultBranch = (name: string): string => `sandbox/${name}`
 
 /** Takes back what was made of a sandbox that did not come to be. */
-const takeBack = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<void> => {
-  await deps.server?.client.disposeDirectory(row.path).catch(() => {})
+const takeBack = async (deps: ProjectDeps, project: Registered, row: SandboxRow): Promise<void> => {
+  const { identity } = project
+  await deps.servers
+    .runningFor(project.row)
+    ?.client.disposeDirectory(row.path)
+    .catch(() => {})
   await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
   // Made for it, and nothing is on it; one that was asked for may be another's work.
   if (row.branch === defaultBranch(row.name)) await deps.repositories.deleteBranch(identity, row.branch)
@@ -23,11 +33,20 @@ const takeBack = async (deps: ProjectDeps, identity: RepositoryIdentity, row: Sa
 }
 
 /** @throws SwitchyardError `sandbox_failed` with the command's last words, `opencode_unavailable` */
-const runStartCommand = async (deps: ProjectDeps, row: SandboxRow, signal: AbortSignal): Promise<void> => {
-  if (row.start_command === null) return
-  if (!deps.server)
+const runStartCommand = async (
+  { servers }: ProjectDeps,
+  project: ProjectRow,
+  { path: directory, start_command: command }: SandboxRow,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (command === null) return
+  if (!servers.shared && project.isolation === 'shared')
     throw new SwitchyardError('not_supported', 'a start command needs an OpenCode server, and this worker has none')
-  const { exitCode, output } = await runCommand(deps.server.client, row.path, row.start_command, { signal })
+  const { exitCode, output } = await servers.with(
+    project,
+    (server) => runCommand(server.client, directory, command, { signal }),
+    signal,
+  )
   if (exitCode === 0) return
   throw new SwitchyardError(
     'sandbox_failed',
@@ -47,7 +66,8 @@ export const createSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.create'>> =>
   await alone(deps, args.project_id, async () => {
-    const { identity } = await readReady(deps, args.project_id)
+    const project = await readReady(deps, args.project_id)
+    const { identity } = project
     const root = sandboxRoot(deps, identity)
     const branch = args.branch ?? defaultBranch(args.name)
     const { row, created } = await claimSandbox(deps.records.db, {
@@ -64,7 +84,7 @@ export const createSandbox = async (
     if (row.is_ready) return { sandbox: toSandbox(row), created: false }
     await deps.repositories.fetch(identity, { signal })
     // A branch that was asked for may exist: the work goes on where it ends.
-    return { sandbox: await populate(deps, identity, row, args.branch !== undefined, signal), created }
+    return { sandbox: await populate(deps, project, row, args.branch !== undefined, signal), created }
   })
 
 /**
@@ -74,11 +94,12 @@ export const createSandbox = async (
  */
 export const populate = async (
   deps: ProjectDeps,
-  identity: RepositoryIdentity,
+  project: Registered,
   row: SandboxRow,
   reuse: boolean,
   signal: AbortSignal,
 ): Promise<Sandbox> => {
+  const { identity } = project
   try {
     await mkdir(sandboxRoot(deps, identity), { recursive: true })
     const made = await deps.repositories.addWorktree(identity, {
@@ -88,12 +109,12 @@ export const populate = async (
       ...(row.base_branch === null ? {} : { base: row.base_branch }),
       signal,
     })
-    await runStartCommand(deps, row, signal)
+    await runStartCommand(deps, project.row, row, signal)
     const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
     return toSandbox(ready ?? row)
   } catch (error) {
     // A worker that stops, or whose server is away, leaves it to the next call.
-    if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, identity, row)
+    if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, project, row)
     throw error
   }
 }

@@ -46,12 +46,15 @@ const defaultBranchOf = async (deps: ProjectDeps, identity: RepositoryIdentity):
 }
 
 /** A first use that finds the directory known to the server answers sooner. That it is not is no failure. */
-const warm = async ({ server, logger }: ProjectDeps, directory: string, signal: AbortSignal): Promise<void> => {
-  if (server?.state().status !== 'up') return
+const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: AbortSignal): Promise<void> => {
+  const directory = row.base_dir ?? ''
+  if (row.isolation === 'shared' && servers.shared?.state().status !== 'up') return
   const limit = AbortSignal.any([signal, AbortSignal.timeout(WARM_MS)])
-  await server.client.catalog(directory, { signal: limit }).catch((error: Error) => {
-    logger.info({ directory, err: error.message }, 'a project was not warmed')
-  })
+  await servers
+    .with(row, (server) => server.client.catalog(directory, { signal: limit }), limit)
+    .catch((error: Error) => {
+      logger.info({ directory, err: error.message }, 'a project was not warmed')
+    })
 }
 
 /** What its row has to say once it was started. @throws SwitchyardError why it could not be */
@@ -70,7 +73,7 @@ const bringUp = async (
     }
   await deps.repositories.fetch(identity, { signal })
   await makeBase(deps, row, identity, signal)
-  await warm(deps, row.base_dir ?? '', signal)
+  await warm(deps, row, signal)
   return {
     status: 'ready',
     detail: null,

@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError, type WorkState } from '@switchyard/contracts'
-import { bundleHead, type RepositoryIdentity, readWorkState } from '@switchyard/git'
+import { SwitchyardError } from '@switchyard/contracts'
+import { bundleHead, describeLoss, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectDeps } from './deps.ts'
 
 /** The remote is asked, so that what was pushed counts as pushed; one that does not answer soon is not waited for, ms. */
@@ -21,17 +21,6 @@ export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, s
   })
 }
 
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
-
-/** In words; null where nothing would be lost. */
-const wouldBeLost = ({ dirty, unpushed }: WorkState): string | null => {
-  const parts = [
-    ...(dirty > 0 ? [`${plural(dirty, 'file')} not committed`] : []),
-    ...(unpushed > 0 ? [`${plural(unpushed, 'commit')} not pushed`] : []),
-  ]
-  return parts.length > 0 ? parts.join(', ') : null
-}
-
 /**
  * Makes sure that a directory can go.
  *
@@ -42,12 +31,14 @@ const wouldBeLost = ({ dirty, unpushed }: WorkState): string | null => {
  */
 export const secure = async (
   deps: ProjectDeps,
+  identity: RepositoryIdentity,
   directory: string,
   what: string,
   force: boolean,
 ): Promise<string | null> => {
   if (!(await exists(directory))) return null
-  const lost = wouldBeLost(await readWorkState(directory, null))
+  // Stashes are the clone’s and stay in it.
+  const lost = describeLoss({ ...(await deps.repositories.workState(identity, directory)), stashes: 0 })
   if (lost === null) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
   const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)

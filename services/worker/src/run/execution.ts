@@ -3,10 +3,10 @@
 import type { Config } from '@switchyard/config'
 import type { Runner } from '@switchyard/docker'
 import type { Repositories } from '@switchyard/git'
-import type { OpenCodeServer } from '@switchyard/opencode'
 import type { Bus } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
 import type { Ending } from './ending.ts'
 import type { Interrupt } from './interrupt.ts'
 import type { RunRecord } from './record.ts'
@@ -15,8 +15,7 @@ import type { Found } from './transcript.ts'
 export type TaskRunDeps = {
   readonly records: Records
   readonly bus: Bus
-  /** Null where this worker has no OpenCode server: tasks of that mode are left to others. */
-  readonly server: OpenCodeServer | null
+  readonly servers: ServerPool
   readonly runner: Runner
   readonly repositories: Repositories
   readonly workspacesDir: string
@@ -62,6 +61,8 @@ export type Execution = {
   readonly kept: string
   /** The end is written: gives back what the work has used. */
   readonly release: () => Promise<void>
+  /** The run is over here, however it came: lets go of what others may need. */
+  readonly close: () => void
 }
 
 /** Raises what the record asks for. */

@@ -1,7 +1,8 @@
 // A task on an OpenCode server: session, prompt, watch.
 
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
+import type { ServerUse } from '../servers/pool.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from './execution.ts'
 import { Requests } from './requests.ts'
 import { openSession } from './session.ts'
@@ -13,23 +14,34 @@ import { makeWorkspace } from './workspace.ts'
 const NOTHING_FOUND: Found = { root: [], children: [] }
 /** How long an aborted session may take to write its last words, ms. */
 const ABORT_MS = 1_500
+/** How long a server that had ended may take to come back, to stop a session and read what it had done, ms. */
+const START_MS = 20_000
 
 export class OpenCodeExecution implements Execution {
   readonly kept = 'the session is kept'
   readonly #run: RunContext
-  readonly #server: OpenCodeServer
+  #use: ServerUse | null = null
   #watch: Watch | null = null
   #place: SessionRef | null = null
 
-  /** @throws SwitchyardError `opencode_unavailable` where this worker has no server. */
   constructor(run: RunContext) {
-    const { server } = run.deps
-    if (!server) throw new SwitchyardError('opencode_unavailable', 'this worker has no OpenCode server')
     this.#run = run
-    this.#server = server
     // A session of an earlier owner is known before anything else, so that an interrupt stops it.
     const { session_id: sessionId, directory } = run.record.row
     if (sessionId !== null && directory !== null) this.#place = { sessionId, directory }
+  }
+
+  /** The server of the task's row, held until the run is over: its project's own is started for it. */
+  async #open(signal: AbortSignal): Promise<OpenCodeServer> {
+    const { deps, record } = this.#run
+    const server = this.#use?.server
+    if (server) return server
+    const use = await deps.servers.use(record.row.server_id, signal)
+    // A second one that was asked for meanwhile.
+    if (this.#use) use.release()
+    else this.#use = use
+    await this.#use.server.ready({ signal })
+    return this.#use.server
   }
 
   async command(): Promise<void> {
@@ -42,11 +54,10 @@ export class OpenCodeExecution implements Execution {
   async work(): Promise<void> {
     const { deps, record, interrupt, finish } = this.#run
     const { bus, logger, defaultModel, requestTimeoutMs, stuckMs } = deps
-    const server = this.#server
     const mayBePrompted = record.row.prompt_id !== null
-    const [workspace] = await Promise.all([
+    const [workspace, server] = await Promise.all([
       makeWorkspace(deps, record.row, interrupt.signal),
-      server.ready({ signal: interrupt.signal }),
+      this.#open(interrupt.signal),
     ])
     interrupt.check()
     const place = await openSession(record, server, workspace.directory, interrupt.signal)
@@ -94,10 +105,10 @@ export class OpenCodeExecution implements Execution {
   async halt(): Promise<Halted> {
     if (!this.#place) return { found: NOTHING_FOUND, abortPending: false }
     const { deps, record } = this.#run
-    const server = this.#server
     await record.refresh()
-    const signal = AbortSignal.timeout(ABORT_MS)
     try {
+      const server = this.#use?.server ?? (await this.#open(AbortSignal.timeout(START_MS)))
+      const signal = AbortSignal.timeout(ABORT_MS)
       await server.client.abortTree(this.#place, { signal })
       const transcript = new Transcript(server, this.#place)
       const found = await transcript.read(signal)
@@ -110,15 +121,19 @@ export class OpenCodeExecution implements Execution {
     }
   }
 
+  close(): void {
+    this.#use?.release()
+  }
+
   /**
    * The session stays until the working directory goes; what the server holds for the directory is freed now. One that
    * keeps every directory it has seen grows by 50 MB with each, and hangs for good when its heap is cut into more
    * mappings than the kernel allows a process. Others may hold sessions in a sandbox.
    */
   async release(): Promise<void> {
-    if (!this.#place || this.#run.record.row.sandbox !== null) return
+    if (!this.#place || !this.#use || this.#run.record.row.sandbox !== null) return
     const { deps, record } = this.#run
-    this.#server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
+    this.#use.server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
       deps.logger.debug({ task_id: record.row.id, err: error.message }, 'the directory was not freed on the server')
     })
   }

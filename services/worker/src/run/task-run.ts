@@ -62,6 +62,7 @@ export class TaskRun {
       return await this.#leave(error)
     } finally {
       clearTimeout(deadline)
+      this.#execution.close()
       logger.info({ task_id: row.id, status: this.#record.row.status, generation: row.generation }, 'run ended')
     }
   }

@@ -6,7 +6,7 @@ import type { Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
 import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
-import { clientOf, type SessionDeps } from './deps.ts'
+import type { SessionDeps } from './deps.ts'
 
 const USABLE: ReadonlySet<ProjectStatus> = new Set(['ready', 'stopped'])
 /** Subagents of subagents are rare, and deeper ones rarer. */
@@ -45,7 +45,7 @@ export const openProject = async (deps: SessionDeps, { project_id: id }: Who): P
     row,
     baseDir: row.base_dir,
     sandboxes: new Map(sandboxes.filter((one) => one.is_ready).map((one) => [one.path, one.name])),
-    client: clientOf(deps),
+    client: await deps.clientFor(row),
   }
 }
 

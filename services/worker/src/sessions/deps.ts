@@ -1,21 +1,20 @@
 // What the work on sessions is done with.
 
-import { SwitchyardError } from '@switchyard/contracts'
-import type { OpenCodeClient, OpenCodeServer } from '@switchyard/opencode'
-import type { Records } from '@switchyard/records'
+import type { OpenCodeClient } from '@switchyard/opencode'
+import type { ProjectRow, Records } from '@switchyard/records'
 import type { Logger } from 'pino'
+import type { ServerPool } from '../servers/pool.ts'
 
 export type SessionDeps = {
   readonly records: Records
-  /** Null where tasks run in containers alone. */
-  readonly server: OpenCodeServer | null
+  readonly servers: Pick<ServerPool, 'running'>
+  /**
+   * The server that a project is on, started if need be and held until the call ends.
+   *
+   * @throws SwitchyardError `opencode_unavailable`, `not_supported`
+   */
+  readonly clientFor: (project: Pick<ProjectRow, 'id' | 'isolation'>) => Promise<OpenCodeClient>
   /** DEFAULT_MODEL: `provider/model`. */
   readonly defaultModel: string | undefined
   readonly logger: Logger
-}
-
-/** @throws SwitchyardError `not_supported` */
-export const clientOf = ({ server }: SessionDeps): OpenCodeClient => {
-  if (server) return server.client
-  throw new SwitchyardError('not_supported', 'sessions need an OpenCode server, and this worker has none')
 }

@@ -1,6 +1,8 @@
 // What this worker does for each call about sessions.
 
+import { projectServerId } from '@switchyard/records'
 import type { CallHandlers } from '../calls/calls.ts'
+import type { ServerPool, ServerUse } from '../servers/pool.ts'
 import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
   abortSession,
@@ -20,38 +22,61 @@ import { countSessions, listSessions, readSession } from './list.ts'
 import { readMessages, readTurn, sendMessage } from './messages.ts'
 import { compactSession, initSession } from './model-work.ts'
 
+export type SessionSettings = Omit<SessionDeps, 'clientFor' | 'servers'> & { readonly servers: ServerPool }
+
 type SessionCall = Extract<keyof CallHandlers, `session.${string}` | `directory.${string}`>
 
-export const sessionHandlers = (deps: SessionDeps): Pick<CallHandlers, SessionCall> => ({
-  'session.create': (args, signal) => createSession(deps, args, signal),
-  'session.list': (args, signal) => listSessions(deps, args, signal),
-  'session.count': (_args, signal) => countSessions(deps, signal),
-  'session.read': (args, signal) => readSession(deps, args, signal),
-  'session.update': (args, signal) => updateSession(deps, args, signal),
-  'session.delete': (args, signal) => deleteSession(deps, args, signal),
-  'session.abort': (args, signal) => abortSession(deps, args, signal),
-  'session.fork': (args, signal) => forkSession(deps, args, signal),
-  'session.init': (args, signal) => initSession(deps, args, signal),
-  'session.compact': (args, signal) => compactSession(deps, args, signal),
-  'session.share': (args, signal) => shareSession(deps, args, signal),
-  'session.unshare': (args, signal) => unshareSession(deps, args, signal),
-  'session.revert': (args, signal) => revertSession(deps, args, signal),
-  'session.unrevert': (args, signal) => unrevertSession(deps, args, signal),
-  'session.messages': (args, signal) => readMessages(deps, args, signal),
-  'session.message': (args, signal) => sendMessage(deps, args, signal),
-  'session.turn': (args, signal) => readTurn(deps, args, signal),
-  'session.asks': (args, signal) => listAsks(deps, args, signal),
-  'session.permission': (args, signal) => replyPermission(deps, args, signal),
-  'session.question': (args, signal) => replyQuestion(deps, args, signal),
-  'session.todo': (args, signal) => readTodo(deps, args, signal),
-  'session.diff': (args, signal) => readDiff(deps, args, signal),
-  'session.events': (args, signal) => readEvents(deps, args, signal),
-  'session.find': (args, signal) => findFiles(deps, args, signal),
-  'session.changes': (args, signal) => listChanges(deps, args, signal),
-  'session.patch': (args, signal) => readPatch(deps, args, signal),
-  'session.files': (args, signal) => listDirectory(deps, args, signal),
-  'session.file': (args, signal) => readContent(deps, args, signal),
-  'directory.config': (args, signal) => readConfig(deps, args, signal),
-  'directory.providers': (args, signal) => listProviders(deps, args, signal),
-  'directory.agents': (args, signal) => listAgents(deps, args, signal),
-})
+/** What a call holds of servers is given back when it ends. */
+const holding =
+  (settings: SessionSettings) =>
+  <A, R>(work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>) =>
+  async (args: A, signal: AbortSignal): Promise<R> => {
+    const uses: ServerUse[] = []
+    const clientFor: SessionDeps['clientFor'] = async ({ id, isolation }) => {
+      const use = await settings.servers.use(isolation === 'dedicated' ? projectServerId(id) : null, signal)
+      uses.push(use)
+      return use.server.client
+    }
+    try {
+      return await work({ ...settings, clientFor }, args, signal)
+    } finally {
+      for (const use of uses) use.release()
+    }
+  }
+
+export const sessionHandlers = (settings: SessionSettings): Pick<CallHandlers, SessionCall> => {
+  const call = holding(settings)
+  return {
+    'session.create': call(createSession),
+    'session.list': call(listSessions),
+    'session.count': call((deps, _args: unknown, signal) => countSessions(deps, signal)),
+    'session.read': call(readSession),
+    'session.update': call(updateSession),
+    'session.delete': call(deleteSession),
+    'session.abort': call(abortSession),
+    'session.fork': call(forkSession),
+    'session.init': call(initSession),
+    'session.compact': call(compactSession),
+    'session.share': call(shareSession),
+    'session.unshare': call(unshareSession),
+    'session.revert': call(revertSession),
+    'session.unrevert': call(unrevertSession),
+    'session.messages': call(readMessages),
+    'session.message': call(sendMessage),
+    'session.turn': call(readTurn),
+    'session.asks': call(listAsks),
+    'session.permission': call(replyPermission),
+    'session.question': call(replyQuestion),
+    'session.todo': call(readTodo),
+    'session.diff': call(readDiff),
+    'session.events': call(readEvents),
+    'session.find': call(findFiles),
+    'session.changes': call(listChanges),
+    'session.patch': call(readPatch),
+    'session.files': call(listDirectory),
+    'session.file': call(readContent),
+    'directory.config': call(readConfig),
+    'directory.providers': call(listProviders),
+    'directory.agents': call(listAgents),
+  }
+}

@@ -6,7 +6,7 @@ import type { OpenCodeClient } from '@switchyard/opencode'
 import { listSessionTasks } from '@switchyard/records'
 import { directoryOf, isOwn, openProject, openSession, taskOf } from './access.ts'
 import { standingOf } from './asks.ts'
-import { clientOf, type SessionDeps } from './deps.ts'
+import type { SessionDeps } from './deps.ts'
 import { toSessionInfo } from './describe.ts'
 
 /** To ask a directory how its sessions are sets it up, for 4 to 13 MB: only those are asked that changed of late, ms. */
@@ -106,9 +106,10 @@ export const readSession = async (
   return { session: toSessionInfo(own.session, { ...own, status, children, messageCount: messages.length }) }
 }
 
-/** How many sessions each directory has, for all projects at once and without setting any of them up. */
+/** How many sessions each directory has on the servers that run, for all projects at once and without setting any of them up. */
 export const countSessions = async (deps: SessionDeps, signal: AbortSignal): Promise<CallResult<'session.count'>> => {
-  const sessions = await clientOf(deps).everySession({ signal })
+  const listed = deps.servers.running().map(({ server }) => server.client.everySession({ signal }))
+  const sessions = (await Promise.all(listed)).flat()
   return {
     directories: [...Map.groupBy(sessions, ({ directory }) => directory)].map(([directory, found]) => ({
       directory,

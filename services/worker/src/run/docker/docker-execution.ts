@@ -198,6 +198,9 @@ export class DockerExecution implements Execution {
     return { found: this.#found, abortPending: false }
   }
 
+  /** The containers are the task's, not this run's. */
+  close(): void {}
+
   async release(): Promise<void> {
     const { deps, record } = this.#run
     try {

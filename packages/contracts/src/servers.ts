@@ -1,0 +1,72 @@
+// OpenCode servers: the ones that projects share, and those that projects have for themselves.
+
+import { z } from 'zod'
+
+/** `child`: a process of ours. `container`: one that we made. `remote`: somebody else started it. */
+export const SERVER_KINDS = ['child', 'container', 'remote'] as const
+export type ServerKind = (typeof SERVER_KINDS)[number]
+
+/**
+ * `starting` not there yet · `up` · `busy` slow to answer · `down` not there, tried again · `draining` takes nothing new and is then
+ * replaced · `stopping`, `stopped`
+ */
+export const PROJECT_SERVER_STATES = ['starting', 'up', 'busy', 'down', 'draining', 'stopping', 'stopped'] as const
+export type ProjectServerState = (typeof PROJECT_SERVER_STATES)[number]
+
+export const serverSchema = z.object({
+  id: z.string(),
+  isolation: z.enum(['shared', 'dedicated']),
+  kind: z.enum(SERVER_KINDS).nullable().describe('null: it has never run'),
+  project_id: z.string().nullable().describe('whose it is; null: shared'),
+  git_url: z.string().nullable(),
+  pool: z.enum(['blue', 'green']).nullable(),
+  status: z.enum(PROJECT_SERVER_STATES),
+  detail: z.string().nullable().describe('why it is so, where there is more to say'),
+  version: z.string().nullable(),
+  pid: z.number().int().nullable(),
+  container: z.string().nullable().describe('id of its container'),
+  port: z.number().int().nullable(),
+  url: z.string().nullable().describe('as its worker reaches it; without credentials'),
+  memory_bytes: z.number().int().nullable().describe('of it and all it has started; null: nobody can say'),
+  memory_limit_bytes: z.number().int().nullable().describe('at which it is drained and replaced; null: it is not'),
+  busy_sessions: z.number().int().nullable().describe('sessions that work now'),
+  running_tasks: z.number().int(),
+  restarts: z.number().int().nullable().describe('replacements since it was last stopped'),
+  last_health_at: z.iso.datetime().nullable(),
+  last_used_at: z.iso.datetime().nullable(),
+})
+export type ServerInfo = z.infer<typeof serverSchema>
+
+export const configureServerSchema = z.strictObject({
+  port: z.number().int().min(1_024).max(65_535).nullable().optional().describe('where it listens if that is free'),
+  memory_limit_bytes: z
+    .number()
+    .int()
+    .min(256 * 1_048_576)
+    .max(1_099_511_627_776)
+    .nullable()
+    .optional()
+    .describe('at which it is drained and replaced'),
+  idle_ms: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(2_592_000_000)
+    .nullable()
+    .optional()
+    .describe('after so long without use it is stopped, until it is needed'),
+  environment: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,100}$/, 'is no name of a variable'), z.string().max(4_000))
+    .refine((variables) => Object.keys(variables).length <= 50, 'holds more than 50 variables')
+    .refine(
+      (variables) => Object.values(variables).every((value) => !value.includes('\u0000')),
+      'contains a NUL character',
+    )
+    .optional()
+    .describe('variables of its own; all of them, not those that change. No secrets'),
+  restart: z.boolean().optional().describe('start it anew with these settings now; turns that run go on afterwards'),
+})
+export type ConfigureServer = z.infer<typeof configureServerSchema>
+
+export const serverListSchema = z.object({ servers: z.array(serverSchema), total: z.number().int() })
+export type ServerList = z.infer<typeof serverListSchema>

@@ -1,0 +1,92 @@
+// What a checkout says of itself, read as files: git itself would read its configuration, and run what that names.
+
+import { constants, lstat, open, readdir } from 'node:fs/promises'
+import path from 'node:path'
+
+export type GitPlace = {
+  /** Of this working directory. */
+  readonly gitDir: string
+  /** Of the repository: another one for a linked worktree. */
+  readonly commonDir: string
+}
+
+const MAX_BYTES = 16 * 1_048_576
+const MAX_REFS = 20_000
+const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
+
+/** The text of a file that an agent may have put there: no link is followed, no pipe is waited for. */
+export const readGuarded = async (place: string): Promise<string> => {
+  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  )
+  if (file === undefined) return ''
+  try {
+    const found = await file.stat()
+    return found.isFile() && found.size <= MAX_BYTES ? await file.readFile('utf8') : ''
+  } finally {
+    await file.close()
+  }
+}
+
+/** Undefined where there is no `.git`. What a linked worktree names need not be there. */
+export const findGitPlace = async (directory: string): Promise<GitPlace | undefined> => {
+  const dotGit = path.join(directory, '.git')
+  const found = await lstat(dotGit).catch(() => undefined)
+  if (!found) return undefined
+  const gitDir = found.isDirectory()
+    ? dotGit
+    : path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
+  return { gitDir, commonDir: path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim()) }
+}
+
+export type Head = {
+  /** Null where HEAD is detached. */
+  readonly branch: string | null
+  /** Undefined before the first commit, and for what is no commit's name. Not checked to exist. */
+  readonly commit: string | undefined
+}
+
+export const readHead = async ({ gitDir, commonDir }: GitPlace): Promise<Head> => {
+  const text = (await readGuarded(path.join(gitDir, 'HEAD'))).trim()
+  const branch = /^ref: refs\/heads\/(\S+)$/.exec(text)?.[1]
+  if (branch === undefined) return { branch: null, commit: COMMIT.test(text) ? text : undefined }
+  const commit = await readRef(commonDir, `refs/heads/${branch}`)
+  return { branch, commit: commit !== undefined && COMMIT.test(commit) ? commit : undefined }
+}
+
+const readRef = async (commonDir: string, ref: string): Promise<string | undefined> => {
+  if (ref.includes('..')) return undefined
+  const loose = (await readGuarded(path.join(commonDir, ref))).trim()
+  if (loose) return loose
+  return (await packedRefs(commonDir)).get(ref)
+}
+
+const packedRefs = async (commonDir: string): Promise<ReadonlyMap<string, string>> =>
+  new Map(
+    [...(await readGuarded(path.join(commonDir, 'packed-refs'))).matchAll(/^([0-9a-f]{40,64}) (refs\/\S+)$/gm)].map(
+      ([, commit = '', ref = '']) => [ref, commit],
+    ),
+  )
+
+/** The refs below a prefix such as `refs/heads/`, with the commits that they name; the first twenty thousand. */
+export const readRefs = async (commonDir: string, prefix: string): Promise<ReadonlyMap<string, string>> => {
+  const refs = new Map([...(await packedRefs(commonDir))].filter(([ref]) => ref.startsWith(prefix)))
+  const directories = [path.join(commonDir, prefix)]
+  for (let directory = directories.pop(); directory !== undefined; directory = directories.pop())
+    for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
+      const place = path.join(directory, entry.name)
+      if (entry.isDirectory()) directories.push(place)
+      const commit = entry.isFile() ? (await readGuarded(place)).trim() : ''
+      if (COMMIT.test(commit)) refs.set(path.relative(commonDir, place), commit)
+      if (refs.size > MAX_REFS) return refs
+    }
+  return refs
+}
+
+/** The commits of the stash, the newest first. */
+export const readStashes = async (commonDir: string): Promise<readonly string[]> =>
+  (await readGuarded(path.join(commonDir, 'logs', 'refs', 'stash')))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((commit) => COMMIT.test(commit))
+    .toReversed()

@@ -1,0 +1,237 @@
+// Publishing to a real remote behind a real sshd.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { type GitSsh, startGitSsh } from '@switchyard/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { DeployKeys, exportPatch, parseRepositoryUrl, Repositories, RepositoryAccess } from './index.ts'
+
+const run = promisify(execFile)
+
+let base: string
+let root: string
+let server: GitSsh
+const at = (...names: string[]) => path.join(root, ...names)
+const sh = async (directory: string, ...args: string[]) =>
+  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
+
+const locks = new Map<string, Promise<unknown>>()
+const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
+  locks.set(name, next)
+  return next
+}
+
+const commit = async (directory: string, file: string) => {
+  await writeFile(path.join(directory, file), `${file}\n`)
+  await sh(directory, 'add', '-A')
+  await sh(directory, 'commit', '-qm', `add ${file}`)
+  return await sh(directory, 'rev-parse', 'HEAD')
+}
+
+/** A project behind ssh, with a deploy key, and an agent's worktree of it. */
+const project = async (access: 'read' | 'write' = 'write') => {
+  await sh(root, 'init', '-q', '--bare', '-b', 'main', at('remote.git'))
+  await sh(root, 'clone', '-q', at('remote.git'), at('other'))
+  await commit(at('other'), 'a.txt')
+  await sh(at('other'), 'push', '-q', 'origin', 'HEAD:main')
+  await writeFile(at('known_hosts'), await server.knownHost())
+  const keys = new DeployKeys({ directory: at('keys'), lock })
+  const { connect } = new RepositoryAccess({ keys, knownHosts: at('known_hosts') })
+  const identity = parseRepositoryUrl(server.url(at('remote.git')))
+  await server.allow((await keys.ensure(identity)).publicKey, at('remote.git'), access)
+  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock, connect })
+  await repositories.fetch(identity)
+  const directory = at('boxes', 'w')
+  const { baseCommit } = await repositories.addWorktree(identity, { directory, branch: 'work' })
+  const publish = (more: object = {}) => repositories.publish(identity, { directory, branch: 'published', ...more })
+  const onRemote = (...args: string[]) => sh(at('remote.git'), ...args)
+  return { identity, repositories, directory, baseCommit, publish, onRemote, begun: baseCommit }
+}
+
+beforeAll(async () => {
+  base = await mkdtemp(path.join(tmpdir(), 'switchyard-sshd-'))
+  server = await startGitSsh(path.join(base, 'sshd'))
+})
+
+afterAll(async () => {
+  await server.close()
+  await rm(base, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  root = await realpath(await mkdtemp(path.join(tmpdir(), 'switchyard-publish-')))
+  await server.denyAll()
+})
+
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true })
+})
+
+describe('publishing', () => {
+  it('pushes commits and what was not committed, and leaves the directory as it is', async () => {
+    const { directory, publish, onRemote, begun } = await project()
+    const own = await commit(directory, 'b.txt')
+    await writeFile(path.join(directory, 'c.txt'), 'c\n')
+    await chmod(path.join(directory, 'a.txt'), 0o755)
+    const before = await sh(directory, 'status', '--porcelain')
+    const author = { name: 'Ada', email: 'ada@example.org' }
+    const published = await publish({ message: 'Add c', author })
+    expect(published).toMatchObject({ branch: 'published', pushed: true, commits: 2, leftOut: [] })
+    expect(await onRemote('log', '--format=%s|%an|%cn', `${begun}..published`)).toBe(
+      'Add c|Ada|Switchyard\nadd b.txt|T|T',
+    )
+    expect(await onRemote('rev-parse', 'published', 'published~1')).toBe(`${published.commit}\n${own}`)
+    expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nb.txt\nc.txt')
+    expect(await sh(directory, 'rev-parse', 'HEAD')).toBe(own)
+    expect(await sh(directory, 'status', '--porcelain')).toBe(before)
+  })
+
+  it('is the same when it is repeated, and adds what was done since', async () => {
+    const { identity, repositories, directory, publish, onRemote, begun } = await project()
+    await writeFile(path.join(directory, 'c.txt'), 'c\n')
+    const [first, again] = await Promise.all([publish(), publish()])
+    expect([first.pushed, again.pushed].sort()).toEqual([false, true])
+    expect(again.commit).toBe(first.commit)
+    await writeFile(path.join(directory, 'd.txt'), 'd\n')
+    expect(await publish()).toMatchObject({ pushed: true, commits: 1 })
+    // The agent commits what it had, and goes on.
+    await commit(directory, 'e.txt')
+    await repositories.fetch(identity)
+    expect(await publish()).toMatchObject({ pushed: true })
+    expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nc.txt\nd.txt\ne.txt')
+    expect(await onRemote('rev-list', '--count', `${begun}..published`)).toBe('4')
+    expect(await publish()).toMatchObject({ pushed: false, commits: 0 })
+    expect(await repositories.workState(identity, directory)).toMatchObject({ unpushed: 0, dirty: 0 })
+  })
+
+  it('has nothing to push where nothing was done', async () => {
+    const { publish, onRemote, begun } = await project()
+    expect(await publish()).toMatchObject({ pushed: false, commits: 0, commit: begun })
+    expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
+  })
+
+  it('never replaces what others pushed, unless forced, and then only what was seen', async () => {
+    const { identity, repositories, directory, publish, onRemote } = await project()
+    await commit(at('other'), 'theirs.txt')
+    await sh(at('other'), 'push', '-q', 'origin', 'HEAD:published')
+    await commit(directory, 'b.txt')
+    await expect(publish()).rejects.toMatchObject({ code: 'branch_diverged' })
+    // Forced, and yet nobody here has seen what is there.
+    await expect(publish({ force: true })).rejects.toMatchObject({
+      code: 'branch_diverged',
+      message: expect.stringContaining('has changed on the remote'),
+    })
+    await repositories.fetch(identity)
+    await expect(publish()).rejects.toMatchObject({ code: 'branch_diverged' })
+    expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\ntheirs.txt')
+    expect(await publish({ force: true })).toMatchObject({ pushed: true })
+    expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nb.txt')
+  })
+
+  it('says that a key may only read, and what to do', async () => {
+    const { directory, publish } = await project('read')
+    await commit(directory, 'b.txt')
+    await expect(publish()).rejects.toMatchObject({
+      code: 'repository_access_denied',
+      message: expect.stringContaining('read only'),
+      hint: expect.stringContaining('allow write access'),
+    })
+  })
+
+  it('repeats a remote’s refusal in its words, without what could harm a terminal', async () => {
+    const { directory, publish } = await project()
+    const hook = at('remote.git', 'hooks', 'pre-receive')
+    await writeFile(
+      hook,
+      '#!/bin/sh\nprintf "\\033[31mmain is protected\\007, see https://u:pw@h.example/rules\\n" >&2\nexit 1\n',
+    )
+    await chmod(hook, 0o755)
+    await commit(directory, 'b.txt')
+    const error = await publish({ branch: 'main' }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'push_rejected' })
+    const { message } = error as Error
+    expect(message).toContain('main is protected')
+    expect(message).toContain('https://h.example/rules')
+    expect(message).not.toMatch(/\p{Cc}/u)
+  })
+
+  it('after a push that went wrong pushes the same commit', async () => {
+    const { directory, publish } = await project()
+    const hook = at('remote.git', 'hooks', 'pre-receive')
+    await writeFile(hook, '#!/bin/sh\nexit 1\n')
+    await chmod(hook, 0o755)
+    await writeFile(path.join(directory, 'c.txt'), 'c\n')
+    await expect(publish()).rejects.toMatchObject({ code: 'push_rejected' })
+    const mirror = (await readdir(at('mirrors'))).find((name) => name.endsWith('.git')) ?? ''
+    const kept = await sh(at('mirrors', mirror), 'for-each-ref', '--format=%(objectname)', 'refs/switchyard')
+    await rm(hook)
+    expect(await publish()).toMatchObject({ pushed: true, commit: kept })
+  })
+
+  it('executes nothing that an agent wrote', async () => {
+    const { identity, repositories, directory, publish, onRemote } = await project()
+    await writeFile(at('evil'), `#!/bin/sh\ntouch ${at('ran')}\ncat\n`)
+    await chmod(at('evil'), 0o755)
+    const shared = path.join(repositories.sharedDirectory(identity), '.git')
+    await appendFile(
+      path.join(shared, 'config'),
+      `[filter "x"]\n\tclean = ${at('evil')}\n[core]\n\tsshCommand = ${at('evil')}\n\tfsmonitor = ${at('evil')}\n\tpager = ${at('evil')}\n` +
+        `[push]\n\tgpgSign = true\n\tfollowTags = true\n[gpg]\n\tprogram = ${at('evil')}\n[commit]\n\tgpgSign = true\n` +
+        `[url "ext::${at('evil')}"]\n\tinsteadOf = ssh\n[credential]\n\thelper = ${at('evil')}\n`,
+    )
+    await mkdir(path.join(shared, 'hooks'), { recursive: true })
+    for (const hook of ['pre-push', 'pre-commit', 'reference-transaction', 'post-index-change']) {
+      await writeFile(path.join(shared, 'hooks', hook), await readFile(at('evil')))
+      await chmod(path.join(shared, 'hooks', hook), 0o755)
+    }
+    await writeFile(path.join(directory, '.gitattributes'), '* filter=x diff=x merge=x\n')
+    await writeFile(path.join(directory, 'c.txt'), 'c\n')
+    expect(await publish()).toMatchObject({ pushed: true })
+    expect(existsSync(at('ran'))).toBe(false)
+    expect(await onRemote('show', 'published:c.txt')).toBe('c')
+  })
+
+  it('to a repository on this machine runs none of its hooks, and changes no file that is checked out there', async () => {
+    await sh(root, 'init', '-q', '-b', 'main', at('local'))
+    await commit(at('local'), 'a.txt')
+    const hook = at('local', '.git', 'hooks', 'post-receive')
+    await writeFile(hook, `#!/bin/sh\ntouch ${at('ran')}\n`)
+    await chmod(hook, 0o755)
+    await sh(at('local'), 'config', 'receive.denyCurrentBranch', 'updateInstead')
+    const identity = parseRepositoryUrl(at('local'))
+    const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+    await repositories.fetch(identity)
+    const directory = at('boxes', 'w')
+    await repositories.addWorktree(identity, { directory, branch: 'work' })
+    await commit(directory, 'b.txt')
+    expect(await repositories.publish(identity, { directory, branch: 'published' })).toMatchObject({ pushed: true })
+    await expect(repositories.publish(identity, { directory, branch: 'main' })).rejects.toMatchObject({
+      code: 'push_rejected',
+      message: expect.stringContaining('checked out'),
+    })
+    expect(existsSync(at('ran'))).toBe(false)
+    expect(existsSync(at('local', 'b.txt'))).toBe(false)
+  })
+})
+
+it('a patch holds commits, changes and binary files, and applies where the work began', async () => {
+  const { identity, repositories, directory, baseCommit } = await project()
+  await commit(directory, 'b.txt')
+  await writeFile(path.join(directory, 'image.bin'), Buffer.from([0, 1, 2, 255, 254]))
+  await rm(path.join(directory, 'a.txt'))
+  const objectDirs = [repositories.objectDirectory(identity)]
+  await writeFile(at('work.patch'), await exportPatch({ directory, base: baseCommit, objectDirs }))
+  await sh(at('other'), 'apply', at('work.patch'))
+  expect(
+    (await sh(at('other'), 'status', '--porcelain'))
+      .split('\n')
+      .map((line) => line.trim())
+      .sort(),
+  ).toEqual(['?? b.txt', '?? image.bin', 'D a.txt'])
+  expect(await readFile(at('other', 'image.bin'))).toEqual(Buffer.from([0, 1, 2, 255, 254]))
+})

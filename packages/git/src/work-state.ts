@@ -1,0 +1,136 @@
+// What a working directory holds that is nowhere else: looked at before it is reset or deleted. As with the diff, nothing
+// of the directory's own configuration has a part in it.
+
+import { execFile } from 'node:child_process'
+import { lstat } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { SwitchyardError } from '@switchyard/contracts'
+import { enterFiles } from './changed-files.ts'
+import { findGitPlace, type GitPlace, readHead, readRefs, readStashes } from './checkout-files.ts'
+import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import { type GitOptions, PATH } from './run.ts'
+import { EMPTY_TREE } from './scratch.ts'
+
+export type WorkState = {
+  /** Null where HEAD is detached. */
+  readonly branch: string | null
+  /** Null before the first commit. */
+  readonly head: string | null
+  /** Commits that the base has not, and commits of the base that this has not; null without a base or a commit. */
+  readonly ahead: number | null
+  readonly behind: number | null
+  /** Files that were changed, added or deleted since the last commit; ignored ones do not count. */
+  readonly dirty: number
+  /** Commits that are on no branch of the remote. Of a checkout of its own those of all its branches. */
+  readonly unpushed: number
+  /** 0 for a linked worktree: its stashes are the repository's, and stay. */
+  readonly stashes: number
+  /** Of the directory; null where measuring took too long. */
+  readonly diskBytes: number | null
+}
+
+export type WorkStateRequest = {
+  readonly directory: string
+  /** Objects that are read beside the checkout's own: those of the mirror, which are trusted. */
+  readonly objectDirs: readonly string[]
+  /** The tips of what the remote has; undefined: as far as the checkout knows. */
+  readonly remoteTips?: readonly string[]
+  /** The commit that ahead and behind are counted from. */
+  readonly base?: string
+  /** What is lost with the directory although its HEAD does not lead there. */
+  readonly alsoLost?: readonly string[]
+  readonly signal?: AbortSignal
+}
+
+const run = promisify(execFile)
+const TIMEOUT_MS = 60_000
+const DISK_TIMEOUT_MS = 10_000
+/** A file over this size is not read; it counts as changed. */
+const BIG_FILE_BYTES = 512 * 1_048_576
+
+const diskBytes = async (directory: string, signal: AbortSignal | undefined): Promise<number | null> => {
+  const options = { env: { PATH, LC_ALL: 'C' }, timeout: DISK_TIMEOUT_MS, ...(signal ? { signal } : {}) }
+  // Says 1 where a file went away meanwhile; the sum is there all the same.
+  const told = await run('du', ['-sk', '--', directory], options).catch((error: unknown) =>
+    error instanceof Error && 'stdout' in error ? { stdout: String(error.stdout) } : { stdout: '' },
+  )
+  const kibibytes = /^(\d+)\s/.exec(told.stdout)?.[1]
+  return kibibytes === undefined ? null : Number(kibibytes) * 1_024
+}
+
+const requireCheckout = async (directory: string): Promise<GitPlace> => {
+  // A link in its place leads to where its agent wants us to read.
+  const isThere = (await lstat(directory).catch(() => undefined))?.isDirectory() ?? false
+  const place = isThere ? await findGitPlace(directory) : undefined
+  if (place === undefined) throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
+  return place
+}
+
+const count = async (own: OwnRepository, lines: readonly string[], options: GitOptions): Promise<number> => {
+  // A ref may name what is not there, or no commit: such a one loses nothing more.
+  const { stdout } = await own.git(['rev-list', '--count', '--ignore-missing', '--stdin'], {
+    ...options,
+    input: lines.map((line) => `${line}\n`).join(''),
+  })
+  return Number(stdout.toString('utf8'))
+}
+
+/**
+ * @throws SwitchyardError `workspace_gone`; `repository_unavailable` where its objects are elsewhere; `call_timeout`
+ */
+export const workState = async (request: WorkStateRequest): Promise<WorkState> => {
+  const directory = path.resolve(request.directory)
+  const place = await requireCheckout(directory)
+  const { branch, commit: head } = await readHead(place)
+  const isLinked = place.gitDir !== place.commonDir
+  const stashes = isLinked ? [] : await readStashes(place.commonDir)
+  const branches = isLinked ? [] : [...(await readRefs(place.commonDir, 'refs/heads/')).values()]
+  const tips = request.remoteTips ?? [...(await readRefs(place.commonDir, 'refs/remotes/')).values()]
+  const own = await openOwnRepository({
+    objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
+    workTree: directory,
+    isSha256: (head ?? tips[0])?.length === 64,
+  })
+  const options: GitOptions = { timeoutMs: TIMEOUT_MS, ...(request.signal ? { signal: request.signal } : {}) }
+  try {
+    const lost = [...(head ? [head] : []), ...branches, ...(request.alsoLost ?? [])]
+    const [disk, files, unpushed, sides] = await Promise.all([
+      diskBytes(directory, request.signal),
+      enterFiles(own, directory, head ?? EMPTY_TREE, BIG_FILE_BYTES, options),
+      count(own, [...lost, ...tips.map((tip) => `^${tip}`)], options),
+      head !== undefined && request.base !== undefined ? compare(own, request.base, head, options) : undefined,
+    ])
+    return {
+      branch,
+      head: head ?? null,
+      ahead: sides?.ahead ?? null,
+      behind: sides?.behind ?? null,
+      dirty: files.names.length + files.big.length,
+      unpushed,
+      stashes: stashes.length,
+      diskBytes: disk,
+    }
+  } finally {
+    await own.close()
+  }
+}
+
+const compare = async (own: OwnRepository, base: string, head: string, options: GitOptions) => {
+  const { stdout } = await own.git(['rev-list', '--count', '--left-right', `${base}...${head}`, '--'], options)
+  const [behind = 0, ahead = 0] = stdout.toString('utf8').trim().split('\t').map(Number)
+  return { ahead, behind }
+}
+
+const counted = (number: number, one: string, many: string): readonly string[] =>
+  number === 0 ? [] : [`${number} ${number === 1 ? one : many}`]
+
+/** In words, what would be lost with a working directory; null where nothing would be. */
+export const describeLoss = ({ dirty, unpushed, stashes }: WorkState): string | null => {
+  const parts = [
+    ...counted(dirty, 'uncommitted change', 'uncommitted changes'),
+    ...counted(unpushed, 'commit that the remote has not', 'commits that the remote has not'),
+    ...counted(stashes, 'stash', 'stashes'),
+  ]
+  return parts.length === 0 ? null : parts.join(', ')
+}

@@ -1,0 +1,24 @@
+import { createServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { freePort } from './free-port.ts'
+
+const listen = async (port: number) => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return { close: () => new Promise<void>((resolve) => server.close(() => resolve())) }
+}
+
+describe('a free port', () => {
+  it('is the preferred one, unless somebody listens on it', async () => {
+    const preferred = await freePort()
+    expect(await freePort({ preferred })).toBe(preferred)
+    const other = await listen(preferred)
+    expect(await freePort({ preferred })).not.toBe(preferred)
+    await other.close()
+  })
+
+  it('is none that is kept for another', async () => {
+    const preferred = await freePort()
+    expect(await freePort({ preferred, reserved: new Set([preferred]) })).not.toBe(preferred)
+  })
+})

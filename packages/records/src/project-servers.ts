@@ -1,0 +1,234 @@
+// The project_servers table: OpenCode servers that projects have for themselves. One worker at a time keeps each: whoever's name is in
+// the row, while that worker lives.
+
+import type { WorkerId } from '@switchyard/contracts'
+import { type Selectable, sql, type Updateable } from 'kysely'
+import { guarded } from './errors.ts'
+import { toJson } from './json.ts'
+import type { Db, ProjectServersTable } from './schema.ts'
+import { WORKER_SILENCE_MS } from './tasks.ts'
+
+export type ProjectServerRow = Selectable<ProjectServersTable>
+
+const PREFIX = 'project:'
+
+/** The id of a project's own server, as tasks have it in `server_id`. */
+export const projectServerId = (projectId: string): string => `${PREFIX}${projectId}`
+
+/** The project whose own server that is; undefined for a server that projects share. */
+export const projectOfServer = (serverId: string): string | undefined =>
+  serverId.startsWith(PREFIX) ? serverId.slice(PREFIX.length) : undefined
+
+const isKept = sql<boolean>`EXISTS (
+  SELECT 1 FROM workers WHERE workers.id = project_servers.worker_id
+    AND workers.heartbeat_at > now() - ${sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)})`
+
+/** Says that a server is about to be used: it is not stopped as idle from now on. @returns its row, made where there was none. */
+export const touchProjectServer = guarded(
+  async (db: Db, projectId: string): Promise<ProjectServerRow & { readonly is_kept: boolean }> => {
+    const { rows } = await sql<ProjectServerRow & { is_kept: boolean }>`
+      INSERT INTO project_servers (project_id) VALUES (${projectId})
+      ON CONFLICT (project_id) DO UPDATE SET used_at = now()
+      RETURNING *, ${isKept} AS is_kept`.execute(db)
+    const row = rows[0]
+    if (!row) throw new Error('an upsert returns its row')
+    return row
+  },
+)
+
+/** Takes a server that no living worker keeps. @returns its row; undefined where another was quicker. */
+export const claimProjectServer = guarded(
+  async (db: Db, projectId: string, workerId: WorkerId): Promise<ProjectServerRow | undefined> =>
+    db
+      .updateTable('project_servers')
+      .set({ worker_id: workerId, state: 'starting', request: null, detail: null, updated_at: sql<Date>`now()` })
+      .where('project_id', '=', projectId)
+      .where(sql<boolean>`(worker_id = ${workerId} OR NOT ${isKept})`)
+      .returningAll()
+      .executeTakeFirst(),
+)
+
+export type ProjectServerReport = Pick<
+  Updateable<ProjectServersTable>,
+  'state' | 'detail' | 'kind' | 'url' | 'pid' | 'container_id' | 'version' | 'memory_bytes' | 'busy_sessions'
+> & { readonly last_health_at: Date | null; readonly restarts: number; readonly inUse: boolean }
+
+/** @returns the row, with what was asked for meanwhile; undefined where the server is no longer this worker's. */
+export const reportProjectServer = guarded(
+  async (
+    db: Db,
+    projectId: string,
+    workerId: WorkerId,
+    { inUse, ...report }: ProjectServerReport,
+  ): Promise<ProjectServerRow | undefined> =>
+    db
+      .updateTable('project_servers')
+      .set({
+        ...report,
+        updated_at: sql<Date>`now()`,
+        started_at: sql<Date>`coalesce(started_at, now())`,
+        ...(inUse ? { used_at: sql<Date>`now()` } : {}),
+      })
+      .where('project_id', '=', projectId)
+      .where('worker_id', '=', workerId)
+      .returningAll()
+      .executeTakeFirst(),
+)
+
+/** Notes that servers are used from a worker that does not keep them. */
+export const useProjectServers = guarded(async (db: Db, projectIds: readonly string[]): Promise<void> => {
+  if (projectIds.length === 0) return
+  await db
+    .updateTable('project_servers')
+    .set({ used_at: sql<Date>`now()` })
+    .where('project_id', 'in', projectIds)
+    .execute()
+})
+
+/** Begins the end of a server that nobody has used for so long and no task is on. @returns false where somebody does. */
+export const beginStop = guarded(
+  async (db: Db, projectId: string, workerId: WorkerId, idleMs: number): Promise<boolean> => {
+    const { numUpdatedRows } = await db
+      .updateTable('project_servers')
+      .set({ state: 'stopping', updated_at: sql<Date>`now()` })
+      .where('project_id', '=', projectId)
+      .where('worker_id', '=', workerId)
+      .where('used_at', '<=', sql<Date>`now() - ${idleMs} * interval '1 millisecond'`)
+      .where(
+        sql<boolean>`NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.server_id = ${projectServerId(projectId)}
+          AND tasks.completed_at IS NULL AND tasks.status IN ('preparing', 'running', 'input_required'))`,
+      )
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  },
+)
+
+/** Gives a server back. @param left - it runs on, for the worker that takes it next. */
+export const releaseProjectServer = guarded(
+  async (
+    db: Db,
+    projectId: string,
+    workerId: WorkerId,
+    { left, detail = null }: { readonly left: boolean; readonly detail?: string | null },
+  ): Promise<void> => {
+    const ended: Updateable<ProjectServersTable> = {
+      state: 'stopped',
+      detail,
+      url: null,
+      pid: null,
+      container_id: null,
+      memory_bytes: null,
+      busy_sessions: 0,
+      started_at: null,
+    }
+    await db
+      .updateTable('project_servers')
+      .set({ worker_id: null, request: null, updated_at: sql<Date>`now()`, ...(left ? {} : ended) })
+      .where('project_id', '=', projectId)
+      .where('worker_id', '=', workerId)
+      .execute()
+  },
+)
+
+/** Servers that run, or ran, and whose worker is gone. */
+export const findLeftServers = guarded(
+  async (db: Db): Promise<readonly string[]> =>
+    (
+      await db
+        .selectFrom('project_servers')
+        .select('project_id')
+        .where('state', '<>', 'stopped')
+        .where(sql<boolean>`NOT ${isKept}`)
+        .execute()
+    ).map((row) => row.project_id),
+)
+
+/** Asks whoever keeps the server for something. */
+export const requestOfServer = guarded(
+  async (db: Db, projectId: string, request: 'stop' | 'restart'): Promise<boolean> => {
+    const { numUpdatedRows } = await db
+      .updateTable('project_servers')
+      .set({ request })
+      .where('project_id', '=', projectId)
+      .where(isKept)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  },
+)
+
+export const clearRequest = guarded(async (db: Db, projectId: string, workerId: WorkerId): Promise<void> => {
+  await db
+    .updateTable('project_servers')
+    .set({ request: null })
+    .where('project_id', '=', projectId)
+    .where('worker_id', '=', workerId)
+    .execute()
+})
+
+export type ServerSettings = {
+  readonly port?: number | null | undefined
+  readonly memory_limit?: number | null | undefined
+  readonly idle_ms?: number | null | undefined
+  readonly environment?: Readonly<Record<string, string>> | undefined
+}
+
+/** What is not given stays as it is. */
+export const configureServer = guarded(
+  async (db: Db, projectId: string, settings: ServerSettings): Promise<ProjectServerRow> => {
+    const { environment, ...plain } = settings
+    const set = { ...plain, ...(environment ? { environment: toJson(environment) } : {}) }
+    return db
+      .insertInto('project_servers')
+      .values({ project_id: projectId, ...set })
+      .onConflict((conflict) => conflict.column('project_id').doUpdateSet({ ...set, updated_at: sql<Date>`now()` }))
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  },
+)
+
+/** Ports that are others': kept for them, or in use by them. */
+export const portsOfOthers = guarded(async (db: Db, projectId: string): Promise<ReadonlySet<number>> => {
+  const rows = await db
+    .selectFrom('project_servers')
+    .select(['port', 'url'])
+    .where('project_id', '<>', projectId)
+    .execute()
+  const used = rows.flatMap(({ port, url }) => [port, url === null ? null : Number(new URL(url).port)])
+  return new Set(used.filter((port) => port !== null))
+})
+
+export type ListedServer = ProjectServerRow & {
+  readonly is_kept: boolean
+  readonly git_url: string
+  readonly running: number
+}
+
+/** Every server that a project has for itself, whether it runs or not. */
+export const listProjectServers = guarded(async (db: Db): Promise<readonly ListedServer[]> => {
+  const { rows } = await sql<ListedServer>`
+    SELECT project_servers.*, ${isKept} AS is_kept, projects.url AS git_url,
+      (SELECT count(*)::int FROM tasks WHERE tasks.server_id = ${PREFIX} || project_servers.project_id
+        AND tasks.completed_at IS NULL AND tasks.status IN ('preparing', 'running', 'input_required')) AS running
+    FROM project_servers JOIN projects ON projects.id = project_servers.project_id
+    WHERE projects.isolation = 'dedicated' OR project_servers.state <> 'stopped'
+    ORDER BY projects.url`.execute(db)
+  return rows
+})
+
+export const findProjectServer = guarded(
+  async (db: Db, projectId: string): Promise<ProjectServerRow | undefined> =>
+    db.selectFrom('project_servers').selectAll().where('project_id', '=', projectId).executeTakeFirst(),
+)
+
+export const forgetProjectServer = guarded(async (db: Db, projectId: string): Promise<void> => {
+  await db.deleteFrom('project_servers').where('project_id', '=', projectId).execute()
+})
+
+/** Of ended tasks whose session could not be stopped: a server that has ended since runs nothing. */
+export const settleAbortsOfStopped = guarded(async (db: Db): Promise<void> => {
+  await sql`
+    UPDATE tasks SET abort_pending = false
+    WHERE abort_pending AND completed_at IS NOT NULL AND server_id LIKE ${`${PREFIX}%`}
+      AND NOT EXISTS (SELECT 1 FROM project_servers s
+        WHERE ${PREFIX} || s.project_id = tasks.server_id AND s.state <> 'stopped')`.execute(db)
+})

@@ -1,0 +1,49 @@
+// OpenCode servers for operators: which there are, and what a project's own is set to.
+
+import type { Config } from '@switchyard/config'
+import { type ConfigureServer, type ServerInfo, SwitchyardError } from '@switchyard/contracts'
+import { configureServer, projectServerId, type Records, requestOfServer } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { findOwnProject } from '../projects/access.ts'
+import { listAllServers } from './list.ts'
+import { checkSettings } from './settings.ts'
+
+export type ServerServiceDeps = { readonly config: Pick<Config, 'projectServers'>; readonly records: Records }
+
+const isPortTaken = (error: unknown): boolean => error instanceof Error && /project_servers_port/.test(error.message)
+
+export class ServerService {
+  readonly #deps: ServerServiceDeps
+
+  constructor(deps: ServerServiceDeps) {
+    this.#deps = deps
+  }
+
+  async list(): Promise<readonly ServerInfo[]> {
+    const { config, records } = this.#deps
+    return await listAllServers(records, config.projectServers.memoryLimit)
+  }
+
+  /**
+   * @param project - a project id, or a repository's URL.
+   * @throws SwitchyardError `project_not_found`, `invalid_request`, `not_supported` where it has no server of its own, `port_taken`
+   */
+  async configure(caller: Caller, project: string, settings: ConfigureServer): Promise<ServerInfo> {
+    const { records } = this.#deps
+    const row = await findOwnProject(records, caller, project)
+    if (row.isolation !== 'dedicated')
+      throw new SwitchyardError('control_not_possible', `${row.url} has no server of its own`, {
+        hint: 'Call opencode_project_start with isolation "dedicated" first.',
+      })
+    const { restart, memory_limit_bytes: memoryLimit, ...rest } = checkSettings(settings)
+    const set = { ...rest, ...(memoryLimit === undefined ? {} : { memory_limit: memoryLimit }) }
+    await configureServer(records.db, row.id, set).catch((error: unknown) => {
+      if (!isPortTaken(error)) throw error
+      throw new SwitchyardError('invalid_request', `port ${settings.port} is another project’s`, { cause: error })
+    })
+    if (restart) await requestOfServer(records.db, row.id, 'restart')
+    const found = (await this.list()).find(({ id }) => id === projectServerId(row.id))
+    if (!found) throw new Error(`${row.id} has a server and is not listed`)
+    return found
+  }
+}

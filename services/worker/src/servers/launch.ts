@@ -1,0 +1,32 @@
+// How a project's own OpenCode server is made: as a child process, or in a container.
+
+import type { ServerLauncher } from '@switchyard/opencode'
+
+export type ServerSettings = {
+  /** Variables of its own, over those of the installation. */
+  readonly environment: Readonly<Record<string, string>>
+  /** The model of sessions that name none. */
+  readonly model: string | null
+  /** Where it should listen, if that is free. */
+  readonly port: number | null
+  readonly portsOfOthers: ReadonlySet<number>
+  /** Bytes at which it is replaced. */
+  readonly memoryLimit: number
+}
+
+type ServerSpec = {
+  readonly projectId: string
+  /** Its name in logs and records. */
+  readonly id: string
+  /** Asked at every start: what was changed meanwhile holds then. */
+  readonly settings: () => Promise<ServerSettings>
+}
+
+export type ServerMaker = {
+  readonly kind: 'child' | 'container'
+  readonly make: (spec: ServerSpec) => ServerLauncher
+  /** The password that its server has, whoever made it. */
+  readonly password: (projectId: string) => Promise<string>
+  /** Deletes all that a server has kept, its sessions among it. It must not run. */
+  readonly remove: (projectId: string) => Promise<void>
+}
