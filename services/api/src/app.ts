@@ -16,12 +16,14 @@ import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
+import { ProjectApi } from './project-api/service.ts'
 import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { projectRoutes } from './rest/projects.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sandboxRoutes } from './rest/sandboxes.ts'
@@ -93,7 +95,8 @@ export const createApi = (deps: ApiDeps): Api => {
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
-  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const sessionDeps = { config, records, calls, bus, metrics, logger }
+  const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
   const llm = new LlmService({ config, records })
   const { toolsets } = config.mcp
@@ -123,6 +126,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
   app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))
