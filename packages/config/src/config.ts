@@ -57,6 +57,7 @@ const environment = z.object({
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
   MCP_TOOLSETS: toolsets,
+  MCP_LEGACY_TOOLS: flag(false),
   OPENCODE_SERVER_ENABLED: flag(true),
   OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
   OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
@@ -136,6 +137,8 @@ export type Config = Readonly<{
   mcp: Readonly<{
     /** What a client of `/mcp` sees. */
     toolsets: readonly Toolset[]
+    /** Serve the names of older managers as well. */
+    hasLegacyTools: boolean
   }>
   worker: Readonly<{
     port: number
@@ -315,7 +318,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    mcp: Object.freeze({ toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]) }),
+    mcp: Object.freeze({
+      toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]),
+      hasLegacyTools: vars.MCP_LEGACY_TOOLS,
+    }),
     worker: Object.freeze({
       port: vars.WORKER_PORT,
       maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
