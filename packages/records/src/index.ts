@@ -72,7 +72,13 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
+export {
+  listLiveNotifiers,
+  type NotifierState,
+  releaseFromSilentNotifiers,
+  removeNotifier,
+  reportNotifier,
+} from './notifiers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export { findProject, type ProjectRow } from './projects.ts'
