@@ -87,6 +87,8 @@ const TOOLS = [
   'opencode_sandbox_delete',
   'opencode_sandbox_reset',
   'opencode_get_deploy_key',
+  'opencode_llm_config',
+  'opencode_llm_set_model',
   'ping',
   'health',
 ]

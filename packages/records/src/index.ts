@@ -62,6 +62,7 @@ export {
   readOldestRunning,
   takeTransactionId,
 } from './feed.ts'
+export { type FoundDirectory, listFound, replaceFound } from './found-directories.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
   addMissingBlocks,
@@ -83,6 +84,7 @@ export {
   undeliveredMessages,
 } from './messages.ts'
 export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
+export { type OfferRow, readOffers, saveOffer } from './offers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export {
@@ -112,8 +114,11 @@ export {
   findProject,
   findProjectIn,
   forgetProject,
+  listOwnedDirectories,
   listProjects,
   type NewProject,
+  noteProject,
+  openTaskDirectories,
   type ProjectPatch,
   type ProjectRow,
   registerProject,

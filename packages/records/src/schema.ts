@@ -11,9 +11,11 @@ import type {
   Fixed,
   Isolation,
   Lane,
+  LiveDirectory,
   MessageType,
   Mode,
   ModeReason,
+  Offer,
   Permissions,
   Pool,
   ProjectServerState,
@@ -257,6 +259,28 @@ export type ServersTable = {
   memory_bytes: number | null
   busy_sessions: number | null
   last_health_at: TimeOrNull
+  offer: Json<Offer> | null
+  live: ColumnType<readonly LiveDirectory[], string | undefined, string>
+}
+
+/** Directories with a repository that no project has. */
+export type FoundTable = {
+  directory: string
+  /** Who knows it: OpenCode's own list of projects, or the managed place. */
+  source: 'opencode' | 'managed'
+  is_managed: boolean
+  /** Of its remote, without credentials. */
+  url: string | null
+  seen_at: Time
+}
+
+/** Null: the project's server says it. */
+export type OffersTable = {
+  project_id: string
+  offer: Json<Offer> | null
+  /** That its base checkout is on. */
+  branch: string | null
+  looked_at: Time
 }
 
 /** OpenCode servers that projects have for themselves. The first are settings: null is as the installation has it. */
@@ -281,6 +305,7 @@ export type ProjectServersTable = {
   busy_sessions: Generated<number>
   /** Since it was last stopped. */
   restarts: Generated<number>
+  live: ColumnType<readonly LiveDirectory[], string | undefined, string>
   /** What its worker is asked for. */
   request: 'stop' | 'restart' | null
   started_at: TimeOrNull
@@ -422,6 +447,8 @@ export type Database = {
   workers: WorkersTable
   opencode_servers: ServersTable
   project_servers: ProjectServersTable
+  project_offers: OffersTable
+  found_directories: FoundTable
   rollout: RolloutTable
   rollout_changes: RolloutChangesTable
   destinations: DestinationsTable

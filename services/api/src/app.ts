@@ -36,6 +36,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { LlmService } from './servers/llm.ts'
 import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
@@ -97,8 +98,20 @@ export const createApi = (deps: ApiDeps): Api => {
   const sessionDeps = { config, records, calls, bus, metrics, logger }
   const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
+  const llm = new LlmService({ config, records })
   const { toolsets } = config.mcp
-  const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
+  const mcp = createMcpEndpoint({
+    service,
+    projects,
+    sessions,
+    llm,
+    health,
+    standing,
+    metrics,
+    logger,
+    version,
+    toolsets,
+  })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))

@@ -17,6 +17,7 @@ import { type Caller, LOCAL } from '../caller.ts'
 import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ProjectService } from '../projects/service.ts'
+import type { LlmService } from '../servers/llm.ts'
 import type { SessionService } from '../sessions/service.ts'
 import type { StandingFeed } from '../standing/standing-feed.ts'
 import type { TaskService } from '../tasks/service.ts'
@@ -35,6 +36,7 @@ Every failure has a code, a hint, and says whether the same call may succeed lat
 export type EndpointDeps = {
   readonly service: TaskService
   readonly projects: ProjectService
+  readonly llm: LlmService
   readonly sessions: SessionService
   readonly health: HealthCheck
   readonly standing: StandingFeed

@@ -2,6 +2,7 @@
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import {
+  candidateSchema,
   createSandboxSchema,
   deployKeySchema,
   destroyedProjectSchema,
@@ -36,9 +37,19 @@ const listTool = (projects: ProjectService): Tool =>
     title: 'List projects',
     description: 'The registered repositories that your key may use, the newest first, with their sandboxes.',
     input: z.strictObject({}),
-    output: z.object({ projects: z.array(projectInfoSchema) }),
+    output: z.object({
+      projects: z.array(projectInfoSchema),
+      candidates: z
+        .array(candidateSchema)
+        .describe(
+          'repositories on disk that are no projects yet, for operators; opencode_project_start makes one a project',
+        ),
+    }),
     annotations: READS,
-    run: async (_input, { caller }) => ({ projects: [...(await projects.list(caller))] }),
+    run: async (_input, { caller }) => ({
+      projects: [...(await projects.list(caller))],
+      candidates: [...(await projects.candidates(caller))],
+    }),
   })
 
 const statusTool = (projects: ProjectService): Tool =>

@@ -3,8 +3,10 @@
 import type { Toolset } from '@switchyard/config'
 import type { HealthCheck } from '../health.ts'
 import type { ProjectService } from '../projects/service.ts'
+import type { LlmService } from '../servers/llm.ts'
 import type { SessionService } from '../sessions/service.ts'
 import type { TaskService } from '../tasks/service.ts'
+import { llmTools } from './llm-tools.ts'
 import { projectTools } from './project-tools.ts'
 import { recordTools, stateTools } from './record-tools.ts'
 import { sessionTools } from './session-tools.ts'
@@ -14,6 +16,7 @@ import type { Tool } from './tool.ts'
 export type ToolsetDeps = {
   readonly service: TaskService
   readonly projects: ProjectService
+  readonly llm: LlmService
   readonly sessions: SessionService
   readonly health: HealthCheck
 }
@@ -28,7 +31,7 @@ const toolsOf = (deps: ToolsetDeps, set: Toolset): readonly Tool[] => {
     case 'tasks':
       return [...taskTools(deps.service), ...recordTools(deps.service)]
     case 'projects':
-      return projectTools(deps.projects)
+      return [...projectTools(deps.projects), ...llmTools(deps.llm)]
     case 'sessions':
       return sessionTools(deps.sessions)
   }

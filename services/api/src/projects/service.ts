@@ -4,6 +4,7 @@ import {
   type CreateSandbox,
   type DeployKey,
   type DestroyedProject,
+  type ProjectCandidate,
   type ProjectInfo,
   type Sandbox,
   type SandboxChanged,
@@ -13,7 +14,7 @@ import {
   type StartProject,
   SwitchyardError,
 } from '@switchyard/contracts'
-import { listProjects, type ProjectRow } from '@switchyard/records'
+import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from '../tasks/branch.ts'
 import { findOwnProject, maySee } from './access.ts'
@@ -44,6 +45,17 @@ export class ProjectService {
       records,
       (await listProjects(records.db)).filter((row) => maySee(caller, row)),
     )
+  }
+
+  /** Repositories on disk that no project has, as they were last found; for operators alone. */
+  async candidates(caller: Caller): Promise<readonly ProjectCandidate[]> {
+    if (caller.role !== 'operator') return []
+    return (await listFound(this.#deps.records.db)).map(({ directory, source, is_managed, url }) => ({
+      directory,
+      git_url: url,
+      managed: is_managed,
+      source,
+    }))
   }
 
   /** @param project - an id, or a repository's URL or path. @throws SwitchyardError `project_not_found` */
