@@ -133,4 +133,64 @@ describe('loadConfig', () => {
     }))
       expect(problemOf({ [name]: value })).toContain(name)
   })
+
+  describe('in production', () => {
+    const good = {
+      NODE_ENV: 'production',
+      SWITCHYARD_API_KEYS: 'ops:operator:kV2mWq8xTz4bN1rY',
+      WEBHOOK_SECRET: 'whsec_m1Xr8Tq0vB3kZ5yWc7dF9hJ2nL4pS6uA',
+    }
+
+    it('starts with secrets that are some', () => {
+      expect(loadConfig(good)).toMatchObject({ isProduction: true, weakSecrets: [] })
+      expect(loadConfig({})).toMatchObject({ isProduction: false, weakSecrets: [] })
+    })
+
+    it('names every secret that is missing', () => {
+      const problem = problemOf({
+        NODE_ENV: 'production',
+        OPENCODE_SERVER_URL: 'http://127.0.0.1:4096',
+        DATABASE_URL: 'postgres://switchyard@db/switchyard',
+        REDIS_URL: 'redis://queue:6379',
+      })
+      for (const name of [
+        'SWITCHYARD_API_KEYS',
+        'WEBHOOK_SECRET',
+        'OPENCODE_SERVER_PASSWORD',
+        'DATABASE_URL',
+        'REDIS_URL',
+      ])
+        expect(problem).toContain(name)
+    })
+
+    it.each([
+      { SWITCHYARD_API_KEYS: 'ops:operator:CHANGE_ME_REQUIRED' },
+      { SWITCHYARD_API_KEYS: 'ops:operator:<token-of-yours>' },
+      { OPENCODE_SERVER_PASSWORD: 'changeme' },
+      { OPENCODE_SERVER_PASSWORD: 'kV2mWq8x' },
+      { DATABASE_URL: 'postgres://user:password@host:5432/switchyard' },
+      { REDIS_URL: 'redis://:aaaaaaaaaaaaaaaaaaaaaaaa@host:6379', DATABASE_URL: 'postgres:///db?host=/run/postgresql' },
+      { WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` },
+      { SWITCHYARD_API_KEYS: '' },
+    ])('refuses %j, which development warns of, and does not repeat it', (env) => {
+      const [name = '', value = ''] = Object.entries(env)[0] ?? []
+      const problem = problemOf({ ...good, ...env })
+      expect(problem).toContain(name)
+      if (value !== '') {
+        expect(problem).not.toContain(value)
+        expect(loadConfig(env).weakSecrets).toHaveLength(1)
+      }
+    })
+
+    it('asks each process for the secrets that it needs', () => {
+      expect(loadConfig({ NODE_ENV: 'production' }, 'worker').isProduction).toBe(true)
+      expect(loadConfig({ NODE_ENV: 'production' }, 'docker-filter').isProduction).toBe(true)
+      expect(() => loadConfig({ NODE_ENV: 'production' }, 'api')).toThrow(/SWITCHYARD_API_KEYS/)
+      expect(() => loadConfig({ NODE_ENV: 'production' }, 'notifier')).toThrow(/WEBHOOK_SECRET/)
+    })
+
+    it('is nothing that an agent inherits', () => {
+      expect(loadConfig(good).opencode.inherited).toEqual({})
+    })
+  })
 })

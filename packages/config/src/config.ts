@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
+import { type Part, secretProblems } from './production.ts'
 import { providerVariables } from './provider-variables.ts'
 
 const DAY_MS = 86_400_000
@@ -46,6 +47,7 @@ const toolsets = z.preprocess(
 )
 
 const environment = z.object({
+  NODE_ENV: text(),
   PORT: integer(3456, 0, 65_535),
   HOST: text(),
   WORKER_PORT: integer(3457, 0, 65_535),
@@ -108,6 +110,11 @@ const environment = z.object({
   WEBHOOK_SECRET: webhookSecret(),
   WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  LETTA_API_URL: url('http', 'https'),
+  LETTA_API_TOKEN: text(),
+  LETTA_MEMORY_BLOCKS: flag(false),
+  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
+  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
@@ -120,6 +127,10 @@ const environment = z.object({
 export const VARIABLES: readonly string[] = Object.keys(environment.shape)
 
 export type Config = Readonly<{
+  /** Secrets that are missing or known to everybody have stopped the start. */
+  isProduction: boolean
+  /** Secrets that are set and are none, in words, to be warned of in development; no message repeats one. */
+  weakSecrets: readonly string[]
   home: string
   workspacesDir: string
   api: Readonly<{ port: number; host: string; keys: readonly ApiKey[]; allowNoAuth: boolean }>
@@ -230,6 +241,15 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
+  /** Agents are told through this server; undefined: they are not. */
+  letta:
+    | Readonly<{
+        url: string
+        token: string | undefined
+        /** What an agent's memory holds of its tasks; undefined: nothing. */
+        blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
+      }>
+    | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -239,7 +259,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
 
 /** Whether a variable is ours alone: no server and no agent gets it. */
 export const isOurs = (name: string): boolean => OURS.test(name)
@@ -252,10 +272,11 @@ const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
 /**
  * Reads and checks the environment.
  *
+ * @param part - whose secrets are looked at
  * @throws SwitchyardError `configuration_invalid`, naming every variable that is wrong and why.
  * @example const config = loadConfig(process.env)
  */
-export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
+export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'all'): Config => {
   const parsed = environment.safeParse(env)
   if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))
   const vars = parsed.data
@@ -282,8 +303,15 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
+  if (vars.LETTA_API_TOKEN && !vars.LETTA_API_URL)
+    problems.push('LETTA_API_TOKEN is set and LETTA_API_URL is not: say which server it is for')
+  const isProduction = vars.NODE_ENV === 'production'
+  const { missing, weak } = secretProblems(part, vars)
+  if (isProduction) problems.push(...missing, ...weak)
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
+    isProduction,
+    weakSecrets: Object.freeze(weak),
     home,
     workspacesDir: path.resolve(vars.WORKSPACES_DIR ?? path.join(home, 'workspaces')),
     api: Object.freeze({
@@ -373,6 +401,16 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
       timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
+    letta:
+      vars.LETTA_API_URL === undefined
+        ? undefined
+        : Object.freeze({
+            url: vars.LETTA_API_URL,
+            token: vars.LETTA_API_TOKEN,
+            blocks: vars.LETTA_MEMORY_BLOCKS
+              ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
+              : undefined,
+          }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

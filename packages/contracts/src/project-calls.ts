@@ -1,7 +1,13 @@
 // What workers do for projects and sandboxes.
 
 import { z } from 'zod'
-import { createSandboxSchema, deployKeySchema, sandboxEntrySchema, sandboxSchema } from './projects.ts'
+import {
+  createSandboxSchema,
+  deployKeySchema,
+  sandboxEntrySchema,
+  sandboxImportedSchema,
+  sandboxSchema,
+} from './projects.ts'
 
 const project = z.object({ project_id: z.string() })
 const sandbox = project.extend({ name: z.string() })
@@ -40,9 +46,11 @@ export const projectCalls = {
     result: z.object({ sandbox: sandboxSchema, bundle: z.string().nullable() }),
   },
   'sandbox.delete': {
-    args: sandbox.extend({ force: z.boolean() }),
+    args: sandbox.extend({ force: z.boolean(), as_imported: z.boolean().optional() }),
     result: z.object({ bundle: z.string().nullable() }),
   },
+  /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
+  'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
   /** The deploy key, made where there is none; with `rotate` a new one. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
 } as const

@@ -100,6 +100,14 @@ export const sandboxEntrySchema = sandboxSchema.extend({
 })
 export type SandboxEntry = z.infer<typeof sandboxEntrySchema>
 
+export const sandboxImportedSchema = z.object({
+  name: z.string(),
+  branch: z.string(),
+  head: z.string().describe('the branch’s new tip'),
+  changed: z.number().int().describe('files that are changed and not committed'),
+})
+export type SandboxImported = z.infer<typeof sandboxImportedSchema>
+
 export const projectInfoSchema = z.object({
   git_url: z.string(),
   project_id: z.string(),

@@ -89,7 +89,7 @@ export const markFailed = guarded(
       WITH failed AS (
         UPDATE deliveries
         SET state = ${againInMs === null ? 'dead' : 'pending'}, failure = ${toJson(failure)}::jsonb, sending = false,
-          next_attempt_at = ${next}
+          next_attempt_at = ${next}, letta_run_id = NULL
         WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}
         RETURNING id
       )
@@ -98,6 +98,34 @@ export const markFailed = guarded(
         AND state = 'pending' AND NOT sending`.execute(db)
   },
 )
+
+/**
+ * It has to wait, and nothing has failed: the attempt does not count.
+ *
+ * @param why - what it waits for; null where its target has it and is at work on it.
+ * @param runId - the run that has it; null: none.
+ */
+export const markWaiting = guarded(
+  async (db: Db, row: DeliveryRow, why: DeliveryFailure | null, runId: string | null, ms: number): Promise<void> => {
+    await sql`
+      UPDATE deliveries SET attempts = attempts - 1, sending = false, next_attempt_at = ${inMs(ms)},
+        failure = ${why && toJson(why)}::jsonb, letta_run_id = ${runId}
+      WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}`.execute(db)
+  },
+)
+
+/** Nobody needs it any more. What waited behind it is due. */
+export const markSkipped = guarded(async (db: Db, row: DeliveryRow, why: DeliveryFailure): Promise<void> => {
+  await sql`
+    WITH skipped AS (
+      UPDATE deliveries SET state = 'skipped', failure = ${toJson(why)}::jsonb, sending = false
+      WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}
+      RETURNING id
+    )
+    UPDATE deliveries SET next_attempt_at = now() FROM skipped
+    WHERE task_id = ${row.task_id} AND destination = ${row.destination} AND number > ${row.number}
+      AND state = 'pending' AND NOT sending AND next_attempt_at > now()`.execute(db)
+})
 
 /** Gives up what has been tried for too long; its last failure stays where it has one. @returns how many. */
 export const giveUpOld = guarded(async (db: Db, olderThanMs: number, limit: number): Promise<number> => {

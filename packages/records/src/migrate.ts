@@ -6,8 +6,10 @@ import { tasks } from './migrations/0001-tasks.ts'
 import { rollout } from './migrations/0002-rollout.ts'
 import { notifications } from './migrations/0003-notifications.ts'
 import { projects } from './migrations/0004-projects.ts'
+import { letta } from './migrations/0006-letta.ts'
 import { sessions } from './migrations/0007-sessions.ts'
 import { servers } from './migrations/0008-servers.ts'
+import { uploads } from './migrations/0009-uploads.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -15,8 +17,10 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-rollout': rollout,
   '0003-notifications': notifications,
   '0004-projects': projects,
+  '0006-letta': letta,
   '0007-sessions': sessions,
   '0008-servers': servers,
+  '0009-uploads': uploads,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -199,6 +199,13 @@ export type SandboxesTable = {
   created_at: Time
 }
 
+type UploadsTable = {
+  id: string
+  part: number
+  data: Buffer
+  created_at: Generated<Date>
+}
+
 export type CallsTable = {
   id: CallId
   kind: string
@@ -380,6 +387,8 @@ export type DeliveriesTable = {
   next_attempt_at: Time
   last_attempt_at: TimeOrNull
   delivered_at: TimeOrNull
+  /** The run in Letta that has the message, until it is known what came of it. */
+  letta_run_id: string | null
 }
 
 /** The breakers of lanes whose last attempt failed. */
@@ -388,6 +397,41 @@ type LanesTable = {
   failures: number
   openings: number
   open_until: TimeOrNull
+}
+
+/** Ways out that are switched on for the whole installation; the outbox writes for them. */
+type ChannelsTable = { name: string; enabled_at: Time }
+
+type NotifiersTable = {
+  id: string
+  hostname: string
+  started_at: Time
+  heartbeat_at: Time
+  /** What is wrong with what it does, for a person. */
+  problem: string | null
+}
+
+/** Calls in which an agent waits for a task, or has read of it. */
+type AgentCallsTable = {
+  id: Generated<string>
+  task_id: TaskId
+  waits_until: Time
+  /** The agent has read up to this event; null while it waits. */
+  seen_seq: number | null
+}
+
+export type LettaBlocksTable = {
+  task_id: TaskId
+  agent_id: string
+  /** Null until it is made in Letta. */
+  block_id: string | null
+  /** What the block holds: the record up to this event. */
+  written_seq: Generated<number>
+  next_at: Time
+  failures: Generated<number>
+  problem: string | null
+  /** No later attempt can help: the agent or the block is gone. */
+  given_up_at: TimeOrNull
 }
 
 export type Database = {
@@ -399,6 +443,7 @@ export type Database = {
   projects: ProjectsTable
   sandboxes: SandboxesTable
   worker_calls: CallsTable
+  uploads: UploadsTable
   workers: WorkersTable
   opencode_servers: ServersTable
   project_servers: ProjectServersTable
@@ -409,6 +454,10 @@ export type Database = {
   destinations: DestinationsTable
   deliveries: DeliveriesTable
   delivery_lanes: LanesTable
+  notification_channels: ChannelsTable
+  notifiers: NotifiersTable
+  agent_calls: AgentCallsTable
+  letta_blocks: LettaBlocksTable
 }
 
 export type Db = Kysely<Database>

@@ -16,14 +16,17 @@ import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
+import { ProjectApi } from './project-api/service.ts'
 import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { projectRoutes } from './rest/projects.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
+import { sandboxRoutes } from './rest/sandboxes.ts'
 import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
@@ -88,11 +91,12 @@ export const createApi = (deps: ApiDeps): Api => {
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const sessionFeeds = new SessionFeeds(calls, bus)
-  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const sessionDeps = { config, records, calls, bus, metrics, logger }
+  const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
   const llm = new LlmService({ config, records })
   const { toolsets } = config.mcp
@@ -117,10 +121,12 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', eventRoutes(service))
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
+  app.route('/', sandboxRoutes(projects))
   app.route('/', rolloutRoutes(rollout))
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
   app.route('/', serverRoutes(servers))
   app.route('/', operationRoutes(health, metrics))

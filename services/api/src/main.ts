@@ -1,6 +1,6 @@
 // The api as a process of its own, in the stack.
 
-import { createLogger, type Logger, loadConfig } from '@switchyard/config'
+import { createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
@@ -24,8 +24,9 @@ const bringUpToDate = async (connectionString: string, logger: Logger): Promise<
 }
 
 const main = async (): Promise<void> => {
-  const config = loadConfig()
+  const config = loadConfig(undefined, 'api')
   const logger = createLogger(config, 'api')
+  warnOfWeakSecrets(config, logger)
   const { databaseUrl, redisUrl } = config
   if (databaseUrl === undefined)
     throw new SwitchyardError('configuration_invalid', 'DATABASE_URL is not set; an api of its own needs it', {

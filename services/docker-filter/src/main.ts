@@ -18,7 +18,7 @@ const { values } = parseArgs({
 })
 
 const main = async (): Promise<void> => {
-  const config = loadConfig()
+  const config = loadConfig(undefined, 'docker-filter')
   const logger = createLogger(config, 'docker-filter')
   const { docker, projectServers, workspacesDir } = config
   const { listen, volume } = values

@@ -6,6 +6,7 @@ const facts = {
   startedInMs: 1_940,
   url: 'http://127.0.0.1:3456',
   hasKeys: false,
+  isProduction: false,
   providers: ['anthropic'],
   defaultModel: undefined,
   home: '/srv/switchyard',
@@ -25,6 +26,11 @@ describe('banner', () => {
     const text = banner({ ...facts, hasKeys: true })
     expect(text).toContain('--header "Authorization: Bearer $SWITCHYARD_TOKEN"')
     expect(text).toContain('"Authorization":"Bearer <a token of SWITCHYARD_API_KEYS>"')
+  })
+
+  it('says that secrets were made, where it is for development', () => {
+    expect(banner(facts)).toContain('NODE_ENV=production starts only with your own')
+    expect(banner({ ...facts, isProduction: true })).not.toContain('NODE_ENV')
   })
 
   it('says plainly that no model provider is configured', () => {

@@ -5,6 +5,7 @@ export type BannerFacts = {
   readonly startedInMs: number
   readonly url: string
   readonly hasKeys: boolean
+  readonly isProduction: boolean
   /** Ids of the model providers that OpenCode has; undefined where it did not say in time. */
   readonly providers: readonly string[] | undefined
   readonly defaultModel: string | undefined
@@ -26,6 +27,7 @@ export const banner = (facts: BannerFacts): string => {
     `  REST    ${url}  (reference: ${url}/docs)`,
     `  MCP     ${mcp}`,
     `  Access  ${hasKeys ? 'with a key of SWITCHYARD_API_KEYS' : 'this machine only, without a key (SWITCHYARD_API_KEYS is not set)'}`,
+    ...(facts.isProduction ? [] : [`  Secrets ${secrets(facts)}`]),
     `  Models  ${models(facts)}`,
     `  Data    ${facts.home}  (logs: ${facts.home}/logs)`,
     '',
@@ -37,6 +39,9 @@ export const banner = (facts: BannerFacts): string => {
     '',
   ].join('\n')
 }
+
+const secrets = ({ home }: BannerFacts): string =>
+  `those that are not set were made for development, in ${home}; NODE_ENV=production starts only with your own`
 
 const models = (facts: BannerFacts): string => {
   const { providers, defaultModel } = facts

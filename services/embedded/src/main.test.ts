@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -76,6 +76,9 @@ describe('npm start', { timeout: 120_000 }, () => {
       body: JSON.stringify({ task_description: 'to be found again' }),
     })
     expect(accepted.status).toBe(202)
+    const made = path.join(home, 'webhook-secret')
+    expect(readFileSync(made, 'utf8')).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/)
+    expect(statSync(made).mode & 0o777).toBe(0o600)
     const { task_id } = (await accepted.json()) as { task_id: string }
     first.child.kill('SIGINT')
     expect(await first.exit).toBe(0)
@@ -121,6 +124,14 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(await second.exit).toBe(1)
     expect(second.output()).toContain(`${home} is in use by another Switchyard (process ${first.child.pid})`)
     expect(second.output()).not.toMatch(/^\s+at /m)
+  })
+
+  it('does not start in production without secrets, and names each', async () => {
+    const refused = run({ NODE_ENV: 'production', OPENCODE_SERVER_PASSWORD: 'CHANGE_ME' })
+    expect(await refused.exit).toBe(1)
+    for (const name of ['SWITCHYARD_API_KEYS', 'WEBHOOK_SECRET', 'OPENCODE_SERVER_PASSWORD'])
+      expect(refused.output()).toContain(name)
+    expect(existsSync(home)).toBe(false)
   })
 
   it('says which port is in use, before it starts anything', async () => {

@@ -74,6 +74,7 @@ const main = async (): Promise<void> => {
       url,
       providers,
       hasKeys: config.api.keys.length > 0,
+      isProduction: config.isProduction,
       defaultModel: config.tasks.defaultModel,
       home: config.home,
     }),

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { createApi, serve } from '@switchyard/api'
-import { type Config, createLogger, type Logger } from '@switchyard/config'
+import { type Config, createLogger, type Logger, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { startNotifier } from '@switchyard/notifier'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
@@ -17,6 +17,7 @@ import { lockHome } from './home-lock.ts'
 import { openLogs } from './logs.ts'
 import { startPostgres } from './postgres/postgres.ts'
 import { createStopSteps, type StopSteps } from './stop-steps.ts'
+import { withWebhookSecret } from './webhook-secret.ts'
 
 const OPENCODE_WAIT_MS = 30_000
 /** How long the start waits to hear which providers there are, for the message only. */
@@ -70,6 +71,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   const lock = await lockHome(config.home)
   const logs = options.logger ? undefined : openLogs(config.home)
   const logger = options.logger ?? createLogger(config, 'switchyard', logs)
+  warnOfWeakSecrets(config, logger)
   const stop = createStopSteps(logger)
   stop.add('logs', 1_000, () => logs?.close())
   stop.add('home', 1_000, () => lock.release())
@@ -132,9 +134,9 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   })
 
   // Nobody waits for the notifier: what is to be told is in the record. It starts while OpenCode does.
-  const notifying = startNotifier({ config, records, connection, bus, logger }).then((notifier) =>
-    stop.add('notifier', 10_000, () => notifier.close()),
-  )
+  const notifying = withWebhookSecret(config, logger)
+    .then((configured) => startNotifier({ config: configured, records, connection, bus, logger }))
+    .then((notifier) => stop.add('notifier', 10_000, () => notifier.close()))
   // Both to their end: what has started is known to `stop` before anything is stopped.
   await Promise.allSettled([offered, notifying])
   await notifying

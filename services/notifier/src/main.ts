@@ -1,6 +1,6 @@
 // The notifier as a process of its own, in the stack.
 
-import { createLogger, loadConfig } from '@switchyard/config'
+import { createLogger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { createBus } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
@@ -11,8 +11,9 @@ import { startNotifier } from './notifier.ts'
 const STOP_MS = 20_000
 
 const main = async (): Promise<void> => {
-  const config = loadConfig()
+  const config = loadConfig(undefined, 'notifier')
   const logger = createLogger(config, 'notifier')
+  warnOfWeakSecrets(config, logger)
   const { databaseUrl, redisUrl } = config
   if (databaseUrl === undefined)
     throw new SwitchyardError('configuration_invalid', 'DATABASE_URL is not set; a notifier of its own needs it', {

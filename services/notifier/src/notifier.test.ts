@@ -1,5 +1,5 @@
 import type { WebhookId } from '@switchyard/contracts'
-import { replyToRequest, retryDelivery, rotateSecret, setDisabled } from '@switchyard/records'
+import { moveTasks, replyToRequest, retryDelivery, rotateSecret, setDisabled } from '@switchyard/records'
 import { startWebhookReceiver, verifyWebhook, type WebhookReceiver } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { event, SECRET, startTestNotifier, type TestNotifier } from './notifier.fixture.ts'
@@ -72,6 +72,15 @@ describe('the outbox', () => {
     await notifier.tell(id, event('task_progress'))
     expect((await notifier.deliveries()).map(({ seq }) => seq)).toEqual([3])
   })
+})
+
+it('holds the move of several tasks to another pool, each of its own', async () => {
+  const endpoint = await notifier.endpoint({ url: receiver.url, event_types: ['task_progress'] })
+  const tasks = [await notifier.accept({ pool: 'blue' }), await notifier.accept({ pool: 'blue' })]
+  const move = { from: 'blue', to: 'green', reason: 'it is drained', evenOverdue: false } as const
+  expect(await moveTasks(notifier.records.db, move, 10)).toHaveLength(2)
+  const told = (await notifier.deliveries()).map((each) => [each.task_id, each.seq, each.destination])
+  expect(told.toSorted()).toEqual(tasks.map((id) => [id, 2, endpoint]).toSorted())
 })
 
 describe('the notifier', () => {

@@ -1,7 +1,7 @@
 // The worker as a process of its own, in the stack.
 
 import path from 'node:path'
-import { type Config, createLogger, type Logger, loadConfig } from '@switchyard/config'
+import { type Config, createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { connectEngine, ServerContainers } from '@switchyard/docker'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
@@ -48,8 +48,9 @@ const makeServerMaker = async (config: Config, records: Records, logger: Logger)
 }
 
 const main = async (): Promise<void> => {
-  const config = loadConfig()
+  const config = loadConfig(undefined, 'worker')
   const logger = createLogger(config, 'worker')
+  warnOfWeakSecrets(config, logger)
   const redisUrl = required(config.redisUrl, 'REDIS_URL')
   const records = new Records({
     connectionString: required(config.databaseUrl, 'DATABASE_URL'),

@@ -9,6 +9,7 @@ import {
   type Sandbox,
   type SandboxChanged,
   type SandboxEntry,
+  type SandboxImported,
   type StartedProject,
   type StartProject,
   SwitchyardError,
@@ -21,6 +22,10 @@ import { clearTasks } from './clear-tasks.ts'
 import type { ProjectDeps } from './deps.ts'
 import { toProjectInfos } from './info.ts'
 import { startProject, targetOf } from './start.ts'
+import { storeUpload } from './upload.ts'
+
+/** A large repository takes its time; fetch gives up after 5 minutes. */
+const IMPORT_WAIT_MS = 4 * 60_000
 
 export class ProjectService {
   readonly #deps: ProjectDeps
@@ -116,24 +121,46 @@ export class ProjectService {
 
   /**
    * @param how - `reset`: its files are made anew from the newest of its branch or base
-   * @param force - cancel its tasks and bundle what would be lost, instead of refusing
+   * @param args - `force`: cancel its tasks and bundle what would be lost, instead of refusing; `as_imported`: an import in which
+   *   nothing was changed since may go as if it were pushed
    * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`
    */
   async changeSandbox(
     how: 'delete' | 'reset',
     caller: Caller,
     project: string,
-    args: { readonly name: string; readonly force: boolean },
+    args: { readonly name: string; readonly force: boolean; readonly as_imported?: boolean },
     signal?: AbortSignal,
   ): Promise<SandboxChanged> {
     const row = await findOwnProject(this.#deps.records, caller, project)
     const { name, force } = args
     await clearTasks(this.#deps, caller, row, { sandbox: name, force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
-    const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, name, force }, options)
+    const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, ...args }, options)
     const done = how === 'delete' ? ('deleted' as const) : ('reset' as const)
     const kept = bundle === null ? '' : `; what was not pushed is in ${bundle} on the worker’s host`
     return { name, done, bundle, message: `sandbox ${name} is ${done}${kept}` }
+  }
+
+  /**
+   * Gives a new sandbox the commits and changes of a git bundle.
+   *
+   * @throws SwitchyardError `forbidden` for agents, `project_not_found`, `sandbox_not_found`, `invalid_bundle`, `bundle_incomplete`,
+   *   `worktree_has_work`, `payload_too_large`
+   */
+  async importSandbox(
+    caller: Caller,
+    project: string,
+    name: string,
+    body: ReadableStream<Uint8Array> | null,
+    signal?: AbortSignal,
+  ): Promise<SandboxImported> {
+    if (caller.role !== 'operator') throw new SwitchyardError('forbidden', 'an import is for an operator’s key')
+    const { records, calls } = this.#deps
+    const row = await findOwnProject(records, caller, project)
+    const uploadId = await storeUpload(records, body)
+    const args = { project_id: row.id, name, upload_id: uploadId }
+    return await calls.call('sandbox.import', args, { target: 'any', waitMs: IMPORT_WAIT_MS, signal })
   }
 
   /**

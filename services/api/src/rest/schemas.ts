@@ -3,6 +3,7 @@
 import {
   changeRolloutSchema,
   configureServerSchema,
+  createSandboxSchema,
   deliverySchema,
   executeTaskSchema,
   fileContentSchema,
@@ -15,6 +16,10 @@ import {
   repliedSchema,
   replySchema,
   rolloutSchema,
+  sandboxChangedSchema,
+  sandboxEntrySchema,
+  sandboxImportedSchema,
+  sandboxSchema,
   sendControlSchema,
   sendMessageSchema,
   sentControlSchema,
@@ -59,6 +64,15 @@ export const SendControl = sendControlSchema
   .strict()
   .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
 export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
+
+export const NewSandbox = createSandboxSchema
+  .strict()
+  .meta({ id: 'NewSandbox', examples: [{ name: 'try-it', branch: 'feature/try-it' }] })
+export const Sandbox = sandboxSchema.meta({ id: 'Sandbox' })
+const SandboxEntry = sandboxEntrySchema.meta({ id: 'SandboxEntry' })
+export const SandboxList = z.object({ sandboxes: z.array(SandboxEntry), total: z.number().int() })
+export const SandboxChanged = sandboxChangedSchema.meta({ id: 'SandboxChanged' })
+export const SandboxImported = sandboxImportedSchema.meta({ id: 'SandboxImported' })
 
 export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
 export const ChangeRollout = changeRolloutSchema.meta({

@@ -12,7 +12,14 @@ import {
   type WorkerId,
 } from '@switchyard/contracts'
 import type { Bus } from '@switchyard/queue'
-import { answerCall, type CallRow, deleteOldCalls, type Records, takeCalls } from '@switchyard/records'
+import {
+  answerCall,
+  type CallRow,
+  deleteOldCalls,
+  deleteOldUploads,
+  type Records,
+  takeCalls,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
 
 /** How often to look without being told, ms. */
@@ -20,6 +27,8 @@ const LOOK_EVERY_MS = 1_000
 const CLEAR_EVERY_MS = 60_000
 /** How long an answer that nobody has read is kept, ms. */
 const ANSWERS_KEPT_MS = 10 * 60_000
+/** An upload that no call came for, or whose call nobody took, ms. */
+const UPLOADS_KEPT_MS = 3_600_000
 const AT_ONCE = 32
 
 type CallHandler<K extends CallKind> = (args: CallArgs<K>, signal: AbortSignal) => Promise<CallResult<K>>
@@ -93,8 +102,8 @@ export const startCalls = async (deps: CallsDeps): Promise<Calls> => {
   const off = await bus.onHint('calls', lookNow)
   const timer = setInterval(lookNow, LOOK_EVERY_MS)
   const clearing = setInterval(() => {
-    deleteOldCalls(records.db, ANSWERS_KEPT_MS).catch((error: Error) =>
-      logger.warn({ err: error.message }, 'old calls were not deleted'),
+    Promise.all([deleteOldCalls(records.db, ANSWERS_KEPT_MS), deleteOldUploads(records.db, UPLOADS_KEPT_MS)]).catch(
+      (error: Error) => logger.warn({ err: error.message }, 'old calls were not deleted'),
     )
   }, CLEAR_EVERY_MS)
   lookNow()

@@ -5,6 +5,7 @@ import { type ProjectDeps, readRegistered } from '../projects/deps.ts'
 import { destroyProject } from '../projects/destroy.ts'
 import { toTold } from '../projects/door.ts'
 import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes.ts'
+import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
@@ -26,6 +27,7 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
   'sandbox.list': ({ project_id: id }) => listOf(deps, id),
   'sandbox.reset': (args, signal) => resetSandbox(deps, args, signal),
   'sandbox.delete': (args, signal) => deleteSandbox(deps, args, signal),
+  'sandbox.import': (args, signal) => importIntoSandbox(deps, args, signal),
   'key.read': async ({ project_id: id, rotate }) => {
     const { identity } = await readRegistered(deps, id)
     return toTold(rotate ? await deps.keys.rotate(identity) : await deps.keys.ensure(identity), identity)

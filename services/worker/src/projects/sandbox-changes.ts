@@ -19,7 +19,7 @@ import { exists, refresh, secure } from './work.ts'
 /** Each is a few git processes. */
 const LOOKS_AT_ONCE = 4
 
-const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
+export const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
   const row = await findSandbox(deps.records.db, projectId, name)
   if (row) return row
   throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
@@ -63,13 +63,14 @@ const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registere
 }
 
 /**
- * Safe to repeat: one that is gone already is only forgotten.
+ * Safe to repeat: one that is gone already is only forgotten. `as_imported` takes an import back: one in which nothing was
+ * changed since goes as if it were pushed, and its branch with it.
  *
  * @throws SwitchyardError `sandbox_not_found`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
  */
 export const deleteSandbox = async (
   deps: ProjectDeps,
-  { project_id: projectId, name, force }: CallArgs<'sandbox.delete'>,
+  { project_id: projectId, name, force, as_imported: asImported }: CallArgs<'sandbox.delete'>,
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.delete'>> =>
   await alone(deps, projectId, async () => {
@@ -77,10 +78,12 @@ export const deleteSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
-    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
+    // Whoever imported it has all of it still.
+    const isImport = asImported === true && (await deps.repositories.isAsImported(identity, row.path)) === true
+    const bundle = isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
-    if (row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
+    if (isImport || row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
     await deleteSandboxRow(deps.records.db, projectId, name)
     return { bundle }
   })

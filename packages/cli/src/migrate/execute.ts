@@ -1,0 +1,175 @@
+// Does what a plan says, step by step. Each step is in the journal before or after it, so that a run that broke off is gone on with.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isSwitchyardError, type ProjectInfo, type SwitchyardError } from '@switchyard/contracts'
+import { bundleHead } from '@switchyard/git'
+import { copyKey } from './copy-key.ts'
+import { keyOf, safeName } from './identity.ts'
+import type { Journal } from './journal.ts'
+import type { PlannedProject } from './plan.ts'
+import type { PlannedSandbox } from './sandboxes.ts'
+import type { Switchyard } from './switchyard.ts'
+
+/** A large repository is cloned in the background; it is looked at so often and so long, ms. */
+const LOOK_EVERY_MS = 2_000
+const CLONE_MS = 60 * 60_000
+
+/** `left`: something is still to be done, by somebody or by running it again. */
+export type Outcome = { readonly kind: 'done' | 'left' | 'told'; readonly what: string; readonly message: string }
+
+export type ExecuteDeps = {
+  readonly switchyard: Switchyard
+  readonly journal: Journal
+  /** Where keys of the older manager's tree are copied to. */
+  readonly keysDir: string
+  /** Checkouts that could not be saved: nothing is done with them. */
+  readonly unsaved: ReadonlySet<string>
+  readonly tell: (outcome: Outcome) => void
+}
+
+const words = ({ message, hint }: SwitchyardError): string => `${message}. ${hint}`
+
+/** Runs one step; a failure is told and ends it alone. */
+const attempt = async <T>(deps: ExecuteDeps, what: string, work: () => Promise<T>): Promise<T | undefined> => {
+  try {
+    return await work()
+  } catch (error) {
+    // Whatever comes next would fail too.
+    if (!isSwitchyardError(error) || error.code === 'unauthorized' || error.code === 'disk_full') throw error
+    deps.tell({ kind: 'left', what, message: words(error) })
+    return undefined
+  }
+}
+
+const keyFor = async ({ keysDir, journal }: ExecuteDeps, project: PlannedProject): Promise<string | undefined> => {
+  if (project.sshKey === null) return undefined
+  if (!project.sshKey.isCopied) return project.sshKey.path
+  const place = path.join(keysDir, safeName(project.key))
+  // Known before it is there: an undo takes away what a crash left.
+  if (!journal.has('key', (step) => step.path === place)) await journal.add({ step: 'key', path: place })
+  await copyKey(project.sshKey.path, place)
+  return place
+}
+
+const whenReady = async ({ switchyard }: ExecuteDeps, id: string): Promise<ProjectInfo> => {
+  const deadline = Date.now() + CLONE_MS
+  for (;;) {
+    const info = await switchyard.project(id)
+    if (info.status !== 'starting' || Date.now() > deadline) return info
+    await sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** @returns the project's id, where sandboxes can be made on it now */
+const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<string | undefined> => {
+  const { switchyard, journal, tell } = deps
+  const known = journal.find('project', (step) => step.key === project.key)
+  const isThere = ({ git_url: url }: ProjectInfo) => keyOf(url) === keyOf(project.gitUrl)
+  const existed = known?.existed ?? (await switchyard.projects()).some(isThere)
+  if (!known) await journal.add({ step: 'project', key: project.key, git_url: project.gitUrl, existed })
+  const key = await keyFor(deps, project)
+  const started = await switchyard.start({
+    git_url: project.gitUrl,
+    isolation: project.port === null ? 'shared' : 'dedicated',
+    ...(existed ? {} : { name: project.name }),
+    ...(project.baseDir === null ? {} : { base_dir: project.baseDir }),
+    ...(project.model === null ? {} : { model: project.model }),
+    ...(key === undefined ? {} : { user_ssh_key: key }),
+  })
+  const { project_id: id } = started
+  if (!journal.has('registered', (step) => step.project_id === id))
+    await journal.add({ step: 'registered', key: project.key, project_id: id })
+  if (started.status === 'waiting_for_key') {
+    const message = `waits for its key to be accepted: ${started.next_step ?? started.message}\n${started.public_key ?? ''}`
+    tell({ kind: 'left', what: project.key, message: message.trim() })
+    return undefined
+  }
+  const info = await whenReady(deps, id)
+  if (info.status !== 'ready') {
+    tell({ kind: 'left', what: project.key, message: `is ${info.status}${info.detail ? `: ${info.detail}` : ''}` })
+    return undefined
+  }
+  tell({
+    kind: 'done',
+    what: project.key,
+    message: `is registered${existed ? ' (it was before)' : ''}, in ${info.base_dir}`,
+  })
+  if (project.baseDir !== null && info.base_dir !== project.baseDir)
+    tell({
+      kind: 'left',
+      what: project.key,
+      message: `works in ${info.base_dir} and not in your checkout ${project.baseDir}, in which nothing was changed. Run it again with --managed to carry its work over.`,
+    })
+  return id
+}
+
+/** What callers of its former server know: the port, and the password. */
+const keepAddress = async (deps: ExecuteDeps, project: PlannedProject, id: string): Promise<void> => {
+  const { port, password } = project
+  if (port === null) return
+  const set = async (what: string, settings: { port?: number; password?: string }) => {
+    const done = await attempt(deps, `${what} of ${project.key}`, async () => {
+      await deps.switchyard.configureServer(id, settings)
+      return true
+    })
+    if (done) deps.tell({ kind: 'done', what: project.key, message: `keeps its ${what}` })
+  }
+  await set(`port ${port}`, { port })
+  if (password !== null) await set('password', { password })
+}
+
+/** Small first: what the remote has is left out. A repository that has less of it gets all. */
+const upload = async ({ switchyard }: ExecuteDeps, id: string, { name, directory }: PlannedSandbox) => {
+  const place = await mkdtemp(path.join(tmpdir(), 'switchyard-migrate-'))
+  const file = path.join(place, 'head.bundle')
+  try {
+    await bundleHead(directory, file, { isThin: true })
+    return await switchyard.importBundle(id, name, file).catch(async (error: unknown) => {
+      if (!isSwitchyardError(error, 'bundle_incomplete')) throw error
+      await bundleHead(directory, file, { isThin: false })
+      return await switchyard.importBundle(id, name, file)
+    })
+  } finally {
+    await rm(place, { recursive: true, force: true })
+  }
+}
+
+const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, what: string): Promise<void> => {
+  const { switchyard, journal, tell, unsaved } = deps
+  const { name, branch, directory } = sandbox
+  if (unsaved.has(directory)) {
+    tell({ kind: 'left', what, message: `${directory} could not be saved, so nothing is done with it` })
+    return
+  }
+  if (journal.has('imported', (step) => step.project_id === id && step.name === name)) {
+    tell({ kind: 'done', what, message: 'was made before' })
+    return
+  }
+  if (!journal.has('sandbox', (step) => step.project_id === id && step.name === name))
+    await journal.add({ step: 'sandbox', project_id: id, name })
+  await switchyard.createSandbox(id, name, branch)
+  const { head, changed } = await upload(deps, id, sandbox)
+  await journal.add({ step: 'imported', project_id: id, name, head })
+  const changes = changed === 0 ? 'no changes' : `${changed} changed ${changed === 1 ? 'file' : 'files'}`
+  tell({ kind: 'done', what, message: `is on ${branch} at ${head.slice(0, 12)}, with ${changes}` })
+}
+
+/** One project after another; what fails is told, and the next one is taken. */
+export const execute = async (deps: ExecuteDeps, projects: readonly PlannedProject[]): Promise<void> => {
+  for (const project of projects) {
+    const id = await attempt(deps, project.key, () => register(deps, project))
+    if (id === undefined) {
+      for (const { name } of project.sandboxes)
+        deps.tell({ kind: 'left', what: `sandbox ${name} of ${project.key}`, message: 'waits for its project' })
+      continue
+    }
+    await keepAddress(deps, project, id)
+    for (const sandbox of project.sandboxes) {
+      const what = `sandbox ${sandbox.name} of ${project.key}`
+      await attempt(deps, what, () => convert(deps, id, sandbox, what))
+    }
+  }
+}

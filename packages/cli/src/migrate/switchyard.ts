@@ -1,0 +1,177 @@
+// The running Switchyard, as far as a migration needs it: projects through its MCP tools, sandboxes and servers through REST.
+
+import { openAsBlob } from 'node:fs'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import {
+  ERRORS,
+  type ErrorCode,
+  type ProjectInfo,
+  problemSchema,
+  projectInfoSchema,
+  type SandboxImported,
+  type StartedProject,
+  type StartProject,
+  SwitchyardError,
+  sandboxImportedSchema,
+  startedProjectSchema,
+} from '@switchyard/contracts'
+import { z } from 'zod'
+
+/** Longer than any call but an import may take, ms. */
+const CALL_MS = 60_000
+const IMPORT_MS = 5 * 60_000
+
+const failureSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  retryable: z.boolean().optional(),
+})
+
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
+
+/** A failure as the server tells it: a newer server may have codes that this program does not know. */
+const fail = (failure: z.infer<typeof failureSchema>): never => {
+  const { code, message, hint, retryable } = failure
+  throw new SwitchyardError(isErrorCode(code) ? code : 'internal_error', message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(retryable === undefined ? {} : { retryable }),
+  })
+}
+
+const unreachable = (url: string, cause: unknown): SwitchyardError =>
+  new SwitchyardError('worker_unavailable', `Switchyard does not answer at ${url}`, {
+    hint: 'Start it (npm start, or docker compose up), or name its address with --url.',
+    cause,
+  })
+
+export class Switchyard {
+  readonly #url: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #client: Client
+
+  private constructor(url: string, headers: Readonly<Record<string, string>>, client: Client) {
+    this.#url = url
+    this.#headers = headers
+    this.#client = client
+  }
+
+  /**
+   * @param key - an operator's token, where the server has keys
+   * @throws SwitchyardError `worker_unavailable`, `unauthorized`
+   */
+  static async connect(url: string, key: string | undefined): Promise<Switchyard> {
+    const base = url.replace(/\/+$/, '')
+    const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const health = await fetch(`${base}/project`, { headers, signal: AbortSignal.timeout(CALL_MS) }).catch(
+      (error: unknown) => {
+        throw unreachable(base, error)
+      },
+    )
+    await health.body?.cancel()
+    if (health.status === 401)
+      throw new SwitchyardError('unauthorized', `${base} wants a key`, {
+        hint: 'Set SWITCHYARD_API_KEY to the token of an operator’s key.',
+      })
+    const client = new Client({ name: 'switchyard-migrate', version: '0.1.0' })
+    const endpoint = new URL(`${base}/mcp/projects`)
+    await client
+      .connect(new StreamableHTTPClientTransport(endpoint, { requestInit: { headers } }))
+      .catch((error: unknown) => {
+        throw unreachable(base, error)
+      })
+    return new Switchyard(base, headers, client)
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close()
+  }
+
+  async #tool<T>(name: string, args: object, schema: z.ZodType<T>): Promise<T> {
+    const call = this.#client.callTool({ name, arguments: { ...args } }, { timeout: CALL_MS })
+    const result = await call.catch((error: unknown) => {
+      throw unreachable(this.#url, error)
+    })
+    if (!result.isError) return schema.parse(result.structuredContent)
+    const [first] = result.content
+    const text = first?.type === 'text' ? first.text : ''
+    const failure = failureSchema.safeParse(parseJson(text))
+    return fail(failure.success ? failure.data : { code: 'internal_error', message: text })
+  }
+
+  async #rest(method: string, path: string, init: RequestInit = {}, limitMs = CALL_MS): Promise<unknown> {
+    const answer = await fetch(`${this.#url}${path}`, {
+      ...init,
+      method,
+      headers: { ...this.#headers, ...init.headers },
+      signal: AbortSignal.timeout(limitMs),
+    }).catch((error: unknown) => {
+      throw unreachable(this.#url, error)
+    })
+    const body = parseJson(await answer.text())
+    if (answer.ok) return body
+    const problem = problemSchema.partial().safeParse(body)
+    const { code = 'internal_error', detail, hint, retryable } = problem.success ? problem.data : {}
+    return fail({
+      code,
+      message: detail ?? `${method} ${path} failed with ${answer.status}`,
+      ...(hint === undefined ? {} : { hint }),
+      ...(retryable === undefined ? {} : { retryable }),
+    })
+  }
+
+  #json(method: string, path: string, body: object): Promise<unknown> {
+    return this.#rest(method, path, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  }
+
+  async projects(): Promise<readonly ProjectInfo[]> {
+    return (await this.#tool('opencode_project_list', {}, z.object({ projects: z.array(projectInfoSchema) }))).projects
+  }
+
+  start(project: StartProject): Promise<StartedProject> {
+    return this.#tool('opencode_project_start', project, startedProjectSchema)
+  }
+
+  project(id: string): Promise<ProjectInfo> {
+    return this.#tool('opencode_project_status', { git_url: id }, projectInfoSchema)
+  }
+
+  /** @throws SwitchyardError `work_would_be_lost`, `project_busy`, `project_not_found` */
+  async destroy(id: string): Promise<void> {
+    await this.#tool('opencode_project_destroy', { git_url: id }, z.unknown())
+  }
+
+  /** Of the project's own server. */
+  async configureServer(id: string, settings: { readonly port?: number; readonly password?: string }): Promise<void> {
+    await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, settings)
+  }
+
+  async createSandbox(id: string, name: string, branch: string): Promise<void> {
+    await this.#json('POST', `/project/${encodeURIComponent(id)}/sandbox`, { name, branch })
+  }
+
+  /** @param file - a bundle as `bundleHead` makes it */
+  async importBundle(id: string, name: string, file: string): Promise<SandboxImported> {
+    const path = `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}/import`
+    const headers = { 'content-type': 'application/octet-stream' }
+    return sandboxImportedSchema.parse(
+      await this.#rest('POST', path, { body: await openAsBlob(file), headers }, IMPORT_MS),
+    )
+  }
+
+  /** Takes an import back. @throws SwitchyardError `work_would_be_lost` where somebody has worked in it since */
+  async deleteImported(id: string, name: string): Promise<void> {
+    await this.#rest(
+      'DELETE',
+      `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}?as_imported=true`,
+    )
+  }
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

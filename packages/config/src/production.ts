@@ -1,0 +1,81 @@
+// What production asks of secrets. A secret that is missing, or that everybody knows, stops the start; development says so and goes on.
+
+import { isPlaceholder } from '@switchyard/contracts'
+import type { ApiKey } from './keys.ts'
+
+/** Which process reads the environment: each needs secrets of its own. `all`: everything in one (`npm start`). */
+export type Part = 'api' | 'worker' | 'notifier' | 'docker-filter' | 'all'
+
+/** The variables that hold secrets, as they were read. */
+export type Secrets = {
+  readonly SWITCHYARD_API_KEYS: readonly ApiKey[]
+  readonly OPENCODE_SERVER_URL?: string | undefined
+  readonly OPENCODE_SERVER_PASSWORD?: string | undefined
+  readonly WEBHOOK_SECRET?: string | undefined
+  readonly DATABASE_URL?: string | undefined
+  readonly REDIS_URL?: string | undefined
+}
+
+/** `missing`: there is none. `weak`: there is one that is none. Neither repeats it. */
+export type SecretProblems = { readonly missing: readonly string[]; readonly weak: readonly string[] }
+
+type Check = { readonly parts: readonly Part[]; readonly problemsOf: (secrets: Secrets) => SecretProblems }
+
+const MIN_LENGTH = 16
+const FINE: SecretProblems = { missing: [], weak: [] }
+
+const missing = (problem: string): SecretProblems => ({ missing: [problem], weak: [] })
+
+/** Why a text is no secret for production. */
+const weak = (name: string, value: string): SecretProblems => {
+  if (isPlaceholder(value)) return { missing: [], weak: [`${name} is a placeholder`] }
+  return value.length < MIN_LENGTH ? { missing: [], weak: [`${name} is shorter than ${MIN_LENGTH} characters`] } : FINE
+}
+
+const together = (all: readonly SecretProblems[]): SecretProblems => ({
+  missing: all.flatMap((each) => each.missing),
+  weak: all.flatMap((each) => each.weak),
+})
+
+/** The password in a URL, where the URL is of a server on the network. */
+const passwordIn = (name: string, given: string | undefined): SecretProblems => {
+  if (given === undefined || !URL.canParse(given)) return FINE
+  const url = new URL(given)
+  // A server that is reached by its socket or knows its clients by certificate asks for no password.
+  if (url.hostname === '' || url.searchParams.has('host') || url.searchParams.has('sslcert')) return FINE
+  return url.password === '' ? missing(`${name} has no password`) : weak(`the password in ${name}`, url.password)
+}
+
+const CHECKS: readonly Check[] = [
+  {
+    parts: ['api', 'all'],
+    problemsOf: ({ SWITCHYARD_API_KEYS: keys }) =>
+      keys.length === 0
+        ? missing('SWITCHYARD_API_KEYS is not set')
+        : together(keys.map(({ name, token }) => weak(`the token of "${name}" in SWITCHYARD_API_KEYS`, token))),
+  },
+  {
+    parts: ['worker', 'all'],
+    problemsOf: ({ OPENCODE_SERVER_URL: url, OPENCODE_SERVER_PASSWORD: password }) => {
+      // A server that is started here gets a password of its own.
+      if (password === undefined) return url === undefined ? FINE : missing('OPENCODE_SERVER_PASSWORD is not set')
+      return weak('OPENCODE_SERVER_PASSWORD', password)
+    },
+  },
+  {
+    parts: ['notifier', 'all'],
+    problemsOf: ({ WEBHOOK_SECRET: secret }) =>
+      secret === undefined
+        ? missing('WEBHOOK_SECRET is not set, and tasks may have a callback_url')
+        : weak('WEBHOOK_SECRET', secret.replace(/^whsec_/, '')),
+  },
+  {
+    parts: ['api', 'worker', 'notifier', 'all'],
+    problemsOf: (secrets) =>
+      together([passwordIn('DATABASE_URL', secrets.DATABASE_URL), passwordIn('REDIS_URL', secrets.REDIS_URL)]),
+  },
+]
+
+/** Everything that a process would be refused for in production. */
+export const secretProblems = (part: Part, secrets: Secrets): SecretProblems =>
+  together(CHECKS.filter(({ parts }) => parts.includes(part)).map(({ problemsOf }) => problemsOf(secrets)))

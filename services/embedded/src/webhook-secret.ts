@@ -1,0 +1,24 @@
+// Development: a secret for the calls of callback_url, made once and kept in the home.
+
+import { randomBytes } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Config, Logger } from '@switchyard/config'
+
+const WEBHOOK_SECRET_FILE = 'webhook-secret'
+
+/** The configuration with a webhook secret in it; in production it has one, or there would be no start. */
+export const withWebhookSecret = async (config: Config, logger: Logger): Promise<Config> => {
+  if (config.webhooks.secret !== undefined) return config
+  const file = path.join(config.home, WEBHOOK_SECRET_FILE)
+  const fresh = `${file}.new`
+  if ((await readFile(file, 'utf8').catch(() => '')).trim() === '') {
+    await rm(file, { force: true })
+    await writeFile(fresh, `whsec_${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+    // It appears whole or not at all.
+    await link(fresh, file)
+    await rm(fresh)
+    logger.info({ file }, 'WEBHOOK_SECRET is not set: one was made, for development')
+  }
+  return { ...config, webhooks: { ...config.webhooks, secret: (await readFile(file, 'utf8')).trim() } }
+}

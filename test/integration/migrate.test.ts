@@ -1,0 +1,191 @@
+// `switchyard migrate` as a process of its own against a running Switchyard: what it does, goes on with after a kill, and takes back.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { ProjectInfo, SandboxEntry } from '@switchyard/contracts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { git, LegacyTreeFixture, server, v1, v2 } from '../../packages/cli/src/migrate/legacy-tree.fixture.ts'
+import { connectMcp, type McpCaller } from './mcp-caller.ts'
+import { type System, startSystem } from './system.ts'
+
+const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+const KEY = 'kV2mWq8xTz4bN1rY-operator'
+
+// Each test is some processes, one after another.
+describe('switchyard migrate', { timeout: 180_000 }, () => {
+  let system: System
+  let mcp: McpCaller
+  let tree: LegacyTreeFixture
+
+  beforeAll(async () => {
+    system = await startSystem('postgres', { SWITCHYARD_API_KEYS: `ops:operator:${KEY},a:agent:mN7pQ2rS5tV8wX1y` })
+    mcp = await connectMcp(system.url, { key: KEY })
+  })
+
+  afterAll(async () => {
+    await mcp?.close()
+    await system?.close()
+  })
+
+  beforeEach(async () => {
+    tree = await LegacyTreeFixture.create()
+  })
+
+  afterEach(async () => {
+    await tree.remove()
+  })
+
+  const start = (args: readonly string[], key = KEY): ChildProcess =>
+    spawn(process.execPath, [MAIN, 'migrate', ...args, '--url', system.url], {
+      cwd: tree.directory,
+      env: { PATH: process.env.PATH, HOME: tree.directory, SWITCHYARD_API_KEY: key },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+
+  const call = async (args: readonly string[], key = KEY) => {
+    const child = start(args, key)
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text) => (output += text))
+    const [code] = await once(child, 'close')
+    return { code, output }
+  }
+
+  const execute = (...more: string[]) =>
+    call(['--from', tree.memory, '--execute', '--backup', tree.at('backup'), ...more])
+  const undo = () => call(['--undo', tree.at('backup')])
+
+  const project = async (url: string): Promise<ProjectInfo | undefined> =>
+    (await mcp.call<{ projects: ProjectInfo[] }>('opencode_project_list')).projects.find(
+      ({ git_url: found }) => found === url,
+    )
+
+  const sandboxes = async (url: string): Promise<readonly SandboxEntry[]> => {
+    const id = (await project(url))?.project_id
+    const answer = await fetch(`${system.url}/project/${id}/sandbox`, { headers: { authorization: `Bearer ${KEY}` } })
+    return ((await answer.json()) as { sandboxes: SandboxEntry[] }).sandboxes
+  }
+
+  /** Two clones of one repository with work in both, one of them with a stash and a worktree. */
+  const messyTree = async () => {
+    const remote = await tree.remote('blog')
+    const first = await tree.clone(remote, 'opencode-sandboxes/blog/repo')
+    const second = await tree.clone(remote, 'opencode-sandboxes/Blog Dev/repo')
+    await tree.write({ 'README.md': 'stashed\n' }, second)
+    await git(second, 'stash', '-q')
+    const head = await tree.commit(second, { 'b.txt': 'b\n' }, 'not pushed')
+    await tree.write({ 'src/a.txt': 'two\n', 'new file.txt': 'new\n' }, second)
+    await git(second, 'worktree', 'add', '-q', '-b', 'feature', path.join(tree.memory, 'worktrees/feature'), 'main')
+    await tree.write({
+      'opencode-state.json': {
+        projects: { blog: v1('blog', remote, server(4101)), 'Blog Dev': v1('Blog Dev', remote, server(4102)) },
+      },
+      'opencode-manager.env': 'MCP_BEARER_TOKEN=example-token-of-callers\n',
+    })
+    return { remote, first, second, head }
+  }
+
+  it('carries commits and changes over, saves everything first, and leaves the tree as it is', async () => {
+    const { remote, head } = await messyTree()
+    const before = await tree.fingerprint()
+    const { code, output } = await execute('--shared')
+    expect([code, output]).toEqual([0, expect.stringContaining('to take it back')])
+    expect(await tree.fingerprint()).toBe(before)
+
+    const found = await sandboxes(remote)
+    expect(found.map(({ name, branch }) => [name, branch]).toSorted()).toEqual([
+      ['blog', 'migrated/blog'],
+      ['blog-dev', 'migrated/blog-dev'],
+      ['feature', 'migrated/feature'],
+    ])
+    const place = found.find(({ name }) => name === 'blog-dev')?.path ?? ''
+    expect(await git(place, 'rev-parse', 'HEAD')).toBe(head)
+    expect((await git(place, 'status', '--porcelain')).split('\n').toSorted()).toEqual([
+      ' M src/a.txt',
+      '?? "new file.txt"',
+    ])
+    expect(await readFile(path.join(place, 'new file.txt'), 'utf8')).toBe('new\n')
+
+    const saved = tree.at('backup/saved-1')
+    expect(await readFile(path.join(saved, 'state/opencode-state.json'), 'utf8')).toContain('Blog Dev')
+    expect(await readFile(path.join(saved, 'switchyard.env'), 'utf8')).toContain('example-token-of-callers')
+    const bundle = readdirSync(path.join(saved, 'clones')).find((name) => /blog-dev\.bundle$/.test(name)) ?? ''
+    const { stdout } = await promisify(execFile)('git', ['bundle', 'list-heads', path.join(saved, 'clones', bundle)])
+    for (const ref of ['refs/heads/main', 'refs/heads/feature', 'refs/switchyard/stash/0', 'refs/switchyard/worktree'])
+      expect(stdout).toContain(ref)
+  })
+
+  it('does nothing twice, and takes all of it back', async () => {
+    const { remote } = await messyTree()
+    await execute('--shared')
+    const again = await execute('--shared')
+    expect([again.code, again.output.match(/was made before/g)?.length]).toEqual([0, 3])
+    const places = (await sandboxes(remote)).map(({ path: place }) => place)
+    const { code, output } = await undo()
+    expect([code, output]).toEqual([0, expect.stringContaining('all of it is taken back')])
+    expect(await project(remote)).toBeUndefined()
+    expect(places.filter((place) => existsSync(place))).toEqual([])
+    expect(existsSync(tree.at('backup/saved-1'))).toBe(true)
+  })
+
+  it('goes on where it was killed', async () => {
+    const { remote, head } = await messyTree()
+    const child = start(['--from', tree.memory, '--execute', '--shared', '--backup', tree.at('backup')])
+    if (!child.stdout) throw new Error('no output')
+    for await (const line of createInterface({ input: child.stdout }))
+      if (line.startsWith('done')) child.kill('SIGKILL')
+    const { code } = await execute('--shared')
+    expect(code).toBe(0)
+    const found = await sandboxes(remote)
+    expect(found).toHaveLength(3)
+    expect(found.find(({ name }) => name === 'blog-dev')?.state).toMatchObject({ head, dirty: 2 })
+    expect((await undo()).code).toBe(0)
+  })
+
+  it('leaves what somebody has worked in since, and what was there before', async () => {
+    const { remote } = await messyTree()
+    const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
+    await execute('--shared')
+    const place = (await sandboxes(remote)).find(({ name }) => name === 'blog-dev')?.path ?? ''
+    await writeFile(path.join(place, 'mine.txt'), 'mine')
+    const { code, output } = await undo()
+    expect([code, output]).toEqual([3, expect.stringMatching(/LEFT {2}sandbox blog-dev .* stays/)])
+    expect((await sandboxes(remote)).map(({ name }) => name)).toEqual(['blog-dev'])
+    expect((await project(remote))?.project_id).toBe(id)
+    await rm(path.join(place, 'mine.txt'))
+    expect((await undo()).code).toBe(0)
+    expect(await project(remote)).toMatchObject({ worktrees: [] })
+  })
+
+  it('goes on with the others where one cannot be brought over, and says so', async () => {
+    const remote = await tree.remote('good')
+    await tree.clone(remote, 'opencode-sandboxes/good/repo')
+    const nowhere = tree.at('remotes/nowhere')
+    await tree.write({
+      'opencode-state.json': {
+        projects: { bad: v2(nowhere, 'x', server(4102)), good: v2(remote, 'opencode-sandboxes/good/repo') },
+      },
+    })
+    const { code, output } = await execute('--shared')
+    expect([code, output]).toEqual([3, expect.stringMatching(/LEFT {2}\S*nowhere /)])
+    expect(await project(remote)).toMatchObject({ status: 'ready' })
+    expect((await undo()).code).toBe(0)
+  })
+
+  it('writes nothing where the key is not right or missing, or a place is in the tree', async () => {
+    await messyTree()
+    const before = await tree.fingerprint(tree.directory)
+    const wrong = await call(['--from', tree.memory, '--execute'], 'another-key-that-is-long')
+    expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('SWITCHYARD_API_KEY') })
+    expect((await call(['--from', tree.memory, '--execute'], '')).code).toBe(1)
+    const inside = await call(['--from', tree.memory, '--execute', '--backup', path.join(tree.memory, 'backup')])
+    expect(inside).toMatchObject({ code: 2, output: expect.stringContaining('not written into') })
+    expect(await tree.fingerprint(tree.directory)).toBe(before)
+  })
+})
