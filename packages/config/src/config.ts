@@ -75,6 +75,7 @@ const environment = z.object({
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
   PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_NETWORK: text(),
   PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
   PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
@@ -163,6 +164,10 @@ export type Config = Readonly<{
   projectServers: Readonly<{
     /** Bytes at which one is drained and replaced, of a project that does not say. */
     memoryLimit: number
+    /** Bytes at which the kernel ends one that is in a container. */
+    hardMemoryLimit: number
+    /** In the stack: the network of their containers; undefined: they are processes, or there are none. */
+    network: string | undefined
     /** How long nobody may use one before it is ended, ms. */
     idleMs: number
     /** How long what runs in one that is to be replaced may go on, ms. */
@@ -340,6 +345,9 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     }),
     projectServers: Object.freeze({
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      // Between the two it is drained.
+      hardMemoryLimit: Math.round(vars.PROJECT_SERVER_MEMORY_LIMIT * 1.25),
+      network: vars.PROJECT_SERVER_NETWORK,
       idleMs: vars.PROJECT_SERVER_IDLE_MS,
       drainMs: vars.PROJECT_SERVER_DRAIN_MS,
     }),
