@@ -35,3 +35,14 @@ export const readLastEvents = guarded(async (db: Db, id: TaskId, count: number):
     .execute()
   return rows.map(toEvent).toReversed()
 })
+
+/** Whether an event of that `source_key` is in the task's record. */
+export const isEventTold = guarded(
+  async (db: Db, id: TaskId, sourceKey: string): Promise<boolean> =>
+    (await db
+      .selectFrom('task_events')
+      .select('seq')
+      .where('task_id', '=', id)
+      .where('source_key', '=', sourceKey)
+      .executeTakeFirst()) !== undefined,
+)

@@ -38,7 +38,7 @@ export {
 } from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { escalateRequest, findUnanswered } from './escalations.ts'
-export { readEvents, readLastEvents } from './events.ts'
+export { isEventTold, readEvents, readLastEvents } from './events.ts'
 export {
   type FeedFilter,
   type FeedPage,
