@@ -5,6 +5,7 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type ApiKey, apiKeys } from './keys.ts'
+import { type MatrixSettings, matrixSettings, matrixVariables } from './matrix.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
 import { providerVariables } from './provider-variables.ts'
 
@@ -89,6 +90,7 @@ const environment = z.object({
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
+  ...matrixVariables,
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -186,6 +188,8 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
+  /** Undefined: Matrix is off. */
+  matrix: MatrixSettings | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -231,6 +235,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
     problems.push('RUNNER_NETWORK and RUNNER_PROXY belong together: set both, or neither')
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
+  const matrix = matrixSettings(vars, problems)
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
     home,
@@ -309,6 +314,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
       allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
       timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
+    matrix,
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -3,3 +3,4 @@
 export { type Config, isLoopback, loadConfig, VARIABLES } from './config.ts'
 export type { ApiKey } from './keys.ts'
 export { createLogger, type Logger } from './logger.ts'
+export type { MatrixSettings } from './matrix.ts'

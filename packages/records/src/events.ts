@@ -1,6 +1,6 @@
 // The task_events table: pages by number. Writing is `advance`.
 
-import type { TaskEvent, TaskId } from '@switchyard/contracts'
+import type { EventType, TaskEvent, TaskId } from '@switchyard/contracts'
 import { guarded } from './errors.ts'
 import { toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
@@ -36,13 +36,15 @@ export const readLastEvents = guarded(async (db: Db, id: TaskId, count: number):
   return rows.map(toEvent).toReversed()
 })
 
-/** Whether an event of that `source_key` is in the task's record. */
-export const isEventTold = guarded(
-  async (db: Db, id: TaskId, sourceKey: string): Promise<boolean> =>
-    (await db
-      .selectFrom('task_events')
-      .select('seq')
-      .where('task_id', '=', id)
-      .where('source_key', '=', sourceKey)
-      .executeTakeFirst()) !== undefined,
+/** What the event of that `source_key` in the task's record is; undefined where none is there. */
+export const findToldType = guarded(
+  async (db: Db, id: TaskId, sourceKey: string): Promise<EventType | undefined> =>
+    (
+      await db
+        .selectFrom('task_events')
+        .select('type')
+        .where('task_id', '=', id)
+        .where('source_key', '=', sourceKey)
+        .executeTakeFirst()
+    )?.type,
 )

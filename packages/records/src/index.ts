@@ -26,6 +26,7 @@ export {
 } from './delivery-list.ts'
 export {
   addTestDelivery,
+  type ChannelRules,
   createDestination,
   type DestinationRow,
   deleteDestination,
@@ -34,11 +35,13 @@ export {
   rotateSecret,
   setDisabled,
   signingSecrets,
+  switchChannelOff,
+  switchChannelOn,
   toWebhook,
 } from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { escalateRequest, findUnanswered } from './escalations.ts'
-export { isEventTold, readEvents, readLastEvents } from './events.ts'
+export { findToldType, readEvents, readLastEvents } from './events.ts'
 export {
   type FeedFilter,
   type FeedPage,
@@ -49,6 +52,16 @@ export {
   takeTransactionId,
 } from './feed.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
+export { keepMatrixSync, leaseMatrixSync, type MatrixSync, releaseMatrixSync } from './matrix-syncs.ts'
+export {
+  findMatrixTarget,
+  findMatrixThread,
+  keepMatrixMessage,
+  keepMatrixThread,
+  type MatrixMessage,
+  type MatrixTarget,
+  type MatrixThreadRow,
+} from './matrix-threads.ts'
 export {
   choosePromptId,
   countDelivered,

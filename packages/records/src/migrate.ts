@@ -5,12 +5,14 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migrat
 import { tasks } from './migrations/0001-tasks.ts'
 import { rollout } from './migrations/0002-rollout.ts'
 import { notifications } from './migrations/0003-notifications.ts'
+import { matrix } from './migrations/0005-matrix.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-tasks': tasks,
   '0002-rollout': rollout,
   '0003-notifications': notifications,
+  '0005-matrix': matrix,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -9,15 +9,7 @@ import {
   type Status,
   type TaskId,
 } from '@switchyard/contracts'
-import {
-  type Advanced,
-  advance,
-  type Change,
-  findTaskRow,
-  isEventTold,
-  readProgress,
-  type TaskRow,
-} from '@switchyard/records'
+import { type Advanced, advance, type Change, findTaskRow, readProgress, type TaskRow } from '@switchyard/records'
 import type { Speaker, SteeringDeps } from './deps.ts'
 
 /** How long the answer waits for the worker to have done it, ms. */
@@ -176,9 +168,6 @@ class ControlCall {
     const { control } = this.#input
     const attempt = { cancel: this.#cancel, pause: this.#pause, resume: this.#resume }[control]
     const answer = (outcome: Outcome, status: Status): SentControl => ({ task_id: first.id, control, outcome, status })
-    const { sourceKey } = this.#speaker
-    if (sourceKey !== undefined && (await isEventTold(this.#deps.records.db, first.id, sourceKey)))
-      return answer('already', first.status)
     let row = first
     for (let attempts = 0; attempts < TRIES; attempts += 1) {
       if (isTerminal(row.status)) return answer('already_ended', row.status)

@@ -27,6 +27,6 @@ export type SteeringDeps = {
 export type Speaker = {
   /** Shown with the event: an agent's id, a key's name, a Matrix user. */
   readonly by: string
-  /** Names the one saying: told twice with the same key, it is done once. */
+  /** The `source_key` of the event that tells it: `findToldType` knows by it that it was done. */
   readonly sourceKey?: string
 }

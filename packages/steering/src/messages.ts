@@ -10,7 +10,7 @@ import {
   type TaskId,
 } from '@switchyard/contracts'
 import { findMessage, sendMessage, type TaskRow } from '@switchyard/records'
-import type { SteeringDeps } from './deps.ts'
+import type { Speaker, SteeringDeps } from './deps.ts'
 
 /** How long the answer waits to learn that the session has the message, ms. */
 const DELIVERY_MS = 3_000
@@ -25,19 +25,17 @@ const isDelivered = async ({ records, wait }: SteeringDeps, id: TaskId, messageI
   })) ?? false
 
 /**
- * @param messageId - the same id is kept and told once, however often it is sent.
+ * @param messageId - one that is there already is refused, and nothing told.
  * @throws SwitchyardError `task_ended`, `database_unavailable`
  */
 export const sendTaskMessage = async (
   deps: SteeringDeps,
-  by: string,
+  { by, sourceKey }: Speaker,
   row: TaskRow,
   input: SendMessage,
   messageId: MessageId = newMessageId(),
 ): Promise<SentMessage> => {
-  const before = await findMessage(deps.records.db, messageId)
-  if (before) return { task_id: row.id, message_id: messageId, delivered: before.delivered_at !== null }
-  const sent = await sendMessage(deps.records.db, messageId, row.id, by, input)
+  const sent = await sendMessage(deps.records.db, messageId, row.id, by, input, sourceKey)
   if (!sent) throw new SwitchyardError('task_ended', `${row.id} has ended: it takes no more messages`)
   deps.bus.publishTask(row.id, { kind: 'events', events: sent.events })
   deps.bus.publishCommand({ kind: 'message', task_id: row.id })

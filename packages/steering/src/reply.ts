@@ -8,7 +8,7 @@ import {
   SwitchyardError,
   type TaskRequest,
 } from '@switchyard/contracts'
-import { findRequest, isEventTold, type RequestRow, replyToRequest, type TaskRow } from '@switchyard/records'
+import { findRequest, type RequestRow, replyToRequest, type TaskRow } from '@switchyard/records'
 import type { Speaker, SteeringDeps } from './deps.ts'
 
 const PERMISSION_REPLIES: readonly unknown[] = ['once', 'always', 'reject']
@@ -56,8 +56,6 @@ export const answerRequest = async (
   input: Reply,
 ): Promise<Replied> => {
   const { db } = deps.records
-  if (sourceKey !== undefined && (await isEventTold(db, row.id, sourceKey)))
-    return { task_id: row.id, request_id: requestId, status: row.status }
   const request = await findRequest(db, row.id, requestId)
   if (!request) throw new SwitchyardError('request_not_found', `${row.id} has no request ${requestId.slice(0, 60)}`)
   if (request.replied_at !== null || request.settled_at !== null)

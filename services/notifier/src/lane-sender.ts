@@ -2,6 +2,7 @@
 // due, so a lane that is drained twice at a time, or whose process dies, loses nothing and keeps every delivery's id.
 
 import { type Failed, failed, type Outcome, type WebhookChannel } from '@switchyard/channels'
+import type { MatrixChannel } from '@switchyard/channels/matrix'
 import type { Config } from '@switchyard/config'
 import { DELIVERY_FAILURES, type WebhookId } from '@switchyard/contracts'
 import {
@@ -35,6 +36,8 @@ export type LaneSenderDeps = {
   readonly config: Pick<Config, 'notifier' | 'webhooks'>
   readonly records: Records
   readonly webhooks: Pick<WebhookChannel, 'send'>
+  /** Undefined where Matrix is off. */
+  readonly matrix: Pick<MatrixChannel, 'send' | 'timeoutMs'> | undefined
   readonly logger: Logger
 }
 
@@ -42,11 +45,18 @@ const ABSENT = {
   event_gone: 'the event to tell is no longer in the record',
   endpoint_disabled: 'the endpoint is disabled or deleted',
   secret_missing: 'WEBHOOK_SECRET is not set, so the call cannot be signed',
+  matrix_not_configured: 'Matrix is not set up for the notifier',
 } as const
+
+/** The destination, and the lane, of what is told in Matrix. */
+const MATRIX = 'matrix'
+
+/** What one answer says of one path, or one room, and not of all that the lane leads to. */
+const isShared = ({ destination }: DeliveryRow): boolean => destination === CALLBACK || destination === MATRIX
 
 /** A fault of the target as a whole; a callback's host is not to blame for the answers of one path on it. */
 const blamesTarget = (row: DeliveryRow, failure: Failed): boolean =>
-  failure.isUnreachable || (row.destination !== CALLBACK && failure.httpStatus !== null)
+  failure.isUnreachable || (!isShared(row) && failure.httpStatus !== null)
 
 export class LaneSender {
   readonly #deps: LaneSenderDeps
@@ -89,7 +99,7 @@ export class LaneSender {
     if (isOpen) return false
     // One that failed lately is tried with a delivery a hand before it gets more.
     const limit = failures >= BREAKER.failures ? 1 : HANDFUL
-    const rows = await takeDeliveries(records.db, lane, limit, config.webhooks.timeoutMs + WRITE_MS)
+    const rows = await takeDeliveries(records.db, lane, limit, this.#timeLimit(lane) + WRITE_MS)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)
       return false
@@ -100,11 +110,22 @@ export class LaneSender {
     return true
   }
 
+  #timeLimit(lane: string): number {
+    const { config, matrix } = this.#deps
+    return lane === MATRIX && matrix ? matrix.timeoutMs : config.webhooks.timeoutMs
+  }
+
+  async #send(notice: Notice): Promise<Outcome> {
+    if (notice.kind === 'call') return await this.#deps.webhooks.send(notice.call)
+    if (notice.kind === 'matrix' && this.#deps.matrix) return await this.#deps.matrix.send(notice.notice)
+    const code = notice.kind === 'none' ? notice.code : 'matrix_not_configured'
+    return failed(code, ABSENT[code])
+  }
+
   /** @returns whether it arrived. */
   async #deliver(notice: Notice): Promise<boolean> {
     const { row } = notice
-    const outcome: Outcome =
-      notice.kind === 'call' ? await this.#deps.webhooks.send(notice.call) : failed(notice.code, ABSENT[notice.code])
+    const outcome = await this.#send(notice)
     const facts = { delivery_id: row.id, task_id: row.task_id, destination: row.destination, attempt: row.attempts }
     if (outcome.kind === 'arrived') {
       await this.#arrivals.add(row)
@@ -119,7 +140,10 @@ export class LaneSender {
   async #fail(row: DeliveryRow, outcome: Failed): Promise<void> {
     const { records, config } = this.#deps
     const { code, message, httpStatus, retryAfterMs } = outcome
-    const waitMs = Math.max(backoffMs(row.attempts, config.notifier.retryDelayMs, Math.random()), retryAfterMs ?? 0)
+    const ownMs = backoffMs(row.attempts, config.notifier.retryDelayMs, Math.random())
+    // A homeserver counts what all tasks say together: being put off is no failure of this one.
+    const isPutOff = row.destination === MATRIX && retryAfterMs !== null
+    const waitMs = isPutOff ? retryAfterMs : Math.max(ownMs, retryAfterMs ?? 0)
     const failure = { code, message, http_status: httpStatus }
     await markFailed(records.db, row, failure, DELIVERY_FAILURES[code].final ? null : waitMs)
     const isEndpoint = row.destination !== CALLBACK

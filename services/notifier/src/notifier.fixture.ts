@@ -12,19 +12,26 @@ import {
 } from '@switchyard/contracts'
 import { createBus } from '@switchyard/queue'
 import { acceptTask, advance, createDestination, listDeliveries, openRequest, Records } from '@switchyard/records'
-import { createDatabase } from '@switchyard/testing'
+import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Notifier, startNotifier } from './notifier.ts'
 
 export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
-type TaskOptions = { readonly callback_url?: string; readonly agent_id?: string; readonly owner_key?: string }
+type TaskOptions = {
+  readonly callback_url?: string
+  readonly agent_id?: string
+  readonly owner_key?: string
+  readonly description?: string
+  readonly observers?: readonly string[]
+}
 type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { readonly url: string }
 
 export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
 
-export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}) => {
-  const database = await createDatabase()
+/** @param database - one that another of these has made, and drops. */
+export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}, shared?: TestDatabase) => {
+  const database = shared ?? (await createDatabase())
   const config = loadConfig({
     WEBHOOK_SECRET: SECRET,
     WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
@@ -36,12 +43,19 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
   await records.migrate()
   const connection = { postgresUrl: database.url }
   const logger = pino({ level: 'silent' })
+  const bus = createBus(undefined, logger)
   let notifier: Notifier | undefined
 
   return {
+    database,
     records,
+    bus,
     start: async () => {
-      notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+      notifier = await startNotifier({ config, records, connection, bus, logger })
+    },
+    stop: async () => {
+      await notifier?.close()
+      notifier = undefined
     },
     accept: async (options: TaskOptions = {}): Promise<TaskId> => {
       const { row } = await acceptTask(records.db, {
@@ -128,7 +142,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
     close: async () => {
       await notifier?.close()
       await records.close()
-      await database.drop()
+      if (!shared) await database.drop()
     },
   }
 }

@@ -7,6 +7,7 @@ import { deleteOldDeliveries, findDueLanes, giveUpOld, type Records } from '@swi
 import type { Logger } from 'pino'
 import { escalate } from './escalate.ts'
 import { LaneSender } from './lane-sender.ts'
+import { startMatrix } from './matrix/start.ts'
 import { repeat } from './repeat.ts'
 
 /** How soon what was written is seen, ms. One look is one query, whatever waits. */
@@ -18,10 +19,10 @@ const BATCH = 500
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention' | 'matrix' | 'workspacesDir'>
   readonly records: Records
   readonly connection: QueueConnection
-  readonly bus: Pick<Bus, 'publishTask'>
+  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
   readonly logger: Logger
 }
 
@@ -36,7 +37,8 @@ export type Notifier = {
 export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const { config, records, connection, logger } = deps
   const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
-  const sender = new LaneSender({ config, records, webhooks, logger })
+  const matrix = await startMatrix(deps)
+  const sender = new LaneSender({ config, records, webhooks, matrix: matrix?.channel, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({
@@ -72,6 +74,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
     close: async () => {
       sender.stop()
       for (const round of rounds) await round.stop()
+      await matrix?.close()
       await worker.close()
       await queue.close()
       logger.info('notifier stopped')

@@ -27,7 +27,7 @@ export const message = async (
   signal: AbortSignal | undefined,
 ): Promise<SentMessage> => {
   const row = await findOwnTask(deps.records, caller, id)
-  return await sendTaskMessage(steering(deps, signal), nameOf(caller), row, input)
+  return await sendTaskMessage(steering(deps, signal), { by: nameOf(caller) }, row, input)
 }
 
 /** As `controlTask`. @throws SwitchyardError `task_not_found`, `database_unavailable` */
