@@ -56,11 +56,13 @@ export { keepMatrixSync, leaseMatrixSync, type MatrixSync, releaseMatrixSync } f
 export {
   findMatrixTarget,
   findMatrixThread,
+  findOutlivedRooms,
   keepMatrixMessage,
   keepMatrixThread,
   type MatrixMessage,
   type MatrixTarget,
   type MatrixThreadRow,
+  markRoomLeft,
 } from './matrix-threads.ts'
 export {
   choosePromptId,

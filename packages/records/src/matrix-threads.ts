@@ -1,7 +1,7 @@
 // The matrix_threads and matrix_messages tables: where a task is told, and which message of ours is about what.
 
 import type { TaskId } from '@switchyard/contracts'
-import { type Selectable, sql } from 'kysely'
+import { type Insertable, type Selectable, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Db, MatrixThreadsTable } from './schema.ts'
 
@@ -13,20 +13,22 @@ export const findMatrixThread = guarded(
 )
 
 /** What is there already stays, but for what is null: a task has one room, one root, one message of its progress. */
-export const keepMatrixThread = guarded(async (db: Db, row: MatrixThreadRow): Promise<MatrixThreadRow> => {
-  const kept = await db
-    .insertInto('matrix_threads')
-    .values(row)
-    .onConflict((conflict) =>
-      conflict.column('task_id').doUpdateSet({
-        root_event_id: sql<string | null>`coalesce(matrix_threads.root_event_id, excluded.root_event_id)`,
-        progress_event_id: sql<string | null>`coalesce(matrix_threads.progress_event_id, excluded.progress_event_id)`,
-      }),
-    )
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  return kept
-})
+export const keepMatrixThread = guarded(
+  async (db: Db, row: Insertable<MatrixThreadsTable>): Promise<MatrixThreadRow> => {
+    const kept = await db
+      .insertInto('matrix_threads')
+      .values(row)
+      .onConflict((conflict) =>
+        conflict.column('task_id').doUpdateSet({
+          root_event_id: sql<string | null>`coalesce(matrix_threads.root_event_id, excluded.root_event_id)`,
+          progress_event_id: sql<string | null>`coalesce(matrix_threads.progress_event_id, excluded.progress_event_id)`,
+        }),
+      )
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    return kept
+  },
+)
 
 export type MatrixMessage = {
   readonly eventId: string
@@ -69,7 +71,26 @@ export const findMatrixTarget = guarded(
       .select('task_id')
       .where('room_id', '=', roomId)
       .where('own_room', '=', true)
+      .where('left_at', 'is', null)
       .executeTakeFirst()
     return own && { taskId: own.task_id, requestId: null }
   },
 )
+
+/** Rooms of their own of tasks that ended long ago, with the bot still in them. */
+export const findOutlivedRooms = guarded(
+  async (db: Db, endedMs: number, limit: number): Promise<readonly MatrixThreadRow[]> =>
+    db
+      .selectFrom('matrix_threads')
+      .innerJoin('tasks', 'tasks.id', 'matrix_threads.task_id')
+      .selectAll('matrix_threads')
+      .where('own_room', '=', true)
+      .where('left_at', 'is', null)
+      .where('completed_at', '<', sql<Date>`now() - ${endedMs} * interval '1 millisecond'`)
+      .limit(limit)
+      .execute(),
+)
+
+export const markRoomLeft = guarded(async (db: Db, taskId: TaskId): Promise<void> => {
+  await db.updateTable('matrix_threads').set({ left_at: sql<Date>`now()` }).where('task_id', '=', taskId).execute()
+})

@@ -266,6 +266,8 @@ export type MatrixThreadsTable = {
   root_event_id: string | null
   /** The message that is edited as the task goes on. */
   progress_event_id: string | null
+  /** When the bot left the task's own room. */
+  left_at: TimeOrNull
 }
 
 /** Our messages, by which a reply or a reaction is known to be about a task. */

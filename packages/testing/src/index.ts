@@ -1,13 +1,14 @@
 // Doubles and fixtures for tests, demo and benchmarks.
 
 export { createDatabase, type TestDatabase } from './database.ts'
+export { type MatrixWorld, type Seen, startMatrixWorld } from './matrix-world.ts'
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { DEFAULT_USAGE } from './reply.ts'
 export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
 export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
-export { type MatrixUser, type RateLimit, type Synapse, startSynapse, whyNoSynapse } from './synapse.ts'
+export { whyNoSynapse } from './synapse.ts'
 export {
   startWebhookReceiver,
   verifyWebhook,

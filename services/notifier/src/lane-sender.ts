@@ -27,6 +27,8 @@ import { type Notice, readNotices } from './notices.ts'
 /** Deliveries of one lane at once: so many times a handful that is taken together. */
 const HANDS = 2
 const HANDFUL = 16
+/** A homeserver is one server for all rooms, and calls of its own belong to a message: no more than it is sent at once. */
+const MATRIX_HANDFUL = 4
 /** Beyond its time limit, an attempt has so long to be written down before it counts as lost, ms. */
 const WRITE_MS = 5_000
 
@@ -98,7 +100,7 @@ export class LaneSender {
     const { failures, isOpen } = await readLane(records.db, lane)
     if (isOpen) return false
     // One that failed lately is tried with a delivery a hand before it gets more.
-    const limit = failures >= BREAKER.failures ? 1 : HANDFUL
+    const limit = failures >= BREAKER.failures ? 1 : lane === MATRIX ? MATRIX_HANDFUL : HANDFUL
     const rows = await takeDeliveries(records.db, lane, limit, this.#timeLimit(lane) + WRITE_MS)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)

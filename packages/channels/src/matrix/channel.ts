@@ -32,7 +32,7 @@ export type ThreadStore = {
 }
 
 /** For one delivery, with all its calls, ms. */
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 15_000
 
 const USER = /^@[^\s:]+:\S+$/
 

@@ -25,7 +25,8 @@ export class LimitExceeded extends Error {
   }
 }
 
-const AT_ONCE = 4
+/** As many deliveries as the notifier sends at once, so that none of them waits here for its turn. */
+const AT_ONCE = 8
 /** After a limit so long one call at a time: more of them would only be refused, ms. */
 const NARROW_MS = 10_000
 

@@ -10,9 +10,10 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       room_id text NOT NULL,
       own_room boolean NOT NULL,
       root_event_id text,
-      progress_event_id text
+      progress_event_id text,
+      left_at timestamptz
     )`.execute(db)
-  await sql`CREATE INDEX matrix_threads_room ON matrix_threads (room_id) WHERE own_room`.execute(db)
+  await sql`CREATE INDEX matrix_threads_room ON matrix_threads (room_id) WHERE own_room AND left_at IS NULL`.execute(db)
   await sql`
     CREATE TABLE matrix_messages (
       event_id text PRIMARY KEY,

@@ -1,11 +1,11 @@
 import { newRequestId, type TaskId, type TaskRequest } from '@switchyard/contracts'
 import type { Command } from '@switchyard/queue'
 import { advance, findRequest, findTaskRow, keepDiff, openRequest, readEvents } from '@switchyard/records'
-import { whyNoSynapse } from '@switchyard/testing'
+import { type MatrixWorld, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { event, startTestNotifier, type TestNotifier } from '../notifier.fixture.ts'
-import { complete, type MatrixWorld, run, startMatrixWorld } from './matrix.fixture.ts'
+import { complete, run } from './tasks.fixture.ts'
 
 const missing = await whyNoSynapse()
 

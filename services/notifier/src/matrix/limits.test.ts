@@ -1,7 +1,7 @@
-import { whyNoSynapse } from '@switchyard/testing'
+import { type MatrixWorld, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestNotifier, type TestNotifier } from '../notifier.fixture.ts'
-import { type MatrixWorld, run, startMatrixWorld } from './matrix.fixture.ts'
+import { run } from './tasks.fixture.ts'
 
 const missing = await whyNoSynapse()
 const TASKS = 8

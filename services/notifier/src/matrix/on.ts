@@ -7,13 +7,15 @@ import { type Bus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { SteeringDeps, Wait } from '@switchyard/steering'
 import type { Logger } from 'pino'
+import { repeat } from '../repeat.ts'
 import { act } from './act.ts'
+import { leaveOutlivedRooms } from './leave.ts'
 import { startListener } from './listener.ts'
 import { Obedience } from './obey.ts'
 import { threadStore } from './threads.ts'
 
 export type MatrixDeps = {
-  readonly config: Pick<Config, 'matrix' | 'workspacesDir'>
+  readonly config: Pick<Config, 'matrix' | 'workspacesDir' | 'retention'>
   readonly records: Records
   readonly connection: QueueConnection
   readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
@@ -36,6 +38,10 @@ const wait: Wait = async (_id, { timeoutMs, everyMs }, look) => {
     await delay(Math.min(left, everyMs))
   }
 }
+
+/** Rooms that are left in one round, and how often there is one, ms. */
+const ROOMS = 20
+const LEAVE_EVERY_MS = 10_000
 
 const NOBODY = { close: async () => {} }
 
@@ -67,6 +73,15 @@ const listen = (deps: MatrixDeps, homeserver: Homeserver, { allowedUsers }: Matr
 export const switchOn = (deps: MatrixDeps, settings: MatrixSettings): Matrix => {
   const { homeserverUrl: url, accessToken, userId } = settings
   const homeserver = new Homeserver({ url, accessToken, userId })
-  const { close } = listen(deps, homeserver, settings)
-  return { channel: new MatrixChannel(homeserver, settings, threadStore(deps.records)), close }
+  const { records, logger } = deps
+  const listening = listen(deps, homeserver, settings)
+  const leave = () => leaveOutlivedRooms({ homeserver, records, logger }, deps.config.retention.workspacesMs, ROOMS)
+  const leaving = repeat(LEAVE_EVERY_MS, 'leaving the Matrix rooms of old tasks', leave, logger)
+  return {
+    channel: new MatrixChannel(homeserver, settings, threadStore(records)),
+    close: async () => {
+      await listening.close()
+      await leaving.stop()
+    },
+  }
 }

@@ -1,9 +1,9 @@
 import { advance } from '@switchyard/records'
-import { whyNoSynapse } from '@switchyard/testing'
+import { type MatrixWorld, type Seen, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { event, startTestNotifier, type TestNotifier } from '../notifier.fixture.ts'
-import { complete, type MatrixWorld, run, type Seen, startMatrixWorld } from './matrix.fixture.ts'
+import { complete, run } from './tasks.fixture.ts'
 
 const missing = await whyNoSynapse()
 
@@ -130,6 +130,14 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     await ben.call('POST', `/_matrix/client/v3/join/${encodeURIComponent(ownRoom ?? '')}`, {})
     const name = await ben.call('GET', world.path(ownRoom ?? '', 'state/m.room.name/'))
     expect(name).toEqual({ name: 'Own room' })
+
+    // The bot leaves it long after the end, and no room that is not the task's own.
+    await complete(records, own, 'done')
+    await arrived(4)
+    expect(await world.joined(world.bot)).toContain(ownRoom)
+    await sql`UPDATE tasks SET completed_at = now() - interval '8 days' WHERE id = ${own}`.execute(records.db)
+    await expect.poll(() => world.joined(world.bot), { timeout: 20_000 }).not.toContain(ownRoom)
+    expect(await world.joined(world.bot)).toContain(roomId)
   })
 
   it('says what to do where the room is gone, closed, encrypted or silent, and arrives once that is done', async () => {
