@@ -83,6 +83,7 @@ export class MatrixChannel {
     const isProgress = event.type === 'task_progress'
     // What comes after it tells more; a server that asks for less is spared it.
     if (isProgress && (isTerminal(task.status) || this.#homeserver.isLimited)) return
+    await this.#homeserver.userId(limits)
     const thread = (await this.#threads.find(task.task_id)) ?? (await this.#open(notice, limits))
     await this.#rooms.enter(thread.roomId, limits)
     // Its transaction is the delivery's own. Where it is repeated the root is there, and what is told under that id is nothing new.

@@ -18,6 +18,19 @@ export class MatrixFailure extends Error {
 export const isErrcode = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof MatrixError && codes.includes(error.errcode ?? '')
 
+/** Where the server puts us off and does not say for how long, ms. */
+const DEFAULT_WAIT_MS = 5_000
+
+/** How long a refusal for going too fast asks to wait, ms; null for any other failure. */
+export const askedToWait = (error: unknown): number | null => {
+  if (!(error instanceof HTTPError) || !error.isRateLimitError()) return null
+  try {
+    return error.getRetryAfterMs() ?? DEFAULT_WAIT_MS
+  } catch {
+    return DEFAULT_WAIT_MS
+  }
+}
+
 /** The homeserver's own words, without the URL that the library adds; bounded, for they are kept. */
 export const wordsOf = (error: unknown): string => {
   if (error instanceof MatrixError) return `${error.errcode}: ${error.error ?? ''}`.slice(0, 300)
@@ -48,6 +61,8 @@ export const failureOf = (error: unknown, timeoutMs: number): Failed => {
     return failed('rate_limited', error.message, { httpStatus: 429, retryAfterMs: error.retryAfterMs })
   if (isErrcode(error, 'M_UNKNOWN_TOKEN', 'M_MISSING_TOKEN', 'M_USER_DEACTIVATED'))
     return failed('matrix_token_invalid', wordsOf(error), { httpStatus: 401, ...EVERYWHERE })
+  const waitMs = askedToWait(error)
+  if (waitMs !== null) return failed('rate_limited', wordsOf(error), { httpStatus: 429, retryAfterMs: waitMs })
   if (error instanceof HTTPError) {
     const status = error.httpStatus ?? 0
     const httpStatus = { httpStatus: status }

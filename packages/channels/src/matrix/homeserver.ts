@@ -4,7 +4,7 @@
 import { ClientPrefix, HTTPError, type IHttpOpts, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js'
 import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js'
 import { failed } from '../outcome.ts'
-import { isErrcode, MatrixFailure } from './failure.ts'
+import { askedToWait, isErrcode, MatrixFailure } from './failure.ts'
 import { type Limits, Pace } from './pace.ts'
 
 export type HomeserverOptions = {
@@ -16,18 +16,6 @@ export type HomeserverOptions = {
 
 export type Content = Readonly<Record<string, unknown>>
 
-/** What a server says that names no time, ms. */
-const DEFAULT_WAIT_MS = 5_000
-
-const askedToWait = (error: unknown): number | null => {
-  if (!(error instanceof HTTPError) || !error.isRateLimitError()) return null
-  try {
-    return error.getRetryAfterMs() ?? DEFAULT_WAIT_MS
-  } catch {
-    return DEFAULT_WAIT_MS
-  }
-}
-
 /** The library drops what a failed `fetch` was caused by, and keeps its message: so the code becomes the message. */
 const fetchWithCode: typeof fetch = async (input, init) => {
   try {
@@ -38,6 +26,11 @@ const fetchWithCode: typeof fetch = async (input, init) => {
     throw error
   }
 }
+
+const wrongUrl = (code: 'endpoint_not_found' | 'http_error', httpStatus: number): MatrixFailure =>
+  new MatrixFailure(
+    failed(code, 'what answers at MATRIX_HOMESERVER_URL is no Matrix homeserver', { httpStatus, isUnreachable: true }),
+  )
 
 type Query = Readonly<Record<string, string | number>>
 
@@ -73,10 +66,21 @@ export class Homeserver {
     return await this.#pace.run(limits, call, askedToWait)
   }
 
-  /** The bot's own id, asked once. @throws MatrixFailure where it is not the one that was expected. */
+  /**
+   * The bot's own id, asked once.
+   *
+   * @throws MatrixFailure where it is not the one that was expected, or where something else than a homeserver answers.
+   */
   async userId(limits: Limits): Promise<string> {
     if (this.#userId !== undefined) return this.#userId
-    const { user_id: id } = await this.#call<{ user_id: string }>(Method.Get, '/account/whoami', limits)
+    const { user_id: id } = await this.#call<{ user_id?: unknown }>(Method.Get, '/account/whoami', limits).catch(
+      (error: unknown) => {
+        // Anything may answer at a wrong URL: with 404, or with a page.
+        if (error instanceof HTTPError && error.httpStatus === 404) throw wrongUrl('endpoint_not_found', 404)
+        throw error instanceof SyntaxError ? wrongUrl('http_error', 200) : error
+      },
+    )
+    if (typeof id !== 'string') throw wrongUrl('http_error', 200)
     if (this.#expectedUser !== undefined && this.#expectedUser !== id)
       throw new MatrixFailure(
         failed('matrix_token_invalid', `MATRIX_ACCESS_TOKEN is that of ${id}, not of ${this.#expectedUser}`, {

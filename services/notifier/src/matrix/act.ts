@@ -1,6 +1,7 @@
 // Obeys what was heard, and answers it where it was said.
 
-import { answerIn, type Heard, type Homeserver } from '@switchyard/channels/matrix'
+import { answerIn, type Heard, type Homeserver, text } from '@switchyard/channels/matrix'
+import { isSwitchyardError } from '@switchyard/contracts'
 import { findMatrixThread, keepMatrixMessage, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { Obedience, Obeyed } from './obey.ts'
@@ -20,7 +21,12 @@ export type ActDeps = {
 export const act = async (deps: ActDeps, heard: Heard, signal: AbortSignal): Promise<void> => {
   const { logger } = deps
   const facts = { room_id: heard.roomId, event_id: heard.eventId, sender: heard.sender }
-  const obeyed = await deps.obedience.obey(heard)
+  const obeyed = await deps.obedience.obey(heard).catch((error: unknown): Obeyed => {
+    if (isSwitchyardError(error, 'database_unavailable')) throw error
+    // A mistake of ours must not keep everybody else from being heard.
+    logger.error({ ...facts, err: error }, 'what was said in Matrix could not be done')
+    return { target: undefined, answer: { wording: text('That did not work; the log of the notifier says why.') } }
+  })
   if (!obeyed.target && !obeyed.answer) return
   logger.info({ ...facts, task_id: obeyed.target?.taskId }, 'heard in Matrix')
   const problem = await answer(deps, heard, obeyed, signal)

@@ -164,13 +164,25 @@ class Reader {
     for (const act of await Promise.allSettled(acts)) if (act.status === 'rejected') throw act.reason
   }
 
+  /** A room that may not be read any more has no page: the others are not to wait for it. */
+  async #page(roomId: string, from: string, since: string, signal: AbortSignal): Promise<ReturnType<typeof readPage>> {
+    const query = { ...PAGE_QUERY, from, to: since }
+    try {
+      return readPage(await this.#deps.homeserver.messages(roomId, query, within(CALL_MS, signal)))
+    } catch (error) {
+      const { code, message } = failureOf(error, CALL_MS)
+      if (code !== 'matrix_refused') throw error
+      this.#deps.logger.warn({ room_id: roomId, err: message }, 'what was said in a Matrix room could not be read')
+      return { events: [], end: undefined }
+    }
+  }
+
   /** What a sync has left out of a room, oldest first. */
   async #readBack(roomId: string, from: string, since: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const events: unknown[] = []
     let next: string | undefined = from
     for (let pages = 0; next !== undefined && pages < PAGES; pages += 1) {
-      const query = { ...PAGE_QUERY, from: next, to: since }
-      const page = readPage(await this.#deps.homeserver.messages(roomId, query, within(CALL_MS, signal)))
+      const page = await this.#page(roomId, next, since, signal)
       events.push(...page.events)
       next = page.events.length > 0 ? page.end : undefined
     }

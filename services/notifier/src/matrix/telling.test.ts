@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { advance } from '@switchyard/records'
 import { type MatrixWorld, type Seen, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
 import { sql } from 'kysely'
@@ -193,9 +196,22 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     expect(await notifier.deliveries()).toHaveLength(2)
   })
 
-  it('says where no homeserver answers', async () => {
-    const { records, accept } = await begin({ MATRIX_ROOM_ID: '!room:x', MATRIX_HOMESERVER_URL: 'http://127.0.0.1:9' })
-    await run(records, await accept())
-    await failureCode().toEqual(['connection_failed'])
+  it('says where no homeserver answers, where something else does, and where the token is that of another', async () => {
+    const website = createServer((_, response) => response.end('<h1>Welcome</h1>')).listen(0, '127.0.0.1')
+    await once(website, 'listening')
+    const { port } = website.address() as AddressInfo
+    for (const [env, code] of [
+      [{ MATRIX_HOMESERVER_URL: 'http://127.0.0.1:9' }, 'connection_failed'],
+      [{ MATRIX_HOMESERVER_URL: `${world.synapse.url}/nowhere` }, 'endpoint_not_found'],
+      [{ MATRIX_HOMESERVER_URL: `http://127.0.0.1:${port}` }, 'http_error'],
+      [{ MATRIX_USER_ID: world.ann.id }, 'matrix_token_invalid'],
+    ] as const) {
+      const { records, accept, close } = await begin({ MATRIX_ROOM_ID: '!room:x', ...env })
+      await run(records, await accept())
+      await failureCode().toEqual([code])
+      await close()
+    }
+    website.close()
+    notifier = await startTestNotifier()
   })
 })
