@@ -1,15 +1,17 @@
-// A thousand tasks that end at once, one dead webhook and one slow one among those that are told: how long the others wait.
+// A thousand tasks that end at once; a dead webhook, a slow one and a slow Matrix server are among those that are told: how long
+// the others wait.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { newTaskId, newWebhookId, type TaskId } from '@switchyard/contracts'
 import { acceptTask, advance, createDestination, Records } from '@switchyard/records'
-import { createDatabase, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
+import { createDatabase, startWebhookReceiver, type WebhookReceiver, whyNoSynapse } from '@switchyard/testing'
 import { startRedis, whyNoRedis } from '../integration/redis.ts'
 import type { Backend } from '../integration/system.ts'
 import { percentile, spreadOf } from './figures.ts'
 import type { Row, Section } from './report.ts'
+import { startSlowHomeserver } from './slow-homeserver.ts'
 import { type Postgres, Stage } from './stage.ts'
 
 /** Every well destination has all of its notifications by then, s. */
@@ -20,9 +22,15 @@ const WRITERS = 10
 const NOTIFIER = path.resolve(import.meta.dirname, '../../services/notifier/src/main.ts')
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
 
-const startNotifier = (databaseUrl: string, redisUrl: string | undefined, stage: Stage): void => {
+const startNotifier = (
+  databaseUrl: string,
+  redisUrl: string | undefined,
+  matrix: Readonly<Record<string, string>>,
+  stage: Stage,
+): void => {
   const child = spawn(process.execPath, [NOTIFIER], {
     env: {
+      ...matrix,
       DATABASE_URL: databaseUrl,
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
       NOTIFIER_PORT: '0',
@@ -112,7 +120,10 @@ const hasAll = async (receiver: WebhookReceiver, count: number, limitMs: number)
   }
 }
 
-const measureBackend = async (postgres: Postgres, backend: Backend, tasks: number): Promise<readonly Row[]> => {
+type Setting = { readonly postgres: Postgres; readonly tasks: number; readonly hasMatrix: boolean }
+
+const measureBackend = async (backend: Backend, setting: Setting): Promise<readonly Row[]> => {
+  const { postgres, tasks, hasMatrix } = setting
   await using stage = new Stage()
   const database = await createDatabase(postgres.url)
   stage.onEnd(database.drop)
@@ -135,7 +146,8 @@ const measureBackend = async (postgres: Postgres, backend: Backend, tasks: numbe
   for (const { url } of [dead, slow, ...endpoints]) await addEndpoint(records, url)
   const ids: TaskId[] = []
   for (let n = 0; n < tasks; n += 1) ids.push(await accept(records, `${callbacks.url}/${n}`))
-  startNotifier(database.url, redis?.url, stage)
+  const matrix = hasMatrix ? await stage.keep(startSlowHomeserver(SLOW_MS)) : undefined
+  startNotifier(database.url, redis?.url, matrix?.env ?? {}, stage)
   // It is ready when it has delivered something.
   await endAll(records, [await accept(records, callbacks.url)])
   await hasAll(callbacks, 1, 30_000)
@@ -167,20 +179,26 @@ const measureBackend = async (postgres: Postgres, backend: Backend, tasks: numbe
 
 export const measureDeliveries = async (postgres: Postgres, quick: boolean): Promise<Section> => {
   const noRedis = await whyNoRedis()
+  const noSynapse = await whyNoSynapse()
   const tasks = quick ? 100 : 1_000
+  const setting = { postgres, tasks, hasMatrix: noSynapse === undefined }
   const rows = [
-    ...(await measureBackend(postgres, 'postgres', tasks)),
-    ...(noRedis === undefined ? await measureBackend(postgres, 'redis', tasks) : []),
+    ...(await measureBackend('postgres', setting)),
+    ...(noRedis === undefined ? await measureBackend('redis', setting) : []),
   ]
   return {
     title: '5. Notifications when many tasks end at once',
     explanation: [
-      `${tasks} tasks are ended by ${WRITERS} writers; ${WELL + 2} destinations are told of each: a webhook that never answers, one that`,
-      `takes ${SLOW_MS} ms, and ${WELL} that are well (two webhooks, and a callback_url of its own for each task). The notifier is a`,
-      'process of its own. Times are from the first end, and from each task’s end; the spread is over the well destinations.',
+      `${tasks} tasks are ended by ${WRITERS} writers, and told to a webhook that never answers, one that takes ${SLOW_MS} ms,`,
+      ...(setting.hasMatrix ? [`a Matrix server (Synapse) that takes ${SLOW_MS} ms for each message,`] : []),
+      `and ${WELL} destinations that are well (two webhooks, and a callback_url of its own for each task). The notifier is a process of`,
+      'its own. Times are from the first end, and from each task’s end; the spread is over the well destinations.',
     ],
     unit: 's',
     rows,
-    notes: noRedis === undefined ? [] : [`queue on redis: not measured, ${noRedis}`],
+    notes: [
+      ...(noRedis === undefined ? [] : [`queue on redis: not measured, ${noRedis}`]),
+      ...(noSynapse === undefined ? [] : [`without a slow Matrix server: ${noSynapse}`]),
+    ],
   }
 }
