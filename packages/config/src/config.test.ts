@@ -109,7 +109,10 @@ describe('loadConfig', () => {
     })
     expect(matrix).toMatchObject({
       room: '!room:example.org',
-      rooms: { builder: '#builds:example.org', reviewer: '!r:example.org' },
+      rooms: new Map([
+        ['builder', '#builds:example.org'],
+        ['reviewer', '!r:example.org'],
+      ]),
       allowedUsers: ['@ann:example.org', '@ben:example.org'],
       roomPerTask: false,
       progressIntervalMs: 30_000,

@@ -48,7 +48,7 @@ export type MatrixSettings = Readonly<{
   /** Where tasks are told: a room's id or alias; undefined where each task has a room of its own. */
   room: string | undefined
   /** Rooms of agents that have one of their own. */
-  rooms: Readonly<Record<string, string>>
+  rooms: ReadonlyMap<string, string>
   roomPerTask: boolean
   /** Who may steer, answer and invite. */
   allowedUsers: readonly string[]
@@ -74,7 +74,7 @@ export const matrixSettings = (
     accessToken,
     userId: vars.MATRIX_USER_ID,
     room: vars.MATRIX_ROOM_ID,
-    rooms: Object.freeze(Object.fromEntries(vars.MATRIX_ROOMS)),
+    rooms: new Map(vars.MATRIX_ROOMS),
     roomPerTask: vars.MATRIX_ROOM_PER_TASK,
     allowedUsers: Object.freeze(vars.MATRIX_ALLOWED_USERS),
     progressIntervalMs: vars.MATRIX_PROGRESS_INTERVAL_MS,

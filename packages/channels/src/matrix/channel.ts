@@ -101,7 +101,7 @@ export class MatrixChannel {
   /** The room of the task: its agent's, one of its own, or the one for all. */
   async #open({ task, observers }: MatrixNotice, limits: Limits): Promise<Thread> {
     const { room, rooms, roomPerTask, allowedUsers } = this.#settings
-    const shared = rooms[task.agent_id] ?? (roomPerTask ? undefined : room)
+    const shared = rooms.get(task.agent_id) ?? (roomPerTask ? undefined : room)
     const named = observers.filter((user) => USER.test(user))
     const roomId =
       shared === undefined
