@@ -6,6 +6,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
+import { type MatrixSettings, matrixSettings, matrixVariables } from './matrix.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
 import { type Part, secretProblems } from './production.ts'
 import { providerVariables } from './provider-variables.ts'
@@ -118,6 +119,7 @@ const environment = z.object({
   LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
+  ...matrixVariables,
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -253,6 +255,8 @@ export type Config = Readonly<{
         blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
       }>
     | undefined
+  /** Undefined: Matrix is off. */
+  matrix: MatrixSettings | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -311,6 +315,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
   const isProduction = vars.NODE_ENV === 'production'
   const { missing, weak } = secretProblems(part, vars)
   if (isProduction) problems.push(...missing, ...weak)
+  const matrix = matrixSettings(vars, problems)
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
     isProduction,
@@ -417,6 +422,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
               ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
               : undefined,
           }),
+    matrix,
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -10,6 +10,7 @@ import { removeBlocks, writeBlocks } from './blocks.ts'
 import { escalate } from './escalate.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { LaneSender } from './lane-sender.ts'
+import { startMatrix } from './matrix/start.ts'
 import { repeat } from './repeat.ts'
 
 /** How soon what was written is seen, ms. One look is one query, whatever waits. */
@@ -22,10 +23,10 @@ const BATCH = 500
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention' | 'matrix' | 'workspacesDir'>
   readonly records: Records
   readonly connection: QueueConnection
-  readonly bus: Pick<Bus, 'publishTask'>
+  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
   readonly logger: Logger
 }
 
@@ -45,7 +46,8 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   await switchChannel(records.db, LETTA, letta !== undefined)
   const id = `notifier_${randomUUID()}`
   const heartbeat = await startHeartbeat(records, id, logger)
-  const sender = new LaneSender({ id, config, records, webhooks, letta, logger })
+  const matrix = await startMatrix(deps)
+  const sender = new LaneSender({ id, config, records, webhooks, letta, matrix: matrix?.channel, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({
@@ -91,6 +93,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
     close: async () => {
       sender.stop()
       for (const round of rounds) await round.stop()
+      await matrix?.close()
       await worker.close()
       await queue.close()
       await heartbeat.stop()
