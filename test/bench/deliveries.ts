@@ -171,7 +171,7 @@ const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run)
     spread: spreadOf(values),
     ...(aim === undefined ? {} : { aim }),
   })
-  const whole = row('the last well destination has everything', Math.max(...last), last, AIM_S)
+  const whole = row('the last well destination has everything', Math.max(...last), last, isKilled ? undefined : AIM_S)
   const calls = well.reduce((sum, each) => sum + each.calls.length, 0)
   const told = firsts.map((some) => new Set(some.map((call) => call.body.data.task?.task_id)).size)
   return {

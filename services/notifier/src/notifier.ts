@@ -1,7 +1,7 @@
 // The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
 
 import { randomUUID } from 'node:crypto'
-import { LettaBlocks, LettaChannel, WebhookChannel } from '@switchyard/channels'
+import { WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
 import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
@@ -42,14 +42,15 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const { config, records, connection, logger } = deps
   const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
   const lettaOptions = config.letta && { ...config.letta, timeoutMs: config.webhooks.timeoutMs }
-  const letta = lettaOptions && new LettaChannel(lettaOptions)
+  const ofLetta = lettaOptions && (await import('@switchyard/channels/letta'))
+  const letta = ofLetta && new ofLetta.LettaChannel(lettaOptions)
   await switchChannel(records.db, LETTA, letta !== undefined)
   const id = `notifier_${randomUUID()}`
-  const heartbeat = await startHeartbeat(records, id, logger)
   const matrix = await startMatrix(deps)
   const sender = new LaneSender({ id, config, records, webhooks, letta, matrix: matrix?.channel, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
+  const heartbeat = await startHeartbeat(records, id, logger)
   const worker = new DeliveryWorker({
     connection,
     concurrency: LANES_AT_ONCE,
@@ -75,8 +76,8 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
     repeat(ESCALATE_EVERY_MS, 'repeating unanswered requests', () => escalate(deps, BATCH), logger),
     repeat(clearEveryMs, 'clearing old deliveries', clear, logger),
   ]
-  if (lettaOptions) {
-    const blockDeps = { config, records, blocks: new LettaBlocks(lettaOptions), logger }
+  if (ofLetta) {
+    const blockDeps = { config, records, blocks: new ofLetta.LettaBlocks(lettaOptions), logger }
     const kept = lettaOptions.blocks
     const remove = () => removeBlocks(blockDeps, kept?.keptMs ?? null)
     rounds.push(repeat(clearEveryMs, 'removing memory blocks', remove, logger))
