@@ -20,6 +20,7 @@ export type Project = { readonly url: string; readonly id: string; readonly base
 export type SessionSystem = {
   readonly url: string
   readonly model: ScriptedModel
+  readonly databaseUrl: string
   /** A place for repositories, which is no project's. */
   readonly repositories: string
   /** An operator's key. */
@@ -55,6 +56,7 @@ export const startSessionSystem = async (backend: Backend = 'postgres'): Promise
   return {
     url: system.url,
     model: system.model,
+    databaseUrl: system.databaseUrl,
     repositories,
     ops,
     one: restCaller(system.url, ONE),
