@@ -57,6 +57,7 @@ const environment = z.object({
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
   MCP_TOOLSETS: toolsets,
+  MCP_LEGACY_TOOLS: flag(false),
   OPENCODE_SERVER_ENABLED: flag(true),
   OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
   OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
@@ -74,6 +75,7 @@ const environment = z.object({
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
   PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_NETWORK: text(),
   PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
   PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
@@ -136,6 +138,8 @@ export type Config = Readonly<{
   mcp: Readonly<{
     /** What a client of `/mcp` sees. */
     toolsets: readonly Toolset[]
+    /** Serve the names of older managers as well. */
+    hasLegacyTools: boolean
   }>
   worker: Readonly<{
     port: number
@@ -160,6 +164,10 @@ export type Config = Readonly<{
   projectServers: Readonly<{
     /** Bytes at which one is drained and replaced, of a project that does not say. */
     memoryLimit: number
+    /** Bytes at which the kernel ends one that is in a container. */
+    hardMemoryLimit: number
+    /** In the stack: the network of their containers; undefined: they are processes, or there are none. */
+    network: string | undefined
     /** How long nobody may use one before it is ended, ms. */
     idleMs: number
     /** How long what runs in one that is to be replaced may go on, ms. */
@@ -315,7 +323,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    mcp: Object.freeze({ toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]) }),
+    mcp: Object.freeze({
+      toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]),
+      hasLegacyTools: vars.MCP_LEGACY_TOOLS,
+    }),
     worker: Object.freeze({
       port: vars.WORKER_PORT,
       maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
@@ -334,6 +345,9 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     }),
     projectServers: Object.freeze({
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      // Between the two it is drained.
+      hardMemoryLimit: Math.round(vars.PROJECT_SERVER_MEMORY_LIMIT * 1.25),
+      network: vars.PROJECT_SERVER_NETWORK,
       idleMs: vars.PROJECT_SERVER_IDLE_MS,
       drainMs: vars.PROJECT_SERVER_DRAIN_MS,
     }),

@@ -83,7 +83,13 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
+export {
+  listLiveNotifiers,
+  type NotifierState,
+  releaseFromSilentNotifiers,
+  removeNotifier,
+  reportNotifier,
+} from './notifiers.ts'
 export { type OfferRow, readOffers, saveOffer } from './offers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'

@@ -389,6 +389,8 @@ export type DeliveriesTable = {
   delivered_at: TimeOrNull
   /** The run in Letta that has the message, until it is known what came of it. */
   letta_run_id: string | null
+  /** The notifier that made the last attempt. */
+  taken_by: string | null
 }
 
 /** The breakers of lanes whose last attempt failed. */

@@ -42,6 +42,8 @@ const WRITE_MS = 5_000
 const BREAKER: BreakerRule = { failures: 5, firstMs: 5_000, mostMs: 300_000 }
 
 export type LaneSenderDeps = {
+  /** Under which this notifier reports that it is alive. */
+  readonly id: string
   readonly config: Pick<Config, 'notifier' | 'webhooks'>
   readonly records: Records
   readonly webhooks: Pick<WebhookChannel, 'send'>
@@ -104,7 +106,8 @@ export class LaneSender {
     if (isOpen) return false
     // One that failed lately is tried with a delivery a hand before it gets more.
     const limit = failures >= BREAKER.failures || isOneByOne(lane) ? 1 : HANDFUL
-    const rows = await takeDeliveries(records.db, lane, limit, config.webhooks.timeoutMs + WRITE_MS)
+    const lease = { notifierId: this.#deps.id, ms: config.webhooks.timeoutMs + WRITE_MS }
+    const rows = await takeDeliveries(records.db, lane, limit, lease)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)
       return false

@@ -1,5 +1,6 @@
 // The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
 
+import { randomUUID } from 'node:crypto'
 import { LettaBlocks, LettaChannel, WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
@@ -42,7 +43,9 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const lettaOptions = config.letta && { ...config.letta, timeoutMs: config.webhooks.timeoutMs }
   const letta = lettaOptions && new LettaChannel(lettaOptions)
   await switchChannel(records.db, LETTA, letta !== undefined)
-  const sender = new LaneSender({ config, records, webhooks, letta, logger })
+  const id = `notifier_${randomUUID()}`
+  const heartbeat = await startHeartbeat(records, id, logger)
+  const sender = new LaneSender({ id, config, records, webhooks, letta, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({
@@ -80,7 +83,6 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
       rounds.push(repeat(BLOCKS_EVERY_MS, 'writing memory blocks', write, logger))
     }
   }
-  const heartbeat = await startHeartbeat(records, logger)
   if (config.webhooks.secret === undefined)
     logger.info('WEBHOOK_SECRET is not set: tasks with a callback_url are kept, and their calls are not sent')
   logger.info('notifier ready')

@@ -2,10 +2,10 @@
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { withModel } from '@switchyard/contracts'
 import { childServer, freePort, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import type { ServerMaker } from './launch.ts'
-import { withModel } from './model-default.ts'
 import { passwordIn } from './password.ts'
 
 export type ChildMakerOptions = {
@@ -23,6 +23,7 @@ export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): Ser
   const password = (projectId: string): Promise<string> => passwordIn(directoryOf(projectId))
   return {
     kind: 'child',
+    isPossible: () => true,
     password,
     make: ({ projectId, id, settings }) => ({
       kind: 'child',

@@ -24,6 +24,8 @@ type ServerSpec = {
 
 export type ServerMaker = {
   readonly kind: 'child' | 'container'
+  /** False where what it takes is not there: a Docker engine. */
+  readonly isPossible: () => boolean
   readonly make: (spec: ServerSpec) => ServerLauncher
   /** The password that its server has, whoever made it. */
   readonly password: (projectId: string) => Promise<string>
