@@ -9,7 +9,7 @@ import { expect } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { makeRepository } from './repository.ts'
 import { type RestCaller, restCaller } from './rest-caller.ts'
-import { startSystem } from './system.ts'
+import { type Backend, startSystem } from './system.ts'
 
 export const OPERATOR = 'ops-operator-0123456789'
 const ONE = 'one-agent-0123456789'
@@ -20,6 +20,7 @@ export type Project = { readonly url: string; readonly id: string; readonly base
 export type SessionSystem = {
   readonly url: string
   readonly model: ScriptedModel
+  readonly databaseUrl: string
   /** A place for repositories, which is no project's. */
   readonly repositories: string
   /** An operator's key. */
@@ -43,12 +44,11 @@ type Ref = { readonly id: string }
 /** The path of a session. */
 export const at = (project: Project, session: Ref) => `${project.path}/session/${session.id}`
 
-export const startSessionSystem = async (env: Readonly<Record<string, string>> = {}): Promise<SessionSystem> => {
+export const startSessionSystem = async (backend: Backend = 'postgres'): Promise<SessionSystem> => {
   const repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
-  const system = await startSystem('postgres', {
+  const system = await startSystem(backend, {
     SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
     MCP_TOOLSETS: 'tasks,projects,sessions',
-    ...env,
   })
   const mcp = await connectMcp(system.url, { key: OPERATOR })
   const ops = restCaller(system.url, OPERATOR)
@@ -56,6 +56,7 @@ export const startSessionSystem = async (env: Readonly<Record<string, string>> =
   return {
     url: system.url,
     model: system.model,
+    databaseUrl: system.databaseUrl,
     repositories,
     ops,
     one: restCaller(system.url, ONE),

@@ -2,6 +2,7 @@
 //
 // OpenCode answers for any session and any directory it is asked about, so the records decide, and not what a caller names.
 
+import { lstat } from 'node:fs/promises'
 import type { Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
@@ -120,6 +121,16 @@ export const openSession = async (
 export const requireNoOpenTask = ({ task }: OwnSession): void => {
   if (task && task.completed_at === null)
     throw new SwitchyardError('session_of_task', `the session belongs to ${task.id}, which has not ended`)
+}
+
+/**
+ * A directory that is gone would be one of no project to OpenCode, and the turn would run there.
+ *
+ * @throws SwitchyardError `workspace_gone`
+ */
+export const requireDirectory = async ({ place }: OwnSession): Promise<void> => {
+  const found = await lstat(place.directory).catch(() => undefined)
+  if (!found?.isDirectory()) throw new SwitchyardError('workspace_gone', `${place.directory} is no longer there`)
 }
 
 /**

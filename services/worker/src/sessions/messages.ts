@@ -2,7 +2,7 @@
 
 import { type CallArgs, type CallResult, type SessionMessageInfo, SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeClient, type SessionMessage, type SessionRef, summariseTurn } from '@switchyard/opencode'
-import { openSession, requireNoOpenTask } from './access.ts'
+import { openSession, requireDirectory, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
 import { requireAgent, requireModel } from './choice.ts'
 import { ensureRules } from './create.ts'
@@ -74,6 +74,7 @@ export const readMessages = async (
 export const sendMessage = async (deps: SessionDeps, args: CallArgs<'session.message'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
   requireNoOpenTask(own)
+  await requireDirectory(own)
   const { client, place, session } = own
   await ensureRules(client, session, place, signal)
   if (args.model) await requireModel(client, place.directory, args.model, signal)

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CallArgs, type CallResult, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
-import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
+import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
 import { chooseModel, toModelRef } from './choice.ts'
 import { ensureRules } from './create.ts'
@@ -57,6 +57,7 @@ export const initSession = async (
 ): Promise<CallResult<'session.init'>> => {
   const own = await openSession(deps, args, signal)
   requireNoOpenTask(own)
+  await requireDirectory(own)
   const { client, place } = own
   const messageId = args.message_id
   if (await client.message({ ...place, messageId }, { signal })) return { running: true }

@@ -40,7 +40,7 @@ export const addMessageOperations = (app: RestApp, service: SessionService): voi
     body: SendToSession,
     result: SentToSession,
     says: 'The answer, or how it stands',
-    failures: [422],
+    failures: [410, 422],
     run: async ({ on, params: { sid }, body }) => await service.send(on, sid, body, body.wait_ms ?? LIMITS.maxWaitMs),
   })
   addOperation(app, {

@@ -133,7 +133,7 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     isBodyOptional: true,
     result: z.object({ running: z.boolean(), messageID: z.string() }),
     says: 'What came of it',
-    failures: [422],
+    failures: [410, 422],
     run: async ({ on, params: { sid }, body }) =>
       await service.init(on, sid, { messageID: body.messageID, model: modelOf(body) }),
   })
