@@ -23,6 +23,7 @@ import {
 import type { Logger } from 'pino'
 import { type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
 import type { ServerMaker, ServerSettings } from './launch.ts'
+import { WarmDirectories } from './warm-directories.ts'
 
 /** How often the kept servers are looked at, ms. */
 const LOOK_EVERY_MS = 2_000
@@ -60,6 +61,8 @@ type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
 export type RunningServer = { readonly id: string; readonly server: OpenCodeServer }
 
 export class ServerPool {
+  /** The directories that were warmed ahead, on whichever server. */
+  readonly directories = new WarmDirectories()
   readonly #options: PoolOptions
   readonly #kept = new Map<string, KeptServer>()
   readonly #visited = new Map<string, Visited>()
