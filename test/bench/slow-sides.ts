@@ -1,7 +1,8 @@
 // Servers that are told of tasks and take their time: each is a server, what the notifier has to know of it, and who is told there.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { startLettaServer, startWebhookReceiver } from '@switchyard/testing'
+import { startLettaServer, startWebhookReceiver, whyNoSynapse } from '@switchyard/testing'
+import { startSlowHomeserver } from './slow-homeserver.ts'
 import type { Stage } from './stage.ts'
 
 /** How long each call takes, ms. */
@@ -33,10 +34,17 @@ const slowLetta = async (stage: Stage): Promise<SlowSide> => {
   return { env: { LETTA_API_URL: letta.url }, agents: Array.from({ length: AGENTS }, () => letta.addAgent()) }
 }
 
-const SIDES: readonly ((stage: Stage) => Promise<SlowSide>)[] = [slowWebhook, slowLetta]
+/** Only where a Synapse can run. */
+const slowMatrix = async (stage: Stage): Promise<SlowSide> => {
+  if ((await whyNoSynapse()) !== undefined) return {}
+  const { env } = await stage.keep(startSlowHomeserver(SLOW_MS))
+  return { env }
+}
+
+const SIDES: readonly ((stage: Stage) => Promise<SlowSide>)[] = [slowWebhook, slowLetta, slowMatrix]
 
 /** In words. */
-export const SLOW_SIDES = `a webhook and a Letta server with ${AGENTS} agents that both take ${SLOW_MS} ms`
+export const SLOW_SIDES = `a webhook, a Letta server with ${AGENTS} agents and, where one can run, a Synapse that each take ${SLOW_MS} ms`
 
 type SlowSides = {
   readonly env: Readonly<Record<string, string>>

@@ -130,12 +130,12 @@ describe('the compose file', () => {
         )
   })
 
-  it('puts the working directories at one path, where the api only reads', () => {
-    const mounts = ['api', 'opencode', 'worker'].map((name) =>
+  it('puts the working directories at one path, where the api and the notifier only read', () => {
+    const mounts = ['api', 'notifier', 'opencode', 'worker'].map((name) =>
       service(name).volumes?.find(({ source }) => source === 'workspaces'),
     )
-    expect(mounts.map((mount) => mount?.target)).toEqual(['/workspaces', '/workspaces', '/workspaces'])
-    expect(mounts.map((mount) => mount?.read_only ?? false)).toEqual([true, false, false])
+    expect(mounts.map((mount) => mount?.target)).toEqual(Array.from({ length: 4 }, () => '/workspaces'))
+    expect(mounts.map((mount) => mount?.read_only ?? false)).toEqual([true, true, false, false])
   })
 
   it('mounts nothing of the host but OpenCode’s configuration, read only', () => {
@@ -167,6 +167,7 @@ describe('the compose file', () => {
     ['WEBHOOK_SECRET', ['notifier']],
     ['GIT_HTTPS_TOKENS', ['worker']],
     ['LETTA_API_TOKEN', ['notifier']],
+    ['MATRIX_ACCESS_TOKEN', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)

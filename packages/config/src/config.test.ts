@@ -193,4 +193,37 @@ describe('loadConfig', () => {
       expect(loadConfig(good).opencode.inherited).toEqual({})
     })
   })
+  it('reads Matrix, which is off without a homeserver', () => {
+    expect(loadConfig({}).matrix).toBeUndefined()
+    const { matrix } = loadConfig({
+      MATRIX_HOMESERVER_URL: 'https://matrix.example.org',
+      MATRIX_ACCESS_TOKEN: 'a-token',
+      MATRIX_ROOM_ID: '!room:example.org',
+      MATRIX_ROOMS: 'builder=#builds:example.org, reviewer=!r:example.org',
+      MATRIX_ALLOWED_USERS: '@ann:example.org,@ben:example.org',
+    })
+    expect(matrix).toMatchObject({
+      room: '!room:example.org',
+      rooms: new Map([
+        ['builder', '#builds:example.org'],
+        ['reviewer', '!r:example.org'],
+      ]),
+      allowedUsers: ['@ann:example.org', '@ben:example.org'],
+      roomPerTask: false,
+      progressIntervalMs: 30_000,
+    })
+  })
+
+  it.each([
+    ['MATRIX_ACCESS_TOKEN', { MATRIX_HOMESERVER_URL: 'https://x' }],
+    ['MATRIX_HOMESERVER_URL', { MATRIX_ACCESS_TOKEN: 'secret-token' }],
+    ['MATRIX_ROOM_ID', { MATRIX_HOMESERVER_URL: 'https://x', MATRIX_ACCESS_TOKEN: 'secret-token' }],
+    ['MATRIX_ROOM_ID', { MATRIX_ROOM_ID: 'room' }],
+    ['MATRIX_ROOMS', { MATRIX_ROOMS: 'secret-token' }],
+    ['MATRIX_ALLOWED_USERS', { MATRIX_ALLOWED_USERS: 'ann' }],
+  ])('refuses a bad %s, and repeats no token', (name, env) => {
+    const problem = problemOf(env)
+    expect(problem).toContain(name)
+    expect(problem).not.toContain('secret-token')
+  })
 })

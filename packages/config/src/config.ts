@@ -6,6 +6,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
+import { type MatrixSettings, matrixSettings, matrixVariables } from './matrix.ts'
 import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
 import { type Part, secretProblems } from './production.ts'
 import { providerVariables } from './provider-variables.ts'
@@ -57,6 +58,7 @@ const environment = z.object({
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
   MCP_TOOLSETS: toolsets,
+  MCP_LEGACY_TOOLS: flag(false),
   OPENCODE_SERVER_ENABLED: flag(true),
   OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
   OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
@@ -117,6 +119,7 @@ const environment = z.object({
   LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
+  ...matrixVariables,
   LOG_LEVEL: z.preprocess(
     (value) => (value === '' ? undefined : value),
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -137,6 +140,8 @@ export type Config = Readonly<{
   mcp: Readonly<{
     /** What a client of `/mcp` sees. */
     toolsets: readonly Toolset[]
+    /** Serve the names of older managers as well. */
+    hasLegacyTools: boolean
   }>
   worker: Readonly<{
     port: number
@@ -250,6 +255,8 @@ export type Config = Readonly<{
         blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
       }>
     | undefined
+  /** Undefined: Matrix is off. */
+  matrix: MatrixSettings | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -308,6 +315,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
   const isProduction = vars.NODE_ENV === 'production'
   const { missing, weak } = secretProblems(part, vars)
   if (isProduction) problems.push(...missing, ...weak)
+  const matrix = matrixSettings(vars, problems)
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze({
     isProduction,
@@ -320,7 +328,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    mcp: Object.freeze({ toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]) }),
+    mcp: Object.freeze({
+      toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]),
+      hasLegacyTools: vars.MCP_LEGACY_TOOLS,
+    }),
     worker: Object.freeze({
       port: vars.WORKER_PORT,
       maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
@@ -411,6 +422,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
               ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
               : undefined,
           }),
+    matrix,
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

@@ -54,6 +54,30 @@ export const DELIVERY_FAILURES = {
     final: true,
     hint: 'Enable the endpoint with POST /webhooks/{id}/enable, then send it again with POST /deliveries/{id}/retry.',
   },
+  matrix_not_configured: {
+    final: true,
+    hint: 'Set MATRIX_HOMESERVER_URL and MATRIX_ACCESS_TOKEN for the notifier, then send it again with POST /deliveries/{id}/retry.',
+  },
+  matrix_token_invalid: {
+    final: false,
+    hint: 'Log the bot in again, set its new MATRIX_ACCESS_TOKEN, and start the notifier again: what waits is sent then.',
+  },
+  matrix_room_unavailable: {
+    final: false,
+    hint: 'Check MATRIX_ROOM_ID and MATRIX_ROOMS, and invite the bot into the room. It is tried again; POST /deliveries/{id}/retry does so at once. A task stays in the room in which it began.',
+  },
+  matrix_not_allowed_to_post: {
+    final: false,
+    hint: 'Give the bot a power level in the room that may send messages, then send it again with POST /deliveries/{id}/retry.',
+  },
+  matrix_room_encrypted: {
+    final: true,
+    hint: 'Encrypted rooms are not supported, and encryption cannot be switched off: make a room without it and name that one in MATRIX_ROOM_ID or MATRIX_ROOMS.',
+  },
+  matrix_refused: {
+    final: false,
+    hint: 'The homeserver refused the message; the error names why, and its own log says more.',
+  },
   event_gone: { final: true, hint: 'The task’s record or event is past its retention; nothing is left to send.' },
   agent_busy: { final: false, hint: 'The agent is at work on something else; it gets the message once it is idle.' },
   agent_in_call: {
@@ -101,7 +125,7 @@ export const deliveryStateSchema = z.enum(DELIVERY_STATES)
 export type DeliveryState = z.infer<typeof deliveryStateSchema>
 
 export const deliverySchema = z.object({
-  delivery_id: z.string().describe('sent as webhook-id; the same at every attempt'),
+  delivery_id: z.string().describe('sent as webhook-id, or as the transaction id in Matrix; the same at every attempt'),
   state: deliveryStateSchema.describe(
     'pending: to be sent, or sent again; skipped: nobody needed it any more; dead: given up, until it is retried',
   ),
@@ -110,7 +134,7 @@ export const deliverySchema = z.object({
   type: z.string().describe('the type of the event; webhook_test for a test'),
   destination: z
     .string()
-    .describe('callback for the task’s callback_url, letta for its agent, otherwise the id of the webhook'),
+    .describe('callback for the task’s callback_url, letta for its agent, matrix, otherwise the id of the webhook'),
   attempts: z.number().int(),
   created_at: z.iso.datetime(),
   last_attempt_at: z.iso.datetime().nullable(),

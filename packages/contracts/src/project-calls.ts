@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   createSandboxSchema,
   deployKeySchema,
+  duplicatesSchema,
   sandboxEntrySchema,
   sandboxImportedSchema,
   sandboxSchema,
@@ -51,6 +52,7 @@ export const projectCalls = {
   },
   /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
   'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
+  'project.duplicates': { args: none, result: duplicatesSchema },
   /** The deploy key, made where there is none; with `rotate` a new one. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
 } as const

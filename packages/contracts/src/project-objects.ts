@@ -24,6 +24,7 @@ export const projectObjectSchema = z.object({
   updatedAt: z.iso.datetime(),
   lastAccessed: z.iso.datetime().describe('the last change of a session of its, or of itself'),
   sessionCount: z.number().int().nullable().describe('of its checkout and sandboxes; null: nobody could be asked'),
+  activeCount: z.number().int().describe('sessions that work, those of tasks among them'),
   taskCount: z.number().int().describe('tasks that have not ended'),
   status: projectStatusSchema,
   detail: z.string().nullable().describe('why it is so, where there is more to say'),

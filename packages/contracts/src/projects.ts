@@ -167,3 +167,16 @@ export const deployKeySchema = z.object({
   instructions: z.string(),
 })
 export type DeployKey = z.infer<typeof deployKeySchema>
+
+export const duplicatesSchema = z.object({
+  duplicates: z.array(
+    z.object({
+      git_url: z.string(),
+      project_id: z.string().nullable().describe('null: the repository is not registered'),
+      directories: z.array(z.string()),
+      advice: z.string(),
+    }),
+  ),
+  truncated: z.boolean().describe('there was more to look at than time for it'),
+})
+export type Duplicates = z.infer<typeof duplicatesSchema>

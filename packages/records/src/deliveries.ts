@@ -34,10 +34,15 @@ export const findDueLanes = guarded(async (db: Db, limit: number): Promise<reado
 
 /**
  * Takes what is due in a lane: of each task the oldest that is not delivered yet, so that its order is kept. The attempt
- * counts from here on; without a word of it within `leaseMs` the delivery is due again.
+ * counts from here on; without a word of it within the lease the delivery is due again, or as soon as that notifier is silent.
  */
 export const takeDeliveries = guarded(
-  async (db: Db, lane: string, limit: number, leaseMs: number): Promise<readonly DeliveryRow[]> => {
+  async (
+    db: Db,
+    lane: string,
+    limit: number,
+    lease: { readonly notifierId: string; readonly ms: number },
+  ): Promise<readonly DeliveryRow[]> => {
     const { rows } = await sql<DeliveryRow>`${prepared(db)}
       WITH due AS (
         SELECT d.id FROM deliveries d
@@ -48,7 +53,8 @@ export const takeDeliveries = guarded(
         ORDER BY d.number LIMIT ${limit}
         FOR UPDATE OF d SKIP LOCKED
       )
-      UPDATE deliveries d SET attempts = d.attempts + 1, sending = true, last_attempt_at = now(), next_attempt_at = ${inMs(leaseMs)}
+      UPDATE deliveries d SET attempts = d.attempts + 1, sending = true, last_attempt_at = now(),
+        next_attempt_at = ${inMs(lease.ms)}, taken_by = ${lease.notifierId}
       FROM due WHERE d.id = due.id AND d.state = 'pending' AND d.next_attempt_at <= now()
       RETURNING d.*`.execute(db)
     return rows.toSorted((a, b) => a.number - b.number)

@@ -1,10 +1,10 @@
 // The destinations table: webhook endpoints, who may see them, and their secrets.
 
-import type { Webhook, WebhookId } from '@switchyard/contracts'
+import type { EventType, Webhook, WebhookId } from '@switchyard/contracts'
 import { type Insertable, type Selectable, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { storable } from './json.ts'
-import type { Db, DestinationsTable } from './schema.ts'
+import type { ChannelId, Db, DestinationsTable } from './schema.ts'
 
 export type DestinationRow = Selectable<DestinationsTable>
 
@@ -56,10 +56,10 @@ export const createDestination = guarded(
       .executeTakeFirstOrThrow(),
 )
 
-/** Newest first. @param ownerKey - only this key's; undefined: everyone's. */
+/** The webhooks, newest first. @param ownerKey - only this key's; undefined: everyone's. */
 export const listDestinations = guarded(
   async (db: Db, ownerKey: string | undefined): Promise<readonly DestinationRow[]> => {
-    let query = db.selectFrom('destinations').selectAll().orderBy('id', 'desc')
+    let query = db.selectFrom('destinations').selectAll().where('kind', '=', 'webhook').orderBy('id', 'desc')
     if (ownerKey !== undefined) query = query.where('owner_key', '=', ownerKey)
     return await query.execute()
   },
@@ -78,7 +78,7 @@ export const findDestinations = guarded(
 
 /** A new secret; the one before signs as well for `keptMs`. */
 export const rotateSecret = guarded(
-  async (db: Db, id: WebhookId, secret: string, keptMs: number): Promise<DestinationRow> =>
+  async (db: Db, id: DestinationRow['id'], secret: string, keptMs: number): Promise<DestinationRow> =>
     db
       .updateTable('destinations')
       .set((eb) => ({
@@ -93,7 +93,7 @@ export const rotateSecret = guarded(
 
 /** @param reason - why it is disabled; null enables it. */
 export const setDisabled = guarded(
-  async (db: Db, id: WebhookId, reason: string | null): Promise<DestinationRow> =>
+  async (db: Db, id: DestinationRow['id'], reason: string | null): Promise<DestinationRow> =>
     db
       .updateTable('destinations')
       .set({ disabled_at: reason === null ? null : sql<Date>`now()`, disabled_reason: reason })
@@ -103,7 +103,7 @@ export const setDisabled = guarded(
 )
 
 /** Deletes an endpoint, and what still waits to be sent to it. */
-export const deleteDestination = guarded(async (db: Db, id: WebhookId): Promise<void> => {
+export const deleteDestination = guarded(async (db: Db, id: DestinationRow['id']): Promise<void> => {
   await sql`
     WITH gone AS (DELETE FROM destinations WHERE id = ${id}),
     breaker AS (DELETE FROM delivery_lanes WHERE lane = ${id})
@@ -118,4 +118,31 @@ export const addTestDelivery = guarded(async (db: Db, row: DestinationRow, type:
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+})
+
+/** A channel is nobody's: no key has an empty name, so only operators see what was told there. */
+const NOBODY = ''
+
+export type ChannelRules = { readonly eventTypes: readonly EventType[]; readonly progressIntervalMs: number }
+
+/** A channel that the environment sets up is there and on, by these rules; from now on tasks are told there. */
+export const switchChannelOn = guarded(async (db: Db, id: ChannelId, rules: ChannelRules): Promise<void> => {
+  const chosen = { event_types: [...rules.eventTypes], progress_interval_ms: rules.progressIntervalMs }
+  await db
+    .insertInto('destinations')
+    .values({ id, kind: id, owner_key: NOBODY, sees_all: true, url: '', escalation: false, secret: '', ...chosen })
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet({ ...chosen, disabled_at: null, disabled_reason: null }),
+    )
+    .execute()
+})
+
+/** The environment has it no more. What waits to be told there stays until it is tried, and is then given up. */
+export const switchChannelOff = guarded(async (db: Db, id: ChannelId, reason: string): Promise<void> => {
+  await db
+    .updateTable('destinations')
+    .set({ disabled_at: sql<Date>`now()`, disabled_reason: reason })
+    .where('id', '=', id)
+    .where('disabled_at', 'is', null)
+    .execute()
 })

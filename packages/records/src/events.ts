@@ -1,6 +1,6 @@
 // The task_events table: pages by number. Writing is `advance`.
 
-import type { TaskEvent, TaskId } from '@switchyard/contracts'
+import type { EventType, TaskEvent, TaskId } from '@switchyard/contracts'
 import { guarded } from './errors.ts'
 import { toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
@@ -35,3 +35,16 @@ export const readLastEvents = guarded(async (db: Db, id: TaskId, count: number):
     .execute()
   return rows.map(toEvent).toReversed()
 })
+
+/** What the event of that `source_key` in the task's record is; undefined where none is there. */
+export const findToldType = guarded(
+  async (db: Db, id: TaskId, sourceKey: string): Promise<EventType | undefined> =>
+    (
+      await db
+        .selectFrom('task_events')
+        .select('type')
+        .where('task_id', '=', id)
+        .where('source_key', '=', sourceKey)
+        .executeTakeFirst()
+    )?.type,
+)

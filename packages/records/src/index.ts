@@ -40,6 +40,7 @@ export {
 } from './delivery-list.ts'
 export {
   addTestDelivery,
+  type ChannelRules,
   createDestination,
   type DestinationRow,
   deleteDestination,
@@ -48,11 +49,13 @@ export {
   rotateSecret,
   setDisabled,
   signingSecrets,
+  switchChannelOff,
+  switchChannelOn,
   toWebhook,
 } from './destinations.ts'
 export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
 export { escalateRequest, findUnanswered } from './escalations.ts'
-export { readEvents, readLastEvents } from './events.ts'
+export { findToldType, readEvents, readLastEvents } from './events.ts'
 export {
   type FeedFilter,
   type FeedPage,
@@ -74,6 +77,18 @@ export {
   takeDueBlocks,
   takeExpiredBlocks,
 } from './letta-blocks.ts'
+export { keepMatrixSync, leaseMatrixSync, type MatrixSync, releaseMatrixSync } from './matrix-syncs.ts'
+export {
+  findMatrixTarget,
+  findMatrixThread,
+  findOutlivedRooms,
+  keepMatrixMessage,
+  keepMatrixThread,
+  type MatrixMessage,
+  type MatrixTarget,
+  type MatrixThreadRow,
+  markRoomLeft,
+} from './matrix-threads.ts'
 export {
   choosePromptId,
   countDelivered,
@@ -83,7 +98,13 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { listLiveNotifiers, type NotifierState, removeNotifier, reportNotifier } from './notifiers.ts'
+export {
+  listLiveNotifiers,
+  type NotifierState,
+  releaseFromSilentNotifiers,
+  removeNotifier,
+  reportNotifier,
+} from './notifiers.ts'
 export { type OfferRow, readOffers, saveOffer } from './offers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'

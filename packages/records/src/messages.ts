@@ -13,10 +13,18 @@ export type MessageRow = Selectable<MessagesTable>
 /**
  * Keeps a message and tells it as an event, in one transaction, where the task is still open.
  *
+ * @param sourceKey - names the event's origin.
  * @returns what was written, or null where the task has ended.
  */
 export const sendMessage = guarded(
-  async (db: Db, id: MessageId, taskId: TaskId, sentBy: string, input: SendMessage): Promise<Advanced | null> =>
+  async (
+    db: Db,
+    id: MessageId,
+    taskId: TaskId,
+    sentBy: string,
+    input: SendMessage,
+    sourceKey?: string,
+  ): Promise<Advanced | null> =>
     db.transaction().execute(async (transaction) => {
       const messageType = input.message_type ?? 'update'
       const advanced = await advance(transaction, {
@@ -27,6 +35,7 @@ export const sendMessage = guarded(
           {
             type: 'task_message',
             message: `${messageType} from ${sentBy}: ${input.message.slice(0, 200)}`,
+            ...(sourceKey === undefined ? {} : { source_key: sourceKey }),
             data: {
               message_id: id,
               message: input.message,

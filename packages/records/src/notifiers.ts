@@ -11,11 +11,22 @@ const SILENCE_MS = 5_000
 export const reportNotifier = guarded(
   async (db: Db, notifier: { id: string; hostname: string; problem: string | null }): Promise<void> => {
     await sql`
-      WITH silent AS (DELETE FROM notifiers WHERE heartbeat_at < now() - interval '1 hour')
       INSERT INTO notifiers (id, hostname, problem) VALUES (${notifier.id}, ${notifier.hostname}, ${notifier.problem})
       ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), problem = excluded.problem`.execute(db)
   },
 )
+
+/** Forgets notifiers that are silent; what they were sending is due. @returns how many deliveries that are. */
+export const releaseFromSilentNotifiers = guarded(async (db: Db): Promise<number> => {
+  const { rows } = await sql`
+    WITH silent AS (
+      DELETE FROM notifiers WHERE heartbeat_at < now() - ${SILENCE_MS} * interval '1 millisecond' RETURNING id
+    )
+    UPDATE deliveries SET next_attempt_at = now() FROM silent
+    WHERE taken_by = silent.id AND state = 'pending' AND sending AND next_attempt_at > now()
+    RETURNING deliveries.id`.execute(db)
+  return rows.length
+})
 
 export const removeNotifier = guarded(async (db: Db, id: string): Promise<void> => {
   await db.deleteFrom('notifiers').where('id', '=', id).execute()

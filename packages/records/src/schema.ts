@@ -341,10 +341,13 @@ type RolloutTable = Settings & {
 /** Every change, with what held after it. */
 type RolloutChangesTable = Settings & { id: Generated<number> }
 
+/** A destination of which there is one, set up by the environment of the notifier. */
+export type ChannelId = 'matrix'
+
 /** Who is told of tasks without the task saying so. */
 export type DestinationsTable = {
-  id: WebhookId
-  kind: 'webhook'
+  id: WebhookId | ChannelId
+  kind: 'webhook' | ChannelId
   owner_key: string
   /** An operator's key made it: it is told of everyone's tasks. */
   sees_all: boolean
@@ -389,6 +392,8 @@ export type DeliveriesTable = {
   delivered_at: TimeOrNull
   /** The run in Letta that has the message, until it is known what came of it. */
   letta_run_id: string | null
+  /** The notifier that made the last attempt. */
+  taken_by: string | null
 }
 
 /** The breakers of lanes whose last attempt failed. */
@@ -434,6 +439,38 @@ export type LettaBlocksTable = {
   given_up_at: TimeOrNull
 }
 
+/** The room of each task that is told in Matrix, and its messages that later ones refer to. */
+export type MatrixThreadsTable = {
+  task_id: TaskId
+  room_id: string
+  /** Made for this task alone: all that is said there is about it. */
+  own_room: boolean
+  /** The message that the thread hangs on. */
+  root_event_id: string | null
+  /** The message that is edited as the task goes on. */
+  progress_event_id: string | null
+  /** When the bot left the task's own room. */
+  left_at: TimeOrNull
+}
+
+/** Our messages, by which a reply or a reaction is known to be about a task. */
+type MatrixMessagesTable = {
+  event_id: string
+  task_id: TaskId
+  room_id: string
+  /** The request that it asks. */
+  request_id: string | null
+}
+
+type MatrixSyncsTable = {
+  user_id: string
+  /** Everything before it has been read and done. */
+  since: string | null
+  /** The notifier that reads, for as long as its lease lasts. */
+  holder: string
+  lease_until: Time
+}
+
 export type Database = {
   tasks: TasksTable
   task_events: EventsTable
@@ -458,6 +495,9 @@ export type Database = {
   notifiers: NotifiersTable
   agent_calls: AgentCallsTable
   letta_blocks: LettaBlocksTable
+  matrix_threads: MatrixThreadsTable
+  matrix_messages: MatrixMessagesTable
+  matrix_syncs: MatrixSyncsTable
 }
 
 export type Db = Kysely<Database>

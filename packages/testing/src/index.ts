@@ -4,12 +4,14 @@ export { createDatabase, type TestDatabase } from './database.ts'
 export { type GitHttps, type GitHttpsOptions, startGitHttps } from './git-https.ts'
 export { type GitSsh, startGitSsh } from './git-ssh.ts'
 export { type LettaServer, startLettaServer } from './letta-server.ts'
+export { type MatrixWorld, type Seen, startMatrixWorld } from './matrix-world.ts'
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { DEFAULT_USAGE } from './reply.ts'
 export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
 export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
+export { whyNoSynapse } from './synapse.ts'
 export {
   startWebhookReceiver,
   verifyWebhook,

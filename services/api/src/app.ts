@@ -17,13 +17,16 @@ import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
 import { ProjectApi } from './project-api/service.ts'
+import { Publishing } from './projects/publishing.ts'
 import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { projectLifeRoutes } from './rest/project-life.ts'
 import { projectRoutes } from './rest/projects.ts'
+import { publishingRoutes } from './rest/publishing.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sandboxRoutes } from './rest/sandboxes.ts'
@@ -94,15 +97,17 @@ export const createApi = (deps: ApiDeps): Api => {
   const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
+  const publishing = new Publishing(records, calls)
   const sessionFeeds = new SessionFeeds(calls, bus)
   const sessionDeps = { config, records, calls, bus, metrics, logger }
   const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
   const llm = new LlmService({ config, records })
-  const { toolsets } = config.mcp
+  const { toolsets, hasLegacyTools } = config.mcp
   const mcp = createMcpEndpoint({
     service,
     projects,
+    publishing,
     sessions,
     llm,
     health,
@@ -111,6 +116,7 @@ export const createApi = (deps: ApiDeps): Api => {
     logger,
     version,
     toolsets,
+    hasLegacyTools,
   })
 
   const app = newRestApp()
@@ -122,6 +128,8 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
   app.route('/', sandboxRoutes(projects))
+  app.route('/', projectLifeRoutes(projects))
+  app.route('/', publishingRoutes(publishing))
   app.route('/', rolloutRoutes(rollout))
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))

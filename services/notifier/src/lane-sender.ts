@@ -9,6 +9,7 @@ import {
   type Waiting,
   type WebhookChannel,
 } from '@switchyard/channels'
+import type { MatrixChannel } from '@switchyard/channels/matrix'
 import type { Config } from '@switchyard/config'
 import { DELIVERY_FAILURES, type WebhookId } from '@switchyard/contracts'
 import {
@@ -36,16 +37,22 @@ import { type Notice, readNotices } from './notices.ts'
 /** Deliveries of one lane at once: so many times a handful that is taken together. */
 const HANDS = 2
 const HANDFUL = 16
+/** A homeserver is one server for all rooms, and calls of its own belong to a message: no more than it is sent at once. */
+const MATRIX_HANDFUL = 4
 /** Beyond its time limit, an attempt has so long to be written down before it counts as lost, ms. */
 const WRITE_MS = 5_000
 
 const BREAKER: BreakerRule = { failures: 5, firstMs: 5_000, mostMs: 300_000 }
 
 export type LaneSenderDeps = {
+  /** Under which this notifier reports that it is alive. */
+  readonly id: string
   readonly config: Pick<Config, 'notifier' | 'webhooks'>
   readonly records: Records
   readonly webhooks: Pick<WebhookChannel, 'send'>
   readonly letta: Pick<LettaChannel, 'send'> | undefined
+  /** Undefined where Matrix is off. */
+  readonly matrix: Pick<MatrixChannel, 'send' | 'timeoutMs'> | undefined
   readonly logger: Logger
 }
 
@@ -54,14 +61,21 @@ const ABSENT = {
   endpoint_disabled: 'the endpoint is disabled or deleted',
   secret_missing: 'WEBHOOK_SECRET is not set, so the call cannot be signed',
   letta_disabled: 'LETTA_API_URL is not set',
+  matrix_not_configured: 'Matrix is not set up for the notifier',
 } as const
 
 /** An agent gets one message at a time. */
 const isOneByOne = (lane: string): boolean => lane.startsWith(`${LETTA}:`)
 
+/** The destination, and the lane, of what is told in Matrix. */
+const MATRIX = 'matrix'
+
+/** What one answer says of one path, or one room, and not of all that the lane leads to. */
+const isShared = ({ destination }: DeliveryRow): boolean => destination === CALLBACK || destination === MATRIX
+
 /** A fault of the target as a whole; a callback's host is not to blame for the answers of one path on it. */
 const blamesTarget = (row: DeliveryRow, failure: Failed): boolean =>
-  failure.isUnreachable || (row.destination !== CALLBACK && failure.httpStatus !== null)
+  failure.isUnreachable || (!isShared(row) && failure.httpStatus !== null)
 
 export class LaneSender {
   readonly #deps: LaneSenderDeps
@@ -103,8 +117,10 @@ export class LaneSender {
     const { failures, isOpen } = await readLane(records.db, lane)
     if (isOpen) return false
     // One that failed lately is tried with a delivery a hand before it gets more.
-    const limit = failures >= BREAKER.failures || isOneByOne(lane) ? 1 : HANDFUL
-    const rows = await takeDeliveries(records.db, lane, limit, config.webhooks.timeoutMs + WRITE_MS)
+    const most = lane === MATRIX ? MATRIX_HANDFUL : HANDFUL
+    const limit = failures >= BREAKER.failures || isOneByOne(lane) ? 1 : most
+    const lease = { notifierId: this.#deps.id, ms: this.#timeLimit(lane) + WRITE_MS }
+    const rows = await takeDeliveries(records.db, lane, limit, lease)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)
       return false
@@ -113,6 +129,11 @@ export class LaneSender {
     const arrivals = await Promise.all(notices.map((notice) => this.#deliver(notice)))
     if (failures > 0 && arrivals.includes(true)) await closeLane(records.db, lane)
     return true
+  }
+
+  #timeLimit(lane: string): number {
+    const { config, matrix } = this.#deps
+    return lane === MATRIX && matrix ? matrix.timeoutMs : config.webhooks.timeoutMs
   }
 
   /** @returns whether it arrived. */
@@ -143,6 +164,11 @@ export class LaneSender {
     switch (notice.kind) {
       case 'call':
         return await this.#deps.webhooks.send(notice.call)
+      case 'matrix':
+        return (
+          (await this.#deps.matrix?.send(notice.notice)) ??
+          failed('matrix_not_configured', ABSENT.matrix_not_configured)
+        )
       case 'letta':
         return (await this.#deps.letta?.send(notice.message)) ?? failed('letta_disabled', ABSENT.letta_disabled)
       case 'settled':
@@ -162,7 +188,10 @@ export class LaneSender {
   async #fail(row: DeliveryRow, outcome: Failed): Promise<void> {
     const { records, config } = this.#deps
     const { code, message, httpStatus, retryAfterMs } = outcome
-    const waitMs = Math.max(backoffMs(row.attempts, config.notifier.retryDelayMs, Math.random()), retryAfterMs ?? 0)
+    const ownMs = backoffMs(row.attempts, config.notifier.retryDelayMs, Math.random())
+    // A homeserver counts what all tasks say together: being put off is no failure of this one.
+    const isPutOff = row.destination === MATRIX && retryAfterMs !== null
+    const waitMs = isPutOff ? retryAfterMs : Math.max(ownMs, retryAfterMs ?? 0)
     const failure = { code, message, http_status: httpStatus }
     await markFailed(records.db, row, failure, DELIVERY_FAILURES[code].final ? null : waitMs)
     const isEndpoint = row.destination !== CALLBACK

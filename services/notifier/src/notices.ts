@@ -1,6 +1,7 @@
 // What a delivery says and where to, put together from the record at the moment of sending.
 
 import type { WebhookCall } from '@switchyard/channels'
+import type { MatrixNotice } from '@switchyard/channels/matrix'
 import type { TaskId, WebhookBody } from '@switchyard/contracts'
 import { WEBHOOK_TEST } from '@switchyard/contracts'
 import {
@@ -22,10 +23,11 @@ import { type AgentNotice, agentNotice } from './agent-notice.ts'
 export type Notice =
   | { readonly kind: 'call'; readonly row: DeliveryRow; readonly call: WebhookCall }
   | ({ readonly row: DeliveryRow } & AgentNotice)
+  | { readonly kind: 'matrix'; readonly row: DeliveryRow; readonly notice: MatrixNotice }
   | {
       readonly kind: 'none'
       readonly row: DeliveryRow
-      readonly code: 'event_gone' | 'endpoint_disabled' | 'secret_missing'
+      readonly code: 'event_gone' | 'endpoint_disabled' | 'secret_missing' | 'matrix_not_configured'
     }
 
 type Target = Pick<WebhookCall, 'url' | 'secrets'> | Extract<Notice, { kind: 'none' }>['code']
@@ -61,6 +63,7 @@ export const readNotices = async (
   ])
   const tasks = new Map((await toRecords(db, taskRows)).map((task) => [task.task_id, task]))
   const callbacks = new Map(taskRows.map((row) => [row.id, row.callback_url]))
+  const observers = new Map(taskRows.map((row) => [row.id, row.observers]))
   const byId = new Map<string, DestinationRow>(destinations.map((row) => [row.id, row]))
 
   const callbackOf = (id: TaskId | null): Target => {
@@ -68,19 +71,32 @@ export const readNotices = async (
     if (!url) return 'event_gone'
     return callbackSecret === undefined ? 'secret_missing' : { url, secrets: [callbackSecret] }
   }
+  const happened = (row: DeliveryRow) => {
+    const task = row.task_id === null ? undefined : tasks.get(row.task_id)
+    const event = events.get(`${row.task_id} ${row.seq}`)
+    return task && event && { task, event }
+  }
   const bodyOf = (row: DeliveryRow): WebhookBody | undefined => {
     if (row.task_id === null) return testBody(row)
-    const [task, event] = [tasks.get(row.task_id), events.get(`${row.task_id} ${row.seq}`)]
-    return task && event && { type: event.type, timestamp: event.timestamp, data: { task, event } }
+    const data = happened(row)
+    return data && { type: data.event.type, timestamp: data.event.timestamp, data }
+  }
+  const toMatrix = (row: DeliveryRow, { disabled_at }: DestinationRow): Notice => {
+    if (disabled_at !== null) return { kind: 'none', row, code: 'matrix_not_configured' }
+    const data = happened(row)
+    if (!data) return { kind: 'none', row, code: 'event_gone' }
+    return { kind: 'matrix', row, notice: { id: row.id, ...data, observers: observers.get(data.task.task_id) ?? [] } }
   }
   return rows.map((row): Notice => {
     if (row.destination === LETTA && row.task_id !== null) {
-      const [task, event] = [tasks.get(row.task_id), events.get(`${row.task_id} ${row.seq}`)]
-      if (!task || !event) return { kind: 'none', row, code: 'event_gone' }
-      return { row, ...agentNotice(row, task, event, views.get(row.task_id)) }
+      const data = happened(row)
+      if (!data) return { kind: 'none', row, code: 'event_gone' }
+      return { row, ...agentNotice(row, data.task, data.event, views.get(row.task_id)) }
     }
+    const destination = byId.get(row.destination)
+    if (destination?.kind === 'matrix') return toMatrix(row, destination)
     const body = bodyOf(row)
-    const target = row.destination === CALLBACK ? callbackOf(row.task_id) : targetOf(byId.get(row.destination))
+    const target = row.destination === CALLBACK ? callbackOf(row.task_id) : targetOf(destination)
     if (body === undefined) return { kind: 'none', row, code: 'event_gone' }
     if (typeof target === 'string') return { kind: 'none', row, code: target }
     return { kind: 'call', row, call: { id: row.id, body, ...target } }

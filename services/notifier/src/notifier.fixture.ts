@@ -12,7 +12,7 @@ import {
 } from '@switchyard/contracts'
 import { createBus } from '@switchyard/queue'
 import { acceptTask, advance, createDestination, listDeliveries, openRequest, Records } from '@switchyard/records'
-import { createDatabase } from '@switchyard/testing'
+import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Notifier, startNotifier } from './notifier.ts'
 
@@ -23,13 +23,16 @@ type TaskOptions = {
   readonly agent_id?: string
   readonly owner_key?: string
   readonly pool?: 'blue'
+  readonly description?: string
+  readonly observers?: readonly string[]
 }
 type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { readonly url: string }
 
 export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
 
-export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}) => {
-  const database = await createDatabase()
+/** @param database - one that another of these has made, and drops. */
+export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}, shared?: TestDatabase) => {
+  const database = shared ?? (await createDatabase())
   const configOf = (more: Readonly<Record<string, string>>) =>
     loadConfig({
       WEBHOOK_SECRET: SECRET,
@@ -43,15 +46,22 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
   await records.migrate()
   const connection = { postgresUrl: database.url }
   const logger = pino({ level: 'silent' })
+  const bus = createBus(undefined, logger)
   let notifier: Notifier | undefined
 
   const start = async (more: Readonly<Record<string, string>> = {}) => {
     const config = configOf(more)
-    notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+    notifier = await startNotifier({ config, records, connection, bus, logger })
   }
   return {
+    database,
     records,
+    bus,
     start: () => start(),
+    stop: async () => {
+      await notifier?.close()
+      notifier = undefined
+    },
     /** Another one in its place, with other settings. */
     restart: async (more: Readonly<Record<string, string>>) => {
       await notifier?.close()
@@ -142,7 +152,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
     close: async () => {
       await notifier?.close()
       await records.close()
-      await database.drop()
+      if (!shared) await database.drop()
     },
   }
 }

@@ -1,5 +1,6 @@
 // The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
 
+import { randomUUID } from 'node:crypto'
 import { LettaBlocks, LettaChannel, WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
@@ -9,6 +10,7 @@ import { removeBlocks, writeBlocks } from './blocks.ts'
 import { escalate } from './escalate.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { LaneSender } from './lane-sender.ts'
+import { startMatrix } from './matrix/start.ts'
 import { repeat } from './repeat.ts'
 
 /** How soon what was written is seen, ms. One look is one query, whatever waits. */
@@ -21,10 +23,10 @@ const BATCH = 500
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention' | 'matrix' | 'workspacesDir'>
   readonly records: Records
   readonly connection: QueueConnection
-  readonly bus: Pick<Bus, 'publishTask'>
+  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
   readonly logger: Logger
 }
 
@@ -42,7 +44,10 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const lettaOptions = config.letta && { ...config.letta, timeoutMs: config.webhooks.timeoutMs }
   const letta = lettaOptions && new LettaChannel(lettaOptions)
   await switchChannel(records.db, LETTA, letta !== undefined)
-  const sender = new LaneSender({ config, records, webhooks, letta, logger })
+  const id = `notifier_${randomUUID()}`
+  const heartbeat = await startHeartbeat(records, id, logger)
+  const matrix = await startMatrix(deps)
+  const sender = new LaneSender({ id, config, records, webhooks, letta, matrix: matrix?.channel, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({
@@ -80,7 +85,6 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
       rounds.push(repeat(BLOCKS_EVERY_MS, 'writing memory blocks', write, logger))
     }
   }
-  const heartbeat = await startHeartbeat(records, logger)
   if (config.webhooks.secret === undefined)
     logger.info('WEBHOOK_SECRET is not set: tasks with a callback_url are kept, and their calls are not sent')
   logger.info('notifier ready')
@@ -89,6 +93,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
     close: async () => {
       sender.stop()
       for (const round of rounds) await round.stop()
+      await matrix?.close()
       await worker.close()
       await queue.close()
       await heartbeat.stop()

@@ -27,6 +27,9 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
   await sql`CREATE INDEX agent_calls_by_task ON agent_calls (task_id)`.execute(db)
   // The run in Letta that an attempt began: whether it arrived is asked of that run.
   await sql`ALTER TABLE deliveries ADD COLUMN letta_run_id text`.execute(db)
+  // The notifier whose attempt is under way: what a dead one was sending is due before its lease has run out.
+  await sql`ALTER TABLE deliveries ADD COLUMN taken_by text`.execute(db)
+  await sql`CREATE INDEX deliveries_taken ON deliveries (taken_by) WHERE state = 'pending' AND sending`.execute(db)
   // Without a foreign key: a block outlives its task's record until it is deleted in Letta too.
   await sql`
     CREATE TABLE letta_blocks (

@@ -6,7 +6,10 @@ import {
   createSandboxSchema,
   deployKeySchema,
   destroyedProjectSchema,
+  duplicatesSchema,
   projectInfoSchema,
+  publishedSchema,
+  publishSchema,
   sandboxChangedSchema,
   sandboxEntrySchema,
   sandboxSchema,
@@ -14,6 +17,7 @@ import {
   startProjectSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
+import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
@@ -192,7 +196,34 @@ const deployKeyTool = (projects: ProjectService): Tool =>
       await projects.deployKey(caller, input.git_url, input.rotate ?? false, signal),
   })
 
-export const projectTools = (projects: ProjectService): readonly Tool[] => [
+const duplicatesTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_detect_duplicates',
+    title: 'Find repositories that are cloned twice',
+    description:
+      'Looks on the worker’s host, where projects are, for further clones of one repository. For operators. A sandbox does what a second clone would.',
+    input: z.strictObject({}),
+    output: duplicatesSchema,
+    annotations: READS,
+    run: async (_input, { caller, signal }) => await projects.duplicates(caller, signal),
+  })
+
+const publishSandboxTool = (publishing: Publishing): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_publish',
+    title: 'Publish a sandbox',
+    description:
+      'Commits what was not committed in a sandbox and pushes it to a branch of the repository. The sandbox stays as it is. Safe to repeat.',
+    input: publishSchema.extend({ git_url: gitUrl, name: z.string() }).strict(),
+    output: publishedSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+    run: async ({ git_url: project, name: sandbox, ...input }, { caller, signal }) =>
+      await publishing.publish(caller, { project, sandbox }, input, signal),
+  })
+
+export type ProjectToolsDeps = { readonly projects: ProjectService; readonly publishing: Publishing }
+
+export const projectTools = ({ projects, publishing }: ProjectToolsDeps): readonly Tool[] => [
   startTool(projects),
   listTool(projects),
   statusTool(projects),
@@ -204,4 +235,6 @@ export const projectTools = (projects: ProjectService): readonly Tool[] => [
   deleteSandboxTool(projects),
   resetSandboxTool(projects),
   deployKeyTool(projects),
+  duplicatesTool(projects),
+  publishSandboxTool(publishing),
 ]

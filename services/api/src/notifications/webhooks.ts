@@ -41,7 +41,7 @@ const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 /** Another's endpoint is answered like one that does not exist. @throws SwitchyardError `webhook_not_found` */
 const findOwn = async (records: Records, caller: Caller, id: string): Promise<DestinationRow> => {
   const [row] = await findDestinations(records.db, [id])
-  if (!row || (caller.role === 'agent' && row.owner_key !== caller.name))
+  if (row?.kind !== 'webhook' || (caller.role === 'agent' && row.owner_key !== caller.name))
     throw new SwitchyardError('webhook_not_found', `there is no webhook ${id.slice(0, 60)}`)
   return row
 }

@@ -3,6 +3,7 @@
 import type { CallResult, ProjectObject } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
 
 export type Counted = CallResult<'session.count'>['directories']
 
@@ -18,9 +19,11 @@ const toObject = (
   sandboxes: readonly SandboxRow[],
   taskCount: number,
   counted: Counted | null,
+  live: ProjectLive | undefined,
 ): ProjectObject => {
   const directories = new Set([row.base_dir, ...sandboxes.map(({ path }) => path)])
-  const own = counted?.filter(({ directory }) => directories.has(directory))
+  // A server of its own may be another worker's, or rest: the record has what was last told of it.
+  const own = row.isolation === 'shared' ? counted?.filter(({ directory }) => directories.has(directory)) : undefined
   const updatedAt = row.updated_at.toISOString()
   return {
     id: row.id,
@@ -32,7 +35,8 @@ const toObject = (
     createdAt: (row.registered_at ?? row.created_at).toISOString(),
     updatedAt,
     lastAccessed: latest([updatedAt, ...(own ?? []).map(({ updated_at }) => updated_at)]),
-    sessionCount: own?.reduce((sum, { sessions }) => sum + sessions, 0) ?? null,
+    sessionCount: own?.reduce((sum, { sessions }) => sum + sessions, 0) ?? live?.sessions ?? null,
+    activeCount: live?.busy_sessions ?? 0,
     taskCount,
     status: row.status,
     detail: row.detail,
@@ -58,6 +62,7 @@ export const toProjectObjects = async (
 ): Promise<readonly ProjectObject[]> => {
   const ids = rows.map((row) => row.id)
   const [sandboxes, tasks] = await Promise.all([listSandboxes(records.db, ids), countOpenTasks(records.db, ids)])
+  const live = await liveOfProjects(records, rows, sandboxes)
   const sandboxesOf = Map.groupBy(
     sandboxes.filter((sandbox) => sandbox.is_ready),
     (sandbox) => sandbox.project_id,
@@ -65,6 +70,6 @@ export const toProjectObjects = async (
   const tasksOf = Map.groupBy(tasks, (task) => task.project_id)
   return rows.map((row) => {
     const taskCount = (tasksOf.get(row.id) ?? []).reduce((sum, { count }) => sum + count, 0)
-    return toObject(caller, row, sandboxesOf.get(row.id) ?? [], taskCount, counted)
+    return toObject(caller, row, sandboxesOf.get(row.id) ?? [], taskCount, counted, live.get(row.id))
   })
 }

@@ -4,6 +4,7 @@ import {
   type CreateSandbox,
   type DeployKey,
   type DestroyedProject,
+  type Duplicates,
   type ProjectCandidate,
   type ProjectInfo,
   type Sandbox,
@@ -172,6 +173,13 @@ export class ProjectService {
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
     const row = rotate ? await this.#ownOf(caller, project) : await findOwnProject(this.#deps.records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
+  }
+
+  /** @throws SwitchyardError `forbidden`, `worker_unavailable` */
+  async duplicates(caller: Caller, signal?: AbortSignal): Promise<Duplicates> {
+    if (caller.role !== 'operator')
+      throw new SwitchyardError('forbidden', 'only an operator’s key may look around on the worker’s host')
+    return await this.#deps.calls.call('project.duplicates', {}, { signal })
   }
 
   /** Only who registered it, or an operator, may take it away. */

@@ -29,6 +29,7 @@ const EXAMPLE = {
   updatedAt: '2026-03-01T10:00:00.000Z',
   lastAccessed: '2026-03-01T10:05:00.000Z',
   sessionCount: 2,
+  activeCount: 0,
   taskCount: 0,
   status: 'ready',
   detail: null,

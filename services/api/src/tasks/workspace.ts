@@ -1,49 +1,18 @@
 // The working directory of a task, to look at: entries, contents, the diff against where it began.
 
-import path from 'node:path'
-import {
-  type FileContent,
-  type FileDiff,
-  type FileList,
-  isSwitchyardError,
-  isTerminal,
-  SwitchyardError,
-  type TaskDiff,
-} from '@switchyard/contracts'
-import { diffAgainst, listFiles, parseRepositoryUrl, readFile } from '@switchyard/git'
-import { findDiff, findProject, type TaskRow } from '@switchyard/records'
+import type { FileContent, FileList, TaskDiff } from '@switchyard/contracts'
+import { listFiles, readFile } from '@switchyard/git'
+import { directoryOf, readDiff } from '@switchyard/steering'
 import type { Caller } from '../caller.ts'
 import { findOwnTask } from './access.ts'
 import type { TaskDeps } from './deps.ts'
-
-const DIFF_BYTES = 4 * 1_048_576
-
-const isInside = (root: string, directory: string): boolean => {
-  const relative = path.relative(root, directory)
-  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
-}
-
-/** Only directories of our own records, and only where workers make them: never one that a caller names. */
-const directoryOf = (deps: TaskDeps, row: TaskRow): string => {
-  if (row.workspace_removed_at !== null)
-    throw new SwitchyardError('workspace_gone', `the working directory of ${row.id} was removed after its time`)
-  if (row.directory === null)
-    throw isTerminal(row.status)
-      ? new SwitchyardError('workspace_unavailable', `${row.id} ended before it had a working directory`, {
-          retryable: false,
-          hint: 'There is nothing to see: the record’s error says why it ended.',
-        })
-      : new SwitchyardError('workspace_unavailable', `${row.id} is ${row.status} and has no working directory yet`)
-  if (isInside(deps.config.workspacesDir, row.directory)) return row.directory
-  throw new SwitchyardError('workspace_gone', `the working directory of ${row.id} is not on this host`)
-}
 
 const asPath = (name: string): string => (name === '' ? '.' : name)
 
 /** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone`, `path_outside_workspace`, `file_not_found` */
 export const files = async (deps: TaskDeps, caller: Caller, id: string, name: string): Promise<FileList> => {
   const row = await findOwnTask(deps.records, caller, id)
-  const listed = await listFiles(directoryOf(deps, row), asPath(name))
+  const listed = await listFiles(directoryOf(deps.config.workspacesDir, row), asPath(name))
   return { task_id: row.id, path: name, entries: [...listed.entries], truncated: listed.truncated }
 }
 
@@ -58,58 +27,19 @@ export const content = async (
   range: Range,
 ): Promise<FileContent> => {
   const row = await findOwnTask(deps.records, caller, id)
-  return await readFile(directoryOf(deps, row), name, {
+  return await readFile(directoryOf(deps.config.workspacesDir, row), name, {
     ...(range.offset === undefined ? {} : { offset: range.offset }),
     ...(range.limit === undefined ? {} : { limit: range.limit }),
   })
 }
 
-/** Where the commits of a task are: in its project's shared clone, in a repository of its own, or in both. */
-const objectDirsOf = async (deps: TaskDeps, row: TaskRow, directory: string): Promise<readonly string[]> => {
-  const own = path.join(directory, '.git', 'objects')
-  if (row.project_id === null) return [own]
-  const project = await findProject(deps.records.db, row.project_id)
-  if (!project) throw new SwitchyardError('workspace_gone', `the project of ${row.id} is no longer known`)
-  const { slug } = parseRepositoryUrl(project.url)
-  const shared = path.join(deps.config.workspacesDir, 'repos', slug, '.git', 'objects')
-  return row.mode === 'docker' ? [shared, own] : [shared]
-}
-
-/** The diff as it was when the task ended. */
-const keptDiff = async (deps: TaskDeps, row: TaskRow): Promise<TaskDiff> => {
-  const kept = await findDiff(deps.records.db, row.id)
-  if (!kept) throw new SwitchyardError('workspace_gone', `${row.id} left no diff, and its working directory is gone`)
-  return { task_id: row.id, diff: kept.diff, files: [...kept.files], truncated: kept.truncated }
-}
-
 /** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone` */
 export const diff = async (
-  deps: TaskDeps,
+  { records, config }: TaskDeps,
   caller: Caller,
   id: string,
   signal: AbortSignal | undefined,
 ): Promise<TaskDiff> => {
-  const row = await findOwnTask(deps.records, caller, id)
-  if (row.workspace_removed_at !== null) return await keptDiff(deps, row)
-  const directory = directoryOf(deps, row)
-  if (row.base_commit === null)
-    throw new SwitchyardError('workspace_unavailable', `${row.id} has not begun: there is nothing to compare with`)
-  const compared = diffAgainst({
-    directory,
-    base: row.base_commit,
-    objectDirs: await objectDirsOf(deps, row, directory),
-    maxBytes: DIFF_BYTES,
-    ...(signal ? { signal } : {}),
-  })
-  const found = await compared.catch((error: unknown) => {
-    // The directory goes before its record says so; what it held was kept when the task ended.
-    if (isTerminal(row.status) && isSwitchyardError(error, 'workspace_gone')) return keptDiff(deps, row)
-    throw error
-  })
-  return {
-    task_id: row.id,
-    diff: found.diff,
-    files: found.files.map((file): FileDiff => ({ ...file })),
-    truncated: found.truncated,
-  }
+  const row = await findOwnTask(records, caller, id)
+  return await readDiff({ records, workspacesDir: config.workspacesDir }, row, signal)
 }

@@ -8,10 +8,8 @@ import {
   SwitchyardError,
   type TaskRequest,
 } from '@switchyard/contracts'
-import { findRequest, type RequestRow, replyToRequest } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { findOwnTask } from './access.ts'
-import type { TaskDeps } from './deps.ts'
+import { findRequest, type RequestRow, replyToRequest, type TaskRow } from '@switchyard/records'
+import type { Speaker, SteeringDeps } from './deps.ts'
 
 const PERMISSION_REPLIES: readonly unknown[] = ['once', 'always', 'reject']
 
@@ -47,31 +45,31 @@ const inWords = (reply: Reply['reply']): string =>
 /**
  * Keeps the first answer and tells the worker.
  *
- * @throws SwitchyardError `task_not_found`, `request_not_found`, `request_already_answered`, `task_ended`,
- * `invalid_request`, `database_unavailable`
+ * @throws SwitchyardError `request_not_found`, `request_already_answered`, `task_ended`, `invalid_request`,
+ * `database_unavailable`
  */
-export const reply = async (
-  deps: TaskDeps,
-  caller: Caller,
-  id: string,
+export const answerRequest = async (
+  deps: Pick<SteeringDeps, 'records' | 'bus'>,
+  { by, sourceKey }: Speaker,
+  row: TaskRow,
   requestId: string,
   input: Reply,
 ): Promise<Replied> => {
-  const row = await findOwnTask(deps.records, caller, id)
-  const request = await findRequest(deps.records.db, row.id, requestId)
+  const { db } = deps.records
+  const request = await findRequest(db, row.id, requestId)
   if (!request) throw new SwitchyardError('request_not_found', `${row.id} has no request ${requestId.slice(0, 60)}`)
   if (request.replied_at !== null || request.settled_at !== null)
     throw new SwitchyardError('request_already_answered', `${requestId} was answered, or is no longer asked`)
   if (isTerminal(row.status)) throw new SwitchyardError('task_ended', `${row.id} has ended: it takes no more answers`)
   const answer = inForm(request, input.reply)
-  const by = caller.agentId ?? caller.name
   const event: NewEvent = {
     type: 'task_input_answered',
     message: `answered by ${by}: ${inWords(answer)}`.slice(0, 300),
     data: { request_id: requestId, kind: request.kind, reply: answer, message: input.message ?? null, by },
+    ...(sourceKey === undefined ? {} : { source_key: sourceKey }),
   }
   const kept = { reply: answer, message: input.message ?? null }
-  const written = await replyToRequest(deps.records.db, row.id, requestId, kept, by, event)
+  const written = await replyToRequest(db, row.id, requestId, kept, by, event)
   if (written === 'answered')
     throw new SwitchyardError('request_already_answered', `${requestId} was answered meanwhile`)
   if (written === 'ended') throw new SwitchyardError('task_ended', `${row.id} has ended: it takes no more answers`)

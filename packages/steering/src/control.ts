@@ -10,10 +10,7 @@ import {
   type TaskId,
 } from '@switchyard/contracts'
 import { type Advanced, advance, type Change, findTaskRow, readProgress, type TaskRow } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { findOwnTask } from './access.ts'
-import type { TaskDeps } from './deps.ts'
-import { until } from './until.ts'
+import type { Speaker, SteeringDeps } from './deps.ts'
 
 /** How long the answer waits for the worker to have done it, ms. */
 const WORKER_MS = 2_500
@@ -31,25 +28,24 @@ const HELD: readonly Status[] = ['preparing', 'running', 'input_required']
 const isHeld = (status: Status): boolean => HELD.includes(status)
 
 class ControlCall {
-  readonly #deps: TaskDeps
-  readonly #caller: Caller
+  readonly #deps: SteeringDeps
+  readonly #speaker: Speaker
   readonly #input: SendControl
-  readonly #signal: AbortSignal | undefined
 
-  constructor(deps: TaskDeps, caller: Caller, input: SendControl, signal: AbortSignal | undefined) {
+  constructor(deps: SteeringDeps, speaker: Speaker, input: SendControl) {
     this.#deps = deps
-    this.#caller = caller
+    this.#speaker = speaker
     this.#input = input
-    this.#signal = signal
   }
 
   #told(control: Control): NewEvent {
-    const by = this.#caller.agentId ?? this.#caller.name
+    const { by, sourceKey } = this.#speaker
     const reason = this.#input.reason
     return {
       type: 'task_control',
       message: `${control} asked for by ${by}${reason ? `: ${reason}` : ''}`,
       data: { control, by, reason: reason ?? null },
+      ...(sourceKey === undefined ? {} : { source_key: sourceKey }),
     }
   }
 
@@ -66,9 +62,9 @@ class ControlCall {
 
   /** Tells the worker, and waits for a status that settles the matter. */
   async #askWorker(id: TaskId, isDone: (status: Status) => boolean): Promise<Status | undefined> {
-    const { bus, feeds, records } = this.#deps
+    const { bus, wait, records } = this.#deps
     bus.publishCommand({ kind: 'control', task_id: id })
-    return await until({ id, feeds, timeoutMs: WORKER_MS, everyMs: EVERY_MS, signal: this.#signal }, async () => {
+    return await wait(id, { timeoutMs: WORKER_MS, everyMs: EVERY_MS }, async () => {
       const [progress] = await readProgress(records.db, [id])
       return progress && isDone(progress.status) ? progress.status : undefined
     })
@@ -184,15 +180,13 @@ class ControlCall {
 }
 
 /**
- * Steers a task. Every outcome says what came of it; a task that has ended answers `already_ended`.
+ * Cancels, pauses or resumes a task. Every outcome says what came of it; a task that has ended answers `already_ended`.
  *
- * @throws SwitchyardError `task_not_found`, `database_unavailable`
+ * @throws SwitchyardError `database_unavailable`
  */
-export const control = async (
-  deps: TaskDeps,
-  caller: Caller,
-  id: string,
+export const controlTask = async (
+  deps: SteeringDeps,
+  speaker: Speaker,
+  row: TaskRow,
   input: SendControl,
-  signal: AbortSignal | undefined,
-): Promise<SentControl> =>
-  await new ControlCall(deps, caller, input, signal).run(await findOwnTask(deps.records, caller, id))
+): Promise<SentControl> => await new ControlCall(deps, speaker, input).run(row)

@@ -1,0 +1,55 @@
+// Messages, controls and answers of a caller to a task of theirs.
+
+import type { Replied, Reply, SendControl, SendMessage, SentControl, SentMessage } from '@switchyard/contracts'
+import { answerRequest, controlTask, type SteeringDeps, sendTaskMessage } from '@switchyard/steering'
+import type { Caller } from '../caller.ts'
+import { findOwnTask } from './access.ts'
+import type { TaskDeps } from './deps.ts'
+import { until } from './until.ts'
+
+const nameOf = (caller: Caller): string => caller.agentId ?? caller.name
+
+/** @param signal - the caller's connection: nobody waits for who has gone. */
+const steering = ({ records, bus, queue, logger, feeds }: TaskDeps, signal: AbortSignal | undefined): SteeringDeps => ({
+  records,
+  bus,
+  queue,
+  logger,
+  wait: (id, limits, look) => until({ id, feeds, signal, ...limits }, look),
+})
+
+/** @throws SwitchyardError `task_not_found`, `task_ended`, `database_unavailable` */
+export const message = async (
+  deps: TaskDeps,
+  caller: Caller,
+  id: string,
+  input: SendMessage,
+  signal: AbortSignal | undefined,
+): Promise<SentMessage> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  return await sendTaskMessage(steering(deps, signal), { by: nameOf(caller) }, row, input)
+}
+
+/** As `controlTask`. @throws SwitchyardError `task_not_found`, `database_unavailable` */
+export const control = async (
+  deps: TaskDeps,
+  caller: Caller,
+  id: string,
+  input: SendControl,
+  signal: AbortSignal | undefined,
+): Promise<SentControl> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  return await controlTask(steering(deps, signal), { by: nameOf(caller) }, row, input)
+}
+
+/** As `answerRequest`. @throws SwitchyardError `task_not_found` as well */
+export const reply = async (
+  deps: TaskDeps,
+  caller: Caller,
+  id: string,
+  requestId: string,
+  input: Reply,
+): Promise<Replied> => {
+  const row = await findOwnTask(deps.records, caller, id)
+  return await answerRequest(deps, { by: nameOf(caller) }, row, requestId, input)
+}

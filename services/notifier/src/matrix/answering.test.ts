@@ -1,0 +1,281 @@
+import { newRequestId, type TaskId, type TaskRequest } from '@switchyard/contracts'
+import type { Command } from '@switchyard/queue'
+import { advance, findRequest, findTaskRow, keepDiff, openRequest, readEvents } from '@switchyard/records'
+import { type MatrixWorld, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
+import { sql } from 'kysely'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { event, startTestNotifier, type TestNotifier } from '../notifier.fixture.ts'
+import { complete, run } from './tasks.fixture.ts'
+
+const missing = await whyNoSynapse()
+
+describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let world: MatrixWorld
+  let notifier: TestNotifier
+  let roomId: string
+  let commands: Command[]
+
+  beforeAll(async () => {
+    world = await startMatrixWorld()
+  })
+  afterAll(() => world?.close())
+  beforeEach(async () => {
+    roomId = await world.room()
+    notifier = await startTestNotifier({ ...world.env, MATRIX_ROOM_ID: roomId })
+    commands = []
+    await notifier.bus.onCommand((command) => commands.push(command))
+    await notifier.start()
+    await listening()
+  })
+  afterEach(() => notifier?.close())
+
+  const soon = { timeout: 20_000 }
+  /** Once a position is kept, everything that is said from then on is heard. */
+  const listening = () =>
+    expect
+      .poll(
+        async () =>
+          (await sql`SELECT since FROM matrix_syncs WHERE since IS NOT NULL`.execute(notifier.records.db)).rows,
+        soon,
+      )
+      .toHaveLength(1)
+  /** A task that has a thread, and the root of it. */
+  const threaded = async (isRunning = true) => {
+    const task = await notifier.accept()
+    if (isRunning) await run(notifier.records, task)
+    else await notifier.tell(task, event('task_input_answered'))
+    const root = async () => (await world.seen(roomId)).find(({ content }) => content.body?.includes(task))?.event_id
+    await expect.poll(root, soon).toBeDefined()
+    return { task, root: (await root()) ?? '' }
+  }
+  const statusOf = async (task: TaskId) => (await findTaskRow(notifier.records.db, task))?.status
+  const events = async (task: TaskId, type: string) =>
+    (await readEvents(notifier.records.db, task, { after: 0, limit: 1_000 })).filter((each) => each.type === type)
+  /** What the bot has answered to an event. */
+  const answers = async (eventId: string) =>
+    (await world.seen(roomId))
+      .filter(({ sender, content }) => {
+        const relation = content['m.relates_to'] as { 'm.in_reply_to'?: { event_id?: string } } | undefined
+        return sender === world.bot.id && relation?.['m.in_reply_to']?.event_id === eventId
+      })
+      .map(({ content }) => content.body ?? '')
+  const answered = (eventId: string, words: string) =>
+    expect.poll(() => answers(eventId), soon).toEqual([expect.stringContaining(words)])
+  const ask = async (task: TaskId, what: Partial<Pick<TaskRequest, 'kind' | 'questions'>> = {}) => {
+    const { row } = await openRequest(notifier.records.db, task, {
+      id: newRequestId(),
+      opencode_id: newRequestId(),
+      session_id: 'session',
+      kind: 'permission',
+      title: 'May the agent use bash: npm <install>?',
+      permission: 'bash',
+      patterns: ['npm <install>'],
+      always: [],
+      questions: [],
+      default_reply: 'reject',
+      expires_at: new Date(Date.now() + 600_000),
+      ...what,
+    })
+    const { id: request_id, kind, patterns, questions, expires_at, default_reply } = row
+    await advance(notifier.records.db, {
+      taskId: task,
+      generation: null,
+      ...((await statusOf(task)) === 'running' ? { to: 'input_required' as const } : {}),
+      events: [
+        {
+          type: 'task_input_required',
+          message: row.title,
+          data: { request_id, kind, patterns, questions, expires_at, default_reply },
+        },
+      ],
+    })
+    const told = async () =>
+      (
+        await sql<{ event_id: string }>`SELECT event_id FROM matrix_messages WHERE request_id = ${row.id}`.execute(
+          notifier.records.db,
+        )
+      ).rows[0]?.event_id
+    await expect.poll(told, soon).toBeDefined()
+    return { request: row.id, message: (await told()) ?? '' }
+  }
+  const replyTo = (task: TaskId, request: string) =>
+    expect.poll(async () => {
+      const row = await findRequest(notifier.records.db, task, request)
+      return row?.reply && [row.reply.reply, row.reply.message, row.replied_by]
+    }, soon)
+
+  it('words in the thread reach the agent, from whom they came', async () => {
+    const { task, root } = await threaded()
+    const said = await world.say(world.ann, roomId, root, 'Use <b>pnpm</b>')
+    await answered(said, 'Kept: the agent gets it')
+    expect(await events(task, 'task_message')).toMatchObject([
+      { data: { message: 'Use <b>pnpm</b>', sent_by: world.ann.id } },
+    ])
+    expect(commands).toContainEqual({ kind: 'message', task_id: task })
+  })
+
+  it('commands pause, resume, show and cancel a task', async () => {
+    const { task, root } = await threaded(false)
+    const say = (body: string) => world.say(world.ann, roomId, root, body)
+    await answered(await say('!pause until Monday'), 'Done: the task is paused.')
+    expect(await events(task, 'task_control')).toMatchObject([{ data: { by: world.ann.id, reason: 'until Monday' } }])
+    await answered(await say('!status'), 'paused')
+    await answered(await say('!resume'), 'Done: the task is queued.')
+    await answered(await say('!diff'), 'has no working directory yet')
+    await answered(await say('!frobnicate'), '!help')
+    await answered(await say('!cancel enough'), 'Done: the task is cancelled.')
+    await answered(await say('go on'), 'has ended')
+    expect(await statusOf(task)).toBe('cancelled')
+  })
+
+  it('asks the worker of a running task, which it tells at once', async () => {
+    const { task, root } = await threaded()
+    await answered(await world.say(world.ann, roomId, root, '!pause'), 'Asked for')
+    expect(commands).toContainEqual({ kind: 'control', task_id: task })
+  })
+
+  it('shows a diff, and attaches one that is long', async () => {
+    const { task, root } = await threaded()
+    await complete(notifier.records, task, 'done')
+    const file = { path: 'a.ts', status: 'modified' as const, additions: 1, deletions: 0, binary: false }
+    await keepDiff(notifier.records.db, task, {
+      diff: `+<x>\n${'+more\n'.repeat(1_000)}`,
+      files: [file],
+      truncated: false,
+    })
+    await sql`UPDATE tasks SET workspace_removed_at = now() WHERE id = ${task}`.execute(notifier.records.db)
+    const said = await world.say(world.ann, roomId, root, '!diff')
+    await expect.poll(() => answers(said), soon).toEqual([expect.stringContaining('a.ts  +1 −0'), `${task}.diff`])
+  })
+
+  it('a permission is answered by a reaction to it', async () => {
+    const { task, root } = await threaded()
+    const [first, second] = [await ask(task), await ask(task)]
+    await answered(await world.say(world.ann, roomId, root, 'yes'), '2 requests wait')
+    await world.react(world.ann, roomId, second.message, '♾️')
+    await replyTo(task, second.request).toEqual(['always', null, world.ann.id])
+    await world.react(world.ann, roomId, first.message, '🎉')
+    await world.react(world.ann, roomId, first.message, '✅')
+    await replyTo(task, first.request).toEqual(['once', null, world.ann.id])
+    expect(commands).toContainEqual({ kind: 'reply', task_id: task })
+    await expect
+      .poll(
+        async () => (await world.seen(roomId)).filter(({ content }) => content.body?.includes('answered by')).length,
+        soon,
+      )
+      .toBe(2)
+  })
+
+  it('a permission is answered by words, which may say why not', async () => {
+    const { task, root } = await threaded()
+    const { request } = await ask(task)
+    await answered(await world.say(world.ann, roomId, root, 'Which version is it?'), 'still waits for the answer')
+    await world.say(world.ann, roomId, root, 'no, because it is Friday')
+    await replyTo(task, request).toEqual(['reject', 'because it is Friday', world.ann.id])
+  })
+
+  it('a question is answered by its number or by words, and nothing else is taken for an answer', async () => {
+    const { task, root } = await threaded()
+    const options = ['red', 'blue'].map((label) => ({ label, description: null }))
+    const questions = [{ question: 'Which colour?', header: null, options, multiple: false }]
+    const first = await ask(task, { kind: 'question', questions })
+    await answered(await world.say(world.ann, roomId, root, '7'), 'There is no 7')
+    await world.say(world.ann, roomId, root, '2')
+    await replyTo(task, first.request).toEqual([[['blue']], null, world.ann.id])
+    const second = await ask(task, { kind: 'question', questions })
+    await world.say(world.ann, roomId, root, 'green, if you can')
+    await replyTo(task, second.request).toEqual([[['green, if you can']], null, world.ann.id])
+  })
+
+  it('hears nobody who is not allowed, nor itself, nor what stands outside of a thread', async () => {
+    const eve = await world.synapse.register(`eve${Date.now()}`)
+    await world.ann.call('POST', world.path(roomId, 'invite'), { user_id: eve.id })
+    await eve.call('POST', `/_matrix/client/v3/join/${roomId}`, {})
+    const { task, root } = await threaded(false)
+    const { request, message } = await ask(task)
+    for (const user of [eve, world.bot]) {
+      await world.say(user, roomId, root, '!cancel')
+      await world.react(user, roomId, message, '✅')
+    }
+    await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.notice', body: '!cancel' })
+    const outside = await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.text', body: '!cancel' })
+    const last = await world.say(world.ann, roomId, root, '!status')
+    await answered(last, 'queued since')
+    expect(await events(task, 'task_control')).toEqual([])
+    expect((await findRequest(notifier.records.db, task, request))?.reply).toBeNull()
+    expect(outside).not.toBe('')
+    expect((await world.seen(roomId)).filter(({ content }) => content.body?.startsWith('Which task?'))).toHaveLength(1)
+  })
+
+  it('accepts an invitation of those who are allowed, and of nobody else', async () => {
+    const eve = await world.synapse.register(`eve${Date.now()}`)
+    const theirs = String((await eve.call('POST', '/_matrix/client/v3/createRoom', { invite: [world.bot.id] })).room_id)
+    const hers = await world.room()
+    await expect.poll(() => world.joined(world.bot), soon).toContain(hers)
+    expect(await world.joined(world.bot)).not.toContain(theirs)
+  })
+
+  describe('after a restart', () => {
+    it('does once what was said meanwhile, and repeats nothing', async () => {
+      const { task, root } = await threaded(false)
+      const before = await world.say(world.ann, roomId, root, '!pause')
+      await answered(before, 'Done')
+      await notifier.stop()
+      const meanwhile = await world.say(world.ann, roomId, root, '!resume')
+      for (let count = 0; count < 120; count += 1)
+        await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.text', body: 'chatter' })
+      await notifier.start()
+      await answered(meanwhile, 'Done: the task is queued.')
+      expect((await events(task, 'task_control')).map(({ data }) => data.control)).toEqual(['pause', 'resume'])
+      expect(await answers(before)).toHaveLength(1)
+    })
+
+    it('does nothing twice that was done and not written down', async () => {
+      const { task, root } = await threaded(false)
+      const kept = async () =>
+        (await sql<{ since: string }>`SELECT since FROM matrix_syncs`.execute(notifier.records.db)).rows[0]?.since
+      const { request } = await ask(task)
+      await notifier.stop()
+      const since = await kept()
+      const said = [
+        await world.say(world.ann, roomId, root, '!say Some words'),
+        await world.say(world.ann, roomId, root, '!pause'),
+      ]
+      const answer = await world.say(world.ann, roomId, root, 'once')
+      await notifier.start()
+      await answered(said[1] ?? '', 'Done')
+      await notifier.stop()
+      await sql`UPDATE matrix_syncs SET since = ${since}`.execute(notifier.records.db)
+      await notifier.start()
+      const marker = await world.say(world.ann, roomId, root, '!status')
+      await answered(marker, 'paused')
+      expect(await events(task, 'task_message')).toHaveLength(1)
+      expect(await events(task, 'task_control')).toHaveLength(1)
+      await replyTo(task, request).toEqual(['once', null, world.ann.id])
+      expect(await answers(answer)).toEqual([])
+      for (const eventId of said) expect(await answers(eventId)).toHaveLength(1)
+    })
+
+    it('leaves alone what was said before the first look', async () => {
+      const { task, root } = await threaded(false)
+      await notifier.stop()
+      await sql`DELETE FROM matrix_syncs`.execute(notifier.records.db)
+      await world.say(world.ann, roomId, root, '!cancel')
+      await notifier.start()
+      await listening()
+      await answered(await world.say(world.ann, roomId, root, '!status'), 'queued since')
+      expect(await statusOf(task)).toBe('queued')
+    })
+  })
+
+  it('is heard by one of two notifiers, and by the other one when that is gone', async () => {
+    const { task, root } = await threaded(false)
+    const other = await startTestNotifier({ ...world.env, MATRIX_ROOM_ID: roomId }, notifier.database)
+    await other.start()
+    await answered(await world.say(world.ann, roomId, root, '!pause'), 'Done')
+    await notifier.stop()
+    await answered(await world.say(world.ann, roomId, root, '!resume'), 'Done')
+    expect(await events(task, 'task_control')).toHaveLength(2)
+    await other.close()
+  })
+})

@@ -1,0 +1,27 @@
+// Matrix as the environment says: on, with a destination in the outbox, or off, at no cost.
+
+import type { MatrixSettings } from '@switchyard/config'
+import { QUIET_EVENT_TYPES } from '@switchyard/contracts'
+import { type ChannelRules, switchChannelOff, switchChannelOn } from '@switchyard/records'
+import type { Matrix, MatrixDeps } from './on.ts'
+
+const rulesOf = ({ progressIntervalMs }: MatrixSettings): ChannelRules => ({
+  eventTypes: [
+    ...QUIET_EVENT_TYPES,
+    'task_input_answered',
+    ...(progressIntervalMs > 0 ? (['task_progress'] as const) : []),
+  ],
+  progressIntervalMs,
+})
+
+/** @returns undefined where Matrix is off. @throws SwitchyardError `database_unavailable` */
+export const startMatrix = async (deps: MatrixDeps): Promise<Matrix | undefined> => {
+  const { config, records } = deps
+  if (config.matrix === undefined) {
+    await switchChannelOff(records.db, 'matrix', 'MATRIX_HOMESERVER_URL is not set')
+    return undefined
+  }
+  const { switchOn } = await import('./on.ts')
+  await switchChannelOn(records.db, 'matrix', rulesOf(config.matrix))
+  return switchOn(deps, config.matrix)
+}

@@ -1,0 +1,165 @@
+// Matrix from end to end: a real homeserver, a real task on the real OpenCode, a person who steers it from a thread, and a
+// notifier of its own that is killed in the middle.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { newTaskId, type Task } from '@switchyard/contracts'
+import { acceptTask, advance, findTask, Records } from '@switchyard/records'
+import { createDatabase, type MatrixWorld, script, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type System, startSystem } from './system.ts'
+
+const NOTIFIER = fileURLToPath(new URL('../../services/notifier/src/main.ts', import.meta.url))
+const missing = await whyNoSynapse()
+const soon = { timeout: 20_000 }
+
+describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let world: MatrixWorld
+  beforeAll(async () => {
+    world = await startMatrixWorld()
+  })
+  afterAll(() => world?.close())
+
+  /** The message of a room that holds these words, once it is there. */
+  const message = async (roomId: string, words: string): Promise<string> => {
+    const find = async () => (await world.seen(roomId)).find(({ content }) => content.body?.includes(words))?.event_id
+    await expect.poll(find, soon).toBeDefined()
+    return (await find()) ?? ''
+  }
+
+  describe('with a person in it', () => {
+    let system: System
+    let roomId: string
+    beforeAll(async () => {
+      roomId = await world.room()
+      system = await startSystem('postgres', { ...world.env, MATRIX_ROOM_ID: roomId })
+    })
+    afterAll(() => system?.close())
+
+    it('asks, is answered by a reaction, and hands on what is said meanwhile', async () => {
+      const { caller, model } = system
+      const { task_id } = await caller.submit({
+        permissions: 'ask',
+        task_description: script([
+          { tool: 'bash', args: { command: 'echo allowed > yes.txt', description: 'write' } },
+          { hold: 'matrix' },
+          { tool: 'bash', args: { command: 'echo more >> yes.txt', description: 'write' } },
+          { say: 'Heard: {{last_user}}' },
+        ]),
+      })
+      const root = await message(roomId, task_id)
+      await world.react(world.ann, roomId, await message(roomId, 'May the agent use bash'), '♾️')
+      await message(roomId, `answered by ${world.ann.id}: always`)
+      await world.say(world.ann, roomId, root, 'use tabs')
+      await message(roomId, 'The agent has it.')
+      model.release('matrix')
+      const task = await caller.ended(task_id)
+      expect(task).toMatchObject({ status: 'completed', result: { files_changed: ['yes.txt'] } })
+      expect(task.result?.output).toContain('use tabs')
+      const end = await message(roomId, 'Completed')
+      const told = (await world.seen(roomId)).find(({ event_id }) => event_id === end)
+      expect(told?.content.body).toMatch(/1 file, \+2 −0 · \$0\.\d{4}/)
+
+      await world.say(world.ann, roomId, root, '!diff')
+      await message(roomId, '+allowed')
+    })
+
+    it('pauses, goes on and ends a task that runs', async () => {
+      const { caller } = system
+      const { task_id } = await caller.submit({
+        task_description: script([{ hold: 'never-released' }, { say: 'never' }]),
+      })
+      const root = await message(roomId, task_id)
+      await world.say(world.ann, roomId, root, '!pause')
+      await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).status, soon).toBe('paused')
+      await world.say(world.ann, roomId, root, '!resume')
+      await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).status, soon).toBe('running')
+      await world.say(world.ann, roomId, root, '!cancel enough')
+      expect(await caller.ended(task_id)).toMatchObject({ status: 'cancelled' })
+      await message(roomId, 'Cancelled')
+    })
+  })
+
+  it('says everything once and does everything once, though its notifier is killed', { timeout: 150_000 }, async () => {
+    const TASKS = 30
+    const roomId = await world.room()
+    const database = await createDatabase()
+    const records = new Records({ connectionString: database.url, applicationName: 'test', max: 4 })
+    const running: ChildProcess[] = []
+    const start = () => {
+      const env = { PATH: process.env.PATH, NOTIFIER_PORT: '0', LOG_LEVEL: 'error', DATABASE_URL: database.url }
+      const child = spawn(process.execPath, [NOTIFIER], {
+        env: { ...env, ...world.env, MATRIX_ROOM_ID: roomId },
+        stdio: 'inherit',
+      })
+      running.push(child)
+      return child
+    }
+    const kill = async (child: ChildProcess) => {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    const bodies = async () => (await world.seen(roomId)).map(({ content }) => content.body ?? '')
+    const isOn = async () =>
+      (await records.db.selectFrom('matrix_syncs').select('since').execute()).some(({ since }) => since !== null)
+    try {
+      await records.migrate()
+      // What was being sent when it was killed is due again once the lease of it has run out, after 20 s.
+      const first = start()
+      await expect.poll(isOn, soon).toBe(true)
+      const ids = Array.from({ length: TASKS }, newTaskId)
+      for (const id of ids) {
+        await acceptTask(records.db, { ...TASK, id, deadline: new Date(Date.now() + 3_600_000) })
+        const events = (['task_started', 'task_input_answered'] as const).map((type) => ({
+          type,
+          message: `${type} of ${id}`,
+          data: {},
+        }))
+        await advance(records.db, { taskId: id, generation: null, events })
+      }
+      await expect.poll(async () => (await bodies()).length, { ...soon, interval: 20 }).toBeGreaterThan(10)
+      await kill(first)
+      const [task] = ids
+      const root = (await world.seen(roomId)).find(({ content }) => content.body?.includes(task ?? ''))?.event_id ?? ''
+      await world.say(world.ann, roomId, root, '!pause')
+      start()
+      await expect
+        .poll(async () => (await findTask(records.db, task ?? newTaskId()))?.status, { timeout: 60_000 })
+        .toBe('paused')
+      await expect
+        .poll(async () => (await bodies()).filter((body) => body.includes('task_input_answered of')).length, {
+          timeout: 60_000,
+        })
+        .toBe(TASKS)
+      for (const id of ids) expect((await bodies()).filter((body) => body.includes(id))).toHaveLength(2)
+    } finally {
+      for (const child of running) child.kill('SIGKILL')
+      await records.close()
+      await database.drop()
+    }
+  })
+})
+
+const TASK = {
+  agent_id: 'agent',
+  owner_key: 'local',
+  mode: 'opencode',
+  description: 'do it',
+  idempotency_key: null,
+  request_hash: 'hash',
+  project_id: null,
+  base_branch: null,
+  branch: null,
+  sandbox: null,
+  model: null,
+  variant: null,
+  agent: null,
+  permissions: 'allow',
+  priority: 5,
+  callback_url: null,
+  timeout_ms: 60_000,
+  observers: [],
+  metadata: {},
+  project: null,
+} as const
