@@ -7,6 +7,7 @@ import { measureDeliveries } from './deliveries.ts'
 import { measureEventDelay } from './event-delay.ts'
 import { measureFirstRequest } from './first-request.ts'
 import { type Part, readOptions } from './options.ts'
+import { measureProjects } from './projects.ts'
 import { type Section, tell } from './report.ts'
 import { openPostgres, type Postgres } from './stage.ts'
 import { measureWallTime } from './wall-time.ts'
@@ -18,6 +19,7 @@ const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Pr
   wall: measureWallTime,
   docker: measureContainerStart,
   deliveries: measureDeliveries,
+  projects: measureProjects,
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -314,6 +314,20 @@ describe('the connection', () => {
     expect(most).toBe(1)
   })
 
+  it('passes by a lock that another holds, where it need not be waited for', async () => {
+    let done = 0
+    const count = async () => {
+      done += 1
+    }
+    await records.withLock('once', async () => {
+      expect(await records.withFreeLock('once', count)).toBe(false)
+    })
+    expect(await records.withFreeLock('once', count)).toBe(true)
+    await expect(records.withFreeLock('once', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
+    expect(await records.withFreeLock('once', count)).toBe(true)
+    expect(done).toBe(2)
+  })
+
   it('migrates once, whoever calls, and runs on a schema that is newer than itself', async () => {
     const fresh = await createDatabase()
     const two = [1, 2].map(() => new Records({ connectionString: fresh.url, applicationName: 'test' }))

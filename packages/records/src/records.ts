@@ -112,6 +112,30 @@ export class Records {
     }
   })
 
+  /**
+   * As `withLock`, for what one process does for all: nothing where another is at it.
+   *
+   * @returns whether it was done here.
+   */
+  readonly withFreeLock = guarded(async (name: string, work: () => Promise<void>): Promise<boolean> => {
+    const client = await this.#pool.connect()
+    let broken = false
+    const onError = () => {
+      broken = true
+    }
+    client.on('error', onError)
+    let isHeld = false
+    try {
+      const { rows } = await client.query(`SELECT pg_try_advisory_lock(${LOCK_KEY}) AS taken`, [name])
+      isHeld = rows[0]?.taken === true
+      if (isHeld) await work()
+      return isHeld
+    } finally {
+      client.removeListener('error', onError)
+      client.release(broken || (isHeld && !(await this.#unlock(client, name))))
+    }
+  })
+
   async #unlock(client: pg.PoolClient, name: string): Promise<boolean> {
     try {
       await client.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`, [name])

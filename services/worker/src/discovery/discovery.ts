@@ -28,7 +28,7 @@ const discover = async (deps: DiscoveryDeps, signal: AbortSignal): Promise<void>
   // Without a server there is still the managed directory.
   await servers.shared?.ready({ signal }).catch(() => {})
   if (signal.aborted) return
-  await records.withLock('discovery', async () => {
+  await records.withFreeLock('discovery', async () => {
     await reportGone(deps)
     await noteDirectories(deps, signal)
     await refreshOffers(deps, signal)

@@ -36,7 +36,7 @@ export const refreshOffer = async (
   const differs = project.isolation === 'dedicated' || (await hasOwnConfiguration(directory))
   const server = servers.runningFor(project)
   const isUp = server?.state().status === 'up'
-  const offer = differs ? (isUp ? toOffer(await server.client.catalog(directory, { signal })) : undefined) : null
+  const offer = differs ? (isUp ? toOffer(await servers.directories.warm(server, directory, signal)) : undefined) : null
   // Destroyed meanwhile.
   if ((await findProject(records.db, project.id))?.registered_at)
     await saveOffer(records.db, project.id, { offer, branch })

@@ -52,7 +52,7 @@ const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: A
   if (row.isolation === 'shared' && servers.shared?.state().status !== 'up') return
   const limit = AbortSignal.any([signal, AbortSignal.timeout(WARM_MS)])
   await servers
-    .with(row, (server) => server.client.catalog(directory, { signal: limit }), limit)
+    .with(row, (server) => servers.directories.warm(server, directory, limit), limit)
     .catch((error: Error) => {
       logger.info({ directory, err: error.message }, 'a project was not warmed')
     })

@@ -3,14 +3,13 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Isolation, SwitchyardError, type WorkerId } from '@switchyard/contracts'
-import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import type { OpenCodeServer } from '@switchyard/opencode'
 import {
   claimProjectServer,
   findLeftServers,
   findProject,
   findProjectServer,
   forgetProjectServer,
-  type ProjectServerRow,
   portsOfOthers,
   projectOfServer,
   projectServerId,
@@ -18,11 +17,12 @@ import {
   releaseProjectServer,
   requestOfServer,
   touchProjectServer,
-  useProjectServers,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
 import type { ServerMaker, ServerSettings } from './launch.ts'
+import { type Visit, Visits } from './visits.ts'
+import { WarmDirectories } from './warm-directories.ts'
 
 /** How often the kept servers are looked at, ms. */
 const LOOK_EVERY_MS = 2_000
@@ -30,8 +30,6 @@ const LOOK_EVERY_MS = 2_000
 const LEFT_EVERY = 10
 /** How often a server that cannot be used yet is asked for again, ms. */
 const AGAIN_MS = 500
-/** How long a connection to another worker's server is kept without use, ms. */
-const VISIT_MS = 60_000
 /** How long another worker may take to end a server that is to be removed, ms. */
 const REMOVE_MS = 20_000
 
@@ -52,17 +50,16 @@ export type PoolOptions = {
 /** A server for as long as it is used; until `release` it is not ended as idle. */
 export type ServerUse = { readonly server: OpenCodeServer; readonly release: () => void }
 
-/** A server that another worker keeps. */
-type Visited = { readonly server: OpenCodeServer; readonly url: string; uses: number; usedAt: number }
-
 type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
 
 export type RunningServer = { readonly id: string; readonly server: OpenCodeServer }
 
 export class ServerPool {
+  /** The directories that were warmed ahead, on whichever server. */
+  readonly directories = new WarmDirectories()
   readonly #options: PoolOptions
   readonly #kept = new Map<string, KeptServer>()
-  readonly #visited = new Map<string, Visited>()
+  readonly #visits: Visits
   readonly #listening = new Map<OpenCodeServer, () => void>()
   /** Servers that are being opened or ended, one step of each at a time. */
   readonly #steps = new Map<string, Promise<unknown>>()
@@ -73,6 +70,7 @@ export class ServerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options
+    this.#visits = new Visits(options)
     if (options.shared) this.#listen(options.shared)
     this.#timer = setInterval(() => this.#lookNow(), LOOK_EVERY_MS)
   }
@@ -107,7 +105,6 @@ export class ServerPool {
       const release = (): void => {
         if (isHeld) opened.uses -= 1
         isHeld = false
-        if ('usedAt' in opened) opened.usedAt = Date.now()
       }
       try {
         await opened.server.ready({ signal: until })
@@ -193,7 +190,7 @@ export class ServerPool {
   }
 
   /** @returns null while it cannot be used: it is drained, ended, or being started by another worker. */
-  async #open(projectId: string): Promise<KeptServer | Visited | null> {
+  async #open(projectId: string): Promise<KeptServer | Visit | null> {
     const kept = this.#kept.get(projectId)
     if (kept && kept.server.state().status !== 'stopped') return kept.isTaking ? kept : null
     // One that cannot be started at all is begun anew by whoever needs it next.
@@ -202,7 +199,10 @@ export class ServerPool {
     if (!maker?.isPossible())
       throw new SwitchyardError('not_supported', 'no server of a project’s own can be made here', NO_MAKER)
     const row = await touchProjectServer(records.db, projectId)
-    if (row.is_kept && row.worker_id !== workerId) return await this.#visit(row, maker)
+    if (row.is_kept && row.worker_id !== workerId) {
+      const isThere = row.state === 'up' || row.state === 'busy'
+      return isThere ? this.#visits.open(projectId, maker) : null
+    }
     const claimed = await claimProjectServer(records.db, projectId, workerId)
     return claimed ? this.#keep(projectId, maker) : null
   }
@@ -247,19 +247,6 @@ export class ServerPool {
     }
   }
 
-  async #visit(row: ProjectServerRow, maker: ServerMaker): Promise<Visited | null> {
-    const { calls, logger } = this.#options
-    const { project_id: projectId, url, state } = row
-    if (url === null || (state !== 'up' && state !== 'busy')) return null
-    const known = this.#visited.get(projectId)
-    if (known?.url === url) return known
-    if (known) await known.server.close({ leave: true })
-    const launcher = remoteServer({ id: projectServerId(projectId), url, password: await maker.password(projectId) })
-    const visited = { server: OpenCodeServer.start({ launcher, logger, ...calls }), url, uses: 0, usedAt: Date.now() }
-    this.#visited.set(projectId, visited)
-    return visited
-  }
-
   #lookNow(): void {
     if (this.#closing.signal.aborted) return
     this.#looking ??= this.#look()
@@ -270,7 +257,7 @@ export class ServerPool {
   }
 
   async #look(): Promise<void> {
-    const { records, logger } = this.#options
+    const { logger } = this.#options
     for (const kept of [...this.#kept.values()]) {
       const verdict = await kept.look()
       if (verdict === 'kept') continue
@@ -280,21 +267,8 @@ export class ServerPool {
       )
       await this.#alone(kept.projectId, () => (verdict === 'idle' ? this.#end(kept) : this.#drop(kept)))
     }
-    await this.#leaveUnused()
-    const used = [...this.#visited].filter(([, visited]) => visited.uses > 0 || visited.server.busy().length > 0)
-    await useProjectServers(
-      records.db,
-      used.map(([projectId]) => projectId),
-    )
+    await this.#visits.look()
     if (this.#round++ % LEFT_EVERY === 0) await this.#takeUpLeft()
-  }
-
-  async #leaveUnused(): Promise<void> {
-    for (const [projectId, visited] of this.#visited) {
-      if (visited.uses > 0 || Date.now() - visited.usedAt < VISIT_MS) continue
-      this.#visited.delete(projectId)
-      await visited.server.close({ leave: true })
-    }
   }
 
   /** A server whose worker died: a process ended with it, a container runs on and needs somebody who ends it. */
@@ -340,8 +314,7 @@ export class ServerPool {
       await kept.server.close({ leave })
       await releaseProjectServer(records.db, kept.projectId, workerId, { left: leave })
     })
-    const visits = [...this.#visited.values()].map((visited) => visited.server.close({ leave: true }))
-    for (const result of await Promise.allSettled([...left, ...visits]))
+    for (const result of await Promise.allSettled([...left, this.#visits.close()]))
       if (result.status === 'rejected') logger.warn({ err: result.reason }, 'a server was not given back')
   }
 }

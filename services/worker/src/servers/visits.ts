@@ -1,0 +1,88 @@
+// Projects' servers that other workers keep, as this worker uses them: connected to while they are used, never started or ended.
+
+import { SwitchyardError } from '@switchyard/contracts'
+import { OpenCodeServer, remoteServer, type ServerLauncher } from '@switchyard/opencode'
+import { findProjectServer, projectServerId, type Records, useProjectServers } from '@switchyard/records'
+import type { Logger } from 'pino'
+import type { KeptOptions } from './kept-server.ts'
+import type { ServerMaker } from './launch.ts'
+
+/** How long a connection is kept without use, ms. */
+const UNUSED_MS = 60_000
+
+export type VisitOptions = {
+  readonly records: Records
+  readonly calls: KeptOptions['calls']
+  readonly logger: Logger
+}
+
+export class Visit {
+  readonly server: OpenCodeServer
+  /** Runs and calls that hold it now. */
+  uses = 0
+  #usedAt = Date.now()
+
+  constructor(server: OpenCodeServer) {
+    this.server = server
+  }
+
+  get isUsed(): boolean {
+    const isUsed = this.uses > 0 || this.server.busy().length > 0
+    if (isUsed) this.#usedAt = Date.now()
+    return isUsed
+  }
+
+  get isOld(): boolean {
+    return !this.isUsed && Date.now() - this.#usedAt > UNUSED_MS
+  }
+}
+
+export class Visits {
+  readonly #options: VisitOptions
+  readonly #open = new Map<string, Visit>()
+
+  constructor(options: VisitOptions) {
+    this.#options = options
+  }
+
+  /** The connection to a server that another worker keeps. */
+  open(projectId: string, maker: ServerMaker): Visit {
+    const { calls, logger } = this.#options
+    const known = this.#open.get(projectId)
+    if (known) return known
+    const visit = new Visit(OpenCodeServer.start({ launcher: this.#launcher(projectId, maker), logger, ...calls }))
+    this.#open.set(projectId, visit)
+    return visit
+  }
+
+  /** Looks up at every try where it is: one that was started anew may be elsewhere. */
+  #launcher(projectId: string, maker: ServerMaker): ServerLauncher {
+    const id = projectServerId(projectId)
+    return {
+      kind: 'remote',
+      id,
+      launch: async (options) => {
+        const row = await findProjectServer(this.#options.records.db, projectId)
+        if (!row?.url) throw new SwitchyardError('opencode_unavailable', 'the project’s server is not there now')
+        return await remoteServer({ id, url: row.url, password: await maker.password(projectId) }).launch(options)
+      },
+    }
+  }
+
+  /** Tells the record what is used, so that its worker does not end it, and leaves what is not. */
+  async look(): Promise<void> {
+    const used: string[] = []
+    for (const [projectId, visit] of this.#open) {
+      if (visit.isUsed) used.push(projectId)
+      else if (visit.isOld) {
+        this.#open.delete(projectId)
+        await visit.server.close({ leave: true })
+      }
+    }
+    await useProjectServers(this.#options.records.db, used)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((visit) => visit.server.close({ leave: true })))
+  }
+}
