@@ -23,6 +23,7 @@ export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): Ser
   const password = (projectId: string): Promise<string> => passwordIn(directoryOf(projectId))
   return {
     kind: 'child',
+    directoryOf,
     password,
     make: ({ projectId, id, settings }) => ({
       kind: 'child',

@@ -25,6 +25,8 @@ type ServerSpec = {
 export type ServerMaker = {
   readonly kind: 'child' | 'container'
   readonly make: (spec: ServerSpec) => ServerLauncher
+  /** Where what is kept of a project's server is. */
+  readonly directoryOf: (projectId: string) => string
   /** The password that its server has, whoever made it. */
   readonly password: (projectId: string) => Promise<string>
   /** Deletes all that a server has kept, its sessions among it. It must not run. */
