@@ -4,17 +4,30 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { ProjectInfo, SandboxEntry } from '@switchyard/contracts'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { git, LegacyTreeFixture, server, v1, v2 } from '../../packages/cli/src/migrate/legacy-tree.fixture.ts'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { type System, startSystem } from './system.ts'
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+/** One that nothing listens on now, and that the kernel gives to nobody who connects somewhere. */
+const freePort = async (): Promise<number> => {
+  const probe = createServer()
+  for (let port = 20_000 + (process.pid % 10_000); ; port += 1) {
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false))
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+    })
+    if (isFree) return port
+  }
+}
+
 const KEY = 'kV2mWq8xTz4bN1rY-operator'
 
 // Each test is some processes, one after another.
@@ -161,6 +174,34 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     await rm(path.join(place, 'mine.txt'))
     expect((await undo()).code).toBe(0)
     expect(await project(remote)).toMatchObject({ worktrees: [] })
+  })
+
+  it('keeps port and password of a project’s server', async () => {
+    const remote = await tree.remote('served')
+    await tree.clone(remote, 'opencode-sandboxes/served/repo')
+    const port = await freePort()
+    await tree.write({
+      'opencode-state.json': { projects: { served: v1('served', remote, server(port)) } },
+      'opencode-sandboxes/served/.env': 'OPENCODE_SERVER_PASSWORD=example-password\n',
+    })
+    const { code, output } = await execute()
+    expect([code, output]).toEqual([0, expect.stringContaining('keeps its password')])
+    expect(output).not.toContain('example-password')
+    await vi.waitFor(
+      async () => {
+        const authorization = `Basic ${btoa('opencode:example-password')}`
+        const answer = await fetch(`http://127.0.0.1:${port}/global/health`, {
+          headers: { authorization },
+          // A server that is just starting may take a call and leave it.
+          signal: AbortSignal.timeout(2_000),
+        })
+        expect(answer.status).toBe(200)
+      },
+      { timeout: 60_000, interval: 200 },
+    )
+    expect((await fetch(`http://127.0.0.1:${port}/global/health`)).status).toBe(401)
+    expect((await undo()).code).toBe(0)
+    expect(await project(remote)).toBeUndefined()
   })
 
   it('goes on with the others where one cannot be brought over, and says so', async () => {

@@ -9,6 +9,7 @@ import {
   sandboxImportedSchema,
   sandboxSchema,
 } from './projects.ts'
+import { offeredKeySchema, sealedPasswordSchema } from './servers.ts'
 
 const project = z.object({ project_id: z.string() })
 const sandbox = project.extend({ name: z.string() })
@@ -53,6 +54,9 @@ export const projectCalls = {
   /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
   'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
   'project.duplicates': { args: none, result: duplicatesSchema },
+  /** A public key to seal a password for its own server with, and that password: it goes through the record. */
+  'server.offer_key': { args: project, result: offeredKeySchema },
+  'server.take_password': { args: project.extend(sealedPasswordSchema.shape), result: none },
   /** The deploy key, made where there is none; with `rotate` a new one. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
 } as const

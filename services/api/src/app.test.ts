@@ -296,6 +296,7 @@ describe('the description of the api', () => {
       '/rollout',
       '/servers',
       '/servers/{project}',
+      '/servers/{project}/password',
       '/tasks',
       '/tasks/{id}',
       '/tasks/{id}/control',

@@ -30,6 +30,7 @@ import { publishingRoutes } from './rest/publishing.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sandboxRoutes } from './rest/sandboxes.ts'
+import { serverPasswordRoutes } from './rest/server-password.ts'
 import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
@@ -40,6 +41,7 @@ import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
 import { LlmService } from './servers/llm.ts'
+import { ServerPasswords } from './servers/password.ts'
 import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
@@ -137,6 +139,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
   app.route('/', serverRoutes(servers))
+  app.route('/', serverPasswordRoutes(new ServerPasswords(records, calls)))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
   app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))

@@ -110,15 +110,16 @@ const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<str
 const keepAddress = async (deps: ExecuteDeps, project: PlannedProject, id: string): Promise<void> => {
   const { port, password } = project
   if (port === null) return
-  const set = async (what: string, settings: { port?: number; password?: string }) => {
-    const done = await attempt(deps, `${what} of ${project.key}`, async () => {
-      await deps.switchyard.configureServer(id, settings)
+  const { switchyard, tell } = deps
+  const keep = async (what: string, work: () => Promise<void>) => {
+    const isDone = await attempt(deps, `${what} of ${project.key}`, async () => {
+      await work()
       return true
     })
-    if (done) deps.tell({ kind: 'done', what: project.key, message: `keeps its ${what}` })
+    if (isDone) tell({ kind: 'done', what: project.key, message: `keeps its ${what}` })
   }
-  await set(`port ${port}`, { port })
-  if (password !== null) await set('password', { password })
+  await keep(`port ${port}`, () => switchyard.setPort(id, port))
+  if (password !== null) await keep('password', () => switchyard.setPassword(id, password))
 }
 
 /** Small first: what the remote has is left out. A repository that has less of it gets all. */

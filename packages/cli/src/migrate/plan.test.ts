@@ -297,6 +297,17 @@ describe('the plan of a migration', () => {
     expect((await plan('--shared')).ports).toEqual([])
   })
 
+  it('does not go on in the tree with a repository that has no remote', async () => {
+    const remote = await tree.remote('blog')
+    const clone = await tree.clone(remote, 'opencode-sandboxes/a/repo')
+    await git(clone, 'remote', 'remove', 'origin')
+    await tree.write({ 'opencode-state.json': { projects: { a: v1('a', null) } } })
+    const found = await plan()
+    expect(found.projects).toEqual([])
+    expect(found.skipped).toMatchObject([{ name: 'a', why: expect.stringContaining('no remote') }])
+    expect(found.clones).toHaveLength(1)
+  })
+
   it('reads a tree of folders without any state', async () => {
     const remote = await tree.remote('blog')
     await tree.clone(remote, 'opencode-sandboxes/blog/repo')

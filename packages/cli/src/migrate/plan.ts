@@ -93,7 +93,10 @@ const byWorth = (a: Look, b: Look): number =>
   Number(b.project.isRunning) - Number(a.project.isRunning) ||
   (timeOf(a) < timeOf(b) ? 1 : timeOf(a) > timeOf(b) ? -1 : 0)
 
+const isBelow = (root: string, place: string): boolean => `${place}/`.startsWith(`${root}/`)
+
 const group = (
+  root: string,
   looks: readonly Look[],
   skip: (look: Look, why: string) => void,
   findings: Findings,
@@ -103,6 +106,11 @@ const group = (
     const identity = repositoryOf(look, findings)
     if (identity === null) {
       skip(look, 'nothing says which repository it is: no git_url, and no clone with a remote')
+      continue
+    }
+    // Switchyard works in a repository that has no remote where it is: it would write into the older manager's tree.
+    if (identity.kind === 'path' && isBelow(root, identity.key)) {
+      skip(look, `it has no remote, and ${identity.key} is in the older manager’s tree: push it, or copy it elsewhere`)
       continue
     }
     const key = keyOf(identity.displayUrl) ?? identity.key
@@ -161,6 +169,7 @@ const planProject = (
 export const makePlan = (tree: LegacyTree, looks: readonly Look[], options: PlanOptions, findings: Findings): Plan => {
   const skipped: Skipped[] = [...tree.skipped]
   const groups = group(
+    tree.root,
     looks,
     (look, why) => skipped.push({ name: look.project.name, where: whereOf(look), why }),
     findings,

@@ -1,10 +1,12 @@
 // The running Switchyard, as far as a migration needs it: projects through its MCP tools, sandboxes and servers through REST.
 
+import { constants, publicEncrypt } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import {
   ERRORS,
   type ErrorCode,
+  offeredKeySchema,
   type ProjectInfo,
   problemSchema,
   projectInfoSchema,
@@ -141,9 +143,18 @@ export class Switchyard {
     await this.#tool('opencode_project_destroy', { git_url: id }, z.unknown())
   }
 
-  /** Of the project's own server. */
-  async configureServer(id: string, settings: { readonly port?: number; readonly password?: string }): Promise<void> {
-    await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, settings)
+  /** Where the project's own server listens, from its next start on. */
+  async setPort(id: string, port: number): Promise<void> {
+    await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, { port })
+  }
+
+  /** Of the project's own server, which is started anew. It travels sealed: nobody but the worker can read it. */
+  async setPassword(id: string, password: string): Promise<void> {
+    const place = `/servers/${encodeURIComponent(id)}/password`
+    const { public_key: key } = offeredKeySchema.parse(await this.#rest('GET', place))
+    const padding = constants.RSA_PKCS1_OAEP_PADDING
+    const sealed = publicEncrypt({ key, padding, oaepHash: 'sha256' }, Buffer.from(password, 'utf8'))
+    await this.#json('PUT', place, { sealed: sealed.toString('base64') })
   }
 
   async createSandbox(id: string, name: string, branch: string): Promise<void> {

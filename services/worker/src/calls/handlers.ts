@@ -11,6 +11,7 @@ import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
+import { offerKey, takePassword } from '../servers/sealed-password.ts'
 import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
@@ -33,6 +34,11 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
   'project.duplicates': () => findDuplicates(deps),
   'work.publish': (args, signal) => publishWork(deps, args, signal),
   'work.export': (args, signal) => exportWork(deps, args, signal),
+  'server.offer_key': async ({ project_id: id }) => ({ public_key: await offerKey(deps.servers.directoryOf(id)) }),
+  'server.take_password': async ({ project_id: id, sealed }) => {
+    await takePassword(deps.servers.directoryOf(id), sealed)
+    return {}
+  },
   'key.read': async ({ project_id: id, rotate }) => {
     const { identity } = await readRegistered(deps, id)
     return toTold(rotate ? await deps.keys.rotate(identity) : await deps.keys.ensure(identity), identity)

@@ -24,6 +24,7 @@ export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): Ser
   return {
     kind: 'child',
     isPossible: () => true,
+    directoryOf,
     password,
     make: ({ projectId, id, settings }) => ({
       kind: 'child',

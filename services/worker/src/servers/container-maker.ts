@@ -68,6 +68,7 @@ export const containerMaker = ({ containers, root, logger }: ContainerMakerOptio
   return {
     kind: 'container',
     isPossible: () => containers.isThere(),
+    directoryOf,
     password,
     make: ({ projectId, id: serverId, settings }) => ({
       kind: 'container',

@@ -27,6 +27,8 @@ export type ServerMaker = {
   /** False where what it takes is not there: a Docker engine. */
   readonly isPossible: () => boolean
   readonly make: (spec: ServerSpec) => ServerLauncher
+  /** Where what is kept of a project's server is. */
+  readonly directoryOf: (projectId: string) => string
   /** The password that its server has, whoever made it. */
   readonly password: (projectId: string) => Promise<string>
   /** Deletes all that a server has kept, its sessions among it. It must not run. */

@@ -80,6 +80,17 @@ export class ServerPool {
   }
 
   /**
+   * Where what is kept of a project's own server is.
+   *
+   * @throws SwitchyardError `not_supported` where this installation makes none
+   */
+  directoryOf(projectId: string): string {
+    const { maker } = this.#options
+    if (!maker) throw new SwitchyardError('not_supported', 'no server of a project’s own can be made here', NO_MAKER)
+    return maker.directoryOf(projectId)
+  }
+
+  /**
    * The server of a task or of a project, started if need be; waits for one that is just being drained.
    *
    * @param id - `server_id` of a task, or {@link projectServerId}.

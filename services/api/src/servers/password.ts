@@ -1,0 +1,38 @@
+// The password of a project's own server, as somebody else chose it: it passes here sealed, for a worker to open.
+
+import { SwitchyardError } from '@switchyard/contracts'
+import { type ProjectRow, type Records, requestOfServer } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import type { WorkerCalls } from '../calls/worker-calls.ts'
+import { findOwnProject } from '../projects/access.ts'
+
+export class ServerPasswords {
+  readonly #records: Records
+  readonly #calls: WorkerCalls
+
+  constructor(records: Records, calls: WorkerCalls) {
+    this.#records = records
+    this.#calls = calls
+  }
+
+  /** @throws SwitchyardError `project_not_found`, `control_not_possible`, `not_supported`, `worker_unavailable` */
+  async offerKey(caller: Caller, project: string): Promise<{ readonly public_key: string }> {
+    const row = await this.#dedicated(caller, project)
+    return await this.#calls.call('server.offer_key', { project_id: row.id }, { target: row.pool })
+  }
+
+  /** It holds from the server's next start on, which this brings about. @throws SwitchyardError as `offerKey`, `invalid_request` */
+  async set(caller: Caller, project: string, sealed: string): Promise<void> {
+    const row = await this.#dedicated(caller, project)
+    await this.#calls.call('server.take_password', { project_id: row.id, sealed }, { target: row.pool })
+    await requestOfServer(this.#records.db, row.id, 'restart')
+  }
+
+  async #dedicated(caller: Caller, project: string): Promise<ProjectRow> {
+    const row = await findOwnProject(this.#records, caller, project)
+    if (row.isolation === 'dedicated') return row
+    throw new SwitchyardError('control_not_possible', `${row.url} has no server of its own`, {
+      hint: 'Call opencode_project_start with isolation "dedicated" first.',
+    })
+  }
+}
