@@ -1,4 +1,5 @@
-// A thousand tasks that end at once, one dead webhook and one slow one among those that are told: how long the others wait.
+// A thousand tasks that end at once, with a dead webhook and slow servers among those that are told: how long the others wait, and
+// what a SIGKILL of the notifier in the middle costs.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,21 +11,22 @@ import { startRedis, whyNoRedis } from '../integration/redis.ts'
 import type { Backend } from '../integration/system.ts'
 import { percentile, spreadOf } from './figures.ts'
 import type { Row, Section } from './report.ts'
+import { SLOW_SIDES, startSlowSides } from './slow-sides.ts'
 import { type Postgres, Stage } from './stage.ts'
 
 /** Every well destination has all of its notifications by then, s. */
 const AIM_S = 10
 const WELL = 3
-const SLOW_MS = 1_000
 const WRITERS = 10
 const NOTIFIER = path.resolve(import.meta.dirname, '../../services/notifier/src/main.ts')
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
 
-const startNotifier = (databaseUrl: string, redisUrl: string | undefined, stage: Stage): void => {
+type Notifier = { readonly kill: () => Promise<void> }
+
+const startNotifier = (env: Readonly<Record<string, string>>, stage: Stage): Notifier => {
   const child = spawn(process.execPath, [NOTIFIER], {
     env: {
-      DATABASE_URL: databaseUrl,
-      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+      ...env,
       NOTIFIER_PORT: '0',
       LOG_LEVEL: 'error',
       WEBHOOK_SECRET: SECRET,
@@ -32,10 +34,12 @@ const startNotifier = (databaseUrl: string, redisUrl: string | undefined, stage:
     },
     stdio: 'inherit',
   })
-  stage.onEnd(async () => {
+  const kill = async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  })
+  }
+  stage.onEnd(kill)
+  return { kill }
 }
 
 const addEndpoint = async (records: Records, url: string): Promise<void> => {
@@ -54,10 +58,10 @@ const addEndpoint = async (records: Records, url: string): Promise<void> => {
   })
 }
 
-const accept = async (records: Records, callbackUrl: string): Promise<TaskId> => {
+const accept = async (records: Records, callbackUrl: string, agentId = 'bench'): Promise<TaskId> => {
   const { row } = await acceptTask(records.db, {
     id: newTaskId(),
-    agent_id: 'bench',
+    agent_id: agentId,
     owner_key: 'local',
     mode: 'opencode',
     description: 'Find out why the tests fail and fix it. '.repeat(10),
@@ -112,7 +116,16 @@ const hasAll = async (receiver: WebhookReceiver, count: number, limitMs: number)
   }
 }
 
-const measureBackend = async (postgres: Postgres, backend: Backend, tasks: number): Promise<readonly Row[]> => {
+type Run = {
+  readonly backend: Backend
+  readonly tasks: number
+  /** SIGKILL the notifier once a third has been told, and start another. */
+  readonly isKilled: boolean
+}
+
+type Measured = { readonly rows: readonly Row[]; readonly notes: readonly string[] }
+
+const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run): Promise<Measured> => {
   await using stage = new Stage()
   const database = await createDatabase(postgres.url)
   stage.onEnd(database.drop)
@@ -121,66 +134,82 @@ const measureBackend = async (postgres: Postgres, backend: Backend, tasks: numbe
   const records = new Records({ connectionString: database.url, applicationName: 'bench', max: WRITERS })
   stage.onEnd(() => records.close())
   await records.migrate()
-  const [dead, slow, callbacks] = [
-    await stage.keep(startWebhookReceiver()),
-    await stage.keep(startWebhookReceiver()),
-    await stage.keep(startWebhookReceiver()),
-  ]
+  const dead = await stage.keep(startWebhookReceiver())
   dead.answerWith(() => 'hang')
-  slow.answerWith(async () => {
-    await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
-    return 200
-  })
+  const slow = await startSlowSides(stage)
+  const callbacks = await stage.keep(startWebhookReceiver())
   const endpoints = await Promise.all(Array.from({ length: WELL - 1 }, () => stage.keep(startWebhookReceiver())))
-  for (const { url } of [dead, slow, ...endpoints]) await addEndpoint(records, url)
-  const ids: TaskId[] = []
-  for (let n = 0; n < tasks; n += 1) ids.push(await accept(records, `${callbacks.url}/${n}`))
-  startNotifier(database.url, redis?.url, stage)
-  // It is ready when it has delivered something.
+  for (const url of [dead.url, ...slow.endpoints, ...endpoints.map((each) => each.url)]) await addEndpoint(records, url)
+  const env = { DATABASE_URL: database.url, ...(redis ? { REDIS_URL: redis.url } : {}), ...slow.env }
+  const notifier = startNotifier(env, stage)
+  const well = [...endpoints, callbacks]
+  // It is ready when it has delivered something everywhere.
   await endAll(records, [await accept(records, callbacks.url)])
-  await hasAll(callbacks, 1, 30_000)
-  callbacks.calls.length = 0
-  for (const each of endpoints) each.calls.length = 0
+  await Promise.all(well.map((each) => hasAll(each, 1, 30_000)))
+  for (const each of well) each.calls.length = 0
+  const ids: TaskId[] = []
+  for (let n = 0; n < tasks; n += 1) ids.push(await accept(records, `${callbacks.url}/${n}`, slow.agentOf(n)))
 
   const began = Date.now()
+  const killing = isKilled
+    ? hasAll(callbacks, Math.ceil(tasks / 3), 120_000).then(async () => {
+        await notifier.kill()
+        startNotifier(env, stage)
+      })
+    : Promise.resolve()
   const endedAt = await endAll(records, ids)
   const written = (Date.now() - began) / 1_000
-  const well = [...endpoints, callbacks]
-  await Promise.all(well.map((each) => hasAll(each, tasks, 120_000)))
-  const last = well.map((each) => (Math.max(...each.calls.map((call) => call.receivedAt)) - began) / 1_000)
-  const delays = well.flatMap((each) =>
-    each.calls.map((call) => (call.receivedAt - (endedAt.get(call.body.data.task?.task_id ?? '') ?? began)) / 1_000),
+  await Promise.all([killing, ...well.map((each) => hasAll(each, tasks, 120_000))])
+  const firsts = well.map((each) => [...new Map(each.calls.toReversed().map((call) => [call.id, call])).values()])
+  const last = firsts.map((calls) => (Math.max(...calls.map((call) => call.receivedAt)) - began) / 1_000)
+  const delays = firsts.flatMap((calls) =>
+    calls.map((call) => (call.receivedAt - (endedAt.get(call.body.data.task?.task_id ?? '') ?? began)) / 1_000),
   )
   const row = (name: string, ours: number, values: readonly number[], aim?: number): Row => ({
-    name: `queue on ${backend}, ${name}`,
+    name: `queue on ${backend}, ${isKilled ? 'killed once, ' : ''}${name}`,
     ours,
     spread: spreadOf(values),
     ...(aim === undefined ? {} : { aim }),
   })
-  return [
-    row('all tasks ended', written, [written]),
-    row('the last well destination has everything', Math.max(...last), last, AIM_S),
-    row('one notification, p50', percentile(delays, 0.5), delays),
-    row('one notification, p99', percentile(delays, 0.99), delays),
-  ]
+  const whole = row('the last well destination has everything', Math.max(...last), last, AIM_S)
+  const calls = well.reduce((sum, each) => sum + each.calls.length, 0)
+  const told = firsts.map((some) => new Set(some.map((call) => call.body.data.task?.task_id)).size)
+  return {
+    rows: isKilled
+      ? [whole]
+      : [
+          row('all tasks ended', written, [written]),
+          whole,
+          row('one notification, p50', percentile(delays, 0.5), delays),
+          row('one notification, p99', percentile(delays, 0.99), delays),
+        ],
+    notes: [
+      `queue on ${backend}${isKilled ? ', killed once' : ''}: of ${tasks} tasks the ${WELL} well destinations know ${told.join(', ')};` +
+        ` ${firsts.reduce((sum, some) => sum + some.length, 0)} ids in ${calls} calls`,
+    ],
+  }
 }
 
 export const measureDeliveries = async (postgres: Postgres, quick: boolean): Promise<Section> => {
   const noRedis = await whyNoRedis()
   const tasks = quick ? 100 : 1_000
-  const rows = [
-    ...(await measureBackend(postgres, 'postgres', tasks)),
-    ...(noRedis === undefined ? await measureBackend(postgres, 'redis', tasks) : []),
-  ]
+  const backends: readonly Backend[] = noRedis === undefined ? ['postgres', 'redis'] : ['postgres']
+  const measured: Measured[] = []
+  for (const backend of backends)
+    for (const isKilled of [false, true]) measured.push(await measureRun(postgres, { backend, tasks, isKilled }))
   return {
     title: '5. Notifications when many tasks end at once',
     explanation: [
-      `${tasks} tasks are ended by ${WRITERS} writers; ${WELL + 2} destinations are told of each: a webhook that never answers, one that`,
-      `takes ${SLOW_MS} ms, and ${WELL} that are well (two webhooks, and a callback_url of its own for each task). The notifier is a`,
-      'process of its own. Times are from the first end, and from each task’s end; the spread is over the well destinations.',
+      `${tasks} tasks are ended by ${WRITERS} writers; told of each are a webhook that never answers, ${SLOW_SIDES},`,
+      `and ${WELL} destinations that are well (two webhooks, and a callback_url of its own for each task). The notifier is a process of`,
+      'its own. Times are from the first end, and from each task’s end; the spread is over the well destinations. Then all of it again with',
+      'a SIGKILL of the notifier when a third has been told: what it had sent and not written down is sent again, under its id.',
     ],
     unit: 's',
-    rows,
-    notes: noRedis === undefined ? [] : [`queue on redis: not measured, ${noRedis}`],
+    rows: measured.flatMap(({ rows }) => rows),
+    notes: [
+      ...measured.flatMap(({ notes }) => notes),
+      ...(noRedis === undefined ? [] : [`queue on redis: not measured, ${noRedis}`]),
+    ],
   }
 }

@@ -23,7 +23,7 @@ export type Service = {
 
 export type ServiceOptions = {
   readonly name: string
-  readonly main: 'services/api/src/main.ts' | 'services/worker/src/main.ts'
+  readonly main: 'services/api/src/main.ts' | 'services/worker/src/main.ts' | 'services/notifier/src/main.ts'
   readonly env: Readonly<Record<string, string>>
   readonly logFile: string
   /** The message of the log line that says it is ready. */

@@ -41,9 +41,11 @@ export type World = {
   readonly startWorker: (env?: Readonly<Record<string, string>>) => WorkerService
   /** Starts an api on the same port; the one before must have ended. */
   readonly startApi: (env?: Readonly<Record<string, string>>) => Service
+  /** Nothing of a whole system but its own scenario needs one. */
+  readonly startNotifier: (env: Readonly<Record<string, string>>) => Service
   /** Fills up to this many living workers, and waits until everything reports ready. */
   readonly untilWhole: (workers?: number) => Promise<void>
-  /** Ends api and workers by SIGTERM. @returns the names of those that had to be killed. */
+  /** Ends all services by SIGTERM. @returns the names of those that had to be killed. */
   readonly stopServices: () => Promise<readonly string[]>
   /** Ends everything. The home goes, unless it is to be looked at. */
   readonly close: (keepHome: boolean) => Promise<void>
@@ -140,6 +142,17 @@ export const startWorld = async (): Promise<World> => {
       api = service
       return service
     }
+    const startNotifier: World['startNotifier'] = (more) => {
+      const service = startService({
+        name: 'notifier',
+        main: 'services/notifier/src/main.ts',
+        env: { ...env, NOTIFIER_PORT: '0', DATABASE_URL: named(postgres.url, 'notifier'), ...more },
+        logFile: logFile('notifier'),
+        readyMessage: 'notifier ready',
+      })
+      started.push(service)
+      return service
+    }
     const stopServices = async (): Promise<readonly string[]> => {
       const alive = started.filter((service) => service.isAlive())
       const took = await Promise.all(
@@ -191,6 +204,7 @@ export const startWorld = async (): Promise<World> => {
       },
       startWorker,
       startApi,
+      startNotifier,
       untilWhole,
       stopServices,
       close: async (keepHome) => {

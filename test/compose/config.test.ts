@@ -166,6 +166,7 @@ describe('the compose file', () => {
     ['REDIS_URL', ['api', 'notifier', 'worker']],
     ['WEBHOOK_SECRET', ['notifier']],
     ['GIT_HTTPS_TOKENS', ['worker']],
+    ['LETTA_API_TOKEN', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)

@@ -76,6 +76,7 @@ const TOOLS = [
   'get_task_files',
   'read_task_file',
   'get_task_diff',
+  'publish_task',
   'opencode_project_start',
   'opencode_project_list',
   'opencode_project_status',
@@ -87,6 +88,10 @@ const TOOLS = [
   'opencode_sandbox_delete',
   'opencode_sandbox_reset',
   'opencode_get_deploy_key',
+  'opencode_detect_duplicates',
+  'opencode_sandbox_publish',
+  'opencode_llm_config',
+  'opencode_llm_set_model',
   'ping',
   'health',
 ]

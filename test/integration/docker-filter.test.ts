@@ -6,7 +6,17 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { newTaskId } from '@switchyard/contracts'
-import { connectEngine, createBody, type OutputLine, Runner, type RunnerSettings, type Turn } from '@switchyard/docker'
+import {
+  connectEngine,
+  createBody,
+  createServerBody,
+  type OutputLine,
+  Runner,
+  type RunnerSettings,
+  ServerContainers,
+  serverName,
+  type Turn,
+} from '@switchyard/docker'
 import { engineAddress, Filter } from '@switchyard/docker-filter'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -20,6 +30,7 @@ const NETWORK = `switchyard-test-${STACK}`
 const WAY = { network: NETWORK, proxy: 'http://egress:3128' }
 const KEY = 'a-key-that-the-worker-does-not-have'
 const LIMITS = { image: IMAGE, cpus: 1, memoryBytes: 268_435_456, pids: 64 }
+const SERVER_BYTES = 536_870_912
 const settings: RunnerSettings = { ...LIMITS, stack: STACK, user: '1000:1000', environment: {} }
 
 /** What is different from a body as a worker makes it. */
@@ -83,7 +94,12 @@ describe('the filter in front of the Docker socket', () => {
     filter = new Filter({
       engine: engineAddress('unix:///var/run/docker.sock'),
       source: { path: folder },
-      policy: { settings: { ...LIMITS, environment: { ANTHROPIC_API_KEY: KEY } }, way: WAY, workspacesDir: folder },
+      policy: {
+        settings: { ...LIMITS, environment: { ANTHROPIC_API_KEY: KEY } },
+        way: WAY,
+        server: { network: NETWORK, memoryBytes: SERVER_BYTES },
+        workspacesDir: folder,
+      },
       logger,
     })
     await new Promise<void>((resolve) => filter.server.listen(socket, resolve))
@@ -171,6 +187,54 @@ describe('the filter in front of the Docker socket', () => {
     expect(status).toBe(403)
   })
 
+  const projectServer = () => ({
+    projectId: `proj_${randomBytes(13).toString('hex').toUpperCase()}`,
+    password: randomBytes(24).toString('base64url'),
+    model: 'some/model',
+    environment: { MY_SETTING: 'yes' },
+  })
+  const serverSettings = () => ({
+    ...settings,
+    memoryBytes: SERVER_BYTES,
+    network: NETWORK,
+    workspacesDir: folder,
+  })
+
+  it('lets a worker have servers for projects, each with data of its own, and gives the keys to them alone', async () => {
+    const containers = new ServerContainers(connectEngine(`unix://${socket}`), serverSettings())
+    const server = projectServer()
+    // This image has no OpenCode: it ends at once, which is all the same to the filter.
+    const { id } = await containers.start(server)
+    await expect.poll(async () => (await containers.find(server.projectId))?.isRunning).toBe(false)
+    const env = await docker(['inspect', id, '-f', '{{json .Config.Env}}'])
+    expect(env).toContain(KEY)
+    expect(env).toContain('MY_SETTING=yes')
+    expect(env).toContain('\\"model\\":\\"some/model\\"')
+    expect(await docker(['inspect', id, '-f', '{{json .Args}}'])).not.toContain(server.password)
+    expect((await ask('GET', `/containers/${id}/json`)).text).not.toContain(server.password)
+    await containers.remove(id, 'stop')
+    await containers.forget(server.projectId)
+    await containers.forget(server.projectId)
+    expect(await docker(['volume', 'ls', '--quiet'])).not.toContain(serverName(STACK, server.projectId))
+  })
+
+  it.each([
+    ...HOSTILE,
+    ['the directories of another place', { host: { Mounts: [{ Type: 'bind', Source: '/etc', Target: '/etc' }] } }],
+    [
+      'the volume of another',
+      { host: { Mounts: [{ Type: 'volume', Source: 'postgres', Target: '/home/node', ReadOnly: false }] } },
+    ],
+    ['no password', { body: { Env: [] } }],
+  ] satisfies readonly (readonly [string, Edit])[])('admits no server with %s', async (_what, edit) => {
+    const server = projectServer()
+    const ours = createServerBody(serverSettings(), server)
+    const body = { ...ours, ...edit.body, HostConfig: { ...ours.HostConfig, ...edit.host } }
+    const { status, text } = await ask('POST', `/containers/create?name=${serverName(STACK, server.projectId)}`, body)
+    expect(text).toContain('not admitted')
+    expect(status).toBe(403)
+  })
+
   it('admits no other name, and no directory behind a link', async () => {
     expect(await create({}, 'postgres')).toMatchObject({ status: 403 })
     const made = turn()
@@ -191,6 +255,8 @@ describe('the filter in front of the Docker socket', () => {
     ['POST', '/build'],
     ['POST', '/networks/create'],
     ['POST', '/volumes/create'],
+    ['DELETE', '/volumes/postgres'],
+    ['GET', '/containers/{other}/stats?stream=false'],
     ['POST', '/containers/prune'],
     ['POST', '/v1.41/containers/{other}/exec'],
     ['POST', '/exec/x/start'],

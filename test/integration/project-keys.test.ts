@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { DeployKey, ProjectInfo, Sandbox, StartedProject } from '@switchyard/contracts'
+import type { DeployKey, Duplicates, ProjectInfo, Published, Sandbox, StartedProject } from '@switchyard/contracts'
 import { type GitSsh, script, startGitSsh } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -103,6 +103,48 @@ describe('a private repository', () => {
   })
 })
 
+describe('work', () => {
+  it('of a task and a sandbox is published by the worker, and taken away as a patch and a bundle', async () => {
+    const bare = path.join(place, 'published.git')
+    const source = await makeRepository(path.join(place, 'published'), { 'a.txt': 'a\n' })
+    await git(place, 'clone', '--quiet', '--bare', source, bare)
+    const git_url = ssh.url(bare)
+    await writeFile(path.join(system.home, 'known_hosts'), await ssh.knownHost())
+    const { public_key } = await start({ git_url })
+    await ssh.allow(public_key ?? '', bare, 'write')
+    const { project_id: id } = await start({ git_url })
+
+    const task = await mcp.call<{ task_id: string }>('execute_task', {
+      task_description: script([{ tool: 'write', args: { filePath: 'made.txt', content: 'made\n' } }, { say: 'done' }]),
+      project: git_url,
+      sync: true,
+    })
+    const published = await mcp.call<Published>('publish_task', {
+      task_id: task.task_id,
+      branch: 'made',
+      message: 'Make',
+    })
+    expect(published).toMatchObject({ branch: 'made', pushed: true, commits: 1 })
+    expect(await git(bare, 'show', 'made:made.txt')).toBe('made')
+    expect(await git(bare, 'log', '-1', '--format=%s', 'made')).toBe('Make')
+    expect(await mcp.call('publish_task', { task_id: task.task_id, branch: 'made' })).toMatchObject({ pushed: false })
+    const patch = await fetch(`${system.url}/tasks/${task.task_id}/export`).then((response) => response.text())
+    await writeFile(path.join(place, 'work.patch'), patch)
+    await git(source, 'apply', path.join(place, 'work.patch'))
+    expect(await readFile(path.join(source, 'made.txt'), 'utf8')).toBe('made\n')
+
+    const box = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url, name: 'box', branch: 'box' })
+    expect((await fetch(`${system.url}/project/${id}/sandbox/box/export`)).status).toBe(204)
+    await writeFile(path.join(box.path, 'b.txt'), 'b\n')
+    expect(await mcp.call('opencode_sandbox_publish', { git_url, name: 'box' })).toMatchObject({ branch: 'box' })
+    expect(await git(bare, 'show', 'box:b.txt')).toBe('b')
+    const bundle = await fetch(`${system.url}/project/${id}/sandbox/box/export?format=bundle`)
+    await writeFile(path.join(place, 'work.bundle'), Buffer.from(await bundle.arrayBuffer()))
+    await git(source, 'fetch', '--quiet', path.join(place, 'work.bundle'), 'refs/switchyard/worktree:refs/heads/got')
+    expect(await git(source, 'show', 'got:b.txt')).toBe('b')
+  })
+})
+
 describe('a checkout of the caller’s own', () => {
   it('is worked in where it is, and left as it is', async () => {
     const origin = await makeRepository(path.join(place, 'origin'), { 'a.txt': 'a\n' })
@@ -118,6 +160,10 @@ describe('a checkout of the caller’s own', () => {
       base_dir: own,
       warnings: [expect.anything(), expect.stringMatching(/second clone.*sandbox/)],
     })
+    const { duplicates } = await mcp.call<Duplicates>('opencode_detect_duplicates')
+    expect(duplicates).toMatchObject([
+      { git_url: origin, project_id: started.project_id, directories: [own, second], advice: expect.any(String) },
+    ])
     await writeFile(path.join(own, 'mine.txt'), 'mine\n')
     const sandbox = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: own, name: 's' })
     expect(existsSync(path.join(sandbox.path, 'a.txt'))).toBe(true)

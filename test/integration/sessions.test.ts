@@ -1,82 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import type { MessageList, SentToSession, SessionInfo, SessionList, StartedProject } from '@switchyard/contracts'
+import type { MessageList, Sandbox, SessionInfo, SessionList, StartedProject } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connectMcp, type McpCaller } from './mcp-caller.ts'
-import { makeRepository } from './repository.ts'
-import { type System, startSystem } from './system.ts'
+import { at, type SessionSystem, startSessionSystem } from './session-system.ts'
 
-const OPERATOR = 'ops-operator-0123456789'
-const ONE = 'one-agent-0123456789'
-const TWO = 'two-agent-0123456789'
-
-let system: System
-let repositories: string
-let ops: McpCaller
-let one: McpCaller
-let two: McpCaller
-let number = 0
+let system: SessionSystem
 
 beforeAll(async () => {
-  repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
-  system = await startSystem('postgres', {
-    SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
-    MCP_TOOLSETS: 'tasks,projects,sessions',
-  })
-  ops = await connectMcp(system.url, { key: OPERATOR })
-  one = await connectMcp(system.url, { key: ONE })
-  two = await connectMcp(system.url, { key: TWO })
+  system = await startSessionSystem()
 })
 
-afterAll(async () => {
-  for (const client of [ops, one, two]) await client?.close()
-  await system?.close()
-  await rm(repositories, { recursive: true, force: true })
-})
-
-type Answer<T> = { readonly status: number; readonly body: T }
-
-const request = async <T>(method: string, url: string, body?: unknown, key = OPERATOR): Promise<Answer<T>> => {
-  const response = await fetch(system.url + url, {
-    method,
-    headers: {
-      authorization: `Bearer ${key}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(58_000),
-  })
-  return { status: response.status, body: (await response.json()) as T }
-}
-
-const ok = async <T>(method: string, url: string, body?: unknown, key = OPERATOR): Promise<T> => {
-  const answer = await request<T>(method, url, body, key)
-  expect(answer, `${method} ${url}`).toMatchObject({ status: 200 })
-  return answer.body
-}
-
-const start = async (files: Record<string, string> = { 'a.txt': 'a\n' }, as = ops) => {
-  number += 1
-  const url = `file://${await makeRepository(path.join(repositories, `r${number}`), files)}`
-  const project = await as.call<StartedProject>('opencode_project_start', { git_url: url })
-  return { url, id: project.project_id, baseDir: project.base_dir ?? '', path: `/project/${project.project_id}` }
-}
-
-const create = (project: { path: string }, body: object = {}) =>
-  ok<SessionInfo>('POST', `${project.path}/session`, body)
-
-const say = (project: { path: string }, session: { id: string }, text: string, more: object = {}) =>
-  ok<SentToSession>('POST', `${project.path}/session/${session.id}/message`, {
-    parts: [{ type: 'text', text }],
-    ...more,
-  })
+afterAll(() => system?.close())
 
 describe('a session', () => {
   it('is made, answers, is read in pages, renamed, forked and deleted', async () => {
-    const project = await start()
-    const session = await create(project, {
+    const project = await system.start()
+    const session = await system.create(project, {
       title: 'Review',
       metadata: { ticket: 7 },
       system: 'Be brief.',
@@ -95,37 +33,42 @@ describe('a session', () => {
       permissions: { canEdit: true, canShare: true, canDelete: true },
     })
     for (const text of ['one', 'two', 'three']) {
-      const sent = await say(project, session, `${text} ${script([{ say: `heard ${text}` }])}`)
+      const sent = await system.say(project, session, `${text} ${script([{ say: `heard ${text}` }])}`)
       expect(sent).toMatchObject({ running: false, text: `heard ${text}`, asks: [], error: null })
       expect(sent.info).toMatchObject({ role: 'assistant', parentID: sent.messageID })
     }
-    const at = `${project.path}/session/${session.id}`
-    const page = await ok<MessageList>('GET', `${at}/message?limit=2`)
+    const place = at(project, session)
+    const page = await system.ops.ok<MessageList>('GET', `${place}/message?limit=2`)
     expect(page).toMatchObject({ total: 6, hasMore: true })
-    const before = await ok<MessageList>('GET', `${at}/message?limit=10&before=${page.messages[0]?.info.id}`)
+    const before = await system.ops.ok<MessageList>(
+      'GET',
+      `${place}/message?limit=10&before=${page.messages[0]?.info.id}`,
+    )
     expect(before.messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])
     expect(before.hasMore).toBe(false)
-    expect(await ok('GET', at)).toMatchObject({ messageCount: 6, status: 'idle' })
-    expect(await ok('PATCH', at, { title: 'Renamed', metadata: { ticket: 8 } })).toMatchObject({
+    expect(await system.ops.ok('GET', place)).toMatchObject({ messageCount: 6, status: 'idle' })
+    expect(await system.ops.ok('PATCH', place, { title: 'Renamed', metadata: { ticket: 8 } })).toMatchObject({
       title: 'Renamed',
       metadata: { ticket: 8 },
       system: 'Be brief.',
     })
-    const fork = await ok<SessionInfo>('POST', `${at}/fork`, { messageID: before.messages[2]?.info.id })
+    const fork = await system.ops.ok<SessionInfo>('POST', `${place}/fork`, { messageID: before.messages[2]?.info.id })
     expect(fork).toMatchObject({ directory: project.baseDir, metadata: { ticket: 8 }, system: 'Be brief.' })
-    expect(await ok('GET', `${project.path}/session/${fork.id}/message`)).toMatchObject({ total: 2 })
-    const list = await ok<SessionList>('GET', `${project.path}/session`)
-    expect(list).toMatchObject({ total: 2, active: 0 })
-    expect(await ok('DELETE', at)).toEqual({ deleted: true })
-    expect(await request('GET', at)).toMatchObject({ status: 404, body: { code: 'session_not_found' } })
-    expect(await ok('GET', `${project.path}/session`)).toMatchObject({ total: 1, sessions: [{ id: fork.id }] })
+    expect(await system.ops.ok('GET', `${at(project, fork)}/message`)).toMatchObject({ total: 2 })
+    expect(await system.ops.ok<SessionList>('GET', `${project.path}/session`)).toMatchObject({ total: 2, active: 0 })
+    expect(await system.ops.ok('DELETE', place)).toEqual({ deleted: true })
+    expect(await system.ops.request('GET', place)).toMatchObject({ status: 404, body: { code: 'session_not_found' } })
+    expect(await system.ops.ok('GET', `${project.path}/session`)).toMatchObject({
+      total: 1,
+      sessions: [{ id: fork.id }],
+    })
   })
 
-  it('asks before it acts, tells the ask in the answer, and goes on with the reply', async () => {
-    const project = await start()
-    const session = await create(project)
-    const at = `${project.path}/session/${session.id}`
-    const sent = await say(
+  it('asks before it acts, tells the ask in the answer, and goes on with the reply, also in a fork', async () => {
+    const project = await system.start()
+    const first = await system.create(project)
+    const session = await system.ops.ok<SessionInfo>('POST', `${at(project, first)}/fork`)
+    const sent = await system.say(
       project,
       session,
       script([
@@ -135,12 +78,12 @@ describe('a session', () => {
       ]),
     )
     expect(sent).toMatchObject({ running: true, asks: [{ kind: 'permission', permission: 'bash' }] })
-    expect(await ok('GET', `${project.path}/session`)).toMatchObject({ active: 1, sessions: [{ status: 'waiting' }] })
-    await ok('POST', `${at}/permission/${sent.asks[0]?.id}`, { reply: 'always' })
-    await expect
-      .poll(async () => (await ok<SessionInfo>('GET', at)).status, { timeout: 20_000, interval: 100 })
-      .toBe('idle')
-    expect(await ok('GET', `${at}/file/status`)).toMatchObject({
+    const list = await system.ops.ok<SessionList>('GET', `${project.path}/session`)
+    expect(list).toMatchObject({ total: 2, active: 1, sessions: [{ id: session.id, status: 'waiting' }, {}] })
+    // `always` covers the second command too, in the turn that runs.
+    await system.ops.ok('POST', `${at(project, session)}/permission/${sent.asks[0]?.id}`, { reply: 'always' })
+    await system.idle(project, session)
+    expect(await system.ops.ok('GET', `${at(project, session)}/file/status`)).toMatchObject({
       total: 2,
       added: 2,
       files: [
@@ -148,6 +91,154 @@ describe('a session', () => {
         { path: 'c.txt', status: 'added' },
       ],
     })
-    expect(await ok('GET', `${at}/diff`)).toMatchObject({ source: 'worktree', diff: expect.stringContaining('+b') })
+    expect(await system.ops.ok('GET', `${at(project, session)}/diff`)).toMatchObject({
+      source: 'worktree',
+      diff: expect.stringContaining('+b'),
+    })
+    expect(
+      await system.ops.request('POST', `${at(project, session)}/permission/${sent.asks[0]?.id}`, { reply: 'once' }),
+    ).toMatchObject({ status: 404, body: { code: 'request_not_found' } })
+  })
+
+  it('has its question answered', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    const questions = [{ question: 'Tabs?', header: 'Indent', options: [{ label: 'Yes', description: 'tabs' }] }]
+    const sent = await system.say(
+      project,
+      session,
+      script([{ tool: 'question', args: { questions } }, { say: 'Fine.' }]),
+    )
+    expect(sent.asks).toMatchObject([{ kind: 'question', questions: [{ question: 'Tabs?' }] }])
+    const reply = (body: object) =>
+      system.ops.request('POST', `${at(project, session)}/question/${sent.asks[0]?.id}`, body)
+    expect(await reply({ answers: [['Yes'], ['No']] })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    })
+    expect(await reply({ answers: [['Yes']] })).toMatchObject({ status: 200, body: { asks: [] } })
+    await system.idle(project, session)
+    const { messages } = await system.ops.ok<MessageList>('GET', `${at(project, session)}/message`)
+    expect(JSON.stringify(messages)).toContain('Fine.')
+  })
+
+  it('answers at once where nobody waits, and is aborted with its subagents', async () => {
+    const project = await system.start()
+    const session = await system.create(project, { permissions: 'allow' })
+    const sent = await system.say(
+      project,
+      session,
+      script([{ tool: 'bash', args: { command: 'sleep 100', description: 'x', timeout: 200_000 } }, { say: 'never' }]),
+      { wait_ms: 0 },
+    )
+    expect(sent).toMatchObject({ running: true, info: null, text: null })
+    const status = async () => (await system.ops.ok<SessionInfo>('GET', at(project, session))).status
+    await expect.poll(status, { timeout: 20_000, interval: 100 }).toBe('active')
+    const busy = { status: 409, body: { code: 'session_busy' } }
+    const to = { messageID: sent.messageID }
+    expect(await system.ops.request('POST', `${at(project, session)}/revert`, to)).toMatchObject(busy)
+    expect(await system.ops.request('POST', `${at(project, session)}/compact`)).toMatchObject(busy)
+    expect(await system.ops.ok('POST', `${at(project, session)}/abort`)).toEqual({ aborted: [session.id] })
+    await system.idle(project, session)
+  })
+
+  it('is compacted, reverted and brought back, and writes AGENTS.md', async () => {
+    const project = await system.start()
+    const session = await system.create(project, { permissions: 'allow' })
+    const place = at(project, session)
+    const sent = await system.say(project, session, script([{ say: 'one' }]))
+    expect(await system.ops.ok('POST', `${place}/revert`, { messageID: sent.messageID })).toMatchObject({
+      revert: { messageID: sent.messageID },
+    })
+    expect(await system.ops.ok('POST', `${place}/unrevert`)).toMatchObject({ revert: null })
+    const missing = { messageID: 'msg_000000000000none' }
+    for (const what of ['revert', 'fork'])
+      expect(await system.ops.request('POST', `${place}/${what}`, missing)).toMatchObject({
+        status: 404,
+        body: { code: 'message_not_found' },
+      })
+    expect(await system.ops.ok('POST', `${place}/compact`)).toEqual({ compacted: true, running: false })
+    const compacted = await system.ops.ok<MessageList>('GET', `${place}/message`)
+    expect(compacted.messages.at(-1)?.info).toMatchObject({ summary: true })
+    // Once more: there is nothing to sum up.
+    await system.ops.ok('POST', `${place}/compact`, { model: 'scripted/model' })
+    expect(await system.ops.ok('GET', `${place}/message`)).toMatchObject({ total: compacted.total })
+    const init = await system.ops.ok<{ messageID: string }>('POST', `${place}/init`, {})
+    await system.idle(project, session)
+    const { messages } = await system.ops.ok<MessageList>('GET', `${place}/message`)
+    expect(messages.some(({ info }) => info.id === init.messageID)).toBe(true)
+    expect(await system.ops.ok('GET', `${place}/todo`)).toEqual({ todos: [], total: 0 })
+  })
+
+  it('says why it is not shared', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    expect(await system.ops.request('POST', `${at(project, session)}/share`)).toMatchObject({
+      status: 503,
+      body: { code: 'sharing_unavailable', retryable: false },
+    })
+    expect(await system.ops.ok('DELETE', `${at(project, session)}/share`)).toEqual({ shared: false })
+  })
+
+  it('works in a sandbox, and is listed with it', async () => {
+    const project = await system.start()
+    const sandbox = await system.mcp.call<Sandbox>('opencode_sandbox_create', { git_url: project.url, name: 'apart' })
+    await system.create(project, { title: 'base' })
+    const session = await system.create(project, { title: 'apart', worktree: 'apart' })
+    expect(session).toMatchObject({ directory: sandbox.path, worktree: 'apart' })
+    expect(await system.create(project, { directory: sandbox.path, parentID: session.id })).toMatchObject({
+      parentID: session.id,
+      directory: sandbox.path,
+    })
+    expect(await system.ops.ok('GET', `${project.path}/session?worktree=apart`)).toMatchObject({
+      total: 1,
+      sessions: [{ title: 'apart', children: [expect.stringMatching(/^ses_/)] }],
+    })
+    expect(await system.ops.ok('GET', `${project.path}/session`)).toMatchObject({ total: 2 })
+    expect(await system.ops.ok('GET', project.path)).toMatchObject({
+      sessionCount: 2,
+      children: [{ name: 'apart', worktree: sandbox.path }],
+    })
+  })
+})
+
+describe('what is asked through MCP', () => {
+  it('opens a session, says something, answers its ask, reads it', async () => {
+    const project = await system.start()
+    const git_url = project.url
+    const started = await system.mcp.call<StartedProject>('opencode_project_start', { git_url })
+    expect(started.status).toBe('already_running')
+    const { session_id } = await system.mcp.call<{ session_id: string }>('opencode_session_create', {
+      git_url,
+      title: 'M',
+    })
+    const message = script([{ tool: 'write', args: { filePath: 'n.txt', content: 'n\n' } }, { say: 'written' }])
+    const sent = await system.mcp.call<{ asks: { id: string }[] }>('opencode_session_message', {
+      git_url,
+      session_id,
+      message,
+      wait_ms: 30_000,
+    })
+    expect(sent).toMatchObject({ session_id, running: true, asks: [{ permission: 'edit' }] })
+    const request_id = sent.asks[0]?.id
+    expect(await system.mcp.call('opencode_session_reply', { git_url, session_id, request_id, reply: 'once' })).toEqual(
+      {
+        session_id,
+        asks: [],
+      },
+    )
+    await system.idle(project, { id: session_id })
+    expect(await system.mcp.call('opencode_session_messages', { git_url, session_id, limit: 1 })).toMatchObject({
+      hasMore: true,
+      messages: [{ info: { role: 'assistant' } }],
+    })
+    expect(await system.mcp.call('opencode_session_diff', { git_url, session_id })).toMatchObject({
+      files: [{ path: 'n.txt', status: 'added', additions: 1 }],
+    })
+    expect(await system.mcp.call('opencode_session_list', { git_url })).toMatchObject({
+      total: 1,
+      sessions: [{ title: 'M' }],
+    })
+    expect(await system.mcp.call('opencode_session_abort', { git_url, session_id })).toEqual({ aborted: [session_id] })
   })
 })

@@ -14,7 +14,31 @@ export type Failed = {
   readonly isUnreachable: boolean
 }
 
-export type Outcome = { readonly kind: 'arrived' } | Failed
+/** Not yet, and nothing has failed: the target is at work, on this or on something else. */
+export type Waiting = {
+  readonly kind: 'waiting'
+  /** When to look again, ms. */
+  readonly afterMs: number
+  /** What it waits for; null where the target has it. */
+  readonly why: Reason | null
+  /** What the target calls the work that has it; to be given back at the next attempt. */
+  readonly runId: string | null
+}
+
+/** Nobody needs it any more. */
+export type Skipped = { readonly kind: 'skipped'; readonly why: Reason }
+
+type Reason = { readonly code: DeliveryFailureCode; readonly message: string }
+
+export type Outcome = { readonly kind: 'arrived' } | Failed | Waiting | Skipped
+
+export const waiting = (afterMs: number, more: Partial<Pick<Waiting, 'why' | 'runId'>> = {}): Waiting => ({
+  kind: 'waiting',
+  afterMs,
+  why: null,
+  runId: null,
+  ...more,
+})
 
 export const failed = (
   code: DeliveryFailureCode,

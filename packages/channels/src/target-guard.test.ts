@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { forbiddenRange, guardedLookup, TargetNotAllowed } from './target-guard.ts'
+import { forbiddenRange, TargetGuard, TargetNotAllowed } from './target-guard.ts'
 
 describe('forbiddenRange', () => {
   it.each([
@@ -34,9 +34,10 @@ describe('forbiddenRange', () => {
   )
 })
 
-describe('guardedLookup', () => {
+describe('the lookup of a guard', () => {
+  const { lookup } = new TargetGuard()
   const look = (hostname: string, all: boolean) =>
-    new Promise((resolve) => guardedLookup(hostname, { all }, (error, found) => resolve(error ?? found)))
+    new Promise((resolve) => lookup(hostname, { all }, (error, found) => resolve(error ?? found)))
 
   it.each([true, false])('refuses a name of this host, where a connection asks for it (all: %j)', async (all) => {
     expect(await look('localhost', all)).toBeInstanceOf(TargetNotAllowed)

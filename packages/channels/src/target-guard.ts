@@ -1,7 +1,7 @@
 // Which addresses a call may go to. Checked on the address that a connection is made to, so neither a redirect nor a name
 // that changes its address between a look and the call (DNS rebinding) leads anywhere else.
 
-import { type LookupAddress, lookup } from 'node:dns'
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
@@ -33,28 +33,52 @@ export const forbiddenRange = (text: string): string | undefined => {
   return range === 'unicast' ? undefined : range
 }
 
-const check = (host: string, address: string): void => {
-  const range = forbiddenRange(address)
-  if (range !== undefined) throw new TargetNotAllowed(host, address, range)
+type Resolve = (
+  hostname: string,
+  options: LookupOptions & { readonly all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+export type GuardOptions = {
+  /** Default: the system's. */
+  readonly resolve?: Resolve
+  /** Addresses that may be called, whatever their range. */
+  readonly allowed?: ReadonlySet<string>
 }
 
-/** An address in a URL is connected to without a lookup. @throws TargetNotAllowed */
-export const checkLiteral = (hostname: string): void => {
-  const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  if (isIP(host) !== 0) check(host, host)
-}
+/** Lets connections go to public addresses only. */
+export class TargetGuard {
+  readonly #resolve: Resolve
+  readonly #allowed: ReadonlySet<string>
 
-/** A lookup for `net.connect` that refuses the whole name where any of its addresses is forbidden. */
-export const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error) return callback(error, '')
-    try {
-      for (const { address } of addresses) check(hostname, address)
-    } catch (refused) {
-      return callback(refused as Error, '')
-    }
-    const [first] = addresses
-    if (options.all || first === undefined) callback(null, addresses)
-    else callback(null, first.address, first.family)
-  })
+  constructor({ resolve = lookup, allowed = new Set() }: GuardOptions = {}) {
+    this.#resolve = resolve
+    this.#allowed = allowed
+  }
+
+  #check(host: string, address: string): void {
+    const range = this.#allowed.has(address) ? undefined : forbiddenRange(address)
+    if (range !== undefined) throw new TargetNotAllowed(host, address, range)
+  }
+
+  /** An address in a URL is connected to without a lookup. @throws TargetNotAllowed */
+  checkLiteral(hostname: string): void {
+    const host = hostname.replace(/^\[(.*)\]$/, '$1')
+    if (isIP(host) !== 0) this.#check(host, host)
+  }
+
+  /** A lookup for `net.connect` that refuses the whole name where any of its addresses is forbidden. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    this.#resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, '')
+      try {
+        for (const { address } of addresses) this.#check(hostname, address)
+      } catch (refused) {
+        return callback(refused as Error, '')
+      }
+      const [first] = addresses
+      if (options.all || first === undefined) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
 }

@@ -1,5 +1,6 @@
 import { startWebhookReceiver, verifyWebhook, type WebhookReceiver } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TargetGuard } from './target-guard.ts'
 import { WebhookChannel } from './webhook.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
@@ -85,4 +86,70 @@ describe('a webhook', () => {
       expect(receiver.calls).toEqual([])
     },
   )
+})
+
+describe('a target that is public at first', () => {
+  /** The receiver's address stands for a public one; names have the addresses that the test gives them. */
+  const guarded = (names: Readonly<Record<string, readonly string[]>> = {}) => {
+    const asked: string[] = []
+    const guard = new TargetGuard({
+      allowed: new Set(['127.0.0.1']),
+      resolve: (hostname, _options, callback) => {
+        asked.push(hostname)
+        const addresses = names[hostname] ?? []
+        callback(
+          null,
+          addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+        )
+      },
+    })
+    const options = { allowPrivateTargets: false, timeoutMs: 500, userAgent: 'Switchyard', guard }
+    return { asked, send: (url: string) => new WebhookChannel(options).send({ ...call(), url }) }
+  }
+  const redirectTo = (location: string) =>
+    receiver.answerWith(({ path }) => (path === '/' ? { status: 307, headers: { location } } : 200))
+  const paths = () => receiver.calls.map(({ path }) => path)
+
+  it.each([
+    'http://127.0.0.2/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://[::1]/',
+    'http://10.1.2.3/',
+    'http://inside.test/',
+    'http://0x7f000002/',
+  ])('is refused where it redirects to %s', async (location) => {
+    redirectTo(location)
+    const { send } = guarded({ 'public.test': ['127.0.0.1'], 'inside.test': ['192.168.0.9'] })
+    expect(await send(`http://public.test:${receiver.port}/`)).toMatchObject({ code: 'target_not_allowed' })
+    expect(paths()).toEqual(['/'])
+  })
+
+  it('is followed where it redirects to a public one', async () => {
+    redirectTo(`http://other.test:${receiver.port}/new`)
+    const { send } = guarded({ 'public.test': ['127.0.0.1'], 'other.test': ['127.0.0.1'] })
+    expect(await send(`http://public.test:${receiver.port}/`)).toEqual({ kind: 'arrived' })
+    expect(paths()).toEqual(['/', '/new'])
+  })
+
+  it('is refused once its name has a private address, also from one call to the next and within one call', async () => {
+    const names: Record<string, readonly string[]> = { 'moving.test': ['127.0.0.1'] }
+    const { send, asked } = guarded(names)
+    const url = `http://moving.test:${receiver.port}`
+    expect(await send(`${url}/one`)).toEqual({ kind: 'arrived' })
+    // The address that was checked is the one that was connected to: the name is not asked for a second time.
+    expect(asked).toEqual(['moving.test'])
+    receiver.answerWith(() => {
+      names['moving.test'] = ['127.0.0.2']
+      return { status: 307, headers: { location: '/three' } }
+    })
+    expect(await send(`${url}/two`)).toMatchObject({ code: 'target_not_allowed' })
+    expect(await send(`${url}/four`)).toMatchObject({ code: 'target_not_allowed' })
+    expect(paths()).toEqual(['/one', '/two'])
+  })
+
+  it('is refused where only one of its addresses is private', async () => {
+    const { send } = guarded({ 'both.test': ['127.0.0.1', '10.0.0.1'] })
+    expect(await send(`http://both.test:${receiver.port}/`)).toMatchObject({ code: 'target_not_allowed' })
+    expect(paths()).toEqual([])
+  })
 })

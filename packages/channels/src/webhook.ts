@@ -6,7 +6,7 @@ import type { WebhookBody } from '@switchyard/contracts'
 import { Webhook } from 'standardwebhooks'
 import { failed, type Outcome } from './outcome.ts'
 import { retryAfterMs } from './retry-after.ts'
-import { checkLiteral, guardedLookup } from './target-guard.ts'
+import { TargetGuard } from './target-guard.ts'
 import { failureOfError, failureOfStatus } from './webhook-failure.ts'
 
 export type WebhookOptions = {
@@ -15,6 +15,8 @@ export type WebhookOptions = {
   /** For the whole call, redirects included, ms. */
   readonly timeoutMs: number
   readonly userAgent: string
+  /** What is asked before each connection where private targets are not allowed; default: public addresses only. */
+  readonly guard?: TargetGuard
 }
 
 export type WebhookCall = {
@@ -38,9 +40,12 @@ type Answer = {
 
 export class WebhookChannel {
   readonly #options: WebhookOptions
+  /** Undefined: every address may be called. */
+  readonly #guard: TargetGuard | undefined
 
   constructor(options: WebhookOptions) {
     this.#options = options
+    this.#guard = options.allowPrivateTargets ? undefined : (options.guard ?? new TargetGuard())
   }
 
   /** Never throws: what went wrong is told in the outcome. */
@@ -81,8 +86,7 @@ export class WebhookChannel {
   }
 
   async #post(url: URL, headers: Record<string, string>, payload: string, signal: AbortSignal): Promise<Answer> {
-    const { allowPrivateTargets } = this.#options
-    if (!allowPrivateTargets) checkLiteral(url.hostname)
+    this.#guard?.checkLiteral(url.hostname)
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
     const request = send(url, {
@@ -91,7 +95,7 @@ export class WebhookChannel {
       signal,
       // A connection of its own: one that is kept may be closed by the target just when the next call takes it.
       agent: false,
-      ...(allowPrivateTargets ? {} : { lookup: guardedLookup }),
+      ...(this.#guard ? { lookup: this.#guard.lookup } : {}),
     })
     request.on('error', reject)
     request.on('response', (response) => {

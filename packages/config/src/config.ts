@@ -57,6 +57,7 @@ const environment = z.object({
   SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
   SWITCHYARD_ALLOW_NO_AUTH: flag(false),
   MCP_TOOLSETS: toolsets,
+  MCP_LEGACY_TOOLS: flag(false),
   OPENCODE_SERVER_ENABLED: flag(true),
   OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
   OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
@@ -74,6 +75,7 @@ const environment = z.object({
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
   PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_NETWORK: text(),
   PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
   PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
   DEFAULT_MODEL: model,
@@ -109,6 +111,11 @@ const environment = z.object({
   WEBHOOK_SECRET: webhookSecret(),
   WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
   WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
+  LETTA_API_URL: url('http', 'https'),
+  LETTA_API_TOKEN: text(),
+  LETTA_MEMORY_BLOCKS: flag(false),
+  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
+  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
   DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
   DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
   LOG_LEVEL: z.preprocess(
@@ -131,6 +138,8 @@ export type Config = Readonly<{
   mcp: Readonly<{
     /** What a client of `/mcp` sees. */
     toolsets: readonly Toolset[]
+    /** Serve the names of older managers as well. */
+    hasLegacyTools: boolean
   }>
   worker: Readonly<{
     port: number
@@ -155,6 +164,10 @@ export type Config = Readonly<{
   projectServers: Readonly<{
     /** Bytes at which one is drained and replaced, of a project that does not say. */
     memoryLimit: number
+    /** Bytes at which the kernel ends one that is in a container. */
+    hardMemoryLimit: number
+    /** In the stack: the network of their containers; undefined: they are processes, or there are none. */
+    network: string | undefined
     /** How long nobody may use one before it is ended, ms. */
     idleMs: number
     /** How long what runs in one that is to be replaced may go on, ms. */
@@ -231,6 +244,15 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
+  /** Agents are told through this server; undefined: they are not. */
+  letta:
+    | Readonly<{
+        url: string
+        token: string | undefined
+        /** What an agent's memory holds of its tasks; undefined: nothing. */
+        blocks: Readonly<{ intervalMs: number; keptMs: number }> | undefined
+      }>
+    | undefined
   log: Readonly<{ level: string }>
 }>
 
@@ -284,6 +306,8 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
   if (twice) problems.push(`GIT_HTTPS_TOKENS and GIT_HTTPS_TOKENS_FILE both have a token of ${twice.host}`)
   if (vars.REDIS_URL && !vars.DATABASE_URL)
     problems.push('REDIS_URL is set and DATABASE_URL is not: the stack needs both')
+  if (vars.LETTA_API_TOKEN && !vars.LETTA_API_URL)
+    problems.push('LETTA_API_TOKEN is set and LETTA_API_URL is not: say which server it is for')
   const isProduction = vars.NODE_ENV === 'production'
   const { missing, weak } = secretProblems(part, vars)
   if (isProduction) problems.push(...missing, ...weak)
@@ -299,7 +323,10 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       keys: vars.SWITCHYARD_API_KEYS,
       allowNoAuth: vars.SWITCHYARD_ALLOW_NO_AUTH,
     }),
-    mcp: Object.freeze({ toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]) }),
+    mcp: Object.freeze({
+      toolsets: Object.freeze([...new Set(vars.MCP_TOOLSETS)]),
+      hasLegacyTools: vars.MCP_LEGACY_TOOLS,
+    }),
     worker: Object.freeze({
       port: vars.WORKER_PORT,
       maxConcurrentTasks: vars.MAX_CONCURRENT_TASKS,
@@ -318,6 +345,9 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     }),
     projectServers: Object.freeze({
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,
+      // Between the two it is drained.
+      hardMemoryLimit: Math.round(vars.PROJECT_SERVER_MEMORY_LIMIT * 1.25),
+      network: vars.PROJECT_SERVER_NETWORK,
       idleMs: vars.PROJECT_SERVER_IDLE_MS,
       drainMs: vars.PROJECT_SERVER_DRAIN_MS,
     }),
@@ -377,6 +407,16 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       allowPrivateTargets: vars.WEBHOOK_ALLOW_PRIVATE_TARGETS,
       timeoutMs: vars.WEBHOOK_TIMEOUT_MS,
     }),
+    letta:
+      vars.LETTA_API_URL === undefined
+        ? undefined
+        : Object.freeze({
+            url: vars.LETTA_API_URL,
+            token: vars.LETTA_API_TOKEN,
+            blocks: vars.LETTA_MEMORY_BLOCKS
+              ? Object.freeze({ intervalMs: vars.LETTA_BLOCK_INTERVAL_MS, keptMs: vars.LETTA_BLOCK_RETENTION_MS })
+              : undefined,
+          }),
     log: Object.freeze({ level: vars.LOG_LEVEL }),
   })
 }

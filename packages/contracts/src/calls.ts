@@ -3,9 +3,10 @@
 
 import type { z } from 'zod'
 import { projectCalls } from './project-calls.ts'
+import { publishCalls } from './publishing.ts'
 import { sessionCalls } from './session-calls.ts'
 
-export const CALLS = { ...projectCalls, ...sessionCalls } as const
+export const CALLS = { ...projectCalls, ...publishCalls, ...sessionCalls } as const
 
 export type CallKind = keyof typeof CALLS
 export type CallArgs<K extends CallKind> = z.infer<(typeof CALLS)[K]['args']>

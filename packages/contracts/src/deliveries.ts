@@ -13,6 +13,18 @@ export const QUIET_EVENT_TYPES = [
   'task_cancelled',
 ] as const satisfies readonly EventType[]
 
+/** What an agent that called for a task is told: when it must act, and how the task ended. */
+export const AGENT_EVENT_TYPES = [
+  'task_input_required',
+  'task_completed',
+  'task_failed',
+  'task_timeout',
+  'task_cancelled',
+] as const satisfies readonly EventType[]
+
+/** The ids that Letta gives its agents: who calls under such an `agent_id` is told through Letta. */
+export const LETTA_AGENT_ID = /^agent-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
 /** Why a delivery has not arrived, and what to do about it. `final`: no later attempt can help. */
 type FailureKind = { readonly final: boolean; readonly hint: string }
 
@@ -43,6 +55,33 @@ export const DELIVERY_FAILURES = {
     hint: 'Enable the endpoint with POST /webhooks/{id}/enable, then send it again with POST /deliveries/{id}/retry.',
   },
   event_gone: { final: true, hint: 'The task’s record or event is past its retention; nothing is left to send.' },
+  agent_busy: { final: false, hint: 'The agent is at work on something else; it gets the message once it is idle.' },
+  agent_in_call: {
+    final: false,
+    hint: 'The agent waits within a call for this very task. It gets the answer there; if it does not, the message is sent.',
+  },
+  agent_not_found: {
+    final: true,
+    hint: 'Letta has no agent with the agent_id of the task, or LETTA_API_TOKEN is for another organization. Once it has one, send it again with POST /deliveries/{id}/retry.',
+  },
+  agent_run_failed: {
+    final: false,
+    hint: 'Letta took the message and its run failed before the agent had it; the run in Letta says why (a model without credit, a tool call that waits for approval).',
+  },
+  letta_token_refused: {
+    final: false,
+    hint: 'Letta refused the token (401 or 403): it is missing, wrong or expired. Set LETTA_API_TOKEN and restart the notifier; what waits is sent then.',
+  },
+  letta_not_there: {
+    final: false,
+    hint: 'Something answers at LETTA_API_URL, and it is no Letta API: give its base URL, without /v1 (https://api.letta.com, http://letta:8283), and restart the notifier.',
+  },
+  letta_disabled: {
+    final: true,
+    hint: 'Set LETTA_API_URL for the notifier, then send it again with POST /deliveries/{id}/retry.',
+  },
+  seen_in_call: { final: true, hint: 'Nothing is to be done: the agent read this in the answer to a call of its own.' },
+  no_longer_asked: { final: true, hint: 'Nothing is to be done: the request was answered before the agent was told.' },
   given_up: { final: true, hint: 'No attempt arrived for DELIVERY_GIVE_UP_MS; see to the target, then send it again.' },
 } as const satisfies Record<string, FailureKind>
 
@@ -57,17 +96,21 @@ export type DeliveryFailure = {
   readonly http_status: number | null
 }
 
-export const DELIVERY_STATES = ['pending', 'delivered', 'dead'] as const
+export const DELIVERY_STATES = ['pending', 'delivered', 'skipped', 'dead'] as const
 export const deliveryStateSchema = z.enum(DELIVERY_STATES)
 export type DeliveryState = z.infer<typeof deliveryStateSchema>
 
 export const deliverySchema = z.object({
   delivery_id: z.string().describe('sent as webhook-id; the same at every attempt'),
-  state: deliveryStateSchema.describe('pending: to be sent, or sent again; dead: given up, until it is retried'),
+  state: deliveryStateSchema.describe(
+    'pending: to be sent, or sent again; skipped: nobody needed it any more; dead: given up, until it is retried',
+  ),
   task_id: z.string().nullable().describe('null for a test'),
   seq: z.number().int().nullable().describe('the number of the task’s event'),
   type: z.string().describe('the type of the event; webhook_test for a test'),
-  destination: z.string().describe('callback for the task’s callback_url, otherwise the id of the webhook'),
+  destination: z
+    .string()
+    .describe('callback for the task’s callback_url, letta for its agent, otherwise the id of the webhook'),
   attempts: z.number().int(),
   created_at: z.iso.datetime(),
   last_attempt_at: z.iso.datetime().nullable(),

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   createSandboxSchema,
   deployKeySchema,
+  duplicatesSchema,
   sandboxEntrySchema,
   sandboxImportedSchema,
   sandboxSchema,
@@ -55,6 +56,7 @@ export const projectCalls = {
   /** A public key to seal a password for its own server with, and that password: it goes through the record. */
   'server.offer_key': { args: project, result: offeredKeySchema },
   'server.take_password': { args: project.extend(sealedPasswordSchema.shape), result: none },
+  'project.duplicates': { args: none, result: duplicatesSchema },
   /** The deploy key, made where there is none; with `rotate` a new one. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
 } as const

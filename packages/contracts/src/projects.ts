@@ -121,7 +121,10 @@ export const projectInfoSchema = z.object({
   port: z.number().int().nullable(),
   url: z.string().nullable(),
   worktrees: z.array(sandboxSchema),
-  sessions: z.number().int().nullable().describe('null: nobody could be asked'),
+  sessions: z.number().int().nullable().describe('in its directory and its sandboxes; null: nobody could be asked'),
+  busy_sessions: z.number().int().describe('of them, and of its tasks’ those that work now'),
+  branch: z.string().nullable().describe('that its base directory is on'),
+  agents: z.array(z.string()).describe('that OpenCode offers there'),
   running_tasks: z.number().int(),
   warnings: z.array(z.string()),
   created_at: z.iso.datetime(),
@@ -146,6 +149,17 @@ export type SandboxChanged = z.infer<typeof sandboxChangedSchema>
 
 export type ProjectInfo = z.infer<typeof projectInfoSchema>
 
+export const candidateSchema = z.object({
+  directory: z.string(),
+  git_url: z
+    .string()
+    .nullable()
+    .describe('of its remote; null: it has none, or lies outside the managed place and was not read'),
+  managed: z.boolean().describe('it is in WORKSPACES_DIR'),
+  source: z.enum(['opencode', 'managed']).describe('who knows it: OpenCode’s list of projects, or the managed place'),
+})
+export type ProjectCandidate = z.infer<typeof candidateSchema>
+
 export const deployKeySchema = z.object({
   public_key: z.string(),
   fingerprint: z.string().describe('SHA256:…'),
@@ -153,3 +167,16 @@ export const deployKeySchema = z.object({
   instructions: z.string(),
 })
 export type DeployKey = z.infer<typeof deployKeySchema>
+
+export const duplicatesSchema = z.object({
+  duplicates: z.array(
+    z.object({
+      git_url: z.string(),
+      project_id: z.string().nullable().describe('null: the repository is not registered'),
+      directories: z.array(z.string()),
+      advice: z.string(),
+    }),
+  ),
+  truncated: z.boolean().describe('there was more to look at than time for it'),
+})
+export type Duplicates = z.infer<typeof duplicatesSchema>

@@ -13,6 +13,58 @@ export type ServerKind = (typeof SERVER_KINDS)[number]
 export const PROJECT_SERVER_STATES = ['starting', 'up', 'busy', 'down', 'draining', 'stopping', 'stopped'] as const
 export type ProjectServerState = (typeof PROJECT_SERVER_STATES)[number]
 
+/** What OpenCode offers: without keys, without addresses. */
+export const offerSchema = z.object({
+  providers: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      models: z.array(z.object({ id: z.string(), name: z.string(), variants: z.array(z.string()) })),
+    }),
+  ),
+  agents: z.array(z.object({ name: z.string(), mode: z.string(), description: z.string().nullable() })),
+  default_model: z.string().nullable().describe('provider/model that its configuration names'),
+})
+export type Offer = z.infer<typeof offerSchema>
+
+/** What is in a directory that a project owns: root sessions, and how many of them and below them work now. */
+export type LiveDirectory = { readonly directory: string; readonly sessions: number | null; readonly busy: number }
+
+export const llmConfigSchema = z.object({
+  default_model: z.string().nullable().describe('of what names no model and is on no project that does'),
+  servers: z.array(
+    z.object({
+      id: z.string(),
+      pool: z.enum(['blue', 'green']).nullable(),
+      status: z.string(),
+      default_model: z.string().nullable(),
+      providers: offerSchema.shape.providers,
+    }),
+  ),
+  projects: z
+    .array(
+      z.object({
+        project_id: z.string(),
+        git_url: z.string(),
+        model: z.string().nullable().describe('set with opencode_llm_set_model; null: the default'),
+        providers: offerSchema.shape.providers
+          .nullable()
+          .describe('null: those of its server; else what its own configuration or server makes of them'),
+      }),
+    )
+    .describe('those that your key may use'),
+})
+export type LlmConfig = z.infer<typeof llmConfigSchema>
+
+export const setModelSchema = z.object({
+  project_id: z.string(),
+  git_url: z.string(),
+  model: z.string().nullable(),
+  previous: z.string().nullable(),
+  message: z.string(),
+})
+export type SetModel = z.infer<typeof setModelSchema>
+
 export const serverSchema = z.object({
   id: z.string(),
   isolation: z.enum(['shared', 'dedicated']),

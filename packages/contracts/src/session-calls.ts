@@ -1,6 +1,7 @@
 // What workers do for sessions and for the directories of a project.
 
 import { z } from 'zod'
+import { agentListSchema, providerListSchema } from './project-objects.ts'
 import {
   askSchema,
   changedFileSchema,
@@ -145,15 +146,12 @@ export const sessionCalls = {
   'directory.providers': {
     args: place,
     result: z.object({
-      providers: z.array(z.looseObject({ id: z.string() })),
+      providers: providerListSchema.shape.providers,
       default: z.record(z.string(), z.string()),
     }),
   },
   'directory.agents': {
     args: place,
-    result: z.object({
-      agents: z.array(z.looseObject({ id: z.string(), name: z.string() })),
-      default: z.string().nullable(),
-    }),
+    result: agentListSchema,
   },
 } as const

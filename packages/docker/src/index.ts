@@ -6,3 +6,12 @@ export { connectEngine, type Engine } from './engine.ts'
 export { withConfigFile } from './opencode-config.ts'
 export type { OutputLine } from './output.ts'
 export { type ContainerState, Runner, type RunnerContainer, type RunnerOptions } from './runner.ts'
+export {
+  createServerBody,
+  type ProjectServer,
+  SERVER_NAME,
+  type ServerSettings,
+  serverAskedFor,
+  serverName,
+} from './server-spec.ts'
+export { type ServerContainer, ServerContainers } from './servers.ts'

@@ -3,6 +3,8 @@
 /** Which installation of ours, so that two on one engine leave each other's containers alone. */
 export const STACK = 'switchyard.stack'
 export const TASK = 'switchyard.task'
+/** Whose server it is: a project's id. */
+export const SERVER = 'switchyard.server'
 /** The run of the task that made it. */
 export const GENERATION = 'switchyard.generation'
 /** The prompt that it answers: recorded before the container is made, so a later owner knows which has been sent. */

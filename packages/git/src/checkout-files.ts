@@ -1,6 +1,6 @@
 // What a checkout says of itself, read as files: git itself would read its configuration, and run what that names.
 
-import { constants, lstat, open, readdir } from 'node:fs/promises'
+import { constants, lstat, open, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 
 export type GitPlace = {
@@ -28,6 +28,10 @@ export const readGuarded = async (place: string): Promise<string> => {
   }
 }
 
+/** A link in its place leads to where an agent wants us to read. */
+export const isRealDirectory = async (place: string): Promise<boolean> =>
+  (await lstat(place).catch(() => undefined))?.isDirectory() ?? false
+
 /** Undefined where there is no `.git`. What a linked worktree names need not be there. */
 export const findGitPlace = async (directory: string): Promise<GitPlace | undefined> => {
   const dotGit = path.join(directory, '.git')
@@ -37,6 +41,19 @@ export const findGitPlace = async (directory: string): Promise<GitPlace | undefi
     ? dotGit
     : path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
   return { gitDir, commonDir: path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim()) }
+}
+
+/**
+ * As `findGitPlace`, where the directory's word can be taken: the repository is in it, or names it as a linked worktree in
+ * return. Otherwise a file in it could lead to any repository of this machine.
+ */
+export const findKnownPlace = async (given: string): Promise<GitPlace | undefined> => {
+  const directory = await realpath(given).catch(() => given)
+  const place = await findGitPlace(directory)
+  if (place === undefined || place.gitDir === path.join(directory, '.git')) return place
+  const back = (await readGuarded(path.join(place.gitDir, 'gitdir'))).trim()
+  const named = back === '' ? '' : await realpath(path.dirname(path.resolve(place.gitDir, back))).catch(() => '')
+  return named === directory && path.basename(place.commonDir) === '.git' ? place : undefined
 }
 
 export type Head = {

@@ -2,7 +2,18 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -194,6 +205,46 @@ describe('publishing', () => {
     expect(await publish()).toMatchObject({ pushed: true })
     expect(existsSync(at('ran'))).toBe(false)
     expect(await onRemote('show', 'published:c.txt')).toBe('c')
+  })
+
+  it('takes no commit from where an agent’s files point', async () => {
+    const { identity, repositories, directory, publish, begun } = await project()
+    await sh(root, 'init', '-q', '-b', 'main', at('private'))
+    await commit(at('private'), 'secret.txt')
+    await sh(at('private'), 'worktree', 'add', '-q', at('lent'))
+    // As a linked worktree of another repository,
+    await writeFile(path.join(directory, '.git'), await readFile(at('lent', '.git')))
+    expect(await publish()).toMatchObject({ pushed: false, commit: begun })
+    expect(await repositories.workState(identity, directory)).toMatchObject({ branch: 'work', head: begun })
+    // as one that is itself another one,
+    await rm(path.join(directory, '.git'))
+    await symlink(at('private', '.git'), path.join(directory, '.git'))
+    expect(await publish()).toMatchObject({ pushed: false, commit: begun })
+    // with the objects of another one,
+    const objects = path.join(repositories.objectDirectory(identity), 'info', 'alternates')
+    await writeFile(objects, `${at('private', '.git', 'objects')}\n`)
+    await expect(publish()).rejects.toMatchObject({ code: 'repository_unavailable' })
+    await rm(objects)
+    // and where it was not made here.
+    await mkdir(at('made'))
+    await writeFile(at('made', '.git'), await readFile(at('lent', '.git')))
+    for (const place of [at('made'), at('nowhere'), root])
+      await expect(publish({ directory: place })).rejects.toMatchObject({ code: 'workspace_gone' })
+  })
+
+  it('takes a checkout of the caller’s own', async () => {
+    const { identity, onRemote } = await project()
+    const { connect } = new RepositoryAccess({
+      keys: new DeployKeys({ directory: at('keys'), lock }),
+      knownHosts: at('known_hosts'),
+    })
+    // By a worker that has not fetched yet.
+    const repositories = new Repositories({ mirrorsDir: at('mirrors2'), sharedDir: at('repos2'), lock, connect })
+    await writeFile(at('other', 'mine.txt'), 'mine\n')
+    const request = { directory: at('other'), branch: 'published' }
+    expect(await repositories.publish(identity, request)).toMatchObject({ pushed: true, commits: 1 })
+    expect(await onRemote('show', 'published:mine.txt')).toBe('mine')
+    expect(await sh(at('other'), 'status', '--porcelain')).toBe('?? mine.txt')
   })
 
   it('to a repository on this machine runs none of its hooks, and changes no file that is checked out there', async () => {

@@ -2,11 +2,10 @@
 // through a repository of our own, so that nothing an agent wrote is executed, and none of its refs moves.
 
 import { createHash } from 'node:crypto'
-import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Connection } from './access/connection.ts'
-import { findGitPlace, readHead } from './checkout-files.ts'
+import { type GitPlace, readHead } from './checkout-files.ts'
 import { AS_THEY_ARE, lineOf, writeWorkTree } from './commit-work.ts'
 import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
@@ -96,21 +95,19 @@ const commitWork = async (
 export type PublishTarget = {
   readonly mirror: Mirror
   readonly connection: Connection
+  /** Where the directory's commits are. */
+  readonly place: GitPlace
   /** Runs `work` while nobody fetches into the mirror. */
   readonly lock: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /** See `Repositories.publish`. */
 export const publish = async (target: PublishTarget, given: PublishRequest): Promise<Published> => {
-  const { mirror, connection, lock } = target
+  const { mirror, connection, place, lock } = target
   const { branch, signal, force = false } = given
   const directory = path.resolve(given.directory)
-  // A link in its place leads to where its agent wants us to read.
-  const isThere = (await lstat(directory).catch(() => undefined))?.isDirectory() ?? false
-  const place = isThere ? await findGitPlace(directory) : undefined
-  const head = place && (await readHead(place)).commit
-  if (place === undefined || head === undefined)
-    throw new SwitchyardError('workspace_gone', `${directory} holds no commit to publish`)
+  const { commit: head } = await readHead(place)
+  if (head === undefined) throw new SwitchyardError('workspace_gone', `${directory} holds no commit to publish`)
   const own = await openOwnRepository({
     objectDirs: [mirror.objectDirectory, path.join(place.commonDir, 'objects')],
     workTree: directory,

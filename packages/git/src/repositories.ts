@@ -6,6 +6,7 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
+import { findKnownPlace, type GitPlace, isRealDirectory } from './checkout-files.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
@@ -13,10 +14,10 @@ import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import type { Checkout } from './scratch.ts'
-import { SharedClone } from './shared-clone.ts'
-import { describeLoss, type WorkState, workState } from './work-state.ts'
+import { inspectClone, SharedClone } from './shared-clone.ts'
+import { type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
-import { type ResetRequest, type WorktreeRequest, Worktrees } from './worktrees.ts'
+import { type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
   /** Where the mirrors are, and the records of worktrees: for the worker alone. */
@@ -188,11 +189,12 @@ export class Repositories {
     const { base, signal } = options
     const mirror = this.#mirror(identity)
     const remoteTips = await mirror.tips(signal)
-    // An agent may have switched to another branch; the worktree's own goes with it, or is reset.
+    // An agent may have switched to another branch; the worktree's own goes with it.
     const tip = await this.#worktrees(identity).tipOf(directory, signal)
     const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
     return await workState({
       directory,
+      place: await this.#placeOf(identity, directory),
       objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
       ...(remoteTips === undefined ? {} : { remoteTips }),
       ...(tip === undefined ? {} : { alsoLost: [tip] }),
@@ -202,8 +204,8 @@ export class Repositories {
   }
 
   /**
-   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote: `fetch`
-   * first. Neither the directory nor its branches change. Safe to repeat; what was done since is added to the branch.
+   * Commits what a worktree, or a checkout of the caller's own, holds, and pushes it to a branch of the remote, as that
+   * was at the last `fetch`. Neither the directory nor its branches change. Safe to repeat; what was done since is added.
    *
    * @throws SwitchyardError `workspace_gone`, `invalid_branch`, `branch_diverged`, `push_rejected`,
    *   `repository_access_denied` and the other `repository_*` and `host_key_*` codes, `not_supported` (ten thousand
@@ -211,28 +213,27 @@ export class Repositories {
    */
   async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
     requireBranch(request.branch)
+    const mirror = this.#mirror(identity)
+    const place = await this.#placeOf(identity, request.directory)
+    if ((await mirror.tips(request.signal)) === undefined)
+      await this.fetch(identity, request.signal ? { signal: request.signal } : {})
     const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
     // One at a time: two that publish the same work would make two commits of it.
     return await this.#options.lock(`publish:${identity.key}`, async () =>
-      publish({ mirror: this.#mirror(identity), connection: await this.#connect(identity), lock }, request),
+      publish({ mirror, connection: await this.#connect(identity), place, lock }, request),
     )
   }
 
   /**
-   * Puts a worktree back to a commit, with its branch: nothing of what was in it stays, ignored files neither. `fetch`
-   * first.
-   *
-   * @throws SwitchyardError `work_would_be_lost` unless forced, `path_outside_workspace` for anything that is not a
-   *   worktree made here, below `root`; `branch_not_found`, `branch_in_use`
+   * Where the commits of a directory are. Of a worktree made here we know it: its own word could lead to another
+   * project's, which would then be published, or taken for what is in it.
    */
-  async resetWorktree(identity: RepositoryIdentity, request: ResetRequest): Promise<Checkout> {
-    const commit = await this.#mirror(identity).resolveBase(request.to, request.signal)
-    if (!request.force) {
-      const found = await this.workState(identity, request.directory, request.signal ? { signal: request.signal } : {})
-      const loss = describeLoss(found)
-      if (loss !== null) throw new SwitchyardError('work_would_be_lost', `${request.directory} has ${loss}`)
-    }
-    return await this.#worktrees(identity).reset(request, commit, identity.displayUrl)
+  async #placeOf(identity: RepositoryIdentity, directory: string): Promise<GitPlace> {
+    const place = (await this.#worktrees(identity).placeOf(directory)) ?? (await findKnownPlace(directory))
+    if (place === undefined || !(await isRealDirectory(directory)))
+      throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
+    await inspectClone(path.dirname(place.commonDir))
+    return place
   }
 
   /**

@@ -127,20 +127,6 @@ export class SharedClone {
     )
   }
 
-  /** Sets a branch, whatever it was. */
-  async moveBranch(branch: string, commit: string, signal?: AbortSignal): Promise<'moved' | 'no-such-commit'> {
-    const { code, stderr } = await this.#withOwn((own) =>
-      own.git(['update-ref', '--no-deref', '--end-of-options', `refs/heads/${branch}`, commit], {
-        config: WAIT_FOR_LOCKS,
-        okCodes: [0, 128],
-        ...(signal ? { signal } : {}),
-      }),
-    )
-    if (code === 0) return 'moved'
-    if (/nonexistent object/.test(stderr)) return 'no-such-commit'
-    throw damaged(this.directory, stderr.trim().split('\n')[0]?.slice(0, 200) ?? 'a branch cannot be set')
-  }
-
   /** The commit that a ref names, if there is such a ref. */
   async resolve(ref: string, signal?: AbortSignal): Promise<string | undefined> {
     const { code, stdout } = await this.#withOwn((own) =>

@@ -87,6 +87,10 @@ describe('the state of a working directory', () => {
     expect(await repositories.workState(identity, at('mine'))).toMatchObject({ dirty: 1, unpushed: 1, stashes: 1 })
     await sh(at('mine'), 'pack-refs', '--all')
     expect(await repositories.workState(identity, at('mine'))).toMatchObject({ unpushed: 1 })
+    // Of a linked worktree of it what goes with that directory alone.
+    await sh(at('mine'), 'worktree', 'add', '-q', '-b', 'linked', at('linked'), 'origin/main')
+    const linked = { branch: 'linked', dirty: 0, unpushed: 0, stashes: 0 }
+    expect(await repositories.workState(identity, at('linked'))).toMatchObject(linked)
   })
 
   it('is told before the first fetch too, as far as the checkout itself knows', async () => {
@@ -94,6 +98,14 @@ describe('the state of a working directory', () => {
     const unknown = parseRepositoryUrl('git@h.example:o/r')
     await commit(at('mine'), 'b.txt')
     expect(await repositories.workState(unknown, at('mine'))).toMatchObject({ unpushed: 1, ahead: null, behind: null })
+  })
+
+  it('counts what is on its branch, wherever the agent has switched to', async () => {
+    const { identity, repositories, worktree } = await project()
+    await commit(worktree, 'b.txt')
+    await sh(worktree, 'checkout', '-q', '--detach', 'HEAD~1')
+    const state = await repositories.workState(identity, worktree)
+    expect(state).toMatchObject({ branch: null, ahead: 0, unpushed: 1 })
   })
 
   it('runs nothing that the directory names', async () => {
@@ -116,46 +128,6 @@ describe('the state of a working directory', () => {
     await mkdir(at('plain'))
     for (const place of [at('plain'), at('nowhere')])
       await expect(repositories.workState(identity, place)).rejects.toMatchObject({ code: 'workspace_gone' })
-  })
-})
-
-describe('a reset', () => {
-  const request = () => ({ directory: at('boxes', 'w'), root: at('boxes') })
-
-  it('puts a worktree to what the remote has now, on its own branch, with nothing left over', async () => {
-    const { identity, repositories, worktree } = await project()
-    const newest = await commit(at('mine'), 'c.txt')
-    await sh(at('mine'), 'push', '-q', 'origin', 'HEAD:main')
-    await repositories.fetch(identity)
-    expect(await repositories.resetWorktree(identity, request())).toMatchObject({ branch: 'work', baseCommit: newest })
-    expect(await sh(worktree, 'rev-parse', 'HEAD')).toBe(newest)
-    expect(await sh(worktree, 'status', '--porcelain', '--ignored')).toBe('')
-    expect(existsSync(path.join(worktree, 'c.txt'))).toBe(true)
-  })
-
-  it('refuses while work would be lost, unless forced', async () => {
-    const { identity, repositories, worktree, begun } = await project()
-    await commit(worktree, 'b.txt')
-    await writeFile(path.join(worktree, 'new.txt'), 'x')
-    await sh(worktree, 'checkout', '-q', '--detach', 'HEAD~1')
-    await expect(repositories.resetWorktree(identity, request())).rejects.toMatchObject({
-      code: 'work_would_be_lost',
-      message: expect.stringContaining('1 uncommitted change, 1 commit'),
-    })
-    expect(existsSync(path.join(worktree, 'new.txt'))).toBe(true)
-    await repositories.resetWorktree(identity, { ...request(), force: true })
-    expect(await sh(worktree, 'rev-parse', 'HEAD')).toBe(begun)
-    expect(await sh(worktree, 'rev-parse', '--abbrev-ref', 'HEAD')).toBe('work')
-    expect(existsSync(path.join(worktree, 'new.txt'))).toBe(false)
-  })
-
-  it('is refused for what was not made here', async () => {
-    const { identity, repositories } = await project()
-    for (const directory of [at('mine'), at('boxes', '..', 'mine')])
-      await expect(
-        repositories.resetWorktree(identity, { directory, root: at('boxes'), force: true }),
-      ).rejects.toMatchObject({ code: 'path_outside_workspace' })
-    expect(existsSync(at('mine', 'a.txt'))).toBe(true)
   })
 })
 

@@ -2,12 +2,10 @@
 // of the directory's own configuration has a part in it.
 
 import { execFile } from 'node:child_process'
-import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { SwitchyardError } from '@switchyard/contracts'
 import { enterFiles } from './changed-files.ts'
-import { findGitPlace, type GitPlace, readHead, readRefs, readStashes } from './checkout-files.ts'
+import { type GitPlace, readHead, readRefs, readStashes } from './checkout-files.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import { type GitOptions, PATH } from './run.ts'
 import { EMPTY_TREE } from './scratch.ts'
@@ -32,6 +30,8 @@ export type WorkState = {
 
 export type WorkStateRequest = {
   readonly directory: string
+  /** Where its commits are. */
+  readonly place: GitPlace
   /** Objects that are read beside the checkout's own: those of the mirror, which are trusted. */
   readonly objectDirs: readonly string[]
   /** The tips of what the remote has; undefined: as far as the checkout knows. */
@@ -59,14 +59,6 @@ const diskBytes = async (directory: string, signal: AbortSignal | undefined): Pr
   return kibibytes === undefined ? null : Number(kibibytes) * 1_024
 }
 
-const requireCheckout = async (directory: string): Promise<GitPlace> => {
-  // A link in its place leads to where its agent wants us to read.
-  const isThere = (await lstat(directory).catch(() => undefined))?.isDirectory() ?? false
-  const place = isThere ? await findGitPlace(directory) : undefined
-  if (place === undefined) throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
-  return place
-}
-
 const count = async (own: OwnRepository, lines: readonly string[], options: GitOptions): Promise<number> => {
   // A ref may name what is not there, or no commit: such a one loses nothing more.
   const { stdout } = await own.git(['rev-list', '--count', '--ignore-missing', '--stdin'], {
@@ -77,11 +69,11 @@ const count = async (own: OwnRepository, lines: readonly string[], options: GitO
 }
 
 /**
- * @throws SwitchyardError `workspace_gone`; `repository_unavailable` where its objects are elsewhere; `call_timeout`
+ * @throws SwitchyardError `repository_unavailable` where its objects are elsewhere; `call_timeout`
  */
 export const workState = async (request: WorkStateRequest): Promise<WorkState> => {
+  const { place } = request
   const directory = path.resolve(request.directory)
-  const place = await requireCheckout(directory)
   const { branch, commit: head } = await readHead(place)
   const isLinked = place.gitDir !== place.commonDir
   const stashes = isLinked ? [] : await readStashes(place.commonDir)

@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import { type GitPlace, isRealDirectory } from './checkout-files.ts'
 import { fromFileError } from './file-errors.ts'
 import { type Imported, importInto, isAsImported } from './import-bundle.ts'
 import type { Mirror } from './mirror.ts'
@@ -41,17 +42,6 @@ export type WorktreeRequest = {
   readonly signal?: AbortSignal
 }
 
-export type ResetRequest = {
-  readonly directory: string
-  /** Worktrees are below it. */
-  readonly root: string
-  /** Branch, tag or commit; default: the remote's default branch, as it is now. */
-  readonly to?: string
-  /** Also where work is lost by it; default false. Bundle that work first. */
-  readonly force?: boolean
-  readonly signal?: AbortSignal
-}
-
 type Parts = {
   readonly mirror: Mirror
   readonly shared: SharedClone
@@ -72,9 +62,6 @@ const idOf = (directory: string): string => {
 
 /** Something that is not empty is there. */
 const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(String(codeOf(error)))
-
-const isRealDirectory = async (place: string): Promise<boolean> =>
-  (await lstat(place).catch(() => undefined))?.isDirectory() ?? false
 
 /** A small file of an agent's: no link is followed, no pipe is waited for. */
 const readLink = async (file: string): Promise<string> => {
@@ -256,6 +243,12 @@ export class Worktrees {
     return path.join(this.#parts.shared.gitDirectory, 'worktrees', id)
   }
 
+  /** Where the commits of a worktree made here are, whatever its agent has written into it. */
+  async placeOf(directory: string): Promise<GitPlace | undefined> {
+    const known = await this.#parts.records.read(idOf(path.resolve(directory)))
+    return known && { gitDir: this.#admin(known.id), commonDir: this.#parts.shared.gitDirectory }
+  }
+
   #link(id: string): string {
     return `gitdir: ${this.#admin(id)}`
   }
@@ -356,30 +349,6 @@ export class Worktrees {
   async tipOf(directory: string, signal?: AbortSignal): Promise<string | undefined> {
     const known = await this.#parts.records.read(idOf(path.resolve(directory)))
     return known && (await this.#parts.shared.resolve(`refs/heads/${known.branch}`, signal))
-  }
-
-  /** See `Repositories.resetWorktree`. */
-  async reset({ directory: given, root, signal }: ResetRequest, commit: string, url: string): Promise<Checkout> {
-    const directory = path.resolve(given)
-    const known = (await isBelow(directory, root)) ? await this.#parts.records.read(idOf(directory)) : undefined
-    if (known === undefined) throw notOurs(directory, url)
-    const { branch } = known
-    await this.#requireUnused(branch, directory)
-    if ((await this.#parts.shared.moveBranch(branch, commit, signal)) === 'no-such-commit') {
-      await this.#parts.shared.bring(commit, signal)
-      await this.#parts.shared.moveBranch(branch, commit, signal)
-    }
-    // Until it is made anew, whoever asks for this worktree finishes it, at its branch's tip.
-    await this.#parts.records.replace({ ...known, baseCommit: commit, isReady: false })
-    const former = stagingPlace(directory)
-    await rename(directory, former).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw fromFileError(error, directory)
-    })
-    try {
-      return await this.#populate(directory, branch, commit, commit, signal)
-    } finally {
-      await rm(former, { recursive: true, force: true })
-    }
   }
 
   /** See `Repositories.removeWorktree`. */

@@ -44,4 +44,18 @@ describe('what works on a server', () => {
     await activity.confirm(async (directory) => (directory === '/work/b' ? { ses_b: { type: 'busy' } } : {}))
     expect(ids(activity)).toEqual(['ses_b'])
   })
+
+  it('counts root sessions by directory, each once', () => {
+    const activity = createActivity()
+    expect(activity.sessions()).toBeUndefined()
+    activity.count([
+      { id: 'ses_a', directory: '/work/a' },
+      { id: 'ses_b', directory: '/work/a' },
+    ])
+    activity.count([
+      { id: 'ses_a', directory: '/work/a' },
+      { id: 'ses_c', directory: '/work/c' },
+    ])
+    expect(Object.fromEntries(activity.sessions() ?? [])).toEqual({ '/work/a': 1, '/work/c': 1 })
+  })
 })

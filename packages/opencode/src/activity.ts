@@ -13,6 +13,10 @@ export type BusySession = {
 export type Activity = {
   readonly hear: (event: OpenCodeEvent, directory: string | undefined) => void
   readonly busy: () => readonly BusySession[]
+  /** Root sessions by directory; undefined until they were counted once. */
+  readonly sessions: () => ReadonlyMap<string, number> | undefined
+  /** Counts them anew: they may have come and gone in a gap of the stream. */
+  readonly count: (sessions: readonly { readonly id: string; readonly directory: string }[]) => void
   /** The server began anew: what ran in it runs no more. */
   readonly clear: () => void
   /**
@@ -26,7 +30,18 @@ export type Activity = {
 
 export const createActivity = (): Activity => {
   const sessions = new Map<string, BusySession>()
+  /** Directories of the root sessions, by id: one that is told of twice is one. */
+  let roots: Map<string, string> | undefined
   return {
+    sessions: () => {
+      if (!roots) return undefined
+      const counts = new Map<string, number>()
+      for (const directory of roots.values()) counts.set(directory, (counts.get(directory) ?? 0) + 1)
+      return counts
+    },
+    count: (found) => {
+      roots = new Map(found.map(({ id, directory }) => [id, directory]))
+    },
     busy: () => [...sessions.values()],
     clear: () => sessions.clear(),
     hear: (event, directory) => {
@@ -40,8 +55,13 @@ export const createActivity = (): Activity => {
         if (!sessions.has(sessionId)) sessions.set(sessionId, { sessionId, directory, status: 'busy' })
       } else if (event.type === 'session.idle' || event.type === 'session.error') {
         if (event.properties.sessionID !== undefined) sessions.delete(event.properties.sessionID)
-      } else if (event.type === 'session.deleted') sessions.delete(event.properties.info.id)
-      else if (event.type === 'server.instance.disposed')
+      } else if (event.type === 'session.created') {
+        const { id, directory: place, parentID } = event.properties.info
+        if (parentID === undefined) roots?.set(id, place)
+      } else if (event.type === 'session.deleted') {
+        sessions.delete(event.properties.info.id)
+        roots?.delete(event.properties.info.id)
+      } else if (event.type === 'server.instance.disposed')
         for (const { sessionId, directory: place } of sessions.values())
           if (place === directory) sessions.delete(sessionId)
     },

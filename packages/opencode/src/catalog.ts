@@ -11,6 +11,7 @@ export type Catalog = {
   readonly agents: readonly {
     readonly name: string
     readonly mode: Agent['mode']
+    readonly description: string | null
     /** For `permissionRules`. */
     readonly permission: readonly PermissionRule[]
   }[]
@@ -35,6 +36,11 @@ export const toCatalog = (
   })),
   agents: agents
     .filter((agent) => agent.hidden !== true)
-    .map(({ name, mode, permission }) => ({ name, mode, permission })),
+    .map(({ name, mode, description, permission }) => ({
+      name,
+      mode,
+      description: description ?? null,
+      permission,
+    })),
   defaultModel: config.model ?? null,
 })

@@ -76,6 +76,8 @@ export type OpenCodeServer = {
   readonly onSession: (listener: SessionListener) => () => void
   /** The sessions that work now, whoever prompted them: as the event stream tells it. */
   readonly busy: Activity['busy']
+  /** Root sessions by directory; undefined while nobody knows. */
+  readonly sessionCounts: Activity['sessions']
   /** Bytes that the server and its tools hold; undefined where nobody can say. */
   readonly memory: () => Promise<number | undefined>
   /** Ends the server in good order and starts it again: turns that run are cut short, and go on when whoever watches takes them up. */
@@ -98,6 +100,9 @@ const DEFAULTS = {
   watchdogMs: 25_000,
   callTimeoutMs: 30_000,
 } as const
+
+/** Of a server with more sessions the older ones are not counted. */
+const COUNTED_SESSIONS = 10_000
 
 /** How many trees are looked up at once after a reconnect: enough to be quick, too few to stall a server that just came back. */
 const LOOKUPS_AT_ONCE = 4
@@ -171,8 +176,10 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
   }
 
   const confirmActivity = async (): Promise<void> => {
+    const given = { signal: closing.signal }
     await activity
-      .confirm((directory) => client.statuses(directory, { signal: closing.signal }))
+      .confirm((directory) => client.statuses(directory, given))
+      .then(async () => activity.count(await client.allSessions(COUNTED_SESSIONS, given)))
       // The next connection asks again.
       .catch((error: Error) => logger.debug({ err: error.message }, 'what works on the server was not asked again'))
   }
@@ -283,6 +290,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     },
 
     busy: activity.busy,
+    sessionCounts: activity.sessions,
     memory: async () => await supervisor.current()?.memory(),
     restart: supervisor.restart,
 

@@ -34,10 +34,15 @@ export const findDueLanes = guarded(async (db: Db, limit: number): Promise<reado
 
 /**
  * Takes what is due in a lane: of each task the oldest that is not delivered yet, so that its order is kept. The attempt
- * counts from here on; without a word of it within `leaseMs` the delivery is due again.
+ * counts from here on; without a word of it within the lease the delivery is due again, or as soon as that notifier is silent.
  */
 export const takeDeliveries = guarded(
-  async (db: Db, lane: string, limit: number, leaseMs: number): Promise<readonly DeliveryRow[]> => {
+  async (
+    db: Db,
+    lane: string,
+    limit: number,
+    lease: { readonly notifierId: string; readonly ms: number },
+  ): Promise<readonly DeliveryRow[]> => {
     const { rows } = await sql<DeliveryRow>`${prepared(db)}
       WITH due AS (
         SELECT d.id FROM deliveries d
@@ -48,7 +53,8 @@ export const takeDeliveries = guarded(
         ORDER BY d.number LIMIT ${limit}
         FOR UPDATE OF d SKIP LOCKED
       )
-      UPDATE deliveries d SET attempts = d.attempts + 1, sending = true, last_attempt_at = now(), next_attempt_at = ${inMs(leaseMs)}
+      UPDATE deliveries d SET attempts = d.attempts + 1, sending = true, last_attempt_at = now(),
+        next_attempt_at = ${inMs(lease.ms)}, taken_by = ${lease.notifierId}
       FROM due WHERE d.id = due.id AND d.state = 'pending' AND d.next_attempt_at <= now()
       RETURNING d.*`.execute(db)
     return rows.toSorted((a, b) => a.number - b.number)
@@ -89,7 +95,7 @@ export const markFailed = guarded(
       WITH failed AS (
         UPDATE deliveries
         SET state = ${againInMs === null ? 'dead' : 'pending'}, failure = ${toJson(failure)}::jsonb, sending = false,
-          next_attempt_at = ${next}
+          next_attempt_at = ${next}, letta_run_id = NULL
         WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}
         RETURNING id
       )
@@ -98,6 +104,34 @@ export const markFailed = guarded(
         AND state = 'pending' AND NOT sending`.execute(db)
   },
 )
+
+/**
+ * It has to wait, and nothing has failed: the attempt does not count.
+ *
+ * @param why - what it waits for; null where its target has it and is at work on it.
+ * @param runId - the run that has it; null: none.
+ */
+export const markWaiting = guarded(
+  async (db: Db, row: DeliveryRow, why: DeliveryFailure | null, runId: string | null, ms: number): Promise<void> => {
+    await sql`
+      UPDATE deliveries SET attempts = attempts - 1, sending = false, next_attempt_at = ${inMs(ms)},
+        failure = ${why && toJson(why)}::jsonb, letta_run_id = ${runId}
+      WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}`.execute(db)
+  },
+)
+
+/** Nobody needs it any more. What waited behind it is due. */
+export const markSkipped = guarded(async (db: Db, row: DeliveryRow, why: DeliveryFailure): Promise<void> => {
+  await sql`
+    WITH skipped AS (
+      UPDATE deliveries SET state = 'skipped', failure = ${toJson(why)}::jsonb, sending = false
+      WHERE id = ${row.id} AND state = 'pending' AND attempts = ${row.attempts}
+      RETURNING id
+    )
+    UPDATE deliveries SET next_attempt_at = now() FROM skipped
+    WHERE task_id = ${row.task_id} AND destination = ${row.destination} AND number > ${row.number}
+      AND state = 'pending' AND NOT sending AND next_attempt_at > now()`.execute(db)
+})
 
 /** Gives up what has been tried for too long; its last failure stays where it has one. @returns how many. */
 export const giveUpOld = guarded(async (db: Db, olderThanMs: number, limit: number): Promise<number> => {

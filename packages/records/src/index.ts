@@ -2,6 +2,7 @@
 
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
+export { type AgentView, beginAgentCall, endAgentCall, noteSeen, readAgentViews } from './agent-calls.ts'
 export {
   type Answer,
   addCall,
@@ -12,6 +13,7 @@ export {
   readCall,
   takeCalls,
 } from './calls.ts'
+export { switchChannel } from './channels.ts'
 export { type Comparison, compareSides } from './comparison.ts'
 export {
   type DeliveryRow,
@@ -22,6 +24,8 @@ export {
   giveUpOld,
   markArrived,
   markFailed,
+  markSkipped,
+  markWaiting,
   readDeliveredEvents,
   takeDeliveries,
 } from './deliveries.ts'
@@ -58,7 +62,18 @@ export {
   readOldestRunning,
   takeTransactionId,
 } from './feed.ts'
+export { type FoundDirectory, listFound, replaceFound } from './found-directories.ts'
 export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
+export {
+  addMissingBlocks,
+  forgetBlock,
+  type LettaBlockRow,
+  markBlockFailed,
+  markBlockWritten,
+  readBlockProblem,
+  takeDueBlocks,
+  takeExpiredBlocks,
+} from './letta-blocks.ts'
 export {
   choosePromptId,
   countDelivered,
@@ -68,7 +83,15 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
-export { CALLBACK } from './outbox.ts'
+export {
+  listLiveNotifiers,
+  type NotifierState,
+  releaseFromSilentNotifiers,
+  removeNotifier,
+  reportNotifier,
+} from './notifiers.ts'
+export { type OfferRow, readOffers, saveOffer } from './offers.ts'
+export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export {
   beginStop,
@@ -97,8 +120,11 @@ export {
   findProject,
   findProjectIn,
   forgetProject,
+  listOwnedDirectories,
   listProjects,
   type NewProject,
+  noteProject,
+  openTaskDirectories,
   type ProjectPatch,
   type ProjectRow,
   registerProject,

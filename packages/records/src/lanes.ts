@@ -3,6 +3,7 @@
 import type { Lane, Pool, TaskEvent } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
+import { outbox } from './outbox.ts'
 import { type TaskRow, toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
 import { ownerIsGone } from './tasks.ts'
@@ -24,7 +25,7 @@ export type Moved = Pick<TaskRow, 'id' | 'status' | 'priority' | 'generation' | 
 }
 
 /**
- * Moves tasks from one pool to the other, each with an event that says why. A task whose session is on a server of its pool
+ * Moves tasks from one pool to the other, each with an event that says why, and its deliveries. A task whose session is on a server of its pool
  * stays, for only there can it go on.
  *
  * @param evenOverdue - moves also those with a session that nobody runs and whose deadline has passed: their pool has no worker
@@ -60,9 +61,12 @@ export const moveTasks = guarded(
         UPDATE tasks SET pool = ${to}, last_seq = tasks.last_seq + 1, updated_at = now(),
           mode_detail = coalesce(tasks.mode_detail || '; ', '') || 'moved to pool ' || ${to}::text || ': ' || ${reason}::text
         FROM held WHERE tasks.id = held.id
-        RETURNING tasks.id, tasks.status, tasks.priority, tasks.generation, tasks.mode, tasks.pool
-      )
-      SELECT moved.*, row_to_json(written) AS event FROM moved JOIN written ON written.task_id = moved.id`.execute(db)
+        RETURNING tasks.*
+      ),
+      ${outbox('moved', 'written')}
+      SELECT moved.id, moved.status, moved.priority, moved.generation, moved.mode, moved.pool,
+        row_to_json(written) AS event
+      FROM moved JOIN written ON written.task_id = moved.id`.execute(db)
     return rows.map(({ event, ...task }) => ({
       ...task,
       event: toEvent({ ...event, created_at: new Date(event.created_at) }),

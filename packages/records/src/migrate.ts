@@ -6,6 +6,7 @@ import { tasks } from './migrations/0001-tasks.ts'
 import { rollout } from './migrations/0002-rollout.ts'
 import { notifications } from './migrations/0003-notifications.ts'
 import { projects } from './migrations/0004-projects.ts'
+import { letta } from './migrations/0006-letta.ts'
 import { sessions } from './migrations/0007-sessions.ts'
 import { servers } from './migrations/0008-servers.ts'
 import { uploads } from './migrations/0009-uploads.ts'
@@ -16,6 +17,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-rollout': rollout,
   '0003-notifications': notifications,
   '0004-projects': projects,
+  '0006-letta': letta,
   '0007-sessions': sessions,
   '0008-servers': servers,
   '0009-uploads': uploads,

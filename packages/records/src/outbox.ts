@@ -1,12 +1,18 @@
 // The outbox: whoever is to be told of an event gets a delivery in the statement that writes the event.
 
-import { QUIET_EVENT_TYPES } from '@switchyard/contracts'
+import { AGENT_EVENT_TYPES, LETTA_AGENT_ID, QUIET_EVENT_TYPES } from '@switchyard/contracts'
 import { type RawBuilder, sql } from 'kysely'
 
 /** The destination of deliveries to a task's own `callback_url`. */
 export const CALLBACK = 'callback'
 
-const QUIET = sql.raw(`ARRAY[${QUIET_EVENT_TYPES.map((type) => `'${type}'`).join(', ')}]`)
+/** The destination of deliveries to the agent that called for a task, where that is one of Letta's. */
+export const LETTA = 'letta'
+
+const arrayOf = (types: readonly string[]) => sql.raw(`ARRAY[${types.map((type) => `'${type}'`).join(', ')}]`)
+
+const QUIET = arrayOf(QUIET_EVENT_TYPES)
+const FOR_AGENTS = arrayOf(AGENT_EVENT_TYPES)
 
 /** Calls of one owner to one host share a lane: a dead host with a path for each task is one dead destination. */
 const CALLBACK_LANE = sql.raw(
@@ -14,12 +20,12 @@ const CALLBACK_LANE = sql.raw(
 )
 
 /**
- * A part of a WITH, named `outbox`, for a statement that writes the row of one task and its events.
+ * A part of a WITH, named `outbox`, for a statement that writes rows of tasks and their events.
  *
- * A destination that wants progress gets the last of what is written at once, and none within its interval.
+ * A destination that wants progress gets the last of what a task tells at once, and none within its interval.
  *
- * @param row - the name of the part that returns the task's row, as it is written.
- * @param written - the name of the part that returns the new events: `seq`, `type` and `data` at least.
+ * @param row - the name of the part that returns the tasks' rows, as they are written.
+ * @param written - the name of the part that returns the new events: `task_id`, `seq`, `type` and `data` at least.
  */
 export const outbox = (row: string, written: string): RawBuilder<unknown> => {
   const [task, events] = [sql.id(row), sql.id(written)]
@@ -28,10 +34,14 @@ export const outbox = (row: string, written: string): RawBuilder<unknown> => {
       INSERT INTO deliveries (task_id, seq, type, destination, lane, owner_key)
       SELECT task.id, event.seq, event.type, told.destination, told.lane, told.owner_key
       FROM ${task} AS task
-      CROSS JOIN ${events} AS event
+      JOIN ${events} AS event ON event.task_id = task.id
       CROSS JOIN LATERAL (
         SELECT ${sql.lit(CALLBACK)} AS destination, ${CALLBACK_LANE} AS lane, task.owner_key, 0 AS progress_interval_ms
         WHERE task.callback_url IS NOT NULL AND event.type = ANY (${QUIET}) AND NOT event.data ? 'escalated'
+        UNION ALL
+        SELECT name, name || ':' || task.agent_id, task.owner_key, 0 FROM notification_channels
+        WHERE name = ${sql.lit(LETTA)} AND event.type = ANY (${FOR_AGENTS}) AND NOT event.data ? 'escalated'
+          AND task.agent_id ~ ${sql.lit(LETTA_AGENT_ID.source)}
         UNION ALL
         SELECT id, id, owner_key, progress_interval_ms FROM destinations
         WHERE disabled_at IS NULL
@@ -42,7 +52,7 @@ export const outbox = (row: string, written: string): RawBuilder<unknown> => {
           AND escalation = (event.data ? 'escalated')
       ) AS told
       WHERE event.type <> 'task_progress' OR (
-        event.seq = (SELECT max(seq) FROM ${events} WHERE type = 'task_progress')
+        event.seq = (SELECT max(seq) FROM ${events} AS other WHERE other.type = 'task_progress' AND other.task_id = task.id)
         AND coalesce((
           SELECT before.created_at FROM deliveries AS before
           WHERE before.task_id = task.id AND before.destination = told.destination AND before.type = 'task_progress'

@@ -1,7 +1,7 @@
 // The project_servers table: OpenCode servers that projects have for themselves. One worker at a time keeps each: whoever's name is in
 // the row, while that worker lives.
 
-import type { WorkerId } from '@switchyard/contracts'
+import type { LiveDirectory, WorkerId } from '@switchyard/contracts'
 import { type Selectable, sql, type Updateable } from 'kysely'
 import { guarded } from './errors.ts'
 import { toJson } from './json.ts'
@@ -51,7 +51,12 @@ export const claimProjectServer = guarded(
 export type ProjectServerReport = Pick<
   Updateable<ProjectServersTable>,
   'state' | 'detail' | 'kind' | 'url' | 'pid' | 'container_id' | 'version' | 'memory_bytes' | 'busy_sessions'
-> & { readonly last_health_at: Date | null; readonly restarts: number; readonly inUse: boolean }
+> & {
+  readonly last_health_at: Date | null
+  readonly restarts: number
+  readonly live: readonly LiveDirectory[]
+  readonly inUse: boolean
+}
 
 /** @returns the row, with what was asked for meanwhile; undefined where the server is no longer this worker's. */
 export const reportProjectServer = guarded(
@@ -59,12 +64,13 @@ export const reportProjectServer = guarded(
     db: Db,
     projectId: string,
     workerId: WorkerId,
-    { inUse, ...report }: ProjectServerReport,
+    { inUse, live, ...report }: ProjectServerReport,
   ): Promise<ProjectServerRow | undefined> =>
     db
       .updateTable('project_servers')
       .set({
         ...report,
+        live: toJson(live),
         updated_at: sql<Date>`now()`,
         started_at: sql<Date>`coalesce(started_at, now())`,
         ...(inUse ? { used_at: sql<Date>`now()` } : {}),
@@ -119,6 +125,7 @@ export const releaseProjectServer = guarded(
       container_id: null,
       memory_bytes: null,
       busy_sessions: 0,
+      live: '[]',
       started_at: null,
     }
     await db

@@ -31,6 +31,17 @@ export const listProjects = guarded(
       .execute(),
 )
 
+/** Keeps the identity of a repository that was found and that nobody has registered; one that is known stays as it is. */
+export const noteProject = guarded(
+  async (db: Db, project: { readonly id: string; readonly key: string; readonly url: string }): Promise<void> => {
+    await db
+      .insertInto('projects')
+      .values({ ...project, settings: '{}', permissions: '{}', warnings: '[]' })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  },
+)
+
 export type NewProject = {
   readonly id: string
   readonly key: string
@@ -140,3 +151,28 @@ export const countOpenTasks = guarded(async (db: Db, projectIds: readonly string
       WHERE project_id = ANY (${projectIds}) AND completed_at IS NULL GROUP BY project_id, sandbox`.execute(db)
   return rows
 })
+
+/** The directories that registered projects own: their base checkouts and their sandboxes. */
+export const listOwnedDirectories = guarded(async (db: Db): Promise<readonly string[]> => {
+  const { rows } = await sql<{ directory: string }>`
+    SELECT base_dir AS directory FROM projects WHERE registered_at IS NOT NULL AND base_dir IS NOT NULL
+    UNION SELECT path FROM sandboxes`.execute(db)
+  return rows.map(({ directory }) => directory)
+})
+
+/** Where the open tasks of projects work. */
+export const openTaskDirectories = guarded(
+  async (
+    db: Db,
+    projectIds: readonly string[],
+  ): Promise<readonly { readonly project_id: string | null; readonly directory: string | null }[]> =>
+    projectIds.length === 0
+      ? []
+      : db
+          .selectFrom('tasks')
+          .select(['project_id', 'directory'])
+          .where('completed_at', 'is', null)
+          .where('project_id', 'in', projectIds)
+          .where('directory', 'is not', null)
+          .execute(),
+)

@@ -11,9 +11,11 @@ import type {
   Fixed,
   Isolation,
   Lane,
+  LiveDirectory,
   MessageType,
   Mode,
   ModeReason,
+  Offer,
   Permissions,
   Pool,
   ProjectServerState,
@@ -257,6 +259,28 @@ export type ServersTable = {
   memory_bytes: number | null
   busy_sessions: number | null
   last_health_at: TimeOrNull
+  offer: Json<Offer> | null
+  live: ColumnType<readonly LiveDirectory[], string | undefined, string>
+}
+
+/** Directories with a repository that no project has. */
+export type FoundTable = {
+  directory: string
+  /** Who knows it: OpenCode's own list of projects, or the managed place. */
+  source: 'opencode' | 'managed'
+  is_managed: boolean
+  /** Of its remote, without credentials. */
+  url: string | null
+  seen_at: Time
+}
+
+/** Null: the project's server says it. */
+export type OffersTable = {
+  project_id: string
+  offer: Json<Offer> | null
+  /** That its base checkout is on. */
+  branch: string | null
+  looked_at: Time
 }
 
 /** OpenCode servers that projects have for themselves. The first are settings: null is as the installation has it. */
@@ -281,6 +305,7 @@ export type ProjectServersTable = {
   busy_sessions: Generated<number>
   /** Since it was last stopped. */
   restarts: Generated<number>
+  live: ColumnType<readonly LiveDirectory[], string | undefined, string>
   /** What its worker is asked for. */
   request: 'stop' | 'restart' | null
   started_at: TimeOrNull
@@ -362,6 +387,10 @@ export type DeliveriesTable = {
   next_attempt_at: Time
   last_attempt_at: TimeOrNull
   delivered_at: TimeOrNull
+  /** The run in Letta that has the message, until it is known what came of it. */
+  letta_run_id: string | null
+  /** The notifier that made the last attempt. */
+  taken_by: string | null
 }
 
 /** The breakers of lanes whose last attempt failed. */
@@ -370,6 +399,41 @@ type LanesTable = {
   failures: number
   openings: number
   open_until: TimeOrNull
+}
+
+/** Ways out that are switched on for the whole installation; the outbox writes for them. */
+type ChannelsTable = { name: string; enabled_at: Time }
+
+type NotifiersTable = {
+  id: string
+  hostname: string
+  started_at: Time
+  heartbeat_at: Time
+  /** What is wrong with what it does, for a person. */
+  problem: string | null
+}
+
+/** Calls in which an agent waits for a task, or has read of it. */
+type AgentCallsTable = {
+  id: Generated<string>
+  task_id: TaskId
+  waits_until: Time
+  /** The agent has read up to this event; null while it waits. */
+  seen_seq: number | null
+}
+
+export type LettaBlocksTable = {
+  task_id: TaskId
+  agent_id: string
+  /** Null until it is made in Letta. */
+  block_id: string | null
+  /** What the block holds: the record up to this event. */
+  written_seq: Generated<number>
+  next_at: Time
+  failures: Generated<number>
+  problem: string | null
+  /** No later attempt can help: the agent or the block is gone. */
+  given_up_at: TimeOrNull
 }
 
 export type Database = {
@@ -385,11 +449,17 @@ export type Database = {
   workers: WorkersTable
   opencode_servers: ServersTable
   project_servers: ProjectServersTable
+  project_offers: OffersTable
+  found_directories: FoundTable
   rollout: RolloutTable
   rollout_changes: RolloutChangesTable
   destinations: DestinationsTable
   deliveries: DeliveriesTable
   delivery_lanes: LanesTable
+  notification_channels: ChannelsTable
+  notifiers: NotifiersTable
+  agent_calls: AgentCallsTable
+  letta_blocks: LettaBlocksTable
 }
 
 export type Db = Kysely<Database>

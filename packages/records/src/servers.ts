@@ -1,5 +1,6 @@
 // The opencode_servers table: what each OpenCode server last said of itself, reported by the workers.
 
+import type { LiveDirectory, Offer } from '@switchyard/contracts'
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
@@ -17,17 +18,24 @@ export const reportServer = guarded(
       version: string | null
       detail: string | null
       catalog: ServerCatalog | null
+      offer?: Offer | null
+      live?: readonly LiveDirectory[]
     } & Partial<Pick<ServerRow, 'kind' | 'pool' | 'url' | 'pid' | 'memory_bytes' | 'busy_sessions' | 'last_health_at'>>,
   ): Promise<void> => {
+    const { offer: offered, live: lived, ...rest } = report
     const catalog = report.catalog === null ? null : toJson(report.catalog)
+    const offer = offered ? toJson(offered) : null
+    const live = toJson(lived ?? [])
     await db
       .insertInto('opencode_servers')
-      .values({ ...report, catalog, reported_at: sql`now()` })
+      .values({ ...rest, catalog, offer, live, reported_at: sql`now()` })
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet({
-          ...report,
+          ...rest,
+          live,
           // A server that is down keeps what it last offered.
           catalog: sql`coalesce(excluded.catalog, opencode_servers.catalog)`,
+          offer: sql`coalesce(excluded.offer, opencode_servers.offer)`,
           reported_at: sql`now()`,
         }),
       )

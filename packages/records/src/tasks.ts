@@ -72,7 +72,7 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
       SELECT id, 1, 'task_queued', 'accepted and queued', jsonb_build_object(
         'mode', mode, 'pool', pool, 'mode_reason', mode_reason, 'mode_detail', mode_detail, 'priority', priority)
       FROM accepted
-      RETURNING seq, type, data
+      RETURNING task_id, seq, type, data
     ),
     ${outbox('accepted', 'told')}
     SELECT * FROM accepted`.execute(db)

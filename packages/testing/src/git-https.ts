@@ -21,6 +21,8 @@ export type GitHttps = {
   readonly requests: { readonly path: string; readonly authorization: string | undefined }[]
   /** Sends every request on to that address from now on. */
   readonly redirectTo: (base: string) => void
+  /** Takes no push from now on. */
+  readonly refuseWrites: () => void
   readonly close: () => Promise<void>
 }
 
@@ -31,20 +33,14 @@ export type GitHttpsOptions = {
   readonly root: string
   readonly user: string
   readonly token: string
-  /** May it push? Default true. */
-  readonly canWrite?: boolean
 }
 
 const serveGit = async (
-  { root, user, canWrite = true }: GitHttpsOptions,
+  { root, user }: GitHttpsOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> => {
   const { pathname, search } = new URL(request.url ?? '/', 'https://localhost')
-  if (!canWrite && `${pathname}${search}`.includes('git-receive-pack')) {
-    response.writeHead(403).end('no write access\n')
-    return
-  }
   const child = spawn('git', ['http-backend'], {
     env: {
       PATH: process.env.PATH,
@@ -89,12 +85,14 @@ export const startGitHttps = async (options: GitHttpsOptions): Promise<GitHttps>
   const requests: { path: string; authorization: string | undefined }[] = []
   const expected = `Basic ${Buffer.from(`${options.user}:${options.token}`).toString('base64')}`
   let target: string | null = null
+  let canWrite = true
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     requests.push({ path: request.url ?? '', authorization: request.headers.authorization })
     if (target !== null) response.writeHead(302, { location: `${target}${request.url}` }).end()
     else if (request.headers.authorization !== expected)
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
+    else if (!canWrite && request.url?.includes('git-receive-pack')) response.writeHead(403).end('no write access\n')
     else await serveGit(options, request, response)
   }
   const server = createServer(
@@ -111,6 +109,9 @@ export const startGitHttps = async (options: GitHttpsOptions): Promise<GitHttps>
     requests,
     redirectTo: (base) => {
       target = base
+    },
+    refuseWrites: () => {
+      canWrite = false
     },
     close: async () => {
       server.closeAllConnections()

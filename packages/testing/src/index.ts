@@ -3,6 +3,7 @@
 export { createDatabase, type TestDatabase } from './database.ts'
 export { type GitHttps, type GitHttpsOptions, startGitHttps } from './git-https.ts'
 export { type GitSsh, startGitSsh } from './git-ssh.ts'
+export { type LettaServer, startLettaServer } from './letta-server.ts'
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { DEFAULT_USAGE } from './reply.ts'

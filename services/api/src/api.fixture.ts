@@ -49,11 +49,18 @@ const jsonOf = (text: string): unknown => {
   }
 }
 
-/** @param env - variables over those of an embedded installation without keys. */
-export const startApi = async (databaseUrl: string, env: Record<string, string> = {}): Promise<TestApi> => {
+/**
+ * @param env - variables over those of an embedded installation without keys.
+ * @param onLog - gets each line of its log.
+ */
+export const startApi = async (
+  databaseUrl: string,
+  env: Record<string, string> = {},
+  onLog?: (line: string) => void,
+): Promise<TestApi> => {
   const home = await mkdtemp(path.join(tmpdir(), 'switchyard-api-'))
   const config = loadConfig({ SWITCHYARD_HOME: home, LOG_LEVEL: 'silent', ...env })
-  const logger = createLogger(config, 'api')
+  const logger = createLogger(config, 'api', onLog && { write: onLog })
   const records = new Records({ connectionString: databaseUrl, applicationName: 'api-test', ...POOL })
   await records.migrate()
   const queue = new TaskQueue({ postgresUrl: databaseUrl }, logger)

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import type { Problem } from '@switchyard/contracts'
 import { LIMITS, newWorkerId } from '@switchyard/contracts'
-import { reportServer, reportWorker } from '@switchyard/records'
+import { removeNotifier, removeWorker, reportNotifier, reportServer, reportWorker } from '@switchyard/records'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApi, type TestApi } from './api.fixture.ts'
@@ -188,8 +188,47 @@ describe('health', () => {
     await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue'] })
     await expect.poll(async () => (await open.call('GET', '/ready')).status).toBe(200)
     const health = await open.call('GET', '/health')
-    expect(health.body).toMatchObject({ status: 'ok', providers: ['acme'] })
+    expect(health.body).toMatchObject({ providers: ['acme'] })
     expect(JSON.stringify(health.body)).toContain('OpenCode 1.18.33')
+  })
+
+  it('misses a notifier, and takes work all the same', async () => {
+    const { db } = open.records
+    const state = async () => {
+      const { body } = await open.call<{ status: string; parts: { name: string }[] }>('GET', '/health')
+      return [body.status, body.parts.find(({ name }) => name === 'notifier')]
+    }
+    await expect.poll(state).toEqual(['degraded', expect.objectContaining({ status: 'down' })])
+    expect((await open.call('GET', '/ready')).status).toBe(200)
+    const notifier = { id: 'notifier_1', hostname: 'here' }
+    await reportNotifier(db, { ...notifier, problem: null })
+    await expect.poll(state).toEqual(['ok', expect.objectContaining({ status: 'up', detail: null })])
+    await reportNotifier(db, { ...notifier, problem: 'it cannot' })
+    await expect.poll(state).toEqual(['degraded', expect.objectContaining({ status: 'degraded', detail: 'it cannot' })])
+    await removeNotifier(db, notifier.id)
+    await expect.poll(state).toEqual(['degraded', expect.objectContaining({ status: 'down' })])
+  })
+
+  it('logs a change of readiness once, and no probe as an error', async () => {
+    const lines: { level: string; msg: string }[] = []
+    const fresh = await createDatabase()
+    const logged = await startApi(fresh.url, { LOG_LEVEL: 'info' }, (line) => lines.push(JSON.parse(line)))
+    const status = async () => (await logged.call('GET', '/ready')).status
+    const { db } = logged.records
+    const worker = { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue' as const] }
+    for (let probe = 0; probe < 5; probe += 1) expect(await status()).toBe(503)
+    await reportServer(db, { id: 'one', state: 'up', version: null, detail: null, catalog: null })
+    await reportWorker(db, worker)
+    await expect.poll(status).toBe(200)
+    await removeWorker(db, worker.id)
+    await expect.poll(status).toBe(503)
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+      ['info', 'not ready to take work yet'],
+      ['info', 'ready to take work'],
+      ['warn', 'no longer ready to take work'],
+    ])
+    await logged.close()
+    await fresh.drop()
   })
 
   it.each(['refused', 'silent'] as const)(
@@ -239,14 +278,27 @@ describe('the description of the api', () => {
       ]),
     )
     expect(paths.filter((path) => !path.includes('/session')).sort()).toEqual([
+      '/config',
       '/deliveries',
       '/deliveries/{id}/retry',
+      '/duplicates',
       '/events',
       '/health',
       '/metrics',
+      '/project',
+      '/project/init',
+      '/project/{id}',
+      '/project/{id}/agent',
+      '/project/{id}/key',
+      '/project/{id}/key/rotate',
+      '/project/{id}/restart',
       '/project/{id}/sandbox',
       '/project/{id}/sandbox/{name}',
+      '/project/{id}/sandbox/{name}/export',
       '/project/{id}/sandbox/{name}/import',
+      '/project/{id}/sandbox/{name}/publish',
+      '/project/{id}/stop',
+      '/provider',
       '/ready',
       '/rollout',
       '/servers',
@@ -257,9 +309,11 @@ describe('the description of the api', () => {
       '/tasks/{id}/control',
       '/tasks/{id}/diff',
       '/tasks/{id}/events',
+      '/tasks/{id}/export',
       '/tasks/{id}/files',
       '/tasks/{id}/files/content',
       '/tasks/{id}/messages',
+      '/tasks/{id}/publish',
       '/tasks/{id}/requests/{request_id}/reply',
       '/webhooks',
       '/webhooks/{id}',

@@ -16,12 +16,17 @@ import { HealthCheck } from './health.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { Metrics } from './metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
+import { ProjectApi } from './project-api/service.ts'
+import { Publishing } from './projects/publishing.ts'
 import { ProjectService } from './projects/service.ts'
 import { requestLog } from './request-log.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
+import { projectLifeRoutes } from './rest/project-life.ts'
+import { projectRoutes } from './rest/projects.ts'
+import { publishingRoutes } from './rest/publishing.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
 import { newRestApp } from './rest/route.ts'
 import { sandboxRoutes } from './rest/sandboxes.ts'
@@ -35,6 +40,7 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { LlmService } from './servers/llm.ts'
 import { ServerPasswords } from './servers/password.ts'
 import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
@@ -90,14 +96,30 @@ export const createApi = (deps: ApiDeps): Api => {
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
   const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
+  const publishing = new Publishing(records, calls)
   const sessionFeeds = new SessionFeeds(calls, bus)
-  const sessions = new SessionService({ config, records, calls, bus, metrics, logger }, sessionFeeds)
+  const sessionDeps = { config, records, calls, bus, metrics, logger }
+  const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
-  const { toolsets } = config.mcp
-  const mcp = createMcpEndpoint({ service, projects, sessions, health, standing, metrics, logger, version, toolsets })
+  const llm = new LlmService({ config, records })
+  const { toolsets, hasLegacyTools } = config.mcp
+  const mcp = createMcpEndpoint({
+    service,
+    projects,
+    publishing,
+    sessions,
+    llm,
+    health,
+    standing,
+    metrics,
+    logger,
+    version,
+    toolsets,
+    hasLegacyTools,
+  })
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
@@ -108,10 +130,13 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
   app.route('/', sandboxRoutes(projects))
+  app.route('/', projectLifeRoutes(projects))
+  app.route('/', publishingRoutes(publishing))
   app.route('/', rolloutRoutes(rollout))
   app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
+  app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
   app.route('/', sessionRoutes(sessions))
   app.route('/', serverRoutes(servers))
   app.route('/', serverPasswordRoutes(new ServerPasswords(records, calls)))

@@ -1,8 +1,17 @@
 // The state of the parts: what answers, how fast, and whether work can be taken.
 
+import type { Logger } from '@switchyard/config'
 import type { Health, Part, Ready } from '@switchyard/contracts'
 import type { Bus, TaskQueue } from '@switchyard/queue'
-import { countByStatus, countLiveWorkers, listServers, type Records, type ServerRow } from '@switchyard/records'
+import {
+  countByStatus,
+  countLiveWorkers,
+  listLiveNotifiers,
+  listServers,
+  type NotifierState,
+  type Records,
+  type ServerRow,
+} from '@switchyard/records'
 
 /** A part that has not answered by then is down, ms. */
 const PART_MS = 2_500
@@ -15,6 +24,7 @@ export type HealthDeps = {
   readonly bus: Bus
   readonly version: string
   readonly startedAt: Date
+  readonly logger: Logger
 }
 
 type Snapshot = Omit<Health, 'version' | 'uptime_s'> & { readonly ready: boolean }
@@ -79,11 +89,23 @@ const workersPart = (live: number): Part => ({
   latency_ms: null,
 })
 
+/** Without one tasks run all the same, and nobody is told of them: no reason to take no work. */
+const notifierPart = (live: readonly NotifierState[]): Part => {
+  const problem = live.find((notifier) => notifier.problem !== null)?.problem ?? null
+  return {
+    name: 'notifier',
+    status: live.length === 0 ? 'down' : problem === null ? 'up' : 'degraded',
+    detail: live.length === 0 ? 'no live notifier: notifications wait until there is one' : problem,
+    latency_ms: null,
+  }
+}
+
 const providersOf = (servers: readonly ServerRow[]): string[] =>
   [...new Set(servers.flatMap((server) => server.catalog?.providers.map((provider) => provider.id) ?? []))].sort()
 
 export class HealthCheck {
   readonly #deps: HealthDeps
+  #wasReady: boolean | undefined
   #last: { readonly at: number; readonly snapshot: Promise<Snapshot> } | undefined
 
   constructor(deps: HealthDeps) {
@@ -96,26 +118,48 @@ export class HealthCheck {
   }
 
   async #look(): Promise<Snapshot> {
+    const snapshot = await this.#ask()
+    this.#tell(snapshot)
+    return snapshot
+  }
+
+  /** Once for each change, however often it is asked. */
+  #tell({ ready, parts }: Snapshot): void {
+    if (ready === this.#wasReady) return
+    const wasReady = this.#wasReady
+    this.#wasReady = ready
+    const wrong = parts.filter((part) => part.status !== 'up').map(({ name, detail }) => `${name}: ${detail}`)
+    // At the start the other parts are starting too.
+    if (!ready && wasReady) this.#deps.logger.warn({ wrong }, 'no longer ready to take work')
+    else this.#deps.logger.info({ wrong }, ready ? 'ready to take work' : 'not ready to take work yet')
+  }
+
+  async #ask(): Promise<Snapshot> {
     const { records, queue, bus } = this.#deps
     const [database, queuePart, busPart, known] = await Promise.all([
       pinged('database', records.ping()),
       pinged('queue', queue.ping()),
       pinged('bus', bus.ping()),
-      within(Promise.all([countLiveWorkers(records.db), listServers(records.db), countByStatus(records.db)])).catch(
-        (error: unknown) => ({ error }),
-      ),
+      within(
+        Promise.all([
+          countLiveWorkers(records.db),
+          listServers(records.db),
+          countByStatus(records.db),
+          listLiveNotifiers(records.db),
+        ]),
+      ).catch((error: unknown) => ({ error })),
     ])
     const base = [database, queuePart, busPart]
     if ('error' in known)
       return {
         status: 'down',
         ready: false,
-        parts: [...base, down('workers', known.error), down('opencode', known.error)],
+        parts: [...base, down('workers', known.error), down('opencode', known.error), down('notifier', known.error)],
         counts: {},
         providers: [],
       }
-    const [live, servers, counts] = known
-    const parts = [...base, workersPart(live), ...serverParts(servers)]
+    const [live, servers, counts, notifiers] = known
+    const parts = [...base, workersPart(live), ...serverParts(servers), notifierPart(notifiers)]
     // Where there are OpenCode servers, tasks that say nothing run on them; containers alone are enough where there are none.
     const onServers = servers.filter((server) => !isEngine(server))
     const deciding = onServers.length > 0 ? onServers : servers

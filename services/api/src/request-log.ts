@@ -40,7 +40,9 @@ export const requestLog =
       caller: context.get('caller')?.name,
       ...(context.error ? { err: context.error } : {}),
     }
-    if (status >= 500) logger.error(line, 'request')
+    // Not ready is an answer, and given to every probe; the health check tells when it changes.
+    const isAnswer = QUIET.has(route) && context.error === undefined
+    if (status >= 500 && !isAnswer) logger.error(line, 'request')
     else if (QUIET.has(route)) logger.debug(line, 'request')
     else logger.info({ ...line, err: undefined }, 'request')
   }

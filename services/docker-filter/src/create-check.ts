@@ -3,12 +3,21 @@
 
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { createBody, type RunnerSettings, type Way } from '@switchyard/docker'
+import {
+  createBody,
+  createServerBody,
+  type RunnerSettings,
+  serverAskedFor,
+  serverName,
+  type Way,
+} from '@switchyard/docker'
 import { z } from 'zod'
 
 export type Policy = {
   readonly settings: Omit<RunnerSettings, 'stack' | 'user'>
   readonly way: Way
+  /** Where projects may have servers in containers; what else they have is as for tasks. */
+  readonly server?: { readonly network: string; readonly memoryBytes: number } | undefined
   /** The working directories as the worker sees them. */
   readonly workspacesDir: string
 }
@@ -38,6 +47,17 @@ const bodySchema = z.object({
   }),
 })
 
+const serverBodySchema = z.object({
+  User: z.string().regex(USER, 'is root, or no uid:gid'),
+  Env: z.array(z.string().max(100_000)).max(300),
+  Labels: z.strictObject({
+    'switchyard.stack': z.string().regex(STACK),
+    'switchyard.server': z.string().regex(/^proj_[0-9A-Z]{26}$/),
+    'com.docker.compose.project': z.literal(''),
+    'com.docker.compose.service': z.literal(''),
+  }),
+})
+
 const variable = (env: readonly string[], name: string): string | undefined =>
   env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
 
@@ -60,14 +80,43 @@ export type Admitted = {
   readonly root: string
 }
 
+const parse = <S extends z.ZodType>(schema: S, given: unknown): z.output<S> => {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw new NotAdmitted(z.prettifyError(parsed.error).replaceAll('\n', ' '))
+}
+
+const isServer = (given: unknown): boolean =>
+  z.object({ Labels: z.object({ 'switchyard.server': z.unknown() }) }).safeParse(given).success
+
+/** The server of a project: one container by its name, all working directories, a volume that only it has. */
+const admitServer = (policy: Policy, name: string | null, given: unknown): Admitted => {
+  if (!policy.server) throw new NotAdmitted('this installation has no servers of projects in containers')
+  const { User, Env, Labels } = parse(serverBodySchema, given)
+  const stack = Labels['switchyard.stack']
+  const projectId = Labels['switchyard.server']
+  if (name !== serverName(stack, projectId)) throw new NotAdmitted('the name is not the one of its labels')
+  const asked = serverAskedFor(projectId, Env)
+  if (!asked) throw new NotAdmitted('the server has no password')
+  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack, user: User }
+  const ours = createServerBody(settings, asked)
+  requireSame(given, ours)
+  return { body: ours, root: policy.workspacesDir }
+}
+
+/** Of the environment only what was read from it is taken; what else it says is left out. */
+const requireSame = (given: unknown, ours: ReturnType<typeof createBody>): void => {
+  const differs = difference({ ...(given as object), Env: [] }, { ...JSON.parse(JSON.stringify(ours)), Env: [] })
+  if (differs) throw new NotAdmitted(`${differs} is not as this installation sets it`)
+}
+
 /**
  * @returns the body to send, with the filter's own environment.
  * @throws NotAdmitted, naming what is not as a worker makes it: another image, mount, capability, namespace, limit, network.
  */
 export const admitCreate = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  const parsed = bodySchema.safeParse(given)
-  if (!parsed.success) throw new NotAdmitted(z.prettifyError(parsed.error).replaceAll('\n', ' '))
-  const { User, Cmd, Env, Labels } = parsed.data
+  if (isServer(given)) return admitServer(policy, name, given)
+  const { User, Cmd, Env, Labels } = parse(bodySchema, given)
   const stack = Labels['switchyard.stack']
   const taskId = Labels['switchyard.task']
   const promptId = Labels['switchyard.prompt']
@@ -90,8 +139,6 @@ export const admitCreate = (policy: Policy, name: string | null, given: unknown)
     },
     policy.way,
   )
-  // Of the environment only the permissions are taken; what else it says is left out.
-  const differs = difference({ ...(given as object), Env: [] }, { ...JSON.parse(JSON.stringify(ours)), Env: [] })
-  if (differs) throw new NotAdmitted(`${differs} is not as this installation sets it`)
+  requireSame(given, ours)
   return { body: ours, root }
 }

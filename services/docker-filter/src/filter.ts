@@ -2,6 +2,7 @@
 // tasks, and no others. Whoever takes the worker over gets no more of the engine than that.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { SERVER_NAME } from '@switchyard/docker'
 import type { Logger } from 'pino'
 import { admitCreate, NotAdmitted, type Policy } from './create-check.ts'
 import { type Answer, callJson, type EngineAddress, openCall } from './engine-calls.ts'
@@ -18,12 +19,15 @@ export type FilterOptions = {
 const MAX_BODY_BYTES = 1_048_576
 const ID = '[0-9a-zA-Z][0-9a-zA-Z_.-]{0,200}'
 const ON_CONTAINER: readonly (readonly [string, RegExp])[] = [
-  ['GET', new RegExp(`^/containers/(${ID})/(json|logs)$`)],
+  ['GET', new RegExp(`^/containers/(${ID})/(json|logs|stats)$`)],
   ['POST', new RegExp(`^/containers/(${ID})/(start|stop|pause|unpause)$`)],
   ['DELETE', new RegExp(`^/containers/(${ID})$`)],
 ]
 /** The parameters that each of them takes. */
 const PARAMETERS: ReadonlySet<string> = new Set(['follow', 'stdout', 'stderr', 't', 'force', 'v'])
+/** Measured once: a stream of figures would have no end. */
+const ONCE = new URLSearchParams({ stream: 'false', 'one-shot': 'true' })
+const VOLUME = /^\/volumes\/([^/]+)$/
 
 const readBody = async (incoming: IncomingMessage): Promise<unknown> => {
   const chunks: Buffer[] = []
@@ -94,6 +98,8 @@ export class Filter {
     if (route === `GET /images/${encodeURI(policy.settings.image)}/json`) return await pass(path)
     if (route === 'GET /containers/json') return await this.#list(query, outgoing)
     if (route === 'POST /containers/create') return await this.#create(query.get('name'), incoming, outgoing)
+    const volume = method === 'DELETE' ? VOLUME.exec(path)?.[1] : undefined
+    if (volume !== undefined && SERVER_NAME.test(volume)) return await pass(path)
     for (const [verb, pattern] of ON_CONTAINER) {
       const [, id, action] = verb === method ? (pattern.exec(path) ?? []) : []
       if (id !== undefined) return await this.#onContainer(method, id, action ?? 'remove', query, outgoing)
@@ -116,7 +122,9 @@ export class Filter {
     const { body, root } = admitCreate(policy, name, await readBody(incoming))
     await requireRealDirectory(policy.workspacesDir, root)
     const source = onHost(policy.workspacesDir, await this.#source(), root)
-    const HostConfig = { ...body.HostConfig, Mounts: [{ Type: 'bind', Source: source, Target: root, ReadOnly: false }] }
+    const [, ...volumes] = body.HostConfig?.Mounts ?? []
+    const directory = { Type: 'bind', Source: source, Target: root, ReadOnly: false }
+    const HostConfig = { ...body.HostConfig, Mounts: [directory, ...volumes] }
     const answer = await callJson(engine, {
       method: 'POST',
       path: `/containers/create?name=${encodeURIComponent(name ?? '')}`,
@@ -146,8 +154,9 @@ export class Filter {
     const found = await callJson(engine, { method: 'GET', path: `/containers/${id}/json` })
     if (found.status !== 200) return reply(outgoing, found)
     const described = found.json as Described
-    const task = described.Config?.Labels?.['switchyard.task']
-    if (task === undefined) throw new NotAdmitted('this is no container of a task')
+    const labels = described.Config?.Labels ?? {}
+    if (labels['switchyard.task'] === undefined && labels['switchyard.server'] === undefined)
+      throw new NotAdmitted('this is no container of a task')
     if (action === 'json') {
       // The keys of providers are in it, and a worker has no use for them.
       const { Env: _env, ...config } = described.Config ?? {}
@@ -158,6 +167,8 @@ export class Filter {
       for (const { Destination } of described.Mounts ?? [])
         if (Destination?.startsWith(policy.workspacesDir)) await requireRealDirectory(policy.workspacesDir, Destination)
     const kept = new URLSearchParams([...query].filter(([name]) => PARAMETERS.has(name)))
+    if (action === 'stats')
+      return reply(outgoing, await callJson(engine, { method, path: `/containers/${id}/stats?${ONCE}` }))
     const to = action === 'remove' ? `/containers/${id}?${kept}` : `/containers/${id}/${action}?${kept}`
     if (action !== 'logs') return reply(outgoing, await callJson(engine, { method, path: to }))
     await this.#stream(to, outgoing)

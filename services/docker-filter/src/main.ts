@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const main = async (): Promise<void> => {
   const config = loadConfig(undefined, 'docker-filter')
   const logger = createLogger(config, 'docker-filter')
-  const { docker, workspacesDir } = config
+  const { docker, projectServers, workspacesDir } = config
   const { listen, volume } = values
   if (listen === undefined) throw new SwitchyardError('configuration_invalid', '--listen names no socket')
   if (docker.network === undefined || docker.proxy === undefined)
@@ -31,6 +31,10 @@ const main = async (): Promise<void> => {
     policy: {
       workspacesDir,
       way: { network: docker.network, proxy: docker.proxy },
+      server:
+        projectServers.network === undefined
+          ? undefined
+          : { network: projectServers.network, memoryBytes: projectServers.hardMemoryLimit },
       settings: {
         image: docker.image,
         cpus: docker.cpus,

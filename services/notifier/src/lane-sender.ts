@@ -1,7 +1,14 @@
 // Sends what is due in a lane: some at once, each task's in order, nothing while the breaker is open. The rows say what is
 // due, so a lane that is drained twice at a time, or whose process dies, loses nothing and keeps every delivery's id.
 
-import { type Failed, failed, type Outcome, type WebhookChannel } from '@switchyard/channels'
+import {
+  type Failed,
+  failed,
+  type LettaChannel,
+  type Outcome,
+  type Waiting,
+  type WebhookChannel,
+} from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { DELIVERY_FAILURES, type WebhookId } from '@switchyard/contracts'
 import {
@@ -12,7 +19,10 @@ import {
   type DeliveryRow,
   deferFollowers,
   holdLane,
+  LETTA,
   markFailed,
+  markSkipped,
+  markWaiting,
   type Records,
   readLane,
   setDisabled,
@@ -32,9 +42,12 @@ const WRITE_MS = 5_000
 const BREAKER: BreakerRule = { failures: 5, firstMs: 5_000, mostMs: 300_000 }
 
 export type LaneSenderDeps = {
+  /** Under which this notifier reports that it is alive. */
+  readonly id: string
   readonly config: Pick<Config, 'notifier' | 'webhooks'>
   readonly records: Records
   readonly webhooks: Pick<WebhookChannel, 'send'>
+  readonly letta: Pick<LettaChannel, 'send'> | undefined
   readonly logger: Logger
 }
 
@@ -42,7 +55,11 @@ const ABSENT = {
   event_gone: 'the event to tell is no longer in the record',
   endpoint_disabled: 'the endpoint is disabled or deleted',
   secret_missing: 'WEBHOOK_SECRET is not set, so the call cannot be signed',
+  letta_disabled: 'LETTA_API_URL is not set',
 } as const
+
+/** An agent gets one message at a time. */
+const isOneByOne = (lane: string): boolean => lane.startsWith(`${LETTA}:`)
 
 /** A fault of the target as a whole; a callback's host is not to blame for the answers of one path on it. */
 const blamesTarget = (row: DeliveryRow, failure: Failed): boolean =>
@@ -76,7 +93,7 @@ export class LaneSender {
       const hand = async () => {
         while (!this.#isStopping && (await this.#sendSome(lane)));
       }
-      const hands = await Promise.allSettled(Array.from({ length: HANDS }, hand))
+      const hands = await Promise.allSettled(Array.from({ length: isOneByOne(lane) ? 1 : HANDS }, hand))
       for (const each of hands) if (each.status === 'rejected') throw each.reason
     } finally {
       this.#active.delete(lane)
@@ -88,8 +105,9 @@ export class LaneSender {
     const { failures, isOpen } = await readLane(records.db, lane)
     if (isOpen) return false
     // One that failed lately is tried with a delivery a hand before it gets more.
-    const limit = failures >= BREAKER.failures ? 1 : HANDFUL
-    const rows = await takeDeliveries(records.db, lane, limit, config.webhooks.timeoutMs + WRITE_MS)
+    const limit = failures >= BREAKER.failures || isOneByOne(lane) ? 1 : HANDFUL
+    const lease = { notifierId: this.#deps.id, ms: config.webhooks.timeoutMs + WRITE_MS }
+    const rows = await takeDeliveries(records.db, lane, limit, lease)
     if (rows.length === 0) {
       await deferFollowers(records.db, lane)
       return false
@@ -103,17 +121,45 @@ export class LaneSender {
   /** @returns whether it arrived. */
   async #deliver(notice: Notice): Promise<boolean> {
     const { row } = notice
-    const outcome: Outcome =
-      notice.kind === 'call' ? await this.#deps.webhooks.send(notice.call) : failed(notice.code, ABSENT[notice.code])
+    const outcome = await this.#send(notice)
     const facts = { delivery_id: row.id, task_id: row.task_id, destination: row.destination, attempt: row.attempts }
     if (outcome.kind === 'arrived') {
       await this.#arrivals.add(row)
       this.#deps.logger.info(facts, 'delivered')
       return true
     }
+    if (outcome.kind === 'waiting') {
+      await this.#wait(row, outcome)
+      return false
+    }
+    if (outcome.kind === 'skipped') {
+      await markSkipped(this.#deps.records.db, row, { ...outcome.why, http_status: null })
+      this.#deps.logger.info({ ...facts, code: outcome.why.code }, 'a delivery was not needed any more')
+      return false
+    }
     await this.#fail(row, outcome)
     this.#deps.logger.warn({ ...facts, code: outcome.code, err: outcome.message }, 'a delivery did not arrive')
     return false
+  }
+
+  async #send(notice: Notice): Promise<Outcome> {
+    switch (notice.kind) {
+      case 'call':
+        return await this.#deps.webhooks.send(notice.call)
+      case 'letta':
+        return (await this.#deps.letta?.send(notice.message)) ?? failed('letta_disabled', ABSENT.letta_disabled)
+      case 'settled':
+        return notice.outcome
+      case 'none':
+        return failed(notice.code, ABSENT[notice.code])
+    }
+  }
+
+  /** Its whole lane waits: what comes next would find the target at work as well. */
+  async #wait(row: DeliveryRow, { why, runId, afterMs }: Waiting): Promise<void> {
+    const { db } = this.#deps.records
+    await markWaiting(db, row, why && { ...why, http_status: null }, runId, afterMs)
+    await holdLane(db, row.lane, afterMs)
   }
 
   async #fail(row: DeliveryRow, outcome: Failed): Promise<void> {

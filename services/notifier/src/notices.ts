@@ -9,15 +9,19 @@ import {
   type DestinationRow,
   findDestinations,
   findTaskRows,
+  LETTA,
   type Records,
+  readAgentViews,
   readDeliveredEvents,
   signingSecrets,
   toRecords,
 } from '@switchyard/records'
+import { type AgentNotice, agentNotice } from './agent-notice.ts'
 
 /** A call to make, or why there is none. */
 export type Notice =
   | { readonly kind: 'call'; readonly row: DeliveryRow; readonly call: WebhookCall }
+  | ({ readonly row: DeliveryRow } & AgentNotice)
   | {
       readonly kind: 'none'
       readonly row: DeliveryRow
@@ -45,11 +49,15 @@ export const readNotices = async (
 ): Promise<readonly Notice[]> => {
   const { db } = records
   const taskIds = [...new Set(rows.flatMap((row): TaskId[] => (row.task_id === null ? [] : [row.task_id])))]
-  const endpoints = [...new Set(rows.map((row) => row.destination))].filter((id) => id !== CALLBACK)
-  const [taskRows, events, destinations] = await Promise.all([
+  const named = [...new Set(rows.map((row) => row.destination))]
+  const [taskRows, events, destinations, views] = await Promise.all([
     findTaskRows(db, taskIds),
     readDeliveredEvents(db, rows),
-    findDestinations(db, endpoints),
+    findDestinations(
+      db,
+      named.filter((id) => id !== CALLBACK && id !== LETTA),
+    ),
+    readAgentViews(db, named.includes(LETTA) ? taskIds : []),
   ])
   const tasks = new Map((await toRecords(db, taskRows)).map((task) => [task.task_id, task]))
   const callbacks = new Map(taskRows.map((row) => [row.id, row.callback_url]))
@@ -66,6 +74,11 @@ export const readNotices = async (
     return task && event && { type: event.type, timestamp: event.timestamp, data: { task, event } }
   }
   return rows.map((row): Notice => {
+    if (row.destination === LETTA && row.task_id !== null) {
+      const [task, event] = [tasks.get(row.task_id), events.get(`${row.task_id} ${row.seq}`)]
+      if (!task || !event) return { kind: 'none', row, code: 'event_gone' }
+      return { row, ...agentNotice(row, task, event, views.get(row.task_id)) }
+    }
     const body = bodyOf(row)
     const target = row.destination === CALLBACK ? callbackOf(row.task_id) : targetOf(byId.get(row.destination))
     if (body === undefined) return { kind: 'none', row, code: 'event_gone' }

@@ -18,30 +18,44 @@ import { type Notifier, startNotifier } from './notifier.ts'
 
 export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
-type TaskOptions = { readonly callback_url?: string; readonly agent_id?: string; readonly owner_key?: string }
+type TaskOptions = {
+  readonly callback_url?: string
+  readonly agent_id?: string
+  readonly owner_key?: string
+  readonly pool?: 'blue'
+}
 type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { readonly url: string }
 
 export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
 
 export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}) => {
   const database = await createDatabase()
-  const config = loadConfig({
-    WEBHOOK_SECRET: SECRET,
-    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
-    WEBHOOK_TIMEOUT_MS: '500',
-    DELIVERY_RETRY_DELAY_MS: '50',
-    ...env,
-  })
+  const configOf = (more: Readonly<Record<string, string>>) =>
+    loadConfig({
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+      WEBHOOK_TIMEOUT_MS: '500',
+      DELIVERY_RETRY_DELAY_MS: '50',
+      ...env,
+      ...more,
+    })
   const records = new Records({ connectionString: database.url, applicationName: 'notifier-test', max: 20 })
   await records.migrate()
   const connection = { postgresUrl: database.url }
   const logger = pino({ level: 'silent' })
   let notifier: Notifier | undefined
 
+  const start = async (more: Readonly<Record<string, string>> = {}) => {
+    const config = configOf(more)
+    notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+  }
   return {
     records,
-    start: async () => {
-      notifier = await startNotifier({ config, records, connection, bus: createBus(undefined, logger), logger })
+    start: () => start(),
+    /** Another one in its place, with other settings. */
+    restart: async (more: Readonly<Record<string, string>>) => {
+      await notifier?.close()
+      await start(more)
     },
     accept: async (options: TaskOptions = {}): Promise<TaskId> => {
       const { row } = await acceptTask(records.db, {

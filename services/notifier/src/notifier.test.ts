@@ -1,5 +1,14 @@
 import type { WebhookId } from '@switchyard/contracts'
-import { replyToRequest, retryDelivery, rotateSecret, setDisabled } from '@switchyard/records'
+import {
+  findDueLanes,
+  moveTasks,
+  replyToRequest,
+  reportNotifier,
+  retryDelivery,
+  rotateSecret,
+  setDisabled,
+  takeDeliveries,
+} from '@switchyard/records'
 import { startWebhookReceiver, verifyWebhook, type WebhookReceiver } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { event, SECRET, startTestNotifier, type TestNotifier } from './notifier.fixture.ts'
@@ -72,6 +81,15 @@ describe('the outbox', () => {
     await notifier.tell(id, event('task_progress'))
     expect((await notifier.deliveries()).map(({ seq }) => seq)).toEqual([3])
   })
+})
+
+it('holds the move of several tasks to another pool, each of its own', async () => {
+  const endpoint = await notifier.endpoint({ url: receiver.url, event_types: ['task_progress'] })
+  const tasks = [await notifier.accept({ pool: 'blue' }), await notifier.accept({ pool: 'blue' })]
+  const move = { from: 'blue', to: 'green', reason: 'it is drained', evenOverdue: false } as const
+  expect(await moveTasks(notifier.records.db, move, 10)).toHaveLength(2)
+  const told = (await notifier.deliveries()).map((each) => [each.task_id, each.seq, each.destination])
+  expect(told.toSorted()).toEqual(tasks.map((id) => [id, 2, endpoint]).toSorted())
 })
 
 describe('the notifier', () => {
@@ -176,6 +194,18 @@ describe('the notifier', () => {
     await settled().toBe(0)
     for (const call of receiver.calls) for (const secret of [SECRET, next]) verifyWebhook(call, secret)
   })
+})
+
+it('sends what a notifier that died was sending, well before its lease has run out', async () => {
+  const id = await notifier.accept({ callback_url: receiver.url })
+  await notifier.tell(id, event('task_started'))
+  const { db } = notifier.records
+  await reportNotifier(db, { id: 'notifier_dead', hostname: 'here', problem: null })
+  const [lane = ''] = await findDueLanes(db, 1)
+  expect(await takeDeliveries(db, lane, 1, { notifierId: 'notifier_dead', ms: 600_000 })).toHaveLength(1)
+  await notifier.start()
+  await expect.poll(types, { timeout: 20_000 }).toEqual(['task_started'])
+  expect(await notifier.deliveries()).toMatchObject([{ state: 'delivered', attempts: 2 }])
 })
 
 describe('a request that nobody answers', () => {

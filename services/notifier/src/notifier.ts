@@ -1,11 +1,14 @@
 // The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
 
-import { WebhookChannel } from '@switchyard/channels'
+import { randomUUID } from 'node:crypto'
+import { LettaBlocks, LettaChannel, WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
-import { deleteOldDeliveries, findDueLanes, giveUpOld, type Records } from '@switchyard/records'
+import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { removeBlocks, writeBlocks } from './blocks.ts'
 import { escalate } from './escalate.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { LaneSender } from './lane-sender.ts'
 import { repeat } from './repeat.ts'
 
@@ -13,12 +16,13 @@ import { repeat } from './repeat.ts'
 const LOOK_EVERY_MS = 200
 const CLEAR_EVERY_MS = 10_000
 const ESCALATE_EVERY_MS = 1_000
+const BLOCKS_EVERY_MS = 1_000
 const BATCH = 500
 /** Lanes that are being sent at once: a dead one holds its place for one time limit, then its breaker is open. */
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'retention'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention'>
   readonly records: Records
   readonly connection: QueueConnection
   readonly bus: Pick<Bus, 'publishTask'>
@@ -36,7 +40,12 @@ export type Notifier = {
 export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const { config, records, connection, logger } = deps
   const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
-  const sender = new LaneSender({ config, records, webhooks, logger })
+  const lettaOptions = config.letta && { ...config.letta, timeoutMs: config.webhooks.timeoutMs }
+  const letta = lettaOptions && new LettaChannel(lettaOptions)
+  await switchChannel(records.db, LETTA, letta !== undefined)
+  const id = `notifier_${randomUUID()}`
+  const heartbeat = await startHeartbeat(records, id, logger)
+  const sender = new LaneSender({ id, config, records, webhooks, letta, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const worker = new DeliveryWorker({
@@ -64,6 +73,16 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
     repeat(ESCALATE_EVERY_MS, 'repeating unanswered requests', () => escalate(deps, BATCH), logger),
     repeat(clearEveryMs, 'clearing old deliveries', clear, logger),
   ]
+  if (lettaOptions) {
+    const blockDeps = { config, records, blocks: new LettaBlocks(lettaOptions), logger }
+    const kept = lettaOptions.blocks
+    const remove = () => removeBlocks(blockDeps, kept?.keptMs ?? null)
+    rounds.push(repeat(clearEveryMs, 'removing memory blocks', remove, logger))
+    if (kept) {
+      const write = () => writeBlocks(blockDeps, kept.intervalMs)
+      rounds.push(repeat(BLOCKS_EVERY_MS, 'writing memory blocks', write, logger))
+    }
+  }
   if (config.webhooks.secret === undefined)
     logger.info('WEBHOOK_SECRET is not set: tasks with a callback_url are kept, and their calls are not sent')
   logger.info('notifier ready')
@@ -74,6 +93,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
       for (const round of rounds) await round.stop()
       await worker.close()
       await queue.close()
+      await heartbeat.stop()
       logger.info('notifier stopped')
     },
   }

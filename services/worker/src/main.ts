@@ -1,11 +1,15 @@
 // The worker as a process of its own, in the stack.
 
+import path from 'node:path'
 import { type Config, createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { connectEngine, ServerContainers } from '@switchyard/docker'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { serveHealth } from './health.ts'
+import { containerUser } from './run/docker/place.ts'
+import { containerMaker } from './servers/container-maker.ts'
 import { startWorker } from './worker.ts'
 
 /** A stop that takes longer than this is not waited for, ms: the tasks are anyone's by then. */
@@ -25,6 +29,24 @@ const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
     logger,
   })
 
+/** In the stack a project's own server is a container; without a network for it there is none. */
+const makeServerMaker = async (config: Config, records: Records, logger: Logger) => {
+  const { docker, home, projectServers, workspacesDir } = config
+  if (projectServers.network === undefined) return null
+  const containers = new ServerContainers(connectEngine(docker.host), {
+    stack: await records.identity(),
+    image: docker.image,
+    cpus: docker.cpus,
+    memoryBytes: projectServers.hardMemoryLimit,
+    pids: docker.pids,
+    user: containerUser(),
+    environment: docker.environment,
+    network: projectServers.network,
+    workspacesDir,
+  })
+  return containerMaker({ containers, root: path.join(home, 'servers'), logger })
+}
+
 const main = async (): Promise<void> => {
   const config = loadConfig(undefined, 'worker')
   const logger = createLogger(config, 'worker')
@@ -42,6 +64,7 @@ const main = async (): Promise<void> => {
   const server = config.opencode.serverEnabled ? findServer(config, logger) : null
   const queue = new TaskQueue({ redisUrl }, logger)
   const bus = createBus(redisUrl, logger)
+  const serverMaker = await makeServerMaker(config, records, logger)
   const worker = await startWorker({
     config,
     records,
@@ -49,7 +72,7 @@ const main = async (): Promise<void> => {
     queue,
     bus,
     server,
-    serverMaker: null,
+    serverMaker,
     logger,
   })
   const health = serveHealth(config.worker.port, worker, server)

@@ -1,9 +1,10 @@
 // Reports what the OpenCode server offers and how it does, for the api's checks and /health.
 
-import type { Pool } from '@switchyard/contracts'
+import type { Offer, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
-import { type Records, reportServer, type ServerCatalog } from '@switchyard/records'
+import { listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { liveOn, toOffer } from './servers/live.ts'
 
 const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
@@ -22,6 +23,7 @@ export const startServerReport = (
   logger: Logger,
 ): ServerReport => {
   let catalog: ServerCatalog | null = null
+  let offer: Offer | null = null
   let catalogAt = 0
   let busy: Promise<void> | null = null
   let wasUp = false
@@ -34,6 +36,7 @@ export const startServerReport = (
       agents: found.agents.map((agent) => agent.name),
       default_model: found.defaultModel,
     }
+    offer = toOffer(found)
     catalogAt = Date.now()
   }
 
@@ -53,6 +56,8 @@ export const startServerReport = (
       memory_bytes: (await server.memory().catch(() => undefined)) ?? null,
       busy_sessions: server.busy().length,
       last_health_at: lastHealthAt,
+      offer,
+      live: liveOn(server, await listOwnedDirectories(records.db)),
     })
     wasUp ||= status === 'up' || status === 'busy'
   }

@@ -14,6 +14,7 @@ import { startCalls } from './calls/calls.ts'
 import { callHandlers } from './calls/handlers.ts'
 import { startClearing } from './clearing.ts'
 import { startContainerCare } from './container-care.ts'
+import { startDiscovery } from './discovery/discovery.ts'
 import { startDockerReport } from './docker-report.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { containerUser } from './run/docker/place.ts'
@@ -195,6 +196,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
+  const discovery = startDiscovery({ records, servers, workspacesDir: config.workspacesDir, logger })
   const workers = lanes.map(
     (lane) =>
       new TaskWorker({
@@ -220,6 +222,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       await clearing.stop()
       await care.stop()
       for (const report of reports) await report.stop()
+      await discovery.stop()
       await servers.close()
       offCommands()
       await runner.close().catch((error: Error) => logger.warn({ err: error.message }, 'the runners’ network stays'))

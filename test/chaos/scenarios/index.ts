@@ -5,6 +5,7 @@ import { apiRestart } from './api-restart.ts'
 import { askRestart } from './ask-restart.ts'
 import { cancelAnyState } from './cancel-any-state.ts'
 import { deployWorkers } from './deploy-workers.ts'
+import { notifierKill } from './notifier-kill.ts'
 import { opencodeBusy } from './opencode-busy.ts'
 import { opencodeKill } from './opencode-kill.ts'
 import { opencodeSilent } from './opencode-silent.ts'
@@ -33,4 +34,5 @@ export const SCENARIOS: readonly Scenario[] = [
   apiRestart,
   cancelAnyState,
   askRestart,
+  notifierKill,
 ]

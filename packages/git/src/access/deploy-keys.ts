@@ -160,7 +160,8 @@ export class DeployKeys {
     const refuse = (why: string): never => {
       throw new SwitchyardError('deploy_key_invalid', `the key ${place} ${why}`)
     }
-    if (!path.isAbsolute(place) || /[\p{Cc}]/u.test(place)) refuse('is not named by an absolute path')
+    // In a path ssh replaces `${NAME}`, and has no way to say that it should not.
+    if (!path.isAbsolute(place) || /\p{Cc}|\$\{/u.test(place)) refuse('is not named by a plain absolute path')
     const real = await realpath(place).catch(() => refuse('is not there, or the worker may not look at it'))
     // What is in there belongs to another repository.
     const ours = await realpath(this.#options.directory).catch(() => this.#options.directory)

@@ -1,7 +1,7 @@
 // Tokens against a real https server with git behind it.
 
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -80,6 +80,23 @@ it('a wrong token and none are denials, without the token in what is said', asyn
 it('a repository that the token does not open looks denied: forges tell the two apart for nobody', async () => {
   await rm(at('served', 'r.git'), { recursive: true })
   expect(await worker().check()).toMatchObject({ status: 'denied' })
+})
+
+it('a token publishes work, and one that may not write is told what it lacks', async () => {
+  const { identity, repositories } = worker()
+  await repositories.fetch(identity)
+  const directory = at('t')
+  await repositories.addWorktree(identity, { directory, branch: 'x' })
+  await writeFile(path.join(directory, 'a.txt'), 'a\n')
+  expect(await repositories.publish(identity, { directory, branch: 'x' })).toMatchObject({ pushed: true, commits: 1 })
+  const { stdout } = await run('git', ['-C', at('served', 'r.git'), 'show', 'x:a.txt'])
+  expect(stdout).toBe('a\n')
+  server.refuseWrites()
+  await writeFile(path.join(directory, 'b.txt'), 'b\n')
+  await expect(repositories.publish(identity, { directory, branch: 'x' })).rejects.toMatchObject({
+    code: 'repository_access_denied',
+    hint: expect.stringContaining('a token that may push'),
+  })
 })
 
 it('a token never follows a redirect to another host', async () => {

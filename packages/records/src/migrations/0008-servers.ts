@@ -23,11 +23,28 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       memory_bytes bigint,
       busy_sessions integer NOT NULL DEFAULT 0,
       restarts integer NOT NULL DEFAULT 0,
+      live jsonb NOT NULL DEFAULT '[]',
       request text,
       started_at timestamptz,
       last_health_at timestamptz,
       used_at timestamptz NOT NULL DEFAULT now(),
       updated_at timestamptz NOT NULL DEFAULT now()
+    )`.execute(db)
+  // Where a project's OpenCode offers something else than its server does: a configuration of its own, or a server of its own.
+  await sql`
+    CREATE TABLE project_offers (
+      project_id text PRIMARY KEY REFERENCES projects (id),
+      offer jsonb,
+      branch text,
+      looked_at timestamptz NOT NULL DEFAULT now()
+    )`.execute(db)
+  await sql`
+    CREATE TABLE found_directories (
+      directory text PRIMARY KEY,
+      source text NOT NULL,
+      is_managed boolean NOT NULL,
+      url text,
+      seen_at timestamptz NOT NULL DEFAULT now()
     )`.execute(db)
   await sql`CREATE UNIQUE INDEX project_servers_port ON project_servers (port) WHERE port IS NOT NULL`.execute(db)
   await sql`
@@ -38,7 +55,9 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       ADD COLUMN pid integer,
       ADD COLUMN memory_bytes bigint,
       ADD COLUMN busy_sessions integer,
-      ADD COLUMN last_health_at timestamptz`.execute(db)
+      ADD COLUMN last_health_at timestamptz,
+      ADD COLUMN offer jsonb,
+      ADD COLUMN live jsonb NOT NULL DEFAULT '[]'`.execute(db)
   await sql`CREATE INDEX tasks_on_server ON tasks (server_id) WHERE completed_at IS NULL`.execute(db)
 }
 

@@ -16,7 +16,9 @@ import { LIMITS } from '@switchyard/contracts'
 import { type Caller, LOCAL } from '../caller.ts'
 import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
+import type { LlmService } from '../servers/llm.ts'
 import type { SessionService } from '../sessions/service.ts'
 import type { StandingFeed } from '../standing/standing-feed.ts'
 import type { TaskService } from '../tasks/service.ts'
@@ -35,12 +37,15 @@ Every failure has a code, a hint, and says whether the same call may succeed lat
 export type EndpointDeps = {
   readonly service: TaskService
   readonly projects: ProjectService
+  readonly publishing: Publishing
+  readonly llm: LlmService
   readonly sessions: SessionService
   readonly health: HealthCheck
   readonly standing: StandingFeed
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
+  readonly hasLegacyTools: boolean
   /** What a client sees that asks for no set. */
   readonly toolsets: readonly Toolset[]
 }

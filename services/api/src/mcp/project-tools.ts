@@ -2,10 +2,14 @@
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import {
+  candidateSchema,
   createSandboxSchema,
   deployKeySchema,
   destroyedProjectSchema,
+  duplicatesSchema,
   projectInfoSchema,
+  publishedSchema,
+  publishSchema,
   sandboxChangedSchema,
   sandboxEntrySchema,
   sandboxSchema,
@@ -13,6 +17,7 @@ import {
   startProjectSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
+import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
@@ -36,9 +41,19 @@ const listTool = (projects: ProjectService): Tool =>
     title: 'List projects',
     description: 'The registered repositories that your key may use, the newest first, with their sandboxes.',
     input: z.strictObject({}),
-    output: z.object({ projects: z.array(projectInfoSchema) }),
+    output: z.object({
+      projects: z.array(projectInfoSchema),
+      candidates: z
+        .array(candidateSchema)
+        .describe(
+          'repositories on disk that are no projects yet, for operators; opencode_project_start makes one a project',
+        ),
+    }),
     annotations: READS,
-    run: async (_input, { caller }) => ({ projects: [...(await projects.list(caller))] }),
+    run: async (_input, { caller }) => ({
+      projects: [...(await projects.list(caller))],
+      candidates: [...(await projects.candidates(caller))],
+    }),
   })
 
 const statusTool = (projects: ProjectService): Tool =>
@@ -181,7 +196,34 @@ const deployKeyTool = (projects: ProjectService): Tool =>
       await projects.deployKey(caller, input.git_url, input.rotate ?? false, signal),
   })
 
-export const projectTools = (projects: ProjectService): readonly Tool[] => [
+const duplicatesTool = (projects: ProjectService): Tool =>
+  defineTool({
+    name: 'opencode_detect_duplicates',
+    title: 'Find repositories that are cloned twice',
+    description:
+      'Looks on the worker’s host, where projects are, for further clones of one repository. For operators. A sandbox does what a second clone would.',
+    input: z.strictObject({}),
+    output: duplicatesSchema,
+    annotations: READS,
+    run: async (_input, { caller, signal }) => await projects.duplicates(caller, signal),
+  })
+
+const publishSandboxTool = (publishing: Publishing): Tool =>
+  defineTool({
+    name: 'opencode_sandbox_publish',
+    title: 'Publish a sandbox',
+    description:
+      'Commits what was not committed in a sandbox and pushes it to a branch of the repository. The sandbox stays as it is. Safe to repeat.',
+    input: publishSchema.extend({ git_url: gitUrl, name: z.string() }).strict(),
+    output: publishedSchema,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+    run: async ({ git_url: project, name: sandbox, ...input }, { caller, signal }) =>
+      await publishing.publish(caller, { project, sandbox }, input, signal),
+  })
+
+export type ProjectToolsDeps = { readonly projects: ProjectService; readonly publishing: Publishing }
+
+export const projectTools = ({ projects, publishing }: ProjectToolsDeps): readonly Tool[] => [
   startTool(projects),
   listTool(projects),
   statusTool(projects),
@@ -193,4 +235,6 @@ export const projectTools = (projects: ProjectService): readonly Tool[] => [
   deleteSandboxTool(projects),
   resetSandboxTool(projects),
   deployKeyTool(projects),
+  duplicatesTool(projects),
+  publishSandboxTool(publishing),
 ]

@@ -1,24 +1,10 @@
 // What names a project: an id of ours, or a repository's URL or path.
 
-import { createHash } from 'node:crypto'
 import { SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl } from '@switchyard/git'
+import { parseRepositoryUrl, projectIdOf } from '@switchyard/git'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 
-const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const PROJECT_ID = /^proj_[0-9A-HJKMNP-TV-Z]{26}$/
-
-/** `proj_` and 130 bits of the key's hash: the same repository has the same id in every process. */
-export const projectIdOf = (key: string): string => {
-  const digest = createHash('sha256').update(key).digest()
-  let bits = digest.readBigUInt64BE(0) * 2n ** 128n + digest.readBigUInt64BE(8) * 2n ** 64n + digest.readBigUInt64BE(16)
-  let text = ''
-  for (let at = 0; at < 26; at += 1) {
-    text += ALPHABET[Number(bits & 31n)]
-    bits >>= 5n
-  }
-  return `proj_${text}`
-}
 
 const isProjectId = (text: string): boolean => PROJECT_ID.test(text)
 

@@ -3,6 +3,8 @@
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
 import { serverAddresses } from '../servers/list.ts'
+import { offersOfProjects } from '../servers/offers.ts'
+import { liveOfProjects } from './live.ts'
 
 const NO_ADDRESS = { port: null, url: null } as const
 
@@ -12,11 +14,13 @@ export const toProjectInfos = async (
   rows: readonly ProjectRow[],
 ): Promise<readonly ProjectInfo[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks, addresses] = await Promise.all([
+  const [sandboxes, tasks, addresses, offers] = await Promise.all([
     listSandboxes(records.db, ids),
     countOpenTasks(records.db, ids),
     serverAddresses(records, rows),
+    offersOfProjects(records, rows),
   ])
+  const live = await liveOfProjects(records, rows, sandboxes)
   return rows.map((row) => ({
     git_url: row.url,
     project_id: row.id,
@@ -29,7 +33,10 @@ export const toProjectInfos = async (
     isolation: row.isolation,
     ...(addresses.get(row.id) ?? NO_ADDRESS),
     worktrees: sandboxes.filter((sandbox) => sandbox.project_id === row.id && sandbox.is_ready).map(toSandbox),
-    sessions: null,
+    sessions: live.get(row.id)?.sessions ?? null,
+    busy_sessions: live.get(row.id)?.busy_sessions ?? 0,
+    branch: offers.get(row.id)?.branch ?? row.default_branch,
+    agents: offers.get(row.id)?.offer.agents.map(({ name }) => name) ?? [],
     running_tasks: tasks.filter((task) => task.project_id === row.id).reduce((sum, { count }) => sum + count, 0),
     warnings: [...row.warnings],
     created_at: (row.registered_at ?? row.created_at).toISOString(),

@@ -4,6 +4,8 @@ import {
   type CreateSandbox,
   type DeployKey,
   type DestroyedProject,
+  type Duplicates,
+  type ProjectCandidate,
   type ProjectInfo,
   type Sandbox,
   type SandboxChanged,
@@ -13,7 +15,7 @@ import {
   type StartProject,
   SwitchyardError,
 } from '@switchyard/contracts'
-import { listProjects, type ProjectRow } from '@switchyard/records'
+import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from '../tasks/branch.ts'
 import { findOwnProject, maySee } from './access.ts'
@@ -44,6 +46,17 @@ export class ProjectService {
       records,
       (await listProjects(records.db)).filter((row) => maySee(caller, row)),
     )
+  }
+
+  /** Repositories on disk that no project has, as they were last found; for operators alone. */
+  async candidates(caller: Caller): Promise<readonly ProjectCandidate[]> {
+    if (caller.role !== 'operator') return []
+    return (await listFound(this.#deps.records.db)).map(({ directory, source, is_managed, url }) => ({
+      directory,
+      git_url: url,
+      managed: is_managed,
+      source,
+    }))
   }
 
   /** @param project - an id, or a repository's URL or path. @throws SwitchyardError `project_not_found` */
@@ -160,6 +173,13 @@ export class ProjectService {
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
     const row = rotate ? await this.#ownOf(caller, project) : await findOwnProject(this.#deps.records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
+  }
+
+  /** @throws SwitchyardError `forbidden`, `worker_unavailable` */
+  async duplicates(caller: Caller, signal?: AbortSignal): Promise<Duplicates> {
+    if (caller.role !== 'operator')
+      throw new SwitchyardError('forbidden', 'only an operator’s key may look around on the worker’s host')
+    return await this.#deps.calls.call('project.duplicates', {}, { signal })
   }
 
   /** Only who registered it, or an operator, may take it away. */

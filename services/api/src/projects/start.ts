@@ -8,13 +8,12 @@ import {
   type StartProject,
   SwitchyardError,
 } from '@switchyard/contracts'
-import { addKeyPage, parseRepositoryUrl, projectName } from '@switchyard/git'
+import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { serverAddresses } from '../servers/list.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
-import { projectIdOf } from './identity.ts'
 import { readWanted, type Wanted } from './wanted.ts'
 
 /** The rest of a clone that takes longer is followed by the project's status, ms. */

@@ -21,7 +21,7 @@ const listRoute = createRoute({
     query: z.strictObject({
       state: deliveryStateSchema.optional(),
       task_id: z.string().max(200).optional(),
-      destination: z.string().max(200).optional().meta({ description: 'A webhook’s id, or callback' }),
+      destination: z.string().max(200).optional().meta({ description: 'A webhook’s id, callback, or letta' }),
       limit: queryInteger(1, LIMITS.listPage).optional(),
       cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the page before' }),
     }),

@@ -14,6 +14,7 @@ const TAGS = [
   { name: 'Events', description: 'What happens in a task, numbered from 1 without gaps' },
   { name: 'Steering', description: 'Messages, controls and answers to a running task' },
   { name: 'Workspace', description: 'The working directory of a task, live and after the end' },
+  { name: 'Projects', description: 'Repositories that are registered, and what OpenCode offers in them' },
   { name: 'Sessions', description: 'Conversations with an agent in a project, beside its tasks' },
   { name: 'Notifications', description: 'Webhooks, and what was told to whom' },
   { name: 'Operations', description: 'The state of this installation' },

@@ -5,6 +5,9 @@ import {
   configureServerSchema,
   createSandboxSchema,
   deliverySchema,
+  deployKeySchema,
+  destroyedProjectSchema,
+  duplicatesSchema,
   executeTaskSchema,
   fileContentSchema,
   fileListSchema,
@@ -13,6 +16,9 @@ import {
   newWebhookSchema,
   offeredKeySchema,
   problemSchema,
+  projectInfoSchema,
+  publishedSchema,
+  publishSchema,
   readySchema,
   repliedSchema,
   replySchema,
@@ -66,6 +72,15 @@ export const SendControl = sendControlSchema
   .strict()
   .meta({ id: 'SendControl', examples: [{ control: 'cancel', reason: 'no longer needed' }] })
 export const Reply = replySchema.strict().meta({ id: 'Reply', examples: [{ reply: 'once' }] })
+
+export const ProjectInfo = projectInfoSchema.meta({ id: 'ProjectInfo' })
+export const DestroyedProject = destroyedProjectSchema.meta({ id: 'DestroyedProject' })
+export const DeployKey = deployKeySchema.meta({ id: 'DeployKey' })
+export const Duplicates = duplicatesSchema.meta({ id: 'Duplicates' })
+export const Publish = publishSchema
+  .strict()
+  .meta({ id: 'Publish', examples: [{ branch: 'fix-sum', message: 'Correct the sum' }] })
+export const Published = publishedSchema.meta({ id: 'Published' })
 
 export const NewSandbox = createSandboxSchema
   .strict()

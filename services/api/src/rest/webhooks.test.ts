@@ -93,7 +93,7 @@ describe('a delivery', () => {
   it('is seen by whose destination it is, page by page, with what to do about it', async () => {
     const { body: webhook } = await create(ONE, { event_types: ['task_queued'] })
     for (let n = 0; n < 3; n += 1) await api.call('POST', '/tasks', { ...as(ONE), body: { task_description: 'do it' } })
-    const [first] = await takeDeliveries(api.records.db, webhook.webhook_id, 1, 60_000)
+    const [first] = await takeDeliveries(api.records.db, webhook.webhook_id, 1, { notifierId: 'one', ms: 60_000 })
     if (!first) throw new Error('nothing is due')
     const failure = { code: 'target_not_allowed', message: '10.0.0.1 is private', http_status: null } as const
     await markFailed(api.records.db, first, failure, null)

@@ -5,7 +5,7 @@ import type { Bus, Unsubscribe } from '@switchyard/queue'
 import type { WorkerCalls } from '../calls/worker-calls.ts'
 
 /** The bus only hints: so often a followed session is read all the same, ms. */
-const REREAD_MS = 3_000
+const REREAD_MS = 5_000
 const HEARTBEAT_MS = 10_000
 
 export type SessionFollower = {

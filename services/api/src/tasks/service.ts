@@ -4,6 +4,7 @@ import {
   type ExecuteTask,
   type FileContent,
   type FileList,
+  isTerminal,
   LIMITS,
   type Replied,
   type Reply,
@@ -21,6 +22,7 @@ import type { Caller } from '../caller.ts'
 import { openEventStream } from '../feed/event-stream.ts'
 import { type Accept, accept } from './accept.ts'
 import { findOwnTask } from './access.ts'
+import { noteAgentRead, withinAgentCall } from './agent-call.ts'
 import { control } from './control.ts'
 import type { TaskDeps } from './deps.ts'
 import { type ListQuery, list, type TaskList } from './list.ts'
@@ -55,8 +57,11 @@ export class TaskService {
     const accepted = await accept(this.#deps, caller, input)
     const waitMs = input.wait_ms ?? (input.sync ? LIMITS.maxWaitMs : 0)
     if (waitMs === 0) return accepted
-    const task = await waitForTask(this.#deps, accepted.task.task_id, waitMs, signal)
-    return { ...accepted, task: task ?? accepted.task }
+    const { task } = accepted
+    const waited = await withinAgentCall(this.#deps, caller, task, caller.name, waitMs, signal, () =>
+      waitForTask(this.#deps, task.task_id, waitMs, signal),
+    )
+    return { ...accepted, task: waited ?? task }
   }
 
   /**
@@ -65,9 +70,16 @@ export class TaskService {
    */
   async get(caller: Caller, id: string, waitMs: number, signal: Signal): Promise<Task> {
     const row = await findOwnTask(this.#deps.records, caller, id)
-    if (waitMs === 0) return await this.#record(row)
-    const task = await waitForTask(this.#deps, row.id, waitMs, signal)
-    return task ?? toTask(row, [])
+    if (waitMs === 0) {
+      const record = await this.#record(row)
+      await noteAgentRead(this.#deps, caller, record)
+      return record
+    }
+    const known = toTask(row, [])
+    const task = await withinAgentCall(this.#deps, caller, known, row.owner_key, waitMs, signal, () =>
+      waitForTask(this.#deps, row.id, waitMs, signal),
+    )
+    return task ?? known
   }
 
   async #record(row: TaskRow): Promise<Task> {
@@ -115,7 +127,13 @@ export class TaskService {
   }
 
   async control(caller: Caller, id: string, input: SendControl, signal: Signal): Promise<SentControl> {
-    return await control(this.#deps, caller, id, input, signal)
+    const sent = await control(this.#deps, caller, id, input, signal)
+    // An agent that has just cancelled its task need not be told that it has ended.
+    if (caller.agentId !== undefined && isTerminal(sent.status)) {
+      const row = await findOwnTask(this.#deps.records, caller, sent.task_id)
+      await noteAgentRead(this.#deps, caller, await this.#record(row))
+    }
+    return sent
   }
 
   async reply(caller: Caller, id: string, requestId: string, input: Reply): Promise<Replied> {

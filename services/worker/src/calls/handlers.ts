@@ -4,6 +4,8 @@ import { inspect } from '../projects/checkout.ts'
 import { type ProjectDeps, readRegistered } from '../projects/deps.ts'
 import { destroyProject } from '../projects/destroy.ts'
 import { toTold } from '../projects/door.ts'
+import { findDuplicates } from '../projects/duplicates.ts'
+import { exportWork, publishWork } from '../projects/publish.ts'
 import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes.ts'
 import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
@@ -34,6 +36,9 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
     await takePassword(deps.servers.directoryOf(id), sealed)
     return {}
   },
+  'project.duplicates': () => findDuplicates(deps),
+  'work.publish': (args, signal) => publishWork(deps, args, signal),
+  'work.export': (args, signal) => exportWork(deps, args, signal),
   'key.read': async ({ project_id: id, rotate }) => {
     const { identity } = await readRegistered(deps, id)
     return toTold(rotate ? await deps.keys.rotate(identity) : await deps.keys.ensure(identity), identity)

@@ -2,10 +2,10 @@
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { withModel } from '@switchyard/contracts'
 import { childServer, freePort, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import type { ServerMaker } from './launch.ts'
-import { withModel } from './model-default.ts'
 import { passwordIn } from './password.ts'
 
 export type ChildMakerOptions = {
@@ -24,6 +24,7 @@ export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): Ser
   return {
     kind: 'child',
     directoryOf,
+    isPossible: () => true,
     password,
     make: ({ projectId, id, settings }) => ({
       kind: 'child',

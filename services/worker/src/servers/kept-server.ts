@@ -2,8 +2,16 @@
 
 import type { WorkerId } from '@switchyard/contracts'
 import { OpenCodeServer, type ServerLauncher } from '@switchyard/opencode'
-import { beginStop, clearRequest, type ProjectServerRow, type Records, reportProjectServer } from '@switchyard/records'
+import {
+  beginStop,
+  clearRequest,
+  listOwnedDirectories,
+  type ProjectServerRow,
+  type Records,
+  reportProjectServer,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
+import { liveOn } from './live.ts'
 
 export type KeeperSettings = {
   /** Bytes; what a project does not set for itself. */
@@ -82,6 +90,7 @@ export class KeptServer {
       busy_sessions: this.server.busy().length,
       last_health_at: lastHealthAt,
       restarts: this.#restarts,
+      live: liveOn(this.server, await listOwnedDirectories(records.db)),
       inUse: !this.#isIdle,
     })
   }

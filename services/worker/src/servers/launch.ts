@@ -24,6 +24,8 @@ type ServerSpec = {
 
 export type ServerMaker = {
   readonly kind: 'child' | 'container'
+  /** False where what it takes is not there: a Docker engine. */
+  readonly isPossible: () => boolean
   readonly make: (spec: ServerSpec) => ServerLauncher
   /** Where what is kept of a project's server is. */
   readonly directoryOf: (projectId: string) => string

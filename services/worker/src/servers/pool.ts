@@ -210,7 +210,8 @@ export class ServerPool {
     // One that cannot be started at all is begun anew by whoever needs it next.
     if (kept) await this.#end(kept)
     const { records, workerId, maker } = this.#options
-    if (!maker) throw new SwitchyardError('not_supported', 'no server of a project’s own can be made here', NO_MAKER)
+    if (!maker?.isPossible())
+      throw new SwitchyardError('not_supported', 'no server of a project’s own can be made here', NO_MAKER)
     const row = await touchProjectServer(records.db, projectId)
     if (row.is_kept && row.worker_id !== workerId) return await this.#visit(row, maker)
     const claimed = await claimProjectServer(records.db, projectId, workerId)

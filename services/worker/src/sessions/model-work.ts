@@ -11,6 +11,7 @@ import type { SessionDeps } from './deps.ts'
 
 /** OpenCode answers when the model has; what takes longer than this goes on without anybody waiting, ms. */
 const ANSWER_MS = 40_000
+const LOOK_EVERY_MS = 1_000
 
 /** @throws SwitchyardError `session_busy` */
 const requireIdle = async (own: OwnSession, signal: AbortSignal): Promise<void> => {
@@ -18,15 +19,21 @@ const requireIdle = async (own: OwnSession, signal: AbortSignal): Promise<void> 
   if (status !== 'idle') throw new SwitchyardError('session_busy', 'a turn runs in the session')
 }
 
-/** @returns whether it still goes on. */
-const within = async (deps: SessionDeps, what: string, work: Promise<void>): Promise<{ running: boolean }> => {
-  const waited = new AbortController()
-  const late = delay(ANSWER_MS, true, { signal: waited.signal }).catch(() => false)
-  work.catch((error: unknown) => deps.logger.info({ err: toSwitchyardError(error).message }, `${what} failed`))
-  try {
-    return { running: await Promise.race([work.then(() => false), late]) }
-  } finally {
-    waited.abort()
+/** @returns whether it still goes on: it takes long, or it asks something. */
+const within = async (
+  deps: SessionDeps,
+  own: OwnSession,
+  work: Promise<void>,
+  signal: AbortSignal,
+): Promise<{ readonly running: boolean }> => {
+  const ended = work.then(() => true)
+  ended.catch((error: unknown) =>
+    deps.logger.info({ session_id: own.session.id, err: toSwitchyardError(error).message }, 'the model’s work failed'),
+  )
+  const until = Date.now() + ANSWER_MS
+  for (;;) {
+    if (await Promise.race([ended, delay(LOOK_EVERY_MS, false, { signal })])) return { running: false }
+    if (Date.now() > until || (await standingOf(own, signal)).status === 'waiting') return { running: true }
   }
 }
 
@@ -56,7 +63,7 @@ export const initSession = async (
   await requireIdle(own, signal)
   const model = await modelFor(deps, own, args.model, signal)
   await ensureRules(client, own.session, place, signal)
-  return await within(deps, 'init', client.initSession(place, { messageId, model }))
+  return await within(deps, own, client.initSession(place, { messageId, model }), signal)
 }
 
 /** A conversation that ends with its summary: to sum it up again would only lose words. */
@@ -80,5 +87,5 @@ export const compactSession = async (
   if (await isCompact(client, place, signal)) return { running: false }
   await requireIdle(own, signal)
   const model = await modelFor(deps, own, args.model, signal)
-  return await within(deps, 'compact', client.summarizeSession(place, model))
+  return await within(deps, own, client.summarizeSession(place, model), signal)
 }

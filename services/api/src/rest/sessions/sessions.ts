@@ -127,7 +127,7 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     path: '/session/{sid}/init',
     operationId: 'initSession',
     summary: 'Have the session write AGENTS.md',
-    description: 'Answers when the model has; `running` says that it goes on.',
+    description: 'Answers when the model has; `running` says that it goes on, or that it asks something: see `ask`.',
     params: SESSION,
     body: InitSession,
     isBodyOptional: true,

@@ -1,0 +1,75 @@
+// Rows of projects as the multi-project HTTP API tells them.
+
+import type { CallResult, ProjectObject } from '@switchyard/contracts'
+import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
+
+export type Counted = CallResult<'session.count'>['directories']
+
+/** Whether the caller may change or delete it; others that its permissions name may use it. */
+export const mayChange = (caller: Caller, row: ProjectRow): boolean =>
+  caller.role === 'operator' || row.owner_key === caller.name
+
+const latest = (dates: readonly string[]): string => dates.toSorted().at(-1) ?? ''
+
+const toObject = (
+  caller: Caller,
+  row: ProjectRow,
+  sandboxes: readonly SandboxRow[],
+  taskCount: number,
+  counted: Counted | null,
+  live: ProjectLive | undefined,
+): ProjectObject => {
+  const directories = new Set([row.base_dir, ...sandboxes.map(({ path }) => path)])
+  // A server of its own may be another worker's, or rest: the record has what was last told of it.
+  const own = row.isolation === 'shared' ? counted?.filter(({ directory }) => directories.has(directory)) : undefined
+  const updatedAt = row.updated_at.toISOString()
+  return {
+    id: row.id,
+    name: row.name ?? row.key,
+    gitURL: row.url,
+    worktree: row.base_dir,
+    vcs: 'git',
+    branch: row.default_branch,
+    createdAt: (row.registered_at ?? row.created_at).toISOString(),
+    updatedAt,
+    lastAccessed: latest([updatedAt, ...(own ?? []).map(({ updated_at }) => updated_at)]),
+    sessionCount: own?.reduce((sum, { sessions }) => sum + sessions, 0) ?? live?.sessions ?? null,
+    activeCount: live?.busy_sessions ?? 0,
+    taskCount,
+    status: row.status,
+    detail: row.detail,
+    model: row.model,
+    isolation: row.isolation,
+    metadata: { description: row.description, tags: [...row.tags], settings: { ...row.settings } },
+    children: sandboxes.map(({ name, path, branch }) => ({ name, worktree: path, branch })),
+    permissions: {
+      canEdit: mayChange(caller, row),
+      canDelete: mayChange(caller, row),
+      agents: [...(row.permissions.agents ?? [])],
+    },
+    warnings: [...row.warnings],
+  }
+}
+
+/** @param counted - the sessions of every directory; null: nobody could be asked. @returns in the order of the rows */
+export const toProjectObjects = async (
+  records: Records,
+  caller: Caller,
+  rows: readonly ProjectRow[],
+  counted: Counted | null,
+): Promise<readonly ProjectObject[]> => {
+  const ids = rows.map((row) => row.id)
+  const [sandboxes, tasks] = await Promise.all([listSandboxes(records.db, ids), countOpenTasks(records.db, ids)])
+  const live = await liveOfProjects(records, rows, sandboxes)
+  const sandboxesOf = Map.groupBy(
+    sandboxes.filter((sandbox) => sandbox.is_ready),
+    (sandbox) => sandbox.project_id,
+  )
+  const tasksOf = Map.groupBy(tasks, (task) => task.project_id)
+  return rows.map((row) => {
+    const taskCount = (tasksOf.get(row.id) ?? []).reduce((sum, { count }) => sum + count, 0)
+    return toObject(caller, row, sandboxesOf.get(row.id) ?? [], taskCount, counted, live.get(row.id))
+  })
+}

@@ -1,0 +1,158 @@
+// What the multi-project HTTP API offers beside sessions: projects as objects, and what OpenCode offers in them.
+
+import {
+  type CallResult,
+  type ChangeProject,
+  type InitProject,
+  isSwitchyardError,
+  type ProjectObject,
+  SwitchyardError,
+} from '@switchyard/contracts'
+import { listProjects, listSandboxes, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
+import type { Caller } from '../caller.ts'
+import { findOwnProject, maySee } from '../projects/access.ts'
+import type { ProjectService } from '../projects/service.ts'
+import { defaultProject } from '../sessions/default-project.ts'
+import { type On, type SessionDeps, scopeOf } from '../sessions/deps.ts'
+import { type Counted, mayChange, toProjectObjects } from './objects.ts'
+
+/** Counts are an extra: nobody waits long for them, ms. */
+const COUNT_WAIT_MS = 3_000
+const MODEL = /^[^/\s]+\/\S+$/
+
+const patchOf = (input: ChangeProject): ProjectPatch => {
+  const { name, model, metadata, permissions } = input
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(model === undefined ? {} : { model }),
+    ...(metadata?.description === undefined ? {} : { description: metadata.description }),
+    ...(metadata?.tags === undefined ? {} : { tags: metadata.tags }),
+    ...(metadata?.settings === undefined ? {} : { settings: metadata.settings }),
+    ...(permissions === undefined ? {} : { permissions }),
+  }
+}
+
+export class ProjectApi {
+  readonly #deps: SessionDeps
+  readonly #projects: ProjectService
+
+  constructor(deps: SessionDeps, projects: ProjectService) {
+    this.#deps = deps
+    this.#projects = projects
+  }
+
+  /** Those that the caller may use, the newest first. */
+  async list(caller: Caller): Promise<readonly ProjectObject[]> {
+    const { records } = this.#deps
+    const rows = (await listProjects(records.db)).filter((row) => maySee(caller, row))
+    return await toProjectObjects(records, caller, rows, rows.length > 0 ? await this.#count() : [])
+  }
+
+  /** @throws SwitchyardError `project_not_found` */
+  async read(caller: Caller, project: string): Promise<ProjectObject> {
+    return await this.#tell(caller, await findOwnProject(this.#deps.records, caller, project))
+  }
+
+  /** @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model` */
+  async change(caller: Caller, project: string, input: ChangeProject): Promise<ProjectObject> {
+    const row = await findOwnProject(this.#deps.records, caller, project)
+    return await this.#tell(caller, await this.#write(caller, row, input))
+  }
+
+  /** Registers a repository and starts it. Safe to repeat. @throws SwitchyardError as `ProjectService.start` */
+  async init(caller: Caller, input: InitProject, signal: AbortSignal | undefined) {
+    const { gitURL, worktree, name, model, isolation, metadata } = input
+    const git_url = gitURL ?? worktree
+    if (git_url === undefined) throw new SwitchyardError('invalid_request', 'gitURL or worktree: one is needed')
+    const base_dir = gitURL === undefined ? undefined : worktree
+    const started = await this.#projects.start(caller, { git_url, base_dir, name, model, isolation }, signal)
+    const row = await findOwnProject(this.#deps.records, caller, started.project_id)
+    const kept = metadata === undefined ? row : await this.#write(caller, row, { metadata })
+    return {
+      ...(await this.#tell(caller, kept)),
+      warnings: started.warnings,
+      publicKey: started.public_key,
+      nextStep: started.next_step,
+    }
+  }
+
+  /** @throws SwitchyardError `project_not_found`, `project_not_ready` */
+  async agents(on: On, directory: string | undefined): Promise<CallResult<'directory.agents'>> {
+    const { who, options } = await scopeOf(this.#deps, on)
+    return await this.#deps.calls.call('directory.agents', { ...who, directory: directory ?? null }, options)
+  }
+
+  /** @param directory - one of the caller’s projects’; undefined: the default project’s. @throws SwitchyardError `project_not_found` */
+  async providers(caller: Caller, directory: string | undefined, signal: AbortSignal) {
+    const row = await this.#projectAt(caller, directory)
+    const { who, options } = await scopeOf(this.#deps, { caller, project: row.id, signal })
+    const listed = await this.#deps.calls.call('directory.providers', { ...who, directory: directory ?? null }, options)
+    const [first] = Object.keys(listed.default)
+    return { providers: listed.providers, default: first ?? null, defaultModels: listed.default }
+  }
+
+  async config(caller: Caller, directory: string | undefined, signal: AbortSignal) {
+    const row = await this.#projectAt(caller, directory)
+    const { who, options } = await scopeOf(this.#deps, { caller, project: row.id, signal })
+    const { config } = await this.#deps.calls.call(
+      'directory.config',
+      { ...who, directory: directory ?? null },
+      options,
+    )
+    const model =
+      row.model ?? this.#deps.config.tasks.defaultModel ?? (typeof config.model === 'string' ? config.model : null)
+    const servers = Object.entries((config.mcp as Record<string, { enabled?: unknown }> | undefined) ?? {})
+    return {
+      project: { id: row.id, name: row.name ?? row.key },
+      settings: { ...row.settings, defaultProvider: model?.split('/')[0] ?? null, defaultModel: model },
+      mcp: {
+        servers: servers.map(([name]) => name).toSorted(),
+        enabled: servers.some(([, server]) => server.enabled !== false),
+      },
+      config,
+    }
+  }
+
+  /** OpenCode takes any directory it is given for a root: only ever one that a project of the caller’s has. */
+  async #projectAt(caller: Caller, directory: string | undefined): Promise<ProjectRow> {
+    const { records } = this.#deps
+    if (directory === undefined) return await defaultProject(records, caller, undefined)
+    const rows = (await listProjects(records.db)).filter((row) => maySee(caller, row))
+    const sandboxes = await listSandboxes(
+      records.db,
+      rows.map(({ id }) => id),
+    )
+    const owner = sandboxes.find(({ path }) => path === directory)?.project_id
+    const row = rows.find(({ id, base_dir }) => base_dir === directory || id === owner)
+    if (row) return row
+    throw new SwitchyardError('project_not_found', `${directory.slice(0, 200)} is no directory of a project of yours`)
+  }
+
+  async #write(caller: Caller, row: ProjectRow, input: ChangeProject): Promise<ProjectRow> {
+    if (!mayChange(caller, row))
+      throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may change it`)
+    if (typeof input.model === 'string' && !MODEL.test(input.model))
+      throw new SwitchyardError('invalid_model', `${JSON.stringify(input.model)} is not provider/model`)
+    const patch = patchOf(input)
+    if (Object.keys(patch).length === 0) return row
+    return (await updateProject(this.#deps.records.db, row.id, patch)) ?? row
+  }
+
+  async #tell(caller: Caller, row: ProjectRow): Promise<ProjectObject> {
+    const [object] = await toProjectObjects(this.#deps.records, caller, [row], await this.#count())
+    if (!object) throw new Error(`${row.id} was not told`)
+    return object
+  }
+
+  /** Null where no worker answers in time: a project is told without. */
+  async #count(): Promise<Counted | null> {
+    const { calls, config } = this.#deps
+    const target = config.opencode.serverEnabled ? 'blue' : 'any'
+    try {
+      return (await calls.call('session.count', {}, { target, waitMs: COUNT_WAIT_MS })).directories
+    } catch (error) {
+      if (isSwitchyardError(error)) return null
+      throw error
+    }
+  }
+}

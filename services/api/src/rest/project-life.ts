@@ -1,0 +1,97 @@
+// A project from its stop to its end: DELETE /project/{id}, its stop, restart and key, and clones that are too many.
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { callerOf } from '../access-control.ts'
+import type { ProjectService } from '../projects/service.ts'
+import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { DeployKey, DestroyedProject, Duplicates, ProjectInfo } from './schemas.ts'
+
+const common = { tags: ['Projects'], security: SECURITY }
+const params = z.object({ id: z.string().min(1).max(2_000).meta({ description: 'The project’s id' }) })
+
+const destroy = createRoute({
+  ...common,
+  method: 'delete',
+  path: '/project/{id}',
+  operationId: 'destroyProject',
+  summary: 'Delete what was made for a project, and take its registration back',
+  description:
+    'Refused while tasks run in it or work would be lost. `force` cancels them and bundles that work first. A checkout of your own is left as it is.',
+  request: { params, query: z.strictObject({ force: z.stringbool().optional() }) },
+  responses: { 200: answer(DestroyedProject, 'It is gone'), ...failures(404, 409) },
+})
+
+const stop = createRoute({
+  ...common,
+  method: 'post',
+  path: '/project/{id}/stop',
+  operationId: 'stopProject',
+  summary: 'End what its sessions do and free its server; files and sessions stay',
+  request: { params },
+  responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404) },
+})
+
+const restart = createRoute({
+  ...common,
+  method: 'post',
+  path: '/project/{id}/restart',
+  operationId: 'restartProject',
+  summary: 'Stop it and start it again, with the newest of its remote',
+  request: { params },
+  responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404, 409, 422) },
+})
+
+const key = createRoute({
+  ...common,
+  method: 'get',
+  path: '/project/{id}/key',
+  operationId: 'getDeployKey',
+  summary: 'The public half of its deploy key, made where there is none',
+  request: { params },
+  responses: { 200: answer(DeployKey, 'The key, and where to add it'), ...failures(404) },
+})
+
+const rotate = createRoute({
+  ...common,
+  method: 'post',
+  path: '/project/{id}/key/rotate',
+  operationId: 'rotateDeployKey',
+  summary: 'Make a new deploy key; the one before works until the new one was accepted',
+  request: { params },
+  responses: { 200: answer(DeployKey, 'The new key'), ...failures(404) },
+})
+
+const duplicates = createRoute({
+  ...common,
+  method: 'get',
+  path: '/duplicates',
+  operationId: 'detectDuplicates',
+  summary: 'Repositories that are cloned more than once',
+  description: 'For operators, where keys are set: it looks around on the worker’s host.',
+  responses: { 200: answer(Duplicates, 'Each with its clones, and what to do'), ...failures() },
+})
+
+export const projectLifeRoutes = (projects: ProjectService): RestApp => {
+  const app = newRestApp()
+  app.openapi(destroy, async (c) => {
+    const { id } = c.req.valid('param')
+    const { force = false } = c.req.valid('query')
+    return c.json(await projects.destroy(callerOf(c.get('caller')), id, force, c.req.raw.signal), 200)
+  })
+  app.openapi(stop, async (c) =>
+    c.json(await projects.stop(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+  )
+  app.openapi(restart, async (c) =>
+    c.json(await projects.restart(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+  )
+  app.openapi(key, async (c) =>
+    c.json(await projects.deployKey(callerOf(c.get('caller')), c.req.valid('param').id, false, c.req.raw.signal), 200),
+  )
+  app.openapi(rotate, async (c) =>
+    c.json(await projects.deployKey(callerOf(c.get('caller')), c.req.valid('param').id, true, c.req.raw.signal), 200),
+  )
+  app.openapi(duplicates, async (c) =>
+    c.json(await projects.duplicates(callerOf(c.get('caller')), c.req.raw.signal), 200),
+  )
+  return app
+}

@@ -1,0 +1,170 @@
+// GET /project, POST /project/init, GET and PATCH /project/{id}, GET /project/{id}/agent, /provider, /config.
+
+import { createRoute, z } from '@hono/zod-openapi'
+import {
+  agentListSchema,
+  changeProjectSchema,
+  configObjectSchema,
+  initialisedProjectSchema,
+  initProjectSchema,
+  projectObjectListSchema,
+  projectObjectSchema,
+  providerListSchema,
+} from '@switchyard/contracts'
+import { callerOf } from '../access-control.ts'
+import type { ProjectApi } from '../project-api/service.ts'
+import { jsonBody } from '../request-body.ts'
+import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+
+const common = { tags: ['Projects'], security: SECURITY }
+
+const EXAMPLE = {
+  id: 'proj_01K5A0Z9F6M2Q7R8S9T0V1W2X3',
+  name: 'sums',
+  gitURL: 'https://github.com/example/sums',
+  worktree: '/workspaces/example-sums',
+  vcs: 'git',
+  branch: 'main',
+  createdAt: '2026-03-01T10:00:00.000Z',
+  updatedAt: '2026-03-01T10:00:00.000Z',
+  lastAccessed: '2026-03-01T10:05:00.000Z',
+  sessionCount: 2,
+  activeCount: 0,
+  taskCount: 0,
+  status: 'ready',
+  detail: null,
+  model: null,
+  isolation: 'shared',
+  metadata: { description: 'Adds numbers', tags: ['example'], settings: { default: true } },
+  children: [{ name: 'parser', worktree: '/workspaces/sandboxes/example-sums/parser', branch: 'sandbox/parser' }],
+  permissions: { canEdit: true, canDelete: true, agents: ['letta'] },
+  warnings: [],
+} as const
+
+const Project = projectObjectSchema.meta({ id: 'Project', examples: [{ ...EXAMPLE }] })
+const ProjectList = projectObjectListSchema.extend({ projects: z.array(Project) }).meta({ id: 'ProjectList' })
+const InitialisedProject = initialisedProjectSchema.meta({
+  id: 'InitialisedProject',
+  examples: [{ ...EXAMPLE, publicKey: null, nextStep: null }],
+})
+const ChangeProject = changeProjectSchema.strict().meta({
+  id: 'ChangeProject',
+  examples: [{ name: 'sums', metadata: { description: 'Adds numbers', tags: ['example'] } }],
+})
+const InitProject = initProjectSchema.strict().meta({
+  id: 'InitProject',
+  examples: [{ gitURL: 'https://github.com/example/sums.git', metadata: { tags: ['example'] } }],
+})
+const ProviderList = providerListSchema.meta({ id: 'ProviderList' })
+const ConfigObject = configObjectSchema.meta({ id: 'DirectoryConfig' })
+const AgentList = agentListSchema.meta({ id: 'AgentList' })
+
+const params = z.object({ id: z.string().meta({ description: 'The project’s id', examples: [EXAMPLE.id] }) })
+const query = z.strictObject({
+  directory: z
+    .string()
+    .max(4_096)
+    .optional()
+    .meta({ description: 'The checkout or a sandbox of a project of yours; default: the checkout' }),
+})
+
+const list = createRoute({
+  ...common,
+  method: 'get',
+  path: '/project',
+  operationId: 'listProjects',
+  summary: 'List projects, the newest first',
+  responses: { 200: answer(ProjectList, 'Those that the key may use'), ...failures() },
+})
+
+const init = createRoute({
+  ...common,
+  method: 'post',
+  path: '/project/init',
+  operationId: 'initProject',
+  summary: 'Register a repository and make it ready to work in',
+  description:
+    'Safe to repeat: one repository is one project. While its host does not accept our key, `status` is `waiting_for_key`, with the key in `publicKey` and what to do in `nextStep`.',
+  middleware: [jsonBody],
+  request: { body: body(InitProject) },
+  responses: { 200: answer(InitialisedProject, 'The project'), ...failures(404, 409, 413, 415, 422) },
+})
+
+const read = createRoute({
+  ...common,
+  method: 'get',
+  path: '/project/{id}',
+  operationId: 'getProject',
+  summary: 'Read a project',
+  request: { params },
+  responses: { 200: answer(Project, 'The project'), ...failures(404) },
+})
+
+const change = createRoute({
+  ...common,
+  method: 'patch',
+  path: '/project/{id}',
+  operationId: 'changeProject',
+  summary: 'Change what is kept of a project',
+  description: 'A field that is left out stays as it is. For its owner and operators.',
+  middleware: [jsonBody],
+  request: { params, body: body(ChangeProject) },
+  responses: { 200: answer(Project, 'The project as it is now'), ...failures(404, 413, 415) },
+})
+
+const agents = createRoute({
+  ...common,
+  method: 'get',
+  path: '/project/{id}/agent',
+  operationId: 'listProjectAgents',
+  summary: 'The agents that sessions and tasks can name',
+  request: { params, query },
+  responses: { 200: answer(AgentList, 'Those of OpenCode and of the repository'), ...failures(404, 409) },
+})
+
+const providers = createRoute({
+  ...common,
+  method: 'get',
+  path: '/provider',
+  operationId: 'listProviders',
+  summary: 'The models that can be used in a directory',
+  request: { query },
+  responses: { 200: answer(ProviderList, 'Providers with their models'), ...failures(404, 409) },
+})
+
+const config = createRoute({
+  ...common,
+  method: 'get',
+  path: '/config',
+  operationId: 'getConfig',
+  summary: 'OpenCode’s configuration in a directory, without secrets',
+  request: { query },
+  responses: { 200: answer(ConfigObject, 'The configuration'), ...failures(404, 409) },
+})
+
+export const projectRoutes = (api: ProjectApi): RestApp => {
+  const app = newRestApp()
+  app.openapi(list, async (c) => {
+    const projects = [...(await api.list(callerOf(c.get('caller'))))]
+    const active = projects.filter(({ status }) => status === 'ready').length
+    return c.json({ projects, total: projects.length, active }, 200)
+  })
+  app.openapi(init, async (c) =>
+    c.json(await api.init(callerOf(c.get('caller')), c.req.valid('json'), c.req.raw.signal), 200),
+  )
+  app.openapi(read, async (c) => c.json(await api.read(callerOf(c.get('caller')), c.req.valid('param').id), 200))
+  app.openapi(change, async (c) =>
+    c.json(await api.change(callerOf(c.get('caller')), c.req.valid('param').id, c.req.valid('json')), 200),
+  )
+  app.openapi(agents, async (c) => {
+    const on = { caller: callerOf(c.get('caller')), project: c.req.valid('param').id, signal: c.req.raw.signal }
+    return c.json(await api.agents(on, c.req.valid('query').directory), 200)
+  })
+  app.openapi(providers, async (c) =>
+    c.json(await api.providers(callerOf(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
+  )
+  app.openapi(config, async (c) =>
+    c.json(await api.config(callerOf(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
+  )
+  return app
+}

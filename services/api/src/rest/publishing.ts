@@ -1,0 +1,115 @@
+// Work that leaves: POST …/publish and GET …/export, of tasks and of sandboxes.
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { exportFormatSchema } from '@switchyard/contracts'
+import type { Context } from 'hono'
+import { callerOf } from '../access-control.ts'
+import type { ApiEnv } from '../caller.ts'
+import type { NamedPlace, Publishing } from '../projects/publishing.ts'
+import { jsonBody } from '../request-body.ts'
+import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { Publish, Published, TaskParams } from './schemas.ts'
+
+const common = { tags: ['Publishing'], security: SECURITY }
+const sandboxParams = z.object({
+  id: z.string().min(1).max(2_000).meta({ description: 'The project’s id' }),
+  name: z.string().min(1).max(63).meta({ description: 'The sandbox’s name' }),
+})
+
+const PUBLISH = {
+  description:
+    'A worker commits what was not committed, through a repository of its own, and pushes it; the directory stays as it is, and nothing in it is run. Safe to repeat.',
+  responses: { 200: answer(Published, 'What the branch has now'), ...failures(404, 409, 410, 413, 415, 422) },
+}
+
+const EXPORT = {
+  description:
+    '`patch`: one diff against where the work began, which `git apply` takes. `bundle`: `refs/switchyard/head` leads to its commits, and `refs/switchyard/worktree` to one more of what was not committed.',
+  responses: {
+    200: {
+      description: 'The work',
+      content: {
+        'text/x-diff': { schema: z.string() },
+        'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) },
+      },
+    },
+    204: { description: 'Nothing was done' },
+    ...failures(404, 409, 410, 413),
+  },
+}
+const exportQuery = z.strictObject({ format: exportFormatSchema.optional().meta({ description: 'Default: patch' }) })
+
+const publishTask = createRoute({
+  ...common,
+  ...PUBLISH,
+  method: 'post',
+  path: '/tasks/{id}/publish',
+  operationId: 'publishTask',
+  summary: 'Push the work of a task to a branch of its repository',
+  middleware: [jsonBody],
+  request: { params: TaskParams, body: body(Publish) },
+})
+
+const publishSandbox = createRoute({
+  ...common,
+  ...PUBLISH,
+  method: 'post',
+  path: '/project/{id}/sandbox/{name}/publish',
+  operationId: 'publishSandbox',
+  summary: 'Push the work in a sandbox to a branch of its repository',
+  middleware: [jsonBody],
+  request: { params: sandboxParams, body: body(Publish) },
+})
+
+const exportTask = createRoute({
+  ...common,
+  ...EXPORT,
+  method: 'get',
+  path: '/tasks/{id}/export',
+  operationId: 'exportTask',
+  summary: 'Take the work of a task away',
+  request: { params: TaskParams, query: exportQuery },
+})
+
+const exportSandbox = createRoute({
+  ...common,
+  ...EXPORT,
+  method: 'get',
+  path: '/project/{id}/sandbox/{name}/export',
+  operationId: 'exportSandbox',
+  summary: 'Take the work in a sandbox away',
+  request: { params: sandboxParams, query: exportQuery },
+})
+
+export const publishingRoutes = (publishing: Publishing): RestApp => {
+  const app = newRestApp()
+  const handOut = async (c: Context<ApiEnv>, place: NamedPlace, format: 'patch' | 'bundle') => {
+    const found = await publishing.export(callerOf(c.get('caller')), place, format, c.req.raw.signal)
+    if (found === null) return c.body(null, 204)
+    return c.body(found, 200, {
+      'Content-Type': format === 'patch' ? 'text/x-diff; charset=utf-8' : 'application/octet-stream',
+      'Content-Disposition': `attachment; filename="work.${format}"`,
+      'X-Content-Type-Options': 'nosniff',
+    })
+  }
+  app.openapi(publishTask, async (c) => {
+    const place = { task: c.req.valid('param').id }
+    return c.json(
+      await publishing.publish(callerOf(c.get('caller')), place, c.req.valid('json'), c.req.raw.signal),
+      200,
+    )
+  })
+  app.openapi(publishSandbox, async (c) => {
+    const { id: project, name: sandbox } = c.req.valid('param')
+    const caller = callerOf(c.get('caller'))
+    return c.json(await publishing.publish(caller, { project, sandbox }, c.req.valid('json'), c.req.raw.signal), 200)
+  })
+  app.openapi(exportTask, async (c) =>
+    handOut(c, { task: c.req.valid('param').id }, c.req.valid('query').format ?? 'patch'),
+  )
+  app.openapi(exportSandbox, async (c) => {
+    const { id: project, name: sandbox } = c.req.valid('param')
+    return await handOut(c, { project, sandbox }, c.req.valid('query').format ?? 'patch')
+  })
+  return app
+}

@@ -1,0 +1,41 @@
+// Tells the record, every second, that this notifier is alive, and what a person should look at; what a silent one was sending is
+// due at once.
+
+import { hostname } from 'node:os'
+import {
+  type Records,
+  readBlockProblem,
+  releaseFromSilentNotifiers,
+  removeNotifier,
+  reportNotifier,
+} from '@switchyard/records'
+import type { Logger } from 'pino'
+import { repeat } from './repeat.ts'
+
+const INTERVAL_MS = 1_000
+
+const problemOf = async (records: Records): Promise<string | null> => {
+  const blocks = await readBlockProblem(records.db)
+  return blocks && `${blocks.count} memory blocks of agents are not kept: ${blocks.problem}`
+}
+
+export type Heartbeat = { readonly stop: () => Promise<void> }
+
+/** Resolves after the first report. @throws SwitchyardError `database_unavailable` */
+export const startHeartbeat = async (records: Records, id: string, logger: Logger): Promise<Heartbeat> => {
+  const report = async () => {
+    await reportNotifier(records.db, { id, hostname: hostname(), problem: await problemOf(records) })
+    const released = await releaseFromSilentNotifiers(records.db)
+    if (released > 0) logger.warn({ deliveries: released }, 'a notifier is gone: what it was sending is due again')
+  }
+  await report()
+  const reporting = repeat(INTERVAL_MS, 'the notifier’s report', report, logger)
+  return {
+    stop: async () => {
+      await reporting.stop()
+      await removeNotifier(records.db, id).catch((error: Error) =>
+        logger.warn({ err: error.message }, 'the notifier could not sign off'),
+      )
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import type { AssistantMessage, Part, ToolPart, UserMessage } from '@opencode-ai/sdk/v2'
+import type { SessionMessage } from '@switchyard/opencode'
+import { describe, expect, it } from 'vitest'
+import { parseCursor } from './cursor.ts'
+import { tellFrom } from './telling.ts'
+
+const place = { sessionId: 'ses_1', directory: '/work' }
+const ids = (messageID: string, id: string) => ({ id, messageID, sessionID: place.sessionId })
+
+const user = (id: string, text: string): SessionMessage => ({
+  info: {
+    id,
+    sessionID: place.sessionId,
+    role: 'user',
+    time: { created: 1_000 },
+    agent: 'build',
+    model: { providerID: 'p', modelID: 'm' },
+  } satisfies UserMessage,
+  parts: [{ ...ids(id, `prt_${id.slice(4)}`), type: 'text', text }],
+})
+
+const assistant = (id: string, parts: readonly Part[], end?: 'stop' | 'tool-calls'): SessionMessage => ({
+  info: {
+    id,
+    sessionID: place.sessionId,
+    role: 'assistant',
+    time: { created: 2_000, ...(end ? { completed: 3_000 } : {}) },
+    parentID: 'msg_1',
+    modelID: 'm',
+    providerID: 'p',
+    mode: 'build',
+    agent: 'build',
+    path: { cwd: '/work', root: '/work' },
+    cost: 0,
+    tokens: { input: 1, output: 1, reasoning: 0, cache: { read: 0, write: 0 } },
+    ...(end ? { finish: end } : {}),
+  } satisfies AssistantMessage,
+  parts,
+})
+
+const tool = (messageID: string, id: string, status: 'pending' | 'running' | 'completed'): ToolPart => {
+  const input = { command: id }
+  const base = { ...ids(messageID, id), type: 'tool' as const, callID: id, tool: 'bash' }
+  if (status === 'pending') return { ...base, state: { status, input, raw: '' } }
+  if (status === 'running') return { ...base, state: { status, input, time: { start: 2_100 } } }
+  return {
+    ...base,
+    state: { status, input, output: 'out', title: id, metadata: {}, time: { start: 2_100, end: 2_200 } },
+  }
+}
+
+const text = (messageID: string, id: string, said: string): Part => ({
+  ...ids(messageID, id),
+  type: 'text',
+  text: said,
+  time: { start: 2_300, end: 2_400 },
+})
+
+/** Looks at the session at each moment, as a reader that stays connected does. */
+const follow = (moments: readonly (readonly SessionMessage[])[]) => {
+  const told: { readonly id: string | null; readonly message: string }[] = []
+  moments.forEach((messages, at) => {
+    const last = told.at(-1)?.id
+    const cursor = last ? parseCursor(last) : undefined
+    told.push(...tellFrom(messages, cursor, place, at === moments.length - 1))
+  })
+  return told
+}
+
+const ASK = user('msg_1', 'go')
+const side = (a: 'pending' | 'running' | 'completed', b: 'pending' | 'running' | 'completed', isOver = false) =>
+  assistant('msg_2', [tool('msg_2', 'prt_a', a), tool('msg_2', 'prt_b', b)], isOver ? 'tool-calls' : undefined)
+const END = assistant('msg_3', [text('msg_3', 'prt_c', 'done')], 'stop')
+
+const MOMENTS = [
+  [ASK],
+  [ASK, side('pending', 'pending')],
+  [ASK, side('pending', 'running')],
+  [ASK, side('running', 'completed')],
+  [ASK, side('running', 'completed')],
+  [ASK, side('completed', 'completed', true)],
+  [ASK, side('completed', 'completed', true), END],
+]
+
+describe('telling a session', () => {
+  it('tells each call when it runs and when it has ended, in whatever order they end', () => {
+    expect(follow(MOMENTS).map(({ message }) => message)).toEqual([
+      'go',
+      'bash: prt_b …',
+      'bash: prt_a …',
+      'bash: prt_b → done: out',
+      'bash: prt_a → done: out',
+      'done',
+      'finished: done',
+    ])
+  })
+
+  it('goes on behind any event, and tells nothing twice', () => {
+    const live = follow(MOMENTS)
+    const now = MOMENTS.at(-1) ?? []
+    live.forEach((event, at) => {
+      const rest = tellFrom(now, parseCursor(event.id ?? ''), place, true)
+      const isOver = (message: string) => !message.endsWith('…')
+      const expected = live.slice(at + 1).filter(({ message }) => isOver(message))
+      expect(rest.map(({ message }) => message).toSorted()).toEqual(expected.map(({ message }) => message).toSorted())
+    })
+  })
+
+  it('tells the end of a turn only once the session is idle or has gone on', () => {
+    const messages = [ASK, END]
+    const types = (isIdle: boolean) => tellFrom(messages, undefined, place, isIdle).map(({ type }) => type)
+    expect(types(false)).toEqual(['session_message', 'session_progress'])
+    expect(types(true)).toEqual(['session_message', 'session_progress', 'session_turn_ended'])
+    expect(
+      tellFrom([...messages, user('msg_4', 'more')], undefined, place, false).map(({ message }) => message),
+    ).toEqual(['go', 'done', 'finished: done', 'more'])
+  })
+
+  it('goes on where the message of the cursor was taken back', () => {
+    const cursor = parseCursor('msg_2.prt_b')
+    expect(tellFrom([ASK, END], cursor, place, true).map(({ message }) => message)).toEqual(['done', 'finished: done'])
+  })
+
+  it.each(['7', 'msg_1', 'msg_1.prt_a~prt_b:9', `msg_1.prt_a${'~prt_b:0'.repeat(101)}`, 'msg_1.prt_a\n'])(
+    'refuses %j as a cursor',
+    (given) => {
+      expect(() => parseCursor(given)).toThrow(/Last-Event-ID/)
+    },
+  )
+})

@@ -1,0 +1,122 @@
+// What is there at the start is in the record without being used, and models are chosen by project.
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { LlmConfig, ProjectCandidate, ProjectInfo, SetModel, StartedProject } from '@switchyard/contracts'
+import { script } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { connectMcp, type McpCaller } from './mcp-caller.ts'
+import { git, makeRepository } from './repository.ts'
+import { type System, startSystem } from './system.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** A model and an agent that only this repository has, and a key that must be shown to nobody. */
+const OWN_CONFIGURATION = JSON.stringify({
+  provider: {
+    scripted: {
+      options: { headers: { authorization: 'Bearer sk-secret-of-the-repository' } },
+      models: { large: { name: 'Mine', reasoning: true, variants: { deep: {} } } },
+    },
+  },
+  agent: { reviewer: { description: 'Reads and says what is wrong.', mode: 'primary' } },
+})
+
+type Listed = { readonly projects: readonly ProjectInfo[]; readonly candidates: readonly ProjectCandidate[] }
+
+describe('what is there at the start', () => {
+  let system: System
+  let mcp: McpCaller
+  let agent: McpCaller
+  let repositories: string
+  let workspaces: string
+
+  beforeAll(async () => {
+    repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+    workspaces = path.join(repositories, 'workspaces')
+    // Left by an installation whose database is gone: one of the managed place, with a password in its remote.
+    await mkdir(workspaces)
+    await makeRepository(path.join(workspaces, 'example-left'), { 'a.txt': 'a\n' })
+    await git(
+      path.join(workspaces, 'example-left'),
+      'remote',
+      'add',
+      'origin',
+      'https://me:pass@example.invalid/example/left',
+    )
+    system = await startSystem('postgres', {
+      WORKSPACES_DIR: workspaces,
+      SWITCHYARD_API_KEYS: 'ops:operator:ops-operator-0123456789,one:agent:one-agent-0123456789',
+    })
+    mcp = await connectMcp(system.url, { key: 'ops-operator-0123456789' })
+    agent = await connectMcp(system.url, { key: 'one-agent-0123456789' })
+  })
+
+  afterAll(async () => {
+    for (const client of [mcp, agent]) await client?.close()
+    await system?.close()
+    await rm(repositories, { recursive: true, force: true })
+  })
+
+  const start = async (name: string, files: Readonly<Record<string, string>>, caller = mcp) => {
+    const url = `file://${await makeRepository(path.join(repositories, name), files)}`
+    return await caller.call<StartedProject>('opencode_project_start', { git_url: url })
+  }
+  const list = (caller = mcp) => caller.call<Listed>('opencode_project_list')
+
+  it('is told to operators, without credentials, and not touched', async () => {
+    const found = { directory: path.join(workspaces, 'example-left'), managed: true, source: 'managed' }
+    await expect
+      .poll(async () => (await list()).candidates, { timeout: 60_000 })
+      .toEqual([{ ...found, git_url: 'https://example.invalid/example/left' }])
+    expect((await list(agent)).candidates).toEqual([])
+  })
+
+  it('knows agents, branch and models of a project that was never used, its own among them, and no key', async () => {
+    const plain = await start('plain', { 'a.txt': 'a\n' })
+    const own = await start('own', { 'opencode.json': OWN_CONFIGURATION })
+    const info = await mcp.call<ProjectInfo>('opencode_project_status', { git_url: plain.project_id })
+    expect(info).toMatchObject({ branch: 'main', agents: expect.arrayContaining(['build', 'plan']), busy_sessions: 0 })
+    expect(info.agents).not.toContain('reviewer')
+    const owned = await mcp.call<ProjectInfo>('opencode_project_status', { git_url: own.project_id })
+    expect(owned.agents).toContain('reviewer')
+    const config = await mcp.call<LlmConfig>('opencode_llm_config')
+    expect(JSON.stringify(config)).not.toMatch(/sk-secret|apiKey|baseURL|authorization/i)
+    expect(config).toMatchObject({ default_model: 'scripted/model', servers: [{ default_model: 'scripted/model' }] })
+    const of = (id: string) => config.projects.find((project) => project.project_id === id)
+    expect(of(plain.project_id)).toMatchObject({ model: null, providers: null })
+    const models = of(own.project_id)?.providers?.find(({ id }) => id === 'scripted')?.models
+    expect(models).toContainEqual({ id: 'large', name: 'Mine', variants: expect.arrayContaining(['deep']) })
+    expect((await agent.call<LlmConfig>('opencode_llm_config')).projects).toEqual([])
+  })
+
+  it('lets a project have its model, of those that there are', async () => {
+    const project = await start('model', { 'a.txt': 'a\n' }, agent)
+    const set = (model: string, caller = agent) =>
+      caller.call<SetModel>('opencode_llm_set_model', { git_url: project.project_id, model })
+    await expect(set('scripted/none')).rejects.toThrow(/model_not_found.*scripted\/other/)
+    await expect(set('nonsense')).rejects.toThrow(/invalid_model/)
+    expect(await set('scripted/other')).toMatchObject({ model: 'scripted/other', previous: null })
+    const { task_id } = await agent.call<{ task_id: string }>('execute_task', {
+      task_description: script([{ say: 'done' }]),
+      project: project.project_id,
+      wait_ms: 50_000,
+    })
+    expect(await agent.call('get_task_status', { task_id })).toMatchObject({ model: 'scripted/other' })
+    expect(await set('default', mcp)).toMatchObject({ model: null, previous: 'scripted/other' })
+  })
+
+  it('shows what works now, as the event stream tells it', async () => {
+    const project = await start('live', { 'a.txt': 'a\n' })
+    const { task_id } = await mcp.call<{ task_id: string }>('execute_task', {
+      task_description: script([{ tool: 'bash', args: { command: 'sleep 15', description: 'Wait' } }, { say: 'done' }]),
+      project: project.project_id,
+    })
+    const status = () => mcp.call<ProjectInfo>('opencode_project_status', { git_url: project.project_id })
+    await expect.poll(async () => (await status()).busy_sessions, { timeout: 60_000 }).toBe(1)
+    await mcp.call('send_task_control', { task_id, control: 'cancel' })
+    await expect.poll(async () => (await status()).busy_sessions, { timeout: 60_000 }).toBe(0)
+    expect((await status()).sessions).toBe(0)
+  })
+})

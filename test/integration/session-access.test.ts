@@ -1,0 +1,118 @@
+import { symlink, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { SessionInfo, Task } from '@switchyard/contracts'
+import { script } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { restCaller } from './rest-caller.ts'
+import { at, OPERATOR, type SessionSystem, startSessionSystem } from './session-system.ts'
+
+let system: SessionSystem
+
+beforeAll(async () => {
+  system = await startSessionSystem()
+})
+
+afterAll(() => system?.close())
+
+describe('who may see a session', () => {
+  it('is whoever may use its project; another’s is not there', async () => {
+    const mine = await system.start(system.one)
+    const other = await system.start(system.two)
+    const session = await system.create(mine, {}, system.one)
+    const notThere = { status: 404, body: { code: 'session_not_found' } }
+    const noProject = { status: 404, body: { code: 'project_not_found' } }
+    expect(await system.one.ok('GET', at(mine, session))).toMatchObject({ id: session.id })
+    expect(await system.two.request('GET', at(mine, session))).toMatchObject(noProject)
+    expect(await system.two.request('GET', at(other, session))).toMatchObject(notThere)
+    const said = { parts: [{ type: 'text', text: 'x' }] }
+    expect(await system.two.request('POST', `${at(other, session)}/message`, said)).toMatchObject(notThere)
+    expect(await system.two.request('DELETE', at(other, session))).toMatchObject(notThere)
+    expect(await system.two.request('GET', `${at(other, session)}/event`)).toMatchObject(notThere)
+    expect(await system.two.request('POST', `${other.path}/session`, { parentID: session.id })).toMatchObject(notThere)
+    expect(await system.two.ok('GET', `${other.path}/session`)).toMatchObject({ total: 0 })
+    // Shared by its owner.
+    await system.one.ok('PATCH', mine.path, { permissions: { agents: ['two'] } })
+    expect(await system.two.ok('GET', at(mine, session))).toMatchObject({ id: session.id })
+    expect(await system.two.request('PATCH', mine.path, { name: 'x' })).toMatchObject({
+      status: 403,
+      body: { code: 'forbidden' },
+    })
+  })
+
+  it('marks those of tasks, which only their agent sees and only the task steers', async () => {
+    const project = await system.start(system.one)
+    await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
+    const task = await system.one.request<Task>('POST', '/tasks', {
+      task_description: script([
+        { tool: 'bash', args: { command: 'true', description: 'x' } },
+        { hold: 'task' },
+        { say: 'done' },
+      ]),
+      project: project.url,
+    })
+    const id = task.body.task_id
+    const read = async () => await system.one.ok<Task>('GET', `/tasks/${id}`)
+    await expect.poll(async () => (await read()).session_id, { timeout: 20_000 }).toMatch(/^ses_/)
+    const session = { id: (await read()).session_id ?? '' }
+    expect(await system.one.ok('GET', at(project, session))).toMatchObject({
+      taskID: id,
+      permissions: { canEdit: false, canDelete: false },
+    })
+    expect(await system.one.ok('GET', `${project.path}/session`)).toMatchObject({ sessions: [{ taskID: id }] })
+    expect(await system.two.ok('GET', `${project.path}/session`)).toMatchObject({ total: 0 })
+    expect(await system.two.request('GET', at(project, session))).toMatchObject({ status: 404 })
+    const refused = { status: 409, body: { code: 'session_of_task' } }
+    expect(
+      await system.one.request('POST', `${at(project, session)}/message`, { parts: [{ type: 'text', text: 'x' }] }),
+    ).toMatchObject(refused)
+    expect(await system.one.request('DELETE', at(project, session))).toMatchObject(refused)
+    expect(await system.one.request('POST', `${at(project, session)}/abort`)).toMatchObject(refused)
+    system.model.release('task')
+    await expect.poll(async () => (await read()).status, { timeout: 20_000 }).toBe('completed')
+    expect(await system.one.ok('GET', at(project, session))).toMatchObject({ permissions: { canEdit: true } })
+  })
+
+  it('opens no other directory of the host', async () => {
+    const project = await system.start(system.one, { 'a.txt': 'a\n', 'src/sum.js': 'x\n' })
+    const session = await system.create(project, {}, system.one)
+    await writeFile(path.join(project.baseDir, 'secret-name.txt'), 'new\n')
+    await symlink('/etc', path.join(project.baseDir, 'etc'))
+    for (const directory of ['/etc', '/', `${project.baseDir}/..`, `${project.baseDir}/src`, system.repositories]) {
+      const query = `directory=${encodeURIComponent(directory)}`
+      expect(await system.one.request('GET', `/config?${query}`)).toMatchObject({ status: 404 })
+      expect(await system.one.request('GET', `/provider?${query}`)).toMatchObject({ status: 404 })
+      expect(await system.one.request('GET', `${project.path}/agent?${query}`)).toMatchObject({ status: 404 })
+      expect(await system.one.request('POST', `${project.path}/session`, { directory })).toMatchObject({ status: 404 })
+      expect(await system.one.request('GET', `${project.path}/session?${query}`)).toMatchObject({ status: 404 })
+    }
+    const file = (name: string) =>
+      system.one.request('GET', `${at(project, session)}/file?path=${encodeURIComponent(name)}`)
+    expect(await file('a.txt')).toMatchObject({ status: 200, body: { type: 'raw', content: 'a\n', size: 2 } })
+    for (const name of ['/etc/passwd', '../../../../etc/passwd', 'etc/passwd', '.git/config'])
+      expect(await file(name)).toMatchObject({ body: { code: 'path_outside_workspace' } })
+    expect(await file('none.txt')).toMatchObject({ status: 404, body: { code: 'file_not_found' } })
+    const find = await system.one.ok<{ files: string[] }>('GET', `${at(project, session)}/find/file?query=sum`)
+    expect(find.files[0]).toBe('src/sum.js')
+    expect(await system.one.ok('GET', `${at(project, session)}/find/file?query=..%2F..%2Fpasswd`)).toMatchObject({
+      total: 0,
+    })
+    const list = await system.one.ok<{ entries: { name: string }[] }>('GET', `${at(project, session)}/file/list`)
+    expect(list.entries.map(({ name }) => name)).toEqual(['a.txt', 'etc', 'secret-name.txt', 'src'])
+    const patch = await system.one.ok('GET', `${at(project, session)}/file?path=secret-name.txt&type=patch`)
+    expect(patch).toMatchObject({ type: 'patch', content: expect.stringContaining('+new') })
+  })
+})
+
+describe('the default project', () => {
+  it('is the only one of the caller, or the one that is marked', async () => {
+    const key = restCaller(system.url, OPERATOR)
+    const project = await system.start()
+    expect(await key.request('GET', '/session')).toMatchObject({ status: 404, body: { code: 'project_not_found' } })
+    await key.ok('PATCH', project.path, { metadata: { settings: { default: true }, tags: ['main'] } })
+    const session = await key.ok<SessionInfo>('POST', '/session', { title: 'here' })
+    expect(session.projectID).toBe(project.id)
+    expect(await key.ok('GET', `/session/${session.id}`)).toMatchObject({ title: 'here' })
+    expect(await key.ok('GET', '/session')).toMatchObject({ total: 1 })
+    await key.ok('PATCH', project.path, { metadata: { settings: {} } })
+  })
+})

@@ -1,0 +1,83 @@
+// The system with three keys and a project or session of it: what the tests of sessions share.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { ProjectObject, SentToSession, SessionInfo } from '@switchyard/contracts'
+import type { ScriptedModel } from '@switchyard/testing'
+import { expect } from 'vitest'
+import { connectMcp, type McpCaller } from './mcp-caller.ts'
+import { makeRepository } from './repository.ts'
+import { type RestCaller, restCaller } from './rest-caller.ts'
+import { startSystem } from './system.ts'
+
+export const OPERATOR = 'ops-operator-0123456789'
+const ONE = 'one-agent-0123456789'
+const TWO = 'two-agent-0123456789'
+
+export type Project = { readonly url: string; readonly id: string; readonly baseDir: string; readonly path: string }
+
+export type SessionSystem = {
+  readonly url: string
+  readonly model: ScriptedModel
+  /** A place for repositories, which is no project's. */
+  readonly repositories: string
+  /** An operator's key. */
+  readonly ops: RestCaller
+  /** Two agents' keys. */
+  readonly one: RestCaller
+  readonly two: RestCaller
+  /** The operator's, with every set of tools. */
+  readonly mcp: McpCaller
+  /** A repository of its own, registered by this caller. */
+  readonly start: (as?: RestCaller, files?: Readonly<Record<string, string>>) => Promise<Project>
+  readonly create: (project: Project, body?: object, as?: RestCaller) => Promise<SessionInfo>
+  readonly say: (project: Project, session: Ref, text: string, more?: object) => Promise<SentToSession>
+  /** Waits until its turn has ended. */
+  readonly idle: (project: Project, session: Ref) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+type Ref = { readonly id: string }
+
+/** The path of a session. */
+export const at = (project: Project, session: Ref) => `${project.path}/session/${session.id}`
+
+export const startSessionSystem = async (env: Readonly<Record<string, string>> = {}): Promise<SessionSystem> => {
+  const repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+  const system = await startSystem('postgres', {
+    SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
+    MCP_TOOLSETS: 'tasks,projects,sessions',
+    ...env,
+  })
+  const mcp = await connectMcp(system.url, { key: OPERATOR })
+  const ops = restCaller(system.url, OPERATOR)
+  let number = 0
+  return {
+    url: system.url,
+    model: system.model,
+    repositories,
+    ops,
+    one: restCaller(system.url, ONE),
+    two: restCaller(system.url, TWO),
+    mcp,
+    start: async (as = ops, files = { 'a.txt': 'a\n' }) => {
+      number += 1
+      const url = `file://${await makeRepository(path.join(repositories, `r${number}`), files)}`
+      const project = await as.ok<ProjectObject>('POST', '/project/init', { gitURL: url })
+      return { url, id: project.id, baseDir: project.worktree ?? '', path: `/project/${project.id}` }
+    },
+    create: (project, body = {}, as = ops) => as.ok('POST', `${project.path}/session`, body),
+    say: (project, session, text, more = {}) =>
+      ops.ok('POST', `${at(project, session)}/message`, { parts: [{ type: 'text', text }], ...more }),
+    idle: async (project, session) => {
+      const status = async () => (await ops.ok<SessionInfo>('GET', at(project, session))).status
+      await expect.poll(status, { timeout: 20_000, interval: 100 }).toBe('idle')
+    },
+    close: async () => {
+      await mcp.close()
+      await system.close()
+      await rm(repositories, { recursive: true, force: true })
+    },
+  }
+}
