@@ -171,6 +171,7 @@ describe('loadConfig', () => {
       { DATABASE_URL: 'postgres://user:password@host:5432/switchyard' },
       { REDIS_URL: 'redis://:aaaaaaaaaaaaaaaaaaaaaaaa@host:6379', DATABASE_URL: 'postgres:///db?host=/run/postgresql' },
       { WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` },
+      { GIT_HTTPS_TOKENS: 'github.com=<token>' },
       { SWITCHYARD_API_KEYS: '' },
     ])('refuses %j, which development warns of, and does not repeat it', (env) => {
       const [name = '', value = ''] = Object.entries(env)[0] ?? []

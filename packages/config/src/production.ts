@@ -1,6 +1,7 @@
 // What production asks of secrets. A secret that is missing, or that everybody knows, stops the start; development says so and goes on.
 
 import { isPlaceholder } from '@switchyard/contracts'
+import type { GitToken } from './git-tokens.ts'
 import type { ApiKey } from './keys.ts'
 
 /** Which process reads the environment: each needs secrets of its own. `all`: everything in one (`npm start`). */
@@ -14,6 +15,9 @@ export type Secrets = {
   readonly WEBHOOK_SECRET?: string | undefined
   readonly DATABASE_URL?: string | undefined
   readonly REDIS_URL?: string | undefined
+  readonly LETTA_API_TOKEN?: string | undefined
+  readonly GIT_HTTPS_TOKENS: readonly GitToken[]
+  readonly GIT_HTTPS_TOKENS_FILE: readonly GitToken[]
 }
 
 /** `missing`: there is none. `weak`: there is one that is none. Neither repeats it. */
@@ -31,6 +35,10 @@ const weak = (name: string, value: string): SecretProblems => {
   if (isPlaceholder(value)) return { missing: [], weak: [`${name} is a placeholder`] }
   return value.length < MIN_LENGTH ? { missing: [], weak: [`${name} is shorter than ${MIN_LENGTH} characters`] } : FINE
 }
+
+/** Another service made it: how long it is, is that service's business. */
+const foreign = (name: string, value: string): SecretProblems =>
+  isPlaceholder(value) ? { missing: [], weak: [`${name} is a placeholder`] } : FINE
 
 const together = (all: readonly SecretProblems[]): SecretProblems => ({
   missing: all.flatMap((each) => each.missing),
@@ -68,6 +76,18 @@ const CHECKS: readonly Check[] = [
       secret === undefined
         ? missing('WEBHOOK_SECRET is not set, and tasks may have a callback_url')
         : weak('WEBHOOK_SECRET', secret.replace(/^whsec_/, '')),
+  },
+  {
+    parts: ['notifier', 'all'],
+    problemsOf: ({ LETTA_API_TOKEN: token }) => (token === undefined ? FINE : foreign('LETTA_API_TOKEN', token)),
+  },
+  {
+    parts: ['worker', 'all'],
+    problemsOf: ({ GIT_HTTPS_TOKENS: tokens, GIT_HTTPS_TOKENS_FILE: file }) =>
+      together([
+        ...tokens.map(({ host, token }) => foreign(`the token of ${host} in GIT_HTTPS_TOKENS`, token)),
+        ...file.map(({ host, token }) => foreign(`the token of ${host} in GIT_HTTPS_TOKENS_FILE`, token)),
+      ]),
   },
   {
     parts: ['api', 'worker', 'notifier', 'all'],
