@@ -33,6 +33,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       beforeAll(async () => {
         repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
         system = await startSystem(backend, {
+          MCP_LEGACY_TOOLS: 'true',
           SWITCHYARD_API_KEYS: ['ops:operator', 'one:agent', 'two:agent']
             .map((entry) => `${entry}:${entry.replace(':', '-')}-0123456789`)
             .join(','),
@@ -220,6 +221,16 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         })
         await mcp.call('opencode_project_destroy', { git_url: url, force: true })
         expect(await mcp.call('get_task_status', { task_id: task.task_id })).toMatchObject({ status: 'cancelled' })
+      })
+
+      it('answers under the names of older managers, where that is asked for', async () => {
+        const url = await repository()
+        const { project_id: id } = await mcp.call<StartedProject>('opencode_start', { git_url: url })
+        expect(await mcp.call('opencode_status', { git_url: url })).toMatchObject({ project_id: id, status: 'ready' })
+        expect(await mcp.call('opencode_mcp_status')).toMatchObject({ status: 'running' })
+        await mcp.call('opencode_destroy', { git_url: url })
+        const { projects } = await mcp.call<{ projects: ProjectInfo[] }>('opencode_list')
+        expect(projects.map((project) => project.project_id)).not.toContain(id)
       })
 
       it('serves one set of tools by its path', async () => {
