@@ -75,9 +75,9 @@ export const measureProjects = async (postgres: Postgres, quick: boolean): Promi
     opencode: await residentMiB(whole.opencode.pid),
   })
   const list = () => timed(() => mcp.call<{ projects: readonly ProjectInfo[] }>('opencode_project_list'))
-  const repeat = async (work: () => Promise<number>): Promise<readonly number[]> => {
+  const repeat = async (work: () => Promise<number>, times = rounds): Promise<readonly number[]> => {
     const figures: number[] = []
-    for (let round = 0; round < rounds; round += 1) figures.push(await work())
+    for (let round = 0; round < times; round += 1) figures.push(await work())
     return figures
   }
   const before = await memory()
@@ -87,7 +87,7 @@ export const measureProjects = async (postgres: Postgres, quick: boolean): Promi
   const made = await makeSandboxes(place, sandboxes)
   const listedWithSandboxes = await repeat(list)
   const url = `file://${path.join(place.root, 'r1')}`
-  const states = await repeat(() => timed(() => mcp.call('opencode_sandbox_list', { git_url: url })))
+  const states = await repeat(() => timed(() => mcp.call('opencode_sandbox_list', { git_url: url })), 5)
   const after = await memory()
   const each = ((afterProjects.opencode - before.opencode) / projects).toFixed(1)
   return {

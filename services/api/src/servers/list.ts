@@ -1,6 +1,6 @@
 // The OpenCode servers there are, as their workers last told of them.
 
-import type { ServerInfo } from '@switchyard/contracts'
+import type { LiveDirectory, ServerInfo } from '@switchyard/contracts'
 import {
   countRunningByServer,
   type ListedServer,
@@ -16,6 +16,9 @@ import {
 const ENGINE = 'docker'
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null
+
+const sessionsIn = (live: readonly LiveDirectory[]): number | null =>
+  live.some(({ sessions }) => sessions === null) ? null : live.reduce((sum, { sessions }) => sum + (sessions ?? 0), 0)
 
 type Address = { readonly url: string | null; readonly port: number | null }
 
@@ -42,6 +45,7 @@ const toShared = (row: ServerRow, running: number): ServerInfo => ({
   ...addressOf(row.url),
   memory_bytes: row.memory_bytes,
   memory_limit_bytes: null,
+  sessions: sessionsIn(row.live),
   busy_sessions: row.busy_sessions,
   running_tasks: running,
   restarts: null,
@@ -67,6 +71,7 @@ const toDedicated = (row: ListedServer, memoryLimit: number): ServerInfo => {
     ...addressOf(row.url),
     memory_bytes: row.memory_bytes,
     memory_limit_bytes: row.memory_limit ?? memoryLimit,
+    sessions: sessionsIn(row.live),
     busy_sessions: row.busy_sessions,
     running_tasks: row.running,
     restarts: row.restarts,
