@@ -22,14 +22,18 @@ const checkModel = (model: string): string => {
   throw new SwitchyardError('invalid_model', `${JSON.stringify(model)} is not provider/model`)
 }
 
+const refused = (fields: readonly string[], why: string): SwitchyardError =>
+  new SwitchyardError('invalid_request', `${fields.join(', ')}: ${why}`, {
+    context: { errors: fields.map((path) => ({ path, message: why })) },
+  })
+
 const checkOffered = (caller: Caller, input: ExecuteTask): void => {
   if (input.mode !== undefined && caller.role !== 'operator')
     throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
   const needy = (['branch', 'base_branch', 'sandbox'] as const).filter((name) => input[name] !== undefined)
-  if (input.project === undefined && needy.length > 0)
-    throw new SwitchyardError('invalid_request', `${needy.join(', ')}: needs a project`)
-  if (input.sandbox !== undefined && (input.branch !== undefined || input.base_branch !== undefined))
-    throw new SwitchyardError('invalid_request', 'sandbox: has its own branch; leave branch and base_branch out')
+  if (input.project === undefined && needy.length > 0) throw refused(needy, 'needs a project')
+  if (input.sandbox !== undefined && needy.length > 1)
+    throw refused(['sandbox'], 'has its own branch; leave branch and base_branch out')
 }
 
 const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
