@@ -1,7 +1,9 @@
 // What a checkout says of itself, read as files: git itself would read its configuration, and run what that names.
 
-import { constants, lstat, open, readdir, realpath } from 'node:fs/promises'
+import { lstat, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
+import { readGuarded } from './guarded-read.ts'
+import { git } from './run.ts'
 
 export type GitPlace = {
   /** Of this working directory. */
@@ -10,23 +12,9 @@ export type GitPlace = {
   readonly commonDir: string
 }
 
-const MAX_BYTES = 16 * 1_048_576
 const MAX_REFS = 20_000
-const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
-
-/** The text of a file that an agent may have put there: no link is followed, no pipe is waited for. */
-export const readGuarded = async (place: string): Promise<string> => {
-  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  )
-  if (file === undefined) return ''
-  try {
-    const found = await file.stat()
-    return found.isFile() && found.size <= MAX_BYTES ? await file.readFile('utf8') : ''
-  } finally {
-    await file.close()
-  }
-}
+/** The name of a commit, whole: SHA-1 or SHA-256. */
+export const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
 
 /** A link in its place leads to where an agent wants us to read. */
 export const isRealDirectory = async (place: string): Promise<boolean> =>
@@ -107,3 +95,25 @@ export const readStashes = async (commonDir: string): Promise<readonly string[]>
     .map((line) => line.split(' ')[1] ?? '')
     .filter((commit) => COMMIT.test(commit))
     .toReversed()
+
+/**
+ * The URL of `origin`, or of the only remote, as it is written there: it may hold a password. The configuration is read as data:
+ * git is given its text, and includes nothing from it.
+ *
+ * @param cwd - a directory that git may start in
+ */
+export const readRemoteUrl = async (commonDir: string, cwd: string): Promise<string | undefined> => {
+  const told = await git(['config', '--file', '-', '--no-includes', '--null', '--get-regexp', '^remote\\..*\\.url$'], {
+    cwd,
+    input: await readGuarded(path.join(commonDir, 'config')),
+    okCodes: [0, 1, 3, 128],
+  })
+  const urls = new Map(
+    told.stdout
+      .toString('utf8')
+      .split('\0')
+      .filter((entry) => entry.includes('\n'))
+      .map((entry): [string, string] => [entry.slice(0, entry.indexOf('\n')), entry.slice(entry.indexOf('\n') + 1)]),
+  )
+  return urls.get('remote.origin.url') ?? (urls.size === 1 ? [...urls.values()][0] : undefined)
+}

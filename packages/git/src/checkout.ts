@@ -1,12 +1,12 @@
 // Looks at git checkouts that are not ours: whose clone one is, and where else there are clones.
 
-import { lstat, readdir, realpath } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { findGitPlace, type GitPlace, readGuarded, readHead } from './checkout-files.ts'
+import { findGitPlace, type GitPlace, isRealDirectory, readHead, readRemoteUrl } from './checkout-files.ts'
+import { readGuarded } from './guarded-read.ts'
 import { parseRepositoryUrl, type RepositoryIdentity } from './identity.ts'
-import { gitLine } from './run.ts'
 
 export type FoundCheckout = {
   /** Its real path. */
@@ -26,27 +26,10 @@ const MAX_MS = 10_000
 /** A bare repository has no `.git`; it is one itself. */
 const isBare = async (directory: string): Promise<boolean> =>
   /^ref: /.test(await readGuarded(path.join(directory, 'HEAD'))) &&
-  ((await lstat(path.join(directory, 'objects')).catch(() => undefined))?.isDirectory() ?? false)
+  (await isRealDirectory(path.join(directory, 'objects')))
 
 const originOf = async ({ commonDir }: GitPlace): Promise<RepositoryIdentity | null> => {
-  const text = await readGuarded(path.join(commonDir, 'config'))
-  // Parsed as text that is handed in, without what it includes: nothing in it takes effect.
-  const listed = await gitLine(
-    ['config', '--file', '-', '--no-includes', '--null', '--get-regexp', '^remote\\..*\\.url$'],
-    {
-      cwd: tmpdir(),
-      input: text,
-      okCodes: [0, 1, 3, 128],
-    },
-  )
-  const urls = new Map(
-    listed
-      .split('\0')
-      .map((entry) => entry.split('\n', 2))
-      .map(([name = '', url = '']) => [name, url]),
-  )
-  urls.delete('')
-  const url = urls.get('remote.origin.url') ?? (urls.size === 1 ? [...urls.values()][0] : undefined)
+  const url = await readRemoteUrl(commonDir, tmpdir())
   try {
     return url === undefined ? null : parseRepositoryUrl(url)
   } catch {

@@ -6,6 +6,7 @@
 import { lstat, realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
+import { COMMIT } from '../checkout-files.ts'
 import { readGuarded } from '../guarded-read.ts'
 import { type OwnRepository, openOwnRepository } from '../own-repository.ts'
 import type { GitOptions } from '../run.ts'
@@ -34,7 +35,6 @@ export type ForeignCheckout = {
 type Ref = { readonly name: string; readonly commit: string }
 
 const TIMEOUT_MS = 2 * 60_000
-const HASH = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
 
 const refuse = (directory: string, why: string): never => {
   throw new SwitchyardError('repository_not_found', `${directory} ${why}`, { retryable: false })
@@ -68,7 +68,7 @@ const readRefs = async (commonDir: string, options: GitOptions): Promise<readonl
       .toString('utf8')
       .split('\n')
       .map((line) => ({ commit: line.slice(0, line.indexOf(' ')), name: line.slice(line.indexOf(' ') + 1) }))
-      .filter(({ commit, name }) => HASH.test(commit) && !name.startsWith(`${KEPT}/`) && name !== 'refs/stash')
+      .filter(({ commit, name }) => COMMIT.test(commit) && !name.startsWith(`${KEPT}/`) && name !== 'refs/stash')
   } finally {
     await linked.close()
   }
@@ -79,7 +79,7 @@ const readStashes = async (commonDir: string): Promise<readonly string[]> => {
   const log = await readGuarded(path.join(commonDir, 'logs/refs/stash'))
   const logged = log.split('\n').flatMap((line) => line.split(' ', 2)[1] ?? [])
   const newest = (await readGuarded(path.join(commonDir, 'refs/stash'))).trim()
-  return [...new Set([newest, ...logged.toReversed()])].filter((commit) => HASH.test(commit))
+  return [...new Set([newest, ...logged.toReversed()])].filter((commit) => COMMIT.test(commit))
 }
 
 /** Copies the refs whose objects are there; names the others. */
@@ -104,7 +104,7 @@ const copyRefs = async (own: OwnRepository, refs: readonly Ref[], options: GitOp
 const readHead = async (gitDir: string, refs: readonly Ref[]): Promise<Pick<ForeignCheckout, 'head' | 'branch'>> => {
   const text = (await readGuarded(path.join(gitDir, 'HEAD'))).trim()
   const ref = /^ref: (refs\/heads\/\S+)$/.exec(text)?.[1]
-  if (ref === undefined) return { head: HASH.test(text) ? text : null, branch: null }
+  if (ref === undefined) return { head: COMMIT.test(text) ? text : null, branch: null }
   return {
     head: refs.find(({ name }) => name === ref)?.commit ?? null,
     branch: ref.slice('refs/heads/'.length),

@@ -2,8 +2,8 @@
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { readRemoteUrl } from '../checkout-files.ts'
 import { readGuarded } from '../guarded-read.ts'
-import { git } from '../run.ts'
 import { type ForeignCheckout, openForeign } from './open.ts'
 import { findUncommitted } from './snapshot.ts'
 
@@ -42,24 +42,6 @@ const UNFINISHED: Readonly<Record<string, string>> = {
   'rebase-apply': 'rebase',
 }
 
-/** Its configuration is read as data: git is given the file, and includes nothing from it. */
-const readRemote = async ({ commonDir, own }: ForeignCheckout): Promise<string | null> => {
-  const text = await readGuarded(path.join(commonDir, 'config'))
-  const told = await git(['config', '--file', '-', '--no-includes', '--null', '--get-regexp', '^remote\\..*\\.url$'], {
-    cwd: own.directory,
-    input: text,
-    okCodes: [0, 1, 3, 128],
-  })
-  const remotes = new Map(
-    told.stdout
-      .toString('utf8')
-      .split('\0')
-      .filter((entry) => entry.includes('\n'))
-      .map((entry): [string, string] => [entry.slice(0, entry.indexOf('\n')), entry.slice(entry.indexOf('\n') + 1)]),
-  )
-  return remotes.get('remote.origin.url') ?? (remotes.size === 1 ? ([...remotes.values()][0] ?? null) : null)
-}
-
 const findWorktrees = async ({ commonDir }: ForeignCheckout): Promise<ForeignState['worktrees']> => {
   const place = path.join(commonDir, 'worktrees')
   const found: { name: string; directory: string }[] = []
@@ -95,7 +77,7 @@ export const readForeign = async (directory: string): Promise<ForeignState> => {
     const marks = new Set(await readdir(gitDir))
     return {
       directory: checkout.directory,
-      remote: await readRemote(checkout),
+      remote: (await readRemoteUrl(checkout.commonDir, own.directory)) ?? null,
       head,
       branch,
       lastCommitAt: head === null ? null : new Date(await text(['log', '-1', '--format=%cI', head])).toISOString(),
