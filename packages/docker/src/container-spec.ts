@@ -1,7 +1,8 @@
-// The one kind of container that we make: what OpenCode is run with, and the walls around it.
+// The container of a task: what OpenCode is run with, and the walls around it.
 
 import type Docker from 'dockerode'
 import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
+import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
 
 /** What is the same for all containers of an installation. */
 export type RunnerSettings = {
@@ -48,9 +49,7 @@ const SCRIPT =
 const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', SCRIPT, 'opencode']
 
 const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly<Record<string, string>> => ({
-  OPENCODE_DISABLE_AUTOUPDATE: '1',
-  OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
-  OPENCODE_DISABLE_SHARE: '1',
+  ...QUIET_OPENCODE,
   ...settings.environment,
   ...turn.environment,
   HOME: turn.home,
@@ -69,7 +68,7 @@ export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Dock
   WorkingDir: turn.directory,
   Entrypoint: [...ENTRYPOINT],
   Cmd: [...turn.args],
-  Env: Object.entries(environmentOf(settings, turn, way)).map(([name, value]) => `${name}=${value}`),
+  Env: toEnv(environmentOf(settings, turn, way)),
   Labels: {
     [STACK]: settings.stack,
     [TASK]: turn.taskId,
@@ -81,24 +80,10 @@ export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Dock
   Tty: false,
   // The image's own is that of a server.
   Healthcheck: { Test: ['NONE'] },
-  HostConfig: {
-    // Ends what its tools leave behind, and passes a stop on.
-    Init: true,
-    ReadonlyRootfs: true,
-    CapDrop: ['ALL'],
-    SecurityOpt: ['no-new-privileges:true'],
-    NanoCpus: Math.round(settings.cpus * 1e9),
-    Memory: settings.memoryBytes,
-    // Equal: no swap beside it.
-    MemorySwap: settings.memoryBytes,
-    PidsLimit: settings.pids,
-    IpcMode: 'private',
-    NetworkMode: way.network,
-    RestartPolicy: { Name: 'no' },
-    LogConfig: { Type: 'json-file', Config: { ...LOG_OPTIONS } },
-    Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
-    Mounts: [{ Type: 'bind', Source: turn.root, Target: turn.root, ReadOnly: false }],
-    // OpenCode unpacks native libraries there, and agents run what they build there.
-    Tmpfs: { '/tmp': `exec,nosuid,nodev,mode=1777,size=${TMP_BYTES}` },
-  },
+  HostConfig: walls(settings, {
+    network: way.network,
+    mounts: [{ Type: 'bind', Source: turn.root, Target: turn.root, ReadOnly: false }],
+    log: LOG_OPTIONS,
+    tmpBytes: TMP_BYTES,
+  }),
 })

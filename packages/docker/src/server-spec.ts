@@ -1,9 +1,10 @@
-// The other kind of container that we make: an OpenCode server that one project has for itself.
+// The container of an OpenCode server that one project has for itself.
 
 import { createHash } from 'node:crypto'
 import { withModel } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
+import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
 
 /** What is the same for all servers of an installation. */
 export type ServerSettings = {
@@ -50,9 +51,7 @@ export const SERVER_NAME = /^switchyard-[0-9a-f]{12}-[0-9a-f]{24}$/
 
 const environmentOf = (settings: ServerSettings, server: ProjectServer): Readonly<Record<string, string>> => ({
   Malloc: '1',
-  OPENCODE_DISABLE_AUTOUPDATE: '1',
-  OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
-  OPENCODE_DISABLE_SHARE: '1',
+  ...QUIET_OPENCODE,
   ...withModel({ ...settings.environment, ...server.environment }, server.model),
   HOME,
   [PASSWORD]: server.password,
@@ -67,33 +66,22 @@ export const createServerBody = (settings: ServerSettings, server: ProjectServer
   WorkingDir: settings.workspacesDir,
   Entrypoint: ['/bin/sh', '-c', SCRIPT],
   Cmd: [],
-  Env: Object.entries(environmentOf(settings, server)).map(([name, value]) => `${name}=${value}`),
+  Env: toEnv(environmentOf(settings, server)),
   Labels: { [STACK]: settings.stack, [SERVER]: server.projectId, ...NOT_OF_COMPOSE },
   OpenStdin: false,
   Tty: false,
   // Whoever keeps it looks after it.
   Healthcheck: { Test: ['NONE'] },
-  HostConfig: {
-    Init: true,
-    ReadonlyRootfs: true,
-    CapDrop: ['ALL'],
-    SecurityOpt: ['no-new-privileges:true'],
-    NanoCpus: Math.round(settings.cpus * 1e9),
-    Memory: settings.memoryBytes,
-    MemorySwap: settings.memoryBytes,
-    PidsLimit: settings.pids,
-    IpcMode: 'private',
-    NetworkMode: settings.network,
-    RestartPolicy: { Name: 'no' },
-    LogConfig: { Type: 'json-file', Config: { ...LOG_OPTIONS } },
-    Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
-    Mounts: [
+  HostConfig: walls(settings, {
+    network: settings.network,
+    mounts: [
       { Type: 'bind', Source: settings.workspacesDir, Target: settings.workspacesDir, ReadOnly: false },
       // Its sessions, and what agents install for their user; no other server sees it.
       { Type: 'volume', Source: serverName(settings.stack, server.projectId), Target: HOME, ReadOnly: false },
     ],
-    Tmpfs: { '/tmp': `exec,nosuid,nodev,mode=1777,size=${TMP_BYTES}` },
-  },
+    log: LOG_OPTIONS,
+    tmpBytes: TMP_BYTES,
+  }),
 })
 
 /** What a worker asked for, read from the environment that it sent. */
