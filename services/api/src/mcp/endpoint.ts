@@ -11,22 +11,16 @@ import {
   ProtocolErrorCode,
   Server,
 } from '@modelcontextprotocol/server'
-import { type Logger, TOOLSETS, type Toolset } from '@switchyard/config'
+import type { Logger, Toolset } from '@switchyard/config'
 import { LIMITS } from '@switchyard/contracts'
 import { type Caller, LOCAL } from '../caller.ts'
-import type { HealthCheck } from '../health.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Publishing } from '../projects/publishing.ts'
-import type { ProjectService } from '../projects/service.ts'
-import type { LlmService } from '../servers/llm.ts'
-import type { SessionService } from '../sessions/service.ts'
 import type { StandingFeed } from '../standing/standing-feed.ts'
-import type { TaskService } from '../tasks/service.ts'
 import { callTool } from './calls.ts'
 import { answerLegacy } from './legacy.ts'
 import { listTasks, readTask, TEMPLATES } from './task-resources.ts'
 import { TaskUpdates } from './task-updates.ts'
-import { type Toolbox, toolbox } from './toolsets.ts'
+import { type Toolbox, type ToolsetDeps, toolboxes } from './toolsets.ts'
 
 const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start one with execute_task; it returns a task_id at once.
 Follow it with get_task_status (wait_ms holds the answer until it ends or asks). When a task is input_required, answer its
@@ -34,18 +28,11 @@ requests with reply_task_request. The resource switchyard://tasks/{task_id} is t
 For work on a repository that goes beyond one task: opencode_project_start registers it, opencode_project_list shows what there is.
 Every failure has a code, a hint, and says whether the same call may succeed later.`
 
-export type EndpointDeps = {
-  readonly service: TaskService
-  readonly projects: ProjectService
-  readonly publishing: Publishing
-  readonly llm: LlmService
-  readonly sessions: SessionService
-  readonly health: HealthCheck
+export type EndpointDeps = ToolsetDeps & {
   readonly standing: StandingFeed
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
-  readonly hasLegacyTools: boolean
   /** What a client sees that asks for no set. */
   readonly toolsets: readonly Toolset[]
 }
@@ -107,8 +94,9 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
     return { handler, tools }
   }
 
-  const chosen = serveTools(toolbox(deps, deps.toolsets))
-  const bySet = new Map(TOOLSETS.map((set) => [set, serveTools(toolbox(deps, [set]))]))
+  const boxes = toolboxes(deps, deps.toolsets)
+  const chosen = serveTools(boxes.chosen)
+  const bySet = new Map([...boxes.bySet].map(([set, tools]) => [set, serveTools(tools)]))
   return {
     fetch: async (request, caller, set) => {
       const { handler, tools } = (set && bySet.get(set)) ?? chosen

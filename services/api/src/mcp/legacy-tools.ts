@@ -1,7 +1,6 @@
 // The names under which older managers offered what these tools do, where MCP_LEGACY_TOOLS is true.
 
 import { z } from 'zod'
-import { type ProjectToolsDeps, projectTools } from './project-tools.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
 const ALIASES: Readonly<Record<string, string>> = {
@@ -35,8 +34,8 @@ const mcpTool = (name: 'opencode_mcp_status' | 'opencode_mcp_restart'): Tool =>
     }),
   })
 
-export const legacyTools = (deps: ProjectToolsDeps): readonly Tool[] => {
-  const tools = new Map(projectTools(deps).map((tool) => [tool.name, tool]))
+export const legacyTools = (projectTools: readonly Tool[]): readonly Tool[] => {
+  const tools = new Map(projectTools.map((tool) => [tool.name, tool]))
   const aliases = Object.entries(ALIASES).flatMap(([name, target]) => {
     const tool = tools.get(target)
     return tool ? [alias(name, tool)] : []

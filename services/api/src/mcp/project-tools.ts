@@ -221,7 +221,7 @@ const publishSandboxTool = (publishing: Publishing): Tool =>
       await publishing.publish(caller, { project, sandbox }, input, signal),
   })
 
-export type ProjectToolsDeps = { readonly projects: ProjectService; readonly publishing: Publishing }
+type ProjectToolsDeps = { readonly projects: ProjectService; readonly publishing: Publishing }
 
 export const projectTools = ({ projects, publishing }: ProjectToolsDeps): readonly Tool[] => [
   startTool(projects),

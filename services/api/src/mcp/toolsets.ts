@@ -1,6 +1,6 @@
 // Which tools a client sees: all of the sets that the installation chose, or one set by its path.
 
-import type { Toolset } from '@switchyard/config'
+import { TOOLSETS, type Toolset } from '@switchyard/config'
 import type { HealthCheck } from '../health.ts'
 import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
@@ -32,19 +32,30 @@ export type Toolbox = {
   readonly listed: readonly Tool['listed'][]
 }
 
-const toolsOf = (deps: ToolsetDeps, set: Toolset): readonly Tool[] => {
-  switch (set) {
-    case 'tasks':
-      return [...taskTools(deps.service), ...recordTools(deps.service), publishTaskTool(deps.publishing)]
-    case 'projects':
-      return [...projectTools(deps), ...llmTools(deps.llm), ...(deps.hasLegacyTools ? legacyTools(deps) : [])]
-    case 'sessions':
-      return sessionTools(deps.sessions)
+export type Toolboxes = {
+  /** What the installation chose. */
+  readonly chosen: Toolbox
+  readonly bySet: ReadonlyMap<Toolset, Toolbox>
+}
+
+const makeTools = (deps: ToolsetDeps): Readonly<Record<Toolset, readonly Tool[]>> => {
+  const projects = projectTools(deps)
+  return {
+    tasks: [...taskTools(deps.service), ...recordTools(deps.service), publishTaskTool(deps.publishing)],
+    projects: [...projects, ...llmTools(deps.llm), ...(deps.hasLegacyTools ? legacyTools(projects) : [])],
+    sessions: sessionTools(deps.sessions),
   }
 }
 
-/** `ping` and `health` are in each. */
-export const toolbox = (deps: ToolsetDeps, sets: readonly Toolset[]): Toolbox => {
-  const tools = [...sets.flatMap((set) => toolsOf(deps, set)), ...stateTools(deps.health)]
-  return { byName: new Map(tools.map((tool) => [tool.name, tool])), listed: tools.map((tool) => tool.listed) }
+const toolbox = (tools: readonly Tool[]): Toolbox => ({
+  byName: new Map(tools.map((tool) => [tool.name, tool])),
+  listed: tools.map((tool) => tool.listed),
+})
+
+/** Each tool is made once, schemas and all, whatever sets it is in. `ping` and `health` are in each set. */
+export const toolboxes = (deps: ToolsetDeps, chosen: readonly Toolset[]): Toolboxes => {
+  const tools = makeTools(deps)
+  const state = stateTools(deps.health)
+  const boxOf = (sets: readonly Toolset[]) => toolbox([...sets.flatMap((set) => tools[set]), ...state])
+  return { chosen: boxOf(chosen), bySet: new Map(TOOLSETS.map((set) => [set, boxOf([set])])) }
 }
