@@ -27,7 +27,6 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    if (!force) for (const { directory, what } of places) await secure(deps, identity, directory, what, false)
     const bundles: string[] = []
     for (const { directory, what } of places) {
       const bundle = await secure(deps, identity, directory, what, force)
