@@ -2,7 +2,7 @@
 
 import { cpus } from 'node:os'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { MODEL_NAME, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
@@ -18,10 +18,7 @@ const RUNNER_IMAGE = 'switchyard/opencode:1.18.33'
 
 const model = z.preprocess(
   (value) => (value === '' ? undefined : value),
-  z
-    .string()
-    .regex(/^[^/\s]+\/\S+$/, 'is not provider/model')
-    .optional(),
+  z.string().regex(MODEL_NAME, 'is not provider/model').optional(),
 )
 
 const hostPorts = z.preprocess(

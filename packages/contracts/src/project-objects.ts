@@ -2,14 +2,7 @@
 
 import { z } from 'zod'
 import { isolationSchema, projectStatusSchema } from './projects.ts'
-
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => !text.includes('\u0000'), 'contains a NUL character')
+import { shortText } from './text.ts'
 
 const settingsSchema = z.record(z.string().max(100), z.unknown())
 
@@ -53,27 +46,30 @@ export const projectObjectListSchema = z.object({
 
 const metadataSchema = z.strictObject({
   description: z.string().max(10_000).nullable().optional(),
-  tags: z.array(line(100)).max(50).optional(),
+  tags: z.array(shortText(100)).max(50).optional(),
   settings: settingsSchema.optional().describe('Of yours; default: true makes it the project of calls that name none'),
 })
 
 /** What its owner keeps of a project. A field that is left out stays as it is. */
 export const changeProjectSchema = z.object({
-  name: line(200).optional(),
-  model: line(400).nullable().optional().describe('provider/model of new sessions and tasks; null: the default one'),
+  name: shortText(200).optional(),
+  model: shortText(400)
+    .nullable()
+    .optional()
+    .describe('provider/model of new sessions and tasks; null: the default one'),
   metadata: metadataSchema.optional(),
-  permissions: z.strictObject({ agents: z.array(line(200)).max(100) }).optional(),
+  permissions: z.strictObject({ agents: z.array(shortText(200)).max(100) }).optional(),
 })
 export type ChangeProject = z.infer<typeof changeProjectSchema>
 
 export const initProjectSchema = z.object({
-  gitURL: line(2_000).optional().describe('A git URL, or host/owner/repo'),
-  worktree: line(1_000)
+  gitURL: shortText(2_000).optional().describe('A git URL, or host/owner/repo'),
+  worktree: shortText(1_000)
     .optional()
     .describe('A checkout on the worker’s host (operators only): with gitURL it is worked in, alone it is the project'),
   vcs: z.literal('git').optional(),
-  name: line(200).optional(),
-  model: line(400).optional(),
+  name: shortText(200).optional(),
+  model: shortText(400).optional(),
   isolation: isolationSchema.optional(),
   metadata: metadataSchema.optional(),
 })

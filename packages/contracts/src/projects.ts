@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { LIMITS } from './task.ts'
+import { shortText } from './text.ts'
 
 /**
  * `known`: only tasks have named it. `starting`: being cloned. `waiting_for_key`: its host has not accepted our key yet.
@@ -14,29 +15,21 @@ export type ProjectStatus = z.infer<typeof projectStatusSchema>
 export const isolationSchema = z.enum(['shared', 'dedicated'])
 export type Isolation = z.infer<typeof isolationSchema>
 
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => !text.includes('\u0000'), 'contains a NUL character')
-
-const gitUrl = line(2_000).describe('A git URL (https, ssh, file), host/owner/repo, or a local path')
+const gitUrl = shortText(2_000).describe('A git URL (https, ssh, file), host/owner/repo, or a local path')
 
 export const startProjectSchema = z.object({
   git_url: gitUrl,
-  base_dir: line(1_000)
+  base_dir: shortText(1_000)
     .optional()
     .describe('A checkout of yours to work in (operators only); default: one is made and managed'),
-  model: line(200).optional().describe('provider/model for its sessions and tasks'),
-  user_ssh_key: line(1_000)
+  model: shortText(200).optional().describe('provider/model for its sessions and tasks'),
+  user_ssh_key: shortText(1_000)
     .optional()
     .describe('Path of a private key of yours on the worker’s host (operators only); default: a deploy key is made'),
   isolation: isolationSchema
     .optional()
     .describe('shared: on the common OpenCode server; dedicated: on one of its own. Default shared'),
-  name: line(200).optional(),
+  name: shortText(200).optional(),
 })
 export type StartProject = z.infer<typeof startProjectSchema>
 
@@ -61,11 +54,11 @@ export const sandboxNameSchema = z
 
 export const createSandboxSchema = z.object({
   name: sandboxNameSchema.describe('Unique in its project'),
-  branch: line(250).optional().describe('Default: sandbox/<name>. One that exists is continued'),
-  base_branch: line(250)
+  branch: shortText(250).optional().describe('Default: sandbox/<name>. One that exists is continued'),
+  base_branch: shortText(250)
     .optional()
     .describe('Branch, tag or commit to begin from; default: the remote’s default branch'),
-  start_command: line(LIMITS.messageBytes / 10)
+  start_command: shortText(LIMITS.messageBytes / 10)
     .optional()
     .describe('Run in the new sandbox, where agents run their commands; if it fails, the sandbox is taken back'),
 })

@@ -2,24 +2,17 @@
 
 import { z } from 'zod'
 import { LIMITS } from './task.ts'
-
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => !text.includes('\u0000'), 'contains a NUL character')
+import { shortText } from './text.ts'
 
 export const publishSchema = z.object({
-  branch: line(250)
+  branch: shortText(250)
     .optional()
     .describe('The branch of the remote, made where there is none; default: the one that is worked on'),
-  message: line(LIMITS.messageBytes / 10)
+  message: shortText(LIMITS.messageBytes / 10)
     .optional()
     .describe('Of the commit that is made of what was not committed'),
   author: z
-    .object({ name: line(200), email: line(320).regex(/^[^\s<>]+@[^\s<>]+$/, 'is no e-mail address') })
+    .object({ name: shortText(200), email: shortText(320).regex(/^[^\s<>]+@[^\s<>]+$/, 'is no e-mail address') })
     .optional()
     .describe('Of that commit; default: Switchyard'),
   force: z.boolean().optional().describe('Replace what the branch has, as long as nobody else changed it meanwhile'),

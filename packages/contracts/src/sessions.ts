@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { LIMITS, permissionsSchema } from './task.ts'
+import { MODEL_NAME, shortText } from './text.ts'
 
 /** A page of messages at most. */
 export const MAX_MESSAGES = 100
@@ -9,26 +10,15 @@ export const MAX_MESSAGES = 100
 export const MAX_SESSIONS = 1_000
 export const MAX_FOUND_FILES = 200
 
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((text) => !text.includes('\u0000'), 'contains a NUL character')
-
 /** `active`: a turn runs. `waiting`: it waits for the answer to an ask. `idle`: neither. */
 export const sessionStatusSchema = z.enum(['active', 'waiting', 'idle'])
 export type SessionStatus = z.infer<typeof sessionStatusSchema>
 
-export const modelRefSchema = z.strictObject({ providerID: line(200), modelID: line(200) })
+export const modelRefSchema = z.strictObject({ providerID: shortText(200), modelID: shortText(200) })
 
 /** `provider/model`, or the two apart. */
 export const modelChoiceSchema = z.union([
-  z
-    .string()
-    .regex(/^[^/\s]+\/\S+$/, 'is not provider/model')
-    .max(400),
+  z.string().regex(MODEL_NAME, 'is not provider/model').max(400),
   modelRefSchema,
 ])
 export type ModelChoice = z.infer<typeof modelChoiceSchema>
@@ -68,11 +58,11 @@ export const sessionListSchema = z.object({
 export type SessionList = z.infer<typeof sessionListSchema>
 
 export const createSessionSchema = z.object({
-  title: line(300).optional(),
-  worktree: line(200).optional().describe('A sandbox of the project; default: its base checkout'),
-  directory: line(4_096).optional().describe('The same by its path; only ever one of the project’s own'),
+  title: shortText(300).optional(),
+  worktree: shortText(200).optional().describe('A sandbox of the project; default: its base checkout'),
+  directory: shortText(4_096).optional().describe('The same by its path; only ever one of the project’s own'),
   parentID: sessionIdSchema.optional().describe('A session that this one is below; it works in the same directory'),
-  agent: line(200).optional(),
+  agent: shortText(200).optional(),
   model: modelChoiceSchema.optional().describe('Default: the project’s, then DEFAULT_MODEL, then OpenCode’s'),
   system: z.string().max(LIMITS.messageBytes).optional().describe('Put before the model with every message'),
   metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Kept with the session'),
@@ -81,7 +71,7 @@ export const createSessionSchema = z.object({
 export type CreateSession = z.infer<typeof createSessionSchema>
 
 export const changeSessionSchema = z.object({
-  title: line(300).optional(),
+  title: shortText(300).optional(),
   metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Takes the place of all of it'),
 })
 export type ChangeSession = z.infer<typeof changeSessionSchema>
@@ -110,8 +100,8 @@ const textPart = z.strictObject({ type: z.literal('text'), text: z.string().min(
 export const sendToSessionSchema = z.object({
   parts: z.array(textPart).min(1).max(50).describe('What is said'),
   model: modelChoiceSchema.optional(),
-  agent: line(200).optional(),
-  variant: line(200).optional(),
+  agent: shortText(200).optional(),
+  variant: shortText(200).optional(),
   system: z.string().max(LIMITS.messageBytes).optional(),
   noReply: z.boolean().optional().describe('Only put it into the session: the model reads it with the next message'),
   wait_ms: z.number().int().min(0).max(LIMITS.maxWaitMs).optional(),

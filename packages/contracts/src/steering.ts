@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { LIMITS, metadataSchema, statusSchema } from './task.ts'
+import { hasNoNul } from './text.ts'
 
 export const MESSAGE_TYPES = [
   'update',
@@ -24,7 +25,7 @@ const text = z
     (value) => Buffer.byteLength(value, 'utf8') <= LIMITS.messageBytes,
     `larger than ${LIMITS.messageBytes} bytes`,
   )
-  .refine((value) => !value.includes('\u0000'), 'contains a NUL character')
+  .refine(hasNoNul, 'contains a NUL character')
 
 export const sendMessageSchema = z.object({
   message: text.describe('Read by the agent at its next step'),

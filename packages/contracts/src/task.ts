@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { errorCodes } from './errors.ts'
 import { taskIdSchema } from './ids.ts'
+import { hasNoNul, shortText } from './text.ts'
 
 export const STATUSES = [
   'queued',
@@ -69,10 +70,6 @@ export const LIMITS = {
 } as const
 
 const withinBytes = (limit: number) => (text: string) => Buffer.byteLength(text, 'utf8') <= limit
-// Postgres text holds no NUL; control characters other than tab and line ends have no business in a prompt.
-const hasNoNul = (text: string) => !text.includes('\u0000')
-
-const shortText = (max: number) => z.string().trim().min(1).max(max).refine(hasNoNul, 'contains a NUL character')
 
 export const metadataSchema = z
   .record(z.string(), z.unknown())

@@ -1,5 +1,6 @@
 // What a migration would do: from what was found, without a look at anything else.
 
+import { MODEL_NAME } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '@switchyard/git'
 import type { Finding, Findings } from './findings.ts'
 import { hasCredentials, identityOf, keyOf, safeName } from './identity.ts'
@@ -46,8 +47,6 @@ export type PlanOptions = {
 }
 
 type Group = { readonly identity: RepositoryIdentity; readonly looks: readonly Look[] }
-
-const MODEL = /^[^/\s]+\/\S+$/
 
 const whereOf = ({ project }: Look): string => project.sources[0] ?? project.name
 
@@ -145,7 +144,7 @@ const planProject = (
     )
   const key = looks.map(({ project }) => project.key).find((found) => found !== null) ?? null
   const model = looks.map(({ project }) => project.model).find((found) => found !== null) ?? null
-  if (model !== null && !MODEL.test(model))
+  if (model !== null && !MODEL_NAME.test(model))
     findings.warning(whereOf(base), `its model ${model} is not provider/model; it is left out`)
   const holder = looks.find((look) => ports.has(look))
   const port = options.isShared || holder === undefined ? null : (ports.get(holder) ?? null)
@@ -161,7 +160,7 @@ const planProject = (
     sshKey: key === null || identity.kind === 'path' ? null : { path: key.path, isCopied: !key.isOutside },
     port,
     password: options.isShared || port === null ? null : password,
-    model: model !== null && MODEL.test(model) ? model : null,
+    model: model !== null && MODEL_NAME.test(model) ? model : null,
     sandboxes: planSandboxes(base, duplicates, baseDir !== null, findings),
   }
 }

@@ -14,11 +14,11 @@ import { findOwnProject, maySee } from '../projects/access.ts'
 import type { ProjectService } from '../projects/service.ts'
 import { defaultProject } from '../sessions/default-project.ts'
 import { type On, type SessionDeps, scopeOf } from '../sessions/deps.ts'
+import { checkModel } from '../tasks/model.ts'
 import { type Counted, mayChange, toProjectObjects } from './objects.ts'
 
 /** Counts are an extra: nobody waits long for them, ms. */
 const COUNT_WAIT_MS = 3_000
-const MODEL = /^[^/\s]+\/\S+$/
 
 const patchOf = (input: ChangeProject): ProjectPatch => {
   const { name, model, metadata, permissions } = input
@@ -131,8 +131,7 @@ export class ProjectApi {
   async #write(caller: Caller, row: ProjectRow, input: ChangeProject): Promise<ProjectRow> {
     if (!mayChange(caller, row))
       throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may change it`)
-    if (typeof input.model === 'string' && !MODEL.test(input.model))
-      throw new SwitchyardError('invalid_model', `${JSON.stringify(input.model)} is not provider/model`)
+    if (typeof input.model === 'string') checkModel(input.model)
     const patch = patchOf(input)
     if (Object.keys(patch).length === 0) return row
     return (await updateProject(this.#deps.records.db, row.id, patch)) ?? row

@@ -12,6 +12,7 @@ import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switc
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { serverAddresses } from '../servers/list.ts'
+import { checkModel } from '../tasks/model.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 import { readWanted, type Wanted } from './wanted.ts'
@@ -21,11 +22,6 @@ const START_WAIT_MS = 45_000
 
 export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRow): CallTarget =>
   config.opencode.serverEnabled ? row.pool : 'any'
-
-const checkModel = (model: string): string => {
-  if (/^[^/\s]+\/\S+$/.test(model)) return model
-  throw new SwitchyardError('invalid_model', `${JSON.stringify(model)} is not provider/model`)
-}
 
 /** `<owner>-<repo>`; of two repositories with that name the second has its key's hash behind it. */
 const managedDirectory = (deps: ProjectDeps, name: string, slug: string, isTaken: boolean): string =>

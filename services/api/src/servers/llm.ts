@@ -5,6 +5,7 @@ import { type LlmConfig, type Offer, type SetModel, SwitchyardError } from '@swi
 import { listProjects, listServers, type Records, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { findOwnProject, maySee } from '../projects/access.ts'
+import { checkModel } from '../tasks/model.ts'
 import { modelsOf, offersOfProjects } from './offers.ts'
 
 export type LlmDeps = { readonly config: Pick<Config, 'tasks'>; readonly records: Records }
@@ -71,8 +72,7 @@ export class LlmService {
   }
 
   async #check(row: Parameters<typeof offersOfProjects>[1][number], model: string): Promise<string> {
-    if (!/^[^/\s]+\/\S+$/.test(model))
-      throw new SwitchyardError('invalid_model', `${JSON.stringify(model)} is not provider/model`)
+    checkModel(model)
     const found = (await offersOfProjects(this.#deps.records, [row])).get(row.id)
     // While no server has said what it offers, the first turn finds out.
     if (!found?.isKnown) return `${model} (no OpenCode server has said yet whether it has that)`

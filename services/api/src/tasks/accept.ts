@@ -8,6 +8,7 @@ import { resolveProject } from '../projects/identity.ts'
 import type { Decision } from '../rollout/decide.ts'
 import { checkBranch } from './branch.ts'
 import type { TaskDeps } from './deps.ts'
+import { checkModel } from './model.ts'
 import { requestHash } from './request-hash.ts'
 
 /** How long an accept waits for the queue, ms. The row is written by then; a sweeper queues what was missed. */
@@ -16,11 +17,6 @@ const QUEUE_WAIT_MS = 1_000
 const DEFAULT_PRIORITY = 5
 
 export type Accept = { readonly task: Task; readonly created: boolean }
-
-const checkModel = (model: string): string => {
-  if (/^[^/\s]+\/\S+$/.test(model)) return model
-  throw new SwitchyardError('invalid_model', `${JSON.stringify(model)} is not provider/model`)
-}
 
 const refused = (fields: readonly string[], why: string): SwitchyardError =>
   new SwitchyardError('invalid_request', `${fields.join(', ')}: ${why}`, {
