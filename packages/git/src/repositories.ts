@@ -10,6 +10,7 @@ import { findKnownPlace, type GitPlace, isRealDirectory } from './checkout-files
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
+import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
@@ -82,6 +83,7 @@ export class Repositories {
       mirror: this.#mirror(identity),
       shared: this.#shared(identity),
       records: new WorktreeRecords(path.join(this.#options.mirrorsDir, `${identity.slug}.worktrees`)),
+      indexes: new KeptIndexes(path.join(this.#options.mirrorsDir, `${identity.slug}.indexes`)),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
     })
   }
@@ -184,23 +186,53 @@ export class Repositories {
   async workState(
     identity: RepositoryIdentity,
     directory: string,
-    options: Options & { readonly base?: string } = {},
+    { base, signal }: Options & { readonly base?: string } = {},
   ): Promise<WorkState> {
-    const { base, signal } = options
+    const read = await this.#workStates(identity, signal)
+    return await read(directory, base, undefined)
+  }
+
+  /**
+   * As `workState`, for many directories of one repository: what they are compared with is read once, and of files that were not
+   * touched since the last look only times and sizes. To show it; before something is deleted its files are read.
+   *
+   * @throws SwitchyardError `call_timeout`; the function that it gives throws as `workState`
+   */
+  async workStates(
+    identity: RepositoryIdentity,
+    { signal }: Options = {},
+  ): Promise<(directory: string, base?: string) => Promise<WorkState>> {
+    const worktrees = this.#worktrees(identity)
+    const read = await this.#workStates(identity, signal)
+    return async (directory, base) => await read(directory, base, await worktrees.indexOf(directory))
+  }
+
+  async #workStates(identity: RepositoryIdentity, signal: AbortSignal | undefined) {
     const mirror = this.#mirror(identity)
+    const worktrees = this.#worktrees(identity)
     const remoteTips = await mirror.tips(signal)
-    // An agent may have switched to another branch; the worktree's own goes with it.
-    const tip = await this.#worktrees(identity).tipOf(directory, signal)
-    const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
-    return await workState({
-      directory,
-      place: await this.#placeOf(identity, directory),
-      objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
-      ...(remoteTips === undefined ? {} : { remoteTips }),
-      ...(tip === undefined ? {} : { alsoLost: [tip] }),
-      ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
-      ...(signal ? { signal } : {}),
-    })
+    const bases = new Map<string | undefined, Promise<string>>()
+    const resolve = (base: string | undefined): Promise<string> => {
+      const known = bases.get(base) ?? mirror.resolveBase(base, signal)
+      bases.set(base, known)
+      return known
+    }
+    return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
+      const place = await this.#placeOf(identity, directory)
+      // An agent may have switched to another branch; the worktree's own goes with it.
+      const tip = await worktrees.tipOf(directory, signal)
+      const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
+      return await workState({
+        directory,
+        place,
+        objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
+        ...(remoteTips === undefined ? {} : { remoteTips }),
+        ...(tip === undefined ? {} : { alsoLost: [tip] }),
+        ...(withIndex === undefined ? {} : { withIndex }),
+        ...(hasBase ? { base: await resolve(base) } : {}),
+        ...(signal ? { signal } : {}),
+      })
+    }
   }
 
   /**
