@@ -14,6 +14,7 @@ import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
+import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
@@ -233,6 +234,25 @@ export class Repositories {
         ...(signal ? { signal } : {}),
       })
     }
+  }
+
+  /**
+   * Whether a commit of the remote, as of the last `fetch`, has the very files that a worktree or checkout holds: what is not
+   * committed there is not lost with it.
+   *
+   * @throws SwitchyardError as `workState`
+   */
+  async isPublished(identity: RepositoryIdentity, directory: string, { signal }: Options = {}): Promise<boolean> {
+    const mirror = this.#mirror(identity)
+    const remoteTips = await mirror.tips(signal)
+    if (remoteTips === undefined) return false
+    return await isPublished({
+      directory,
+      place: await this.#placeOf(identity, directory),
+      objectDirs: [mirror.objectDirectory],
+      remoteTips,
+      ...(signal ? { signal } : {}),
+    })
   }
 
   /**

@@ -214,4 +214,4 @@ export {
   WORKER_SILENCE_MS,
 } from './tasks.ts'
 export { addUploadPart, deleteOldUploads, deleteUpload, readUploadPart } from './uploads.ts'
-export { countLiveWorkers, forgetSilentWorkers, removeWorker, reportWorker } from './workers.ts'
+export { countLiveWorkers, forgetSilentWorkers, liveWorkers, removeWorker, reportWorker } from './workers.ts'

@@ -169,14 +169,16 @@ export class ServerPool {
   /**
    * Ends a project's own server, if it has one, and deletes all that it has kept: sessions, password, settings.
    *
-   * @throws SwitchyardError `control_not_possible` where another worker has not ended it within the limit
+   * @throws SwitchyardError `control_not_possible` where another worker has not ended it within the limit; `docker_unavailable` where
+   *   it has a container and the engine is away
    */
   async remove(projectId: string): Promise<void> {
     const { records, maker } = this.#options
     const kept = this.#kept.get(projectId)
+    const row = await findProjectServer(records.db, projectId)
     if (kept) await this.#alone(projectId, () => this.#end(kept))
     else if (await requestOfServer(records.db, projectId, 'stop')) await this.#untilStopped(projectId)
-    await maker?.remove(projectId)
+    await maker?.remove(projectId, (row?.kind ?? null) !== null)
     await forgetProjectServer(records.db, projectId)
   }
 
