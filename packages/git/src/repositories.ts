@@ -11,6 +11,7 @@ import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
 import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
+import { type KeptRepository, keptRepositories, worktreeRecords } from './kept-repositories.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
@@ -18,7 +19,6 @@ import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
-import { WorktreeRecords } from './worktree-records.ts'
 import { type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
@@ -66,6 +66,11 @@ export class Repositories {
     return path.join(this.sharedDirectory(identity), '.git', 'objects')
   }
 
+  /** The repositories that are mirrored here, with the worktrees that were made of each. */
+  async kept(): Promise<readonly KeptRepository[]> {
+    return await keptRepositories(this.#options.mirrorsDir)
+  }
+
   #mirror(identity: RepositoryIdentity): Mirror {
     return new Mirror(
       path.join(this.#options.mirrorsDir, `${identity.slug}.git`),
@@ -83,7 +88,7 @@ export class Repositories {
     return new Worktrees({
       mirror: this.#mirror(identity),
       shared: this.#shared(identity),
-      records: new WorktreeRecords(path.join(this.#options.mirrorsDir, `${identity.slug}.worktrees`)),
+      records: worktreeRecords(this.#options.mirrorsDir, identity),
       indexes: new KeptIndexes(path.join(this.#options.mirrorsDir, `${identity.slug}.indexes`)),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
     })
