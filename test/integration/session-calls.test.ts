@@ -90,3 +90,15 @@ describe('a call about sessions that is answered twice', () => {
     expect(await system.ops.ok<SessionList>('GET', `${project.path}/session`)).toMatchObject({ total: 1 })
   })
 })
+
+describe('a session where sharing is off, as it is by default', () => {
+  it('says why it is not shared', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    expect(await system.ops.request('POST', `${at(project, session)}/share`)).toMatchObject({
+      status: 503,
+      body: { code: 'sharing_unavailable', retryable: false },
+    })
+    expect(await system.ops.ok('DELETE', `${at(project, session)}/share`)).toEqual({ shared: false })
+  })
+})

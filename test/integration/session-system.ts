@@ -46,12 +46,18 @@ type Ref = { readonly id: string }
 /** The path of a session. */
 export const at = (project: Project, session: Ref) => `${project.path}/session/${session.id}`
 
-export const startSessionSystem = async (backend: Backend = 'postgres'): Promise<SessionSystem> => {
+type Further = { readonly env?: Readonly<Record<string, string>>; readonly opencode?: object }
+
+export const startSessionSystem = async (
+  backend: Backend = 'postgres',
+  { env = {}, opencode = {} }: Further = {},
+): Promise<SessionSystem> => {
   const repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
-  const system = await startSystem(backend, {
+  const keys = {
     SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
     MCP_TOOLSETS: 'tasks,projects,sessions',
-  })
+  }
+  const system = await startSystem(backend, { ...keys, ...env }, opencode)
   const mcp = await connectMcp(system.url, { key: OPERATOR })
   const ops = restCaller(system.url, OPERATOR)
   let number = 0

@@ -1,15 +1,24 @@
 import type { MessageList, Sandbox, SessionInfo, SessionList, StartedProject } from '@switchyard/contracts'
-import { script } from '@switchyard/testing'
+import { type ShareService, script, startShareService } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, type SessionSystem, startSessionSystem } from './session-system.ts'
 
 let system: SessionSystem
+let shares: ShareService
 
 beforeAll(async () => {
-  system = await startSessionSystem()
+  shares = await startShareService()
+  system = await startSessionSystem('postgres', {
+    env: { OPENCODE_DISABLE_SHARE: 'false' },
+    // Without a word on sharing, unlike the other tests.
+    opencode: { share: undefined, enterprise: { url: shares.url } },
+  })
 })
 
-afterAll(() => system?.close())
+afterAll(async () => {
+  await system?.close()
+  await shares?.close()
+})
 
 describe('a session', () => {
   it('is made, answers, is read in pages, renamed, forked and deleted', async () => {
@@ -200,14 +209,34 @@ describe('a session', () => {
     expect(await read('limit=1')).toMatchObject({ total: 5_004 })
   })
 
-  it('says why it is not shared', async () => {
-    const project = await system.start()
+  it('is shared on the service that the operator names, whatever the repository says, until it is no more', async () => {
+    const elsewhere = { share: 'auto', enterprise: { url: 'http://127.0.0.1:9' } }
+    const project = await system.start(system.ops, { 'opencode.json': JSON.stringify(elsewhere) })
     const session = await system.create(project)
-    expect(await system.ops.request('POST', `${at(project, session)}/share`)).toMatchObject({
-      status: 503,
-      body: { code: 'sharing_unavailable', retryable: false },
-    })
-    expect(await system.ops.ok('DELETE', `${at(project, session)}/share`)).toEqual({ shared: false })
+    const place = at(project, session)
+    await system.say(project, session, script([{ say: 'to be read' }]))
+    expect(shares.shared()).toEqual([])
+    const { shareURL: url } = await system.ops.ok<{ shareURL: string }>('POST', `${place}/share`)
+    expect(url).toMatch(`${shares.url}/s/`)
+    expect(await system.ops.ok('GET', place)).toMatchObject({ shareURL: url })
+    await expect
+      .poll(() => shares.shared(), { timeout: 20_000 })
+      .toEqual([{ sessionID: session.id, kinds: expect.arrayContaining(['session', 'message', 'part']) }])
+    const refused = { status: 503, body: { code: 'sharing_unavailable', retryable: true } }
+    shares.fail(true)
+    expect(await system.ops.request('DELETE', `${place}/share`)).toMatchObject(refused)
+    expect(await system.ops.ok('GET', place)).toMatchObject({ shareURL: url })
+    shares.fail(false)
+    expect(await system.ops.ok('DELETE', `${place}/share`)).toEqual({ shared: false })
+    expect(shares.shared()).toEqual([])
+    expect(await system.ops.ok('GET', place)).toMatchObject({ shareURL: null, metadata: {} })
+    expect(await system.ops.ok('GET', `${project.path}/session`)).toMatchObject({ sessions: [{ shareURL: null }] })
+    shares.fail(true)
+    expect(await system.ops.request('POST', `${place}/share`)).toMatchObject(refused)
+    shares.fail(false)
+    const again = await system.ops.ok<{ shareURL: string }>('POST', `${place}/share`)
+    expect(again.shareURL).not.toBe(url)
+    expect(await system.ops.ok('GET', place)).toMatchObject({ shareURL: again.shareURL })
   })
 
   it('works in a sandbox, and is listed with it', async () => {

@@ -22,8 +22,15 @@ export type System = {
   readonly close: () => Promise<void>
 }
 
-/** @param env - further variables, as an operator would set them. */
-export const startSystem = async (backend: Backend, env: Readonly<Record<string, string>> = {}): Promise<System> => {
+/**
+ * @param env - further variables, as an operator would set them.
+ * @param opencode - further configuration of OpenCode, likewise.
+ */
+export const startSystem = async (
+  backend: Backend,
+  env: Readonly<Record<string, string>> = {},
+  opencode: object = {},
+): Promise<System> => {
   const closing: (() => Promise<unknown>)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
@@ -44,7 +51,7 @@ export const startSystem = async (backend: Backend, env: Readonly<Record<string,
       SWITCHYARD_HOME: home,
       DATABASE_URL: database.url,
       REDIS_URL: redis?.url,
-      OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(model.url)),
+      OPENCODE_CONFIG_CONTENT: JSON.stringify({ ...opencodeConfig(model.url), ...opencode }),
       OPENCODE_DISABLE_MODELS_FETCH: '1',
       ...env,
     })

@@ -196,5 +196,7 @@ export const ownMetadataSchema = z.object({
   marker: z.string().optional(),
   system: z.string().nullable().optional(),
   permissions: permissionsSchema.optional(),
+  /** The address at which it was shared, and is no more. */
+  unshared: z.string().optional(),
 })
 export type OwnMetadata = z.infer<typeof ownMetadataSchema>

@@ -33,6 +33,13 @@ it('merges our config under the caller’s own', () => {
   })
 })
 
+it('shares nothing, or where the caller allows it nothing by itself', () => {
+  expect(serverEnvironment({ ...given, env: {} })).toMatchObject({ OPENCODE_DISABLE_SHARE: '1' })
+  const env = serverEnvironment({ ...given, env: { OPENCODE_DISABLE_SHARE: '0' }, config: { snapshot: false } })
+  expect(env.OPENCODE_DISABLE_SHARE).toBe('0')
+  expect(JSON.parse(env.OPENCODE_CONFIG_CONTENT ?? '')).toEqual({ share: 'manual', snapshot: false })
+})
+
 it('says which variable is wrong', () => {
   const start = () => serverEnvironment({ ...given, env: { OPENCODE_CONFIG_CONTENT: '[]' }, config: {} })
   expect(start).toThrow('OPENCODE_CONFIG_CONTENT')

@@ -7,6 +7,9 @@ import { MARKER } from './processes.ts'
 
 export type OpenCodeConfig = Config
 
+/** How OpenCode reads its switches. */
+const IS_ON: ReadonlySet<string> = new Set(['1', 'true'])
+
 export type EnvironmentOptions = {
   readonly env: Readonly<Record<string, string>>
   readonly dataDir: string
@@ -28,18 +31,22 @@ export type EnvironmentOptions = {
 export const serverEnvironment = (options: EnvironmentOptions): Record<string, string> => {
   const { env, dataDir } = options
   const folders = [...(options.extraPath ?? []), options.ripgrep, env.PATH].filter((folder) => folder !== undefined)
-  const content = configContent(options.config, env.OPENCODE_CONFIG_CONTENT)
+  const share = env.OPENCODE_DISABLE_SHARE ?? '1'
+  const content = configContent(
+    IS_ON.has(share) ? options.config : { share: 'manual', ...options.config },
+    env.OPENCODE_CONFIG_CONTENT,
+  )
   return {
     // The heap of its runtime (WebKit's bmalloc reads this name) would be cut into ever more mappings, and at the
     // kernel's limit for them (vm.max_map_count) the server hangs for good. From the C library's heap, 20 directories
     // leave 250 mappings instead of 20 000, and take a fifth less CPU.
     Malloc: '1',
     ...env,
-    // Nothing is fetched or shown to others behind the caller's back. OPENCODE_DISABLE_MODELS_FETCH is theirs to set:
-    // without the list of models most providers are unknown.
+    // Nothing is fetched or shown to others behind the caller's back. OPENCODE_DISABLE_MODELS_FETCH is theirs to set: without the
+    // list of models most providers are unknown. So is sharing, and then no repository's configuration shares by itself.
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
-    OPENCODE_DISABLE_SHARE: '1',
+    OPENCODE_DISABLE_SHARE: share,
     OPENCODE_SERVER_USERNAME: 'opencode',
     OPENCODE_SERVER_PASSWORD: options.password,
     XDG_DATA_HOME: path.join(dataDir, 'share'),

@@ -12,6 +12,7 @@ export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from '.
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
 export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
 export { openSessionRows, type SessionRows } from './session-rows.ts'
+export { type ShareService, startShareService } from './share-service.ts'
 export { whyNoSynapse } from './synapse.ts'
 export {
   startWebhookReceiver,

@@ -6,7 +6,7 @@ import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
 import { requireMessage } from './create.ts'
 import type { SessionDeps } from './deps.ts'
-import { ownMetadata, toMetadata, toSessionInfo } from './describe.ts'
+import { ownMetadata, shareUrlOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
 
 const asInfo = async (own: OwnSession, session: Session, signal: AbortSignal): Promise<CallResult<'session.read'>> => {
   const { status, tree } = await standingOf(own, signal)
@@ -47,20 +47,21 @@ export const abortSession = async (deps: SessionDeps, args: CallArgs<'session.ab
 const notShared = (message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) =>
   new SwitchyardError('sharing_unavailable', message, options)
 
+const fromService = (error: unknown): never => {
+  if (!isSwitchyardError(error, 'opencode_error')) throw error
+  throw notShared('the service that OpenCode shares sessions on was not reached, or refused', {
+    retryable: true,
+    cause: error,
+  })
+}
+
 /** @throws SwitchyardError `sharing_unavailable` where sharing is off, or OpenCode's service is not reached */
 export const shareSession = async (deps: SessionDeps, args: CallArgs<'session.share'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
   const { client, place } = own
   if ((await client.config(place.directory, { signal })).share === 'disabled')
     throw notShared('sharing is disabled in OpenCode’s configuration', { retryable: false })
-  const shared = await client.shareSession(place, { signal }).catch((error: unknown) => {
-    if (isSwitchyardError(error, 'opencode_error'))
-      throw notShared('OpenCode could not share the session: its service was not reached', {
-        retryable: true,
-        cause: error,
-      })
-    throw error
-  })
+  const shared = await client.shareSession(place, { signal }).catch(fromService)
   if (!shared.share)
     throw notShared('the OpenCode server was started with sharing turned off (OPENCODE_DISABLE_SHARE)', {
       retryable: false,
@@ -68,10 +69,14 @@ export const shareSession = async (deps: SessionDeps, args: CallArgs<'session.sh
   return { url: shared.share.url }
 }
 
-/** One that is not shared is as good. */
+/** One that is not shared is as good. @throws SwitchyardError `sharing_unavailable` where the service does not answer */
 export const unshareSession = async (deps: SessionDeps, args: CallArgs<'session.unshare'>, signal: AbortSignal) => {
   const { client, place, session } = await openSession(deps, args, signal)
-  if (session.share) await client.unshareSession(place, { signal })
+  const url = shareUrlOf(session)
+  if (url === null) return {}
+  await client.unshareSession(place, { signal }).catch(fromService)
+  const metadata = toMetadata(withoutOwn(session.metadata), { ...ownMetadata(session), unshared: url })
+  await client.updateSession(place, { metadata }, { signal })
   return {}
 }
 

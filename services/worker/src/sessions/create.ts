@@ -6,7 +6,7 @@ import { type OpenCodeClient, permissionRules, type SessionRef } from '@switchya
 import { directoryOf, type OwnSession, openProject, openSession, type Who } from './access.ts'
 import { requireAgent, requireModel, toModelRef } from './choice.ts'
 import type { SessionDeps } from './deps.ts'
-import { ownMetadata, policyOf, toMetadata, toSessionInfo } from './describe.ts'
+import { ownMetadata, policyOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
 
 /** Among so many of a project's newest sessions a repeated call looks for what the first try made. */
 const RECENT = 100
@@ -109,7 +109,7 @@ export const forkSession = async (
   if (args.message_id !== null) await requireMessage(own, args.message_id, signal)
   const fork = await client.forkSession(place, args.message_id ?? undefined, { signal })
   const forked = { ...place, sessionId: fork.id }
-  const { switchyard: _, ...given } = session.metadata ?? {}
+  const given = withoutOwn(session.metadata)
   const metadata = toMetadata(given, { ...ownMetadata(session), marker: args.marker })
   await ensureRules(client, { ...fork, metadata: toMetadata(given, ownMetadata(session)) }, forked, signal)
   const marked = await client.updateSession(forked, { metadata }, { signal })

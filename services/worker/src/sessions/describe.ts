@@ -26,9 +26,15 @@ export const toMetadata = (given: Readonly<Record<string, unknown>>, own: OwnMet
 
 export const policyOf = (session: Pick<Session, 'metadata'>): Permissions => ownMetadata(session).permissions ?? 'ask'
 
+/** OpenCode leaves the address on a session that is shared no more; what was taken back is noted in the session's metadata. */
+export const shareUrlOf = (session: Session): string | null => {
+  const url = session.share?.url ?? null
+  return url === ownMetadata(session).unshared ? null : url
+}
+
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const withoutOwn = (metadata: Session['metadata']): Record<string, unknown> =>
+export const withoutOwn = (metadata: Session['metadata']): Record<string, unknown> =>
   Object.fromEntries(Object.entries(metadata ?? {}).filter(([key]) => key !== OWN))
 
 export type About = {
@@ -59,7 +65,7 @@ export const toSessionInfo = (session: Session, about: About): SessionInfo => {
     metadata: withoutOwn(session.metadata),
     children: [...about.children],
     permissions: { canEdit: isFree, canShare: true, canDelete: isFree },
-    shareURL: session.share?.url ?? null,
+    shareURL: shareUrlOf(session),
     revert: session.revert ? { messageID: session.revert.messageID } : null,
     cost: session.cost ?? 0,
   }
