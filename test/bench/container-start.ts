@@ -55,7 +55,9 @@ const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
     },
     way: { network, proxy: 'http://egress:3128' },
     alone: (work) => work(),
-    hasOthers: async () => false,
+    workerId: 'bench',
+    liveWorkers: async () => new Set(),
+    namespaces: 0,
     egress: { image: IMAGE, allow: [] },
     logger: pino({ level: 'silent' }),
   })

@@ -23,6 +23,13 @@ describe('the stack with the profile docker', () => {
   let stack: Stack
   let caller: Caller
 
+  /** Ids of containers on the runners' network that are not Compose's own. */
+  const leftInNetwork = async () => {
+    const found = (await docker(['ps', '--all', '--quiet', '--filter', `network=${PROJECT}_runner`])).split('\n')
+    const egress = (await stack.compose(['ps', '--all', '--quiet', 'egress'])).trim()
+    return found.filter((id) => id !== '' && !egress.startsWith(id))
+  }
+
   beforeEach((context) => {
     if (missing) context.skip(missing)
     context.onTestFailed(async () => {
@@ -46,11 +53,9 @@ describe('the stack with the profile docker', () => {
   afterAll(async () => {
     if (missing) return
     // A task that has not ended leaves its container to the next start, and there is none.
-    await stack.compose(['stop', 'worker'])
-    const left = (await docker(['ps', '--all', '--quiet', '--filter', `network=${PROJECT}_runner`])).split('\n')
-    const egress = (await stack.compose(['ps', '--all', '--quiet', 'egress'])).trim()
-    const ids = left.filter((id) => id !== '' && !egress.startsWith(id))
-    if (ids.length > 0) await docker(['rm', '--force', ...ids])
+    await stack.compose(['stop'])
+    const left = await leftInNetwork()
+    if (left.length > 0) await docker(['rm', '--force', ...left])
     await stack.remove()
   })
 
@@ -86,5 +91,10 @@ describe('the stack with the profile docker', () => {
     expect((await ask('/info')).trim()).toBe('403')
     expect((await ask('/containers/json?all=1')).trim()).toBe('403')
     await expect(stack.shell('worker', 'test -e /var/run/docker.sock')).rejects.toThrow()
+  })
+  it('leaves nothing in the network that would keep it from being taken down', async () => {
+    expect(await leftInNetwork()).not.toEqual([])
+    await stack.compose(['stop'])
+    expect(await leftInNetwork()).toEqual([])
   })
 })

@@ -5,10 +5,11 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { newTaskId } from '@switchyard/contracts'
+import { newTaskId, newWorkerId } from '@switchyard/contracts'
 import {
   connectEngine,
   createBody,
+  createHolderBody,
   createServerBody,
   type OutputLine,
   Runner,
@@ -28,6 +29,7 @@ const IMAGE = 'debian:bookworm-slim'
 const STACK = randomBytes(6).toString('hex')
 const NETWORK = `switchyard-test-${STACK}`
 const WAY = { network: NETWORK, proxy: 'http://egress:3128' }
+const WORKER = newWorkerId()
 const KEY = 'a-key-that-the-worker-does-not-have'
 const LIMITS = { image: IMAGE, cpus: 1, memoryBytes: 268_435_456, pids: 64 }
 const SERVER_BYTES = 536_870_912
@@ -124,7 +126,9 @@ describe('the filter in front of the Docker socket', () => {
       way: WAY,
       egress: { image: IMAGE, allow: [] },
       alone: (work) => work(),
-      hasOthers: async () => false,
+      workerId: WORKER,
+      liveWorkers: async () => new Set([WORKER]),
+      namespaces: 1,
       logger,
     })
     expect(await runner.version()).toMatch(/^\d/)
@@ -145,6 +149,90 @@ describe('the filter in front of the Docker socket', () => {
     expect((await ask('GET', `/containers/${id}/json`)).text).not.toContain(KEY)
     await runner.remove(id)
     expect(await runner.find(made.taskId)).toEqual([])
+  })
+
+  const idOf = async (name: string) => (await docker(['inspect', name, '-f', '{{.Id}}'])).trim()
+  const modeOf = async (id: string) => (await docker(['inspect', id, '-f', '{{.HostConfig.NetworkMode}}'])).trim()
+  const holders = async () =>
+    (
+      await docker([
+        'ps',
+        '--quiet',
+        '--no-trunc',
+        '--filter',
+        `label=switchyard.stack=${STACK}`,
+        '--filter',
+        'label=switchyard.namespace',
+      ])
+    )
+      .split('\n')
+      .filter((id) => id !== '')
+
+  it('lets each container of a task join a network namespace in which no other is', async () => {
+    let live: ReadonlySet<string> = new Set([WORKER])
+    const make = (workerId: string) =>
+      new Runner({
+        engine: connectEngine(`unix://${socket}`),
+        settings,
+        way: WAY,
+        egress: { image: IMAGE, allow: [] },
+        alone: (work) => work(),
+        workerId,
+        liveWorkers: async () => live,
+        namespaces: 1,
+        logger,
+      })
+    const runner = make(WORKER)
+    const begin = async () => {
+      const made = turn()
+      await mkdir(made.directory, { recursive: true })
+      return await runner.start(made)
+    }
+    await runner.warm()
+    await runner.tend()
+    const [holder] = await holders()
+    expect(await docker(['inspect', holder ?? '', '-f', '{{json .Config.Env}} {{json .Mounts}}'])).not.toContain(KEY)
+
+    const first = await begin()
+    const second = await begin()
+    expect([await modeOf(first), await modeOf(second)]).toEqual([`container:${holder}`, NETWORK])
+    // In use although its container has ended; free once that is removed.
+    await runner.tend()
+    expect(await modeOf(await begin())).toBe(NETWORK)
+    await runner.remove(first)
+    const third = await begin()
+    expect(await modeOf(third)).toBe(`container:${holder}`)
+
+    // An engine that was restarted has ended it: the container that joined it is made anew.
+    await runner.remove(third)
+    await docker(['kill', holder ?? ''])
+    expect(await modeOf(await begin())).toBe(NETWORK)
+    await runner.tend()
+    expect(await holders()).toEqual([expect.not.stringContaining(holder ?? '')])
+
+    // The worker has gone without a word: the next one clears away what nobody is in.
+    live = new Set()
+    const other = make(newWorkerId())
+    await other.tend()
+    expect(await holders()).toEqual([])
+  })
+
+  it('admits no container in the network namespace of another, and no holder that could do anything', async () => {
+    for (const id of [await idOf(other), other.slice(0, 12)])
+      expect(await create({ host: { NetworkMode: `container:${id}` } })).toMatchObject({ status: 403 })
+    const name = `switchyard-${STACK}-net-${randomBytes(8).toString('hex')}`
+    const ours = createHolderBody(settings, WORKER, NETWORK)
+    const ask403 = async (edit: Edit, as = name) => {
+      const body = { ...ours, ...edit.body, HostConfig: { ...ours.HostConfig, ...edit.host } }
+      expect(await ask('POST', `/containers/create?name=${as}`, body)).toMatchObject({
+        status: 403,
+        text: expect.stringContaining('not admitted'),
+      })
+    }
+    for (const [, edit] of HOSTILE) await ask403(edit)
+    await ask403({}, 'postgres')
+    await ask403({ body: { Cmd: ['1'] } })
+    await ask403({ host: { Mounts: [{ Type: 'bind', Source: '/etc', Target: '/etc' }] } })
   })
 
   const HOSTILE: readonly (readonly [string, Edit])[] = [

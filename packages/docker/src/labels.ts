@@ -5,6 +5,8 @@ export const STACK = 'switchyard.stack'
 export const TASK = 'switchyard.task'
 /** Whose server it is: a project's id. */
 export const SERVER = 'switchyard.server'
+/** Whose network namespace it holds: a worker's id. */
+export const NAMESPACE = 'switchyard.namespace'
 /** The run of the task that made it. */
 export const GENERATION = 'switchyard.generation'
 /** The prompt that it answers: recorded before the container is made, so a later owner knows which has been sent. */

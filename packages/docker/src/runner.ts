@@ -7,6 +7,7 @@ import { gone, type LogOptions, readLog } from './container-log.ts'
 import { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
 import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
 import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
+import { joined, joining, Namespaces } from './namespaces.ts'
 import { makeWay, removeWay } from './network.ts'
 import type { OutputLine } from './output.ts'
 
@@ -21,8 +22,11 @@ export type RunnerOptions = {
   readonly egress: { readonly image: string; readonly allow: readonly string[] }
   /** One at a time of all workers on this engine: it makes two networks of one name where two ask for it at once. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>
-  /** Whether another worker may need what was made for all. */
-  readonly hasOthers: () => Promise<boolean>
+  readonly workerId: string
+  /** The workers that are there, this one or not: they may need what was made for all. */
+  readonly liveWorkers: () => Promise<ReadonlySet<string>>
+  /** How many network namespaces are kept ready: as many as containers may be started at once. */
+  readonly namespaces: number
   readonly logger: Logger
 }
 
@@ -47,15 +51,26 @@ const STATUS: Readonly<Record<string, RunnerContainer['status']>> = {
   paused: 'paused',
 }
 
+/** The engine has no container of that id; it answers 404 also for a network that is not there. */
+const isNoContainer = (error: unknown, id: string): boolean => messageOf(error).includes(`No such container: ${id}`)
+
+const isLostNamespace = (error: unknown): boolean =>
+  /cannot join network of a non running container|No such container/i.test(messageOf(error))
+
 const isMissingProgram = (message: string): boolean =>
   /executable file not found|no such file or directory|exec format error|permission denied/i.test(message)
 
 export class Runner {
   readonly #options: RunnerOptions
+  readonly #namespaces: Namespaces
   #way: Promise<Way> | undefined
+  /** What each container was lent, by the container's id. */
+  readonly #lent = new Map<string, string>()
 
   constructor(options: RunnerOptions) {
     this.#options = options
+    const { engine, settings, workerId: owner, namespaces: count, liveWorkers: liveOwners, logger } = options
+    this.#namespaces = new Namespaces({ docker: engine.docker, settings, owner, count, liveOwners, logger })
   }
 
   get #docker(): Docker {
@@ -100,20 +115,26 @@ export class Runner {
   /**
    * Makes and starts the container of a turn; where it is there already, that one.
    *
+   * @param made - its id as `create` gave it, if it did.
    * @returns its id.
    * @throws SwitchyardError `runner_image_missing`, `runner_image_invalid`, `docker_unavailable`, `disk_full`, `forbidden`,
    *   `container_failed`
    */
-  async start(turn: Turn): Promise<string> {
-    const id = await this.create(turn)
+  async start(turn: Turn, made?: string): Promise<string> {
+    const id = made ?? (await this.create(turn))
     try {
       await call('starting the container', () => this.#docker.getContainer(id).start())
+      return id
     } catch (error) {
       // 304: it runs already.
       if (statusOf(error) === 304) return id
-      throw this.#startFailure(error)
+      if (made !== undefined && statusOf(error) === 404 && isNoContainer(error, id)) return await this.start(turn)
+      const holder = this.#lent.get(id)
+      if (holder === undefined || !isLostNamespace(error)) throw this.#startFailure(error)
+      this.#namespaces.forget(holder)
+      await this.remove(id)
+      return await this.start(turn)
     }
-    return id
   }
 
   /**
@@ -122,24 +143,34 @@ export class Runner {
    * @returns its id. @throws as `start`
    */
   async create(turn: Turn): Promise<string> {
+    return await this.#namespaces.lend((holder) => this.#make(turn, holder))
+  }
+
+  async #make(turn: Turn, lent: string | undefined): Promise<string> {
     const { settings } = this.#options
+    let holder = lent
     const name = nameOf(settings.stack, turn.taskId, turn.promptId)
     for (let tries = 0; ; tries += 1) {
       const way = await this.#openWay()
       try {
-        const body = createBody(settings, turn, way)
-        return await call('making the container', () => createContainer(this.#docker, name, body))
+        const body = createBody(settings, turn, holder === undefined ? way : { ...way, network: joining(holder) })
+        const id = await call('making the container', () => createContainer(this.#docker, name, body))
+        if (holder !== undefined) this.#lent.set(id, holder)
+        return id
       } catch (error) {
         if (statusOf(error) === 409) {
           // Made before, by us or by an owner that is gone: it is the container of this very prompt.
           const found = await call('looking for the container', () => this.#docker.getContainer(name).inspect())
+          if (holder !== undefined && joined(found.HostConfig.NetworkMode) !== holder) this.#namespaces.giveBack(holder)
           return found.Id
         }
         if (statusOf(error) !== 404) throw error
         if (/no such image/i.test(messageOf(error))) throw imageMissing(settings.image)
-        // The network was taken away since it was made.
+        // The network was taken away since it was made, or whatever was in it.
         if (tries > 0) throw error
-        this.#way = undefined
+        if (holder === undefined) this.#way = undefined
+        else this.#namespaces.forget(holder)
+        holder = undefined
       }
     }
   }
@@ -148,11 +179,18 @@ export class Runner {
   #openWay(): Promise<Way> {
     const { engine, settings, way, egress, alone, logger } = this.#options
     const make = () => makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
-    this.#way ??= (way ? Promise.resolve(way) : alone(make)).catch((error: unknown) => {
+    if (this.#way) return this.#way
+    const opening = (way ? Promise.resolve(way) : alone(make)).catch((error: unknown) => {
       this.#way = undefined
       throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(egress.image) : error
     })
-    return this.#way
+    this.#way = opening
+    opening.then(
+      ({ network }) => this.#namespaces.tend(network),
+      // Told to whoever waits for it.
+      () => undefined,
+    )
+    return opening
   }
 
   /** Makes network and way out ahead of the first container, which then is as quick as the others. */
@@ -168,6 +206,15 @@ export class Runner {
     return new SwitchyardError('runner_image_invalid', `${this.#options.settings.image} cannot be run: ${message}`, {
       cause: error,
     })
+  }
+
+  /**
+   * Looks after the network namespaces that are kept ready: makes those that are missing, once there was a first container here,
+   * and removes those of workers that are no more.
+   */
+  async tend(): Promise<void> {
+    const way = await this.#way?.catch(() => undefined)
+    await this.#namespaces.tend(way?.network)
   }
 
   /** @throws SwitchyardError `container_gone`, `docker_unavailable` */
@@ -206,18 +253,25 @@ export class Runner {
     await this.#tell('stopping the container', () => this.#docker.getContainer(id).stop({ t: STOP_S }))
   }
 
-  /** Takes away the network and the way out that were made here, unless a worker or a container is left that needs them. */
+  /** Takes away namespaces, network and way out that were made here, but what a worker or a container that is left needs. */
   async close(): Promise<void> {
-    const { engine, settings, way, alone, hasOthers } = this.#options
-    if (way || !this.#way) return
+    const { engine, settings, way, alone, workerId, liveWorkers } = this.#options
+    if (!this.#way) return
+    await this.#namespaces.close()
+    if (way) return
     await alone(async () => {
-      if ((await hasOthers()) || (await this.find()).length > 0) return
+      const others = [...(await liveWorkers())].filter((id) => id !== workerId)
+      if (others.length > 0 || (await this.find()).length > 0) return
       await removeWay(engine.docker, settings.stack)
     })
   }
 
   async remove(id: string): Promise<void> {
     await this.#tell('removing the container', () => this.#docker.getContainer(id).remove({ force: true, v: true }))
+    const holder = this.#lent.get(id)
+    if (holder === undefined) return
+    this.#lent.delete(id)
+    this.#namespaces.giveBack(holder)
   }
 
   /** A call for a state that the container may be in already: 304, 404 and 409 say that it is, or that there is none. */

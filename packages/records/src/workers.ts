@@ -40,3 +40,13 @@ export const countLiveWorkers = guarded(async (db: Db): Promise<number> => {
     .executeTakeFirstOrThrow()
   return Number(row.count)
 })
+
+/** Their ids. */
+export const liveWorkers = guarded(async (db: Db): Promise<ReadonlySet<string>> => {
+  const rows = await db
+    .selectFrom('workers')
+    .select('id')
+    .where('heartbeat_at', '>', sql<Date>`now() - ${WORKER_SILENCE_MS} * interval '1 millisecond'`)
+    .execute()
+  return new Set(rows.map(({ id }) => id))
+})

@@ -5,7 +5,11 @@ import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   createBody,
+  createHolderBody,
   createServerBody,
+  HOLDER_NAME,
+  joined,
+  joining,
   type RunnerSettings,
   serverAskedFor,
   serverName,
@@ -58,6 +62,16 @@ const serverBodySchema = z.object({
   }),
 })
 
+const holderBodySchema = z.object({
+  User: z.string().regex(USER, 'is root, or no uid:gid'),
+  Labels: z.strictObject({
+    'switchyard.stack': z.string().regex(STACK),
+    'switchyard.namespace': z.string().regex(/^worker_[0-9A-Z]{26}$/),
+    'com.docker.compose.project': z.literal(''),
+    'com.docker.compose.service': z.literal(''),
+  }),
+})
+
 const variable = (env: readonly string[], name: string): string | undefined =>
   env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
 
@@ -76,8 +90,10 @@ const difference = (given: unknown, ours: unknown, at = ''): string | undefined 
 
 export type Admitted = {
   readonly body: ReturnType<typeof createBody>
-  /** The directory that is mounted, as the worker sees it. */
-  readonly root: string
+  /** The directory that is mounted, as the worker sees it; null where none is. */
+  readonly root: string | null
+  /** The container whose network namespace it joins, yet to be checked with the engine. */
+  readonly joins?: string
 }
 
 const parse = <S extends z.ZodType>(schema: S, given: unknown): z.output<S> => {
@@ -86,8 +102,27 @@ const parse = <S extends z.ZodType>(schema: S, given: unknown): z.output<S> => {
   throw new NotAdmitted(z.prettifyError(parsed.error).replaceAll('\n', ' '))
 }
 
-const isServer = (given: unknown): boolean =>
-  z.object({ Labels: z.object({ 'switchyard.server': z.unknown() }) }).safeParse(given).success
+const hasLabel = (given: unknown, label: string): boolean =>
+  z.object({ Labels: z.object({ [label]: z.unknown() }) }).safeParse(given).success
+
+/** Another container's network namespace by the container's id, which only that one has had ever. */
+const joinedHolder = (given: unknown): string | undefined => {
+  const mode = z.object({ HostConfig: z.object({ NetworkMode: z.string() }) }).safeParse(given)
+  const id = joined(mode.data?.HostConfig.NetworkMode)
+  return id !== undefined && /^[0-9a-f]{64}$/.test(id) ? id : undefined
+}
+
+/** What holds a network namespace: nothing of the host, no keys, and nothing that runs. */
+const admitHolder = (policy: Policy, name: string | null, given: unknown): Admitted => {
+  const { User, Labels } = parse(holderBodySchema, given)
+  const stack = Labels['switchyard.stack']
+  if (name === null || !HOLDER_NAME.test(name) || !name.startsWith(`switchyard-${stack}-`))
+    throw new NotAdmitted('the name is not the one of its labels')
+  const settings = { ...policy.settings, stack, user: User }
+  const ours = createHolderBody(settings, Labels['switchyard.namespace'], policy.way.network)
+  requireSame(given, ours)
+  return { body: ours, root: null }
+}
 
 /** The server of a project: one container by its name, all working directories, a volume that only it has. */
 const admitServer = (policy: Policy, name: string | null, given: unknown): Admitted => {
@@ -115,7 +150,8 @@ const requireSame = (given: unknown, ours: ReturnType<typeof createBody>): void 
  * @throws NotAdmitted, naming what is not as a worker makes it: another image, mount, capability, namespace, limit, network.
  */
 export const admitCreate = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  if (isServer(given)) return admitServer(policy, name, given)
+  if (hasLabel(given, 'switchyard.server')) return admitServer(policy, name, given)
+  if (hasLabel(given, 'switchyard.namespace')) return admitHolder(policy, name, given)
   const { User, Cmd, Env, Labels } = parse(bodySchema, given)
   const stack = Labels['switchyard.stack']
   const taskId = Labels['switchyard.task']
@@ -124,6 +160,7 @@ export const admitCreate = (policy: Policy, name: string | null, given: unknown)
     throw new NotAdmitted('the name is not the one of its labels')
   const root = path.join(policy.workspacesDir, 'docker', taskId)
   const permission = variable(Env, OWN_VARIABLE)
+  const joins = joinedHolder(given)
   const ours = createBody(
     { ...policy.settings, stack, user: User },
     {
@@ -137,8 +174,8 @@ export const admitCreate = (policy: Policy, name: string | null, given: unknown)
       args: Cmd,
       environment: permission === undefined ? {} : { [OWN_VARIABLE]: permission },
     },
-    policy.way,
+    joins === undefined ? policy.way : { ...policy.way, network: joining(joins) },
   )
   requireSame(given, ours)
-  return { body: ours, root }
+  return { body: ours, root, ...(joins === undefined ? {} : { joins }) }
 }

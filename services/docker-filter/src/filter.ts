@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { SERVER_NAME } from '@switchyard/docker'
 import type { Logger } from 'pino'
-import { admitCreate, NotAdmitted, type Policy } from './create-check.ts'
+import { type Admitted, admitCreate, NotAdmitted, type Policy } from './create-check.ts'
 import { type Answer, callJson, type EngineAddress, openCall } from './engine-calls.ts'
 import { onHost, requireRealDirectory } from './mounts.ts'
 
@@ -48,6 +48,10 @@ const reply = (outgoing: ServerResponse, { status, json }: Answer): void => {
   outgoing.writeHead(status, { 'content-type': 'application/json' })
   outgoing.end(json === undefined ? undefined : JSON.stringify(json))
 }
+
+const OURS = ['switchyard.task', 'switchyard.server', 'switchyard.namespace'] as const
+
+type Mount = NonNullable<NonNullable<Admitted['body']['HostConfig']>['Mounts']>[number]
 
 type Described = {
   readonly Config?: { readonly Labels?: Record<string, string>; Env?: unknown }
@@ -111,7 +115,8 @@ export class Filter {
   async #list(query: URLSearchParams, outgoing: ServerResponse): Promise<void> {
     const filters: unknown = JSON.parse(query.get('filters') ?? '{}')
     const labels = (filters as { label?: unknown }).label
-    const isOurs = Array.isArray(labels) && labels.some((label) => /^switchyard\.task(=|$)/.test(String(label)))
+    const isOurs =
+      Array.isArray(labels) && labels.some((label) => /^switchyard\.(task|namespace)(=|$)/.test(String(label)))
     if (!isOurs) throw new NotAdmitted('the containers of tasks are asked for by label')
     const to = `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ label: labels }))}`
     reply(outgoing, await callJson(this.#options.engine, { method: 'GET', path: to }))
@@ -119,19 +124,33 @@ export class Filter {
 
   async #create(name: string | null, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { engine, policy, logger } = this.#options
-    const { body, root } = admitCreate(policy, name, await readBody(incoming))
-    await requireRealDirectory(policy.workspacesDir, root)
-    const source = onHost(policy.workspacesDir, await this.#source(), root)
-    const [, ...volumes] = body.HostConfig?.Mounts ?? []
-    const directory = { Type: 'bind', Source: source, Target: root, ReadOnly: false }
-    const HostConfig = { ...body.HostConfig, Mounts: [directory, ...volumes] }
+    const { body, root, joins } = admitCreate(policy, name, await readBody(incoming))
+    if (joins !== undefined) await this.#requireHolder(joins)
+    const Mounts = root === null ? [] : await this.#mounts(root, body.HostConfig?.Mounts ?? [])
     const answer = await callJson(engine, {
       method: 'POST',
       path: `/containers/create?name=${encodeURIComponent(name ?? '')}`,
-      body: { ...body, HostConfig },
+      body: { ...body, HostConfig: { ...body.HostConfig, Mounts } },
     })
     logger.info({ name, status: answer.status }, 'container made')
     reply(outgoing, answer)
+  }
+
+  /** The namespace of any other container would lead into that one's network. One that has gone is for the engine to tell. */
+  async #requireHolder(id: string): Promise<void> {
+    const found = await callJson(this.#options.engine, { method: 'GET', path: `/containers/${id}/json` })
+    if (found.status === 404) return
+    const labels = (found.json as Described).Config?.Labels ?? {}
+    if (labels['switchyard.namespace'] === undefined)
+      throw new NotAdmitted('HostConfig.NetworkMode names a container that holds no network namespace for tasks')
+  }
+
+  async #mounts(root: string, mounts: readonly Mount[]): Promise<readonly Mount[]> {
+    const { workspacesDir } = this.#options.policy
+    await requireRealDirectory(workspacesDir, root)
+    const source = onHost(workspacesDir, await this.#source(), root)
+    const [, ...volumes] = mounts
+    return [{ Type: 'bind', Source: source, Target: root, ReadOnly: false }, ...volumes]
   }
 
   async #source(): Promise<string> {
@@ -155,8 +174,7 @@ export class Filter {
     if (found.status !== 200) return reply(outgoing, found)
     const described = found.json as Described
     const labels = described.Config?.Labels ?? {}
-    if (labels['switchyard.task'] === undefined && labels['switchyard.server'] === undefined)
-      throw new NotAdmitted('this is no container of a task')
+    if (!OURS.some((label) => labels[label] !== undefined)) throw new NotAdmitted('this is no container of a task')
     if (action === 'json') {
       // The keys of providers are in it, and a worker has no use for them.
       const { Env: _env, ...config } = described.Config ?? {}

@@ -27,6 +27,7 @@ const tidy = async ({ records, runner, logger }: Deps, taskId?: TaskId): Promise
       logger.info({ task_id: container.taskId, container_id: container.id }, 'removed a container of no open task')
     } else if (status === 'paused' && container.status === 'running') await runner.pause(container.id)
   }
+  if (taskId === undefined) await runner.tend()
 }
 
 /** Looks at once, and then every minute. */

@@ -8,7 +8,7 @@ import { connectEngine, Runner, withConfigFile } from '@switchyard/docker'
 import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
-import { countLiveWorkers, type Records } from '@switchyard/records'
+import { liveWorkers, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { startCalls } from './calls/calls.ts'
 import { callHandlers } from './calls/handlers.ts'
@@ -25,6 +25,9 @@ import { ServerPool } from './servers/pool.ts'
 import { startSessionHints } from './sessions/hints.ts'
 import { startStandingReplies } from './sessions/standing-replies.ts'
 import { startSweeper } from './sweeper.ts'
+
+/** Each costs a small process of the engine's; a burst beyond them has to wait for the engine a little longer. */
+const MAX_NAMESPACES = 16
 
 const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 
@@ -64,7 +67,7 @@ export type Worker = {
   readonly close: () => Promise<void>
 }
 
-const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runner> => {
+const makeRunner = async ({ config, records, logger }: WorkerDeps, workerId: WorkerId): Promise<Runner> => {
   const { docker, opencode } = config
   const environment = await withConfigFile(docker.environment, opencode.inherited.OPENCODE_CONFIG).catch((error) => {
     // Where tasks run on a server it is the server that has to read it.
@@ -88,7 +91,9 @@ const makeRunner = async ({ config, records, logger }: WorkerDeps): Promise<Runn
       : {}),
     egress: { image: docker.egressImage, allow: docker.egressAllow },
     alone: (work) => records.withLock('runner-way', work),
-    hasOthers: async () => (await countLiveWorkers(records.db)) > 1,
+    workerId,
+    liveWorkers: () => liveWorkers(records.db),
+    namespaces: Math.min(config.worker.maxConcurrentTasks, MAX_NAMESPACES),
     logger,
   })
 }
@@ -113,7 +118,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     lock,
     connect: access.connect,
   })
-  const runner = await makeRunner(deps)
+  const runner = await makeRunner(deps, id)
   const outputDir = path.join(config.home, 'output')
   const care = startContainerCare({ records, runner, logger })
   const servers = new ServerPool({

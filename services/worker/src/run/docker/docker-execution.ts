@@ -27,6 +27,8 @@ export class DockerExecution implements Execution {
   readonly #follower: Follower
   readonly #model: string | null
   #exitCode: number | null = null
+  /** The container that was made while its directory was. */
+  #made: { readonly promptId: string; readonly id: string } | undefined
 
   constructor(run: RunContext) {
     const { deps, record, interrupt } = run
@@ -84,10 +86,12 @@ export class DockerExecution implements Execution {
 
   async #createAhead(promptId: string): Promise<void> {
     await this.#place.make()
-    await this.#run.deps.runner.create(this.#turn(promptId)).catch((error: unknown) => {
+    try {
+      this.#made = { promptId, id: await this.#run.deps.runner.create(this.#turn(promptId)) }
+    } catch (error) {
       // It is waited for when the container is to be started.
       if (!isSwitchyardError(error, 'docker_unavailable')) throw error
-    })
+    }
   }
 
   #turn(promptId: string): Turn {
@@ -148,7 +152,8 @@ export class DockerExecution implements Execution {
     // Only the owner starts containers.
     await record.refresh()
     raiseRequested(record, interrupt)
-    const id = await this.#patience.forEngine(() => deps.runner.start(this.#turn(prompt.id)))
+    const made = this.#made?.promptId === prompt.id ? this.#made.id : undefined
+    const id = await this.#patience.forEngine(() => deps.runner.start(this.#turn(prompt.id), made))
     await this.#started(id)
     await this.#prompts.delivered(prompt)
     return await this.#readToEnd(id, prompt.id)
