@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gives the OpenCode server its password: OPENCODE_SERVER_PASSWORD, else the one the stack made for itself.
-# Beside it runs what replaces a server that hangs. Any other command (`opencode run …`, a shell) runs as it is.
+# Beside it runs what replaces a server that hangs, and what reports its memory. Any other command (`opencode run …`, a shell) runs as it is.
 set -eu
 
 if [ "${1:-}" = opencode ] && [ "${2:-}" = serve ]; then
@@ -14,6 +14,7 @@ if [ "${1:-}" = opencode ] && [ "${2:-}" = serve ]; then
   fi
   export OPENCODE_SERVER_PASSWORD
   opencode-watch $$ &
+  opencode-report &
 fi
 
 exec "$@"

@@ -123,6 +123,9 @@ describe('the compose file', () => {
     ])
     expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
     expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
+    // What the agent may write there, the worker alone reads.
+    expect(servicesMounting(file, 'opencode-report')).toEqual(['opencode', 'worker'])
+    expect(service('worker').volumes?.find(({ source }) => source === 'opencode-report')?.read_only).toBe(true)
     for (const [name, { volumes = [] }] of Object.entries(file.services))
       for (const volume of volumes.filter(({ source }) => source?.endsWith('-secrets')))
         expect(`${name} ${volume.read_only === true ? 'reads' : 'writes'}`).toBe(
@@ -244,6 +247,10 @@ describe('the second pool of OpenCode servers', () => {
     const { 'opencode-green': server, 'worker-green': worker } = file.services
     expect(server?.image).toBe('switchyard/opencode-green:9.8.7')
     expect(server?.volumes?.find(({ target }) => target === '/home/node')?.source).toBe('opencode-green-home')
+    for (const each of [server, worker])
+      expect(each?.volumes?.find(({ target }) => target === '/run/switchyard/report')?.source).toBe(
+        'opencode-green-report',
+      )
     expect(worker?.environment).toMatchObject({
       OPENCODE_POOL: 'green',
       OPENCODE_SERVER_URL: 'http://opencode-green:4096',

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import type { DeployKey, Duplicates, ProjectInfo, Published, Sandbox, StartedProject } from '@switchyard/contracts'
 import { type GitSsh, script, startGitSsh } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -94,6 +96,22 @@ describe('a private repository', () => {
     expect((await restart()).status).toBe('ready')
     await ssh.denyAll()
     expect((await restart()).status).toBe('waiting_for_key')
+  })
+
+  it('waits where its host does not take the user’s own key, and leaves that for a new one that it makes', async () => {
+    const repository = await makeRepository(path.join(place, 'users'), { 'a.txt': 'a\n' })
+    const git_url = ssh.url(repository)
+    const file = path.join(place, 'users-key')
+    await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file])
+    const own = (await readFile(`${file}.pub`, 'utf8')).trim()
+    const waiting = await start({ git_url, user_ssh_key: file })
+    expect(waiting).toMatchObject({ status: 'waiting_for_key', public_key: own })
+    expect(waiting.next_step).toContain(`public half of ${file}; opencode_get_deploy_key with rotate`)
+    const made = await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url, rotate: true })
+    expect(await start({ git_url })).toMatchObject({ status: 'waiting_for_key', public_key: made.public_key })
+    await ssh.allow(made.public_key, repository, 'read')
+    expect(await start({ git_url })).toMatchObject({ status: 'started' })
+    expect(existsSync(file)).toBe(true)
   })
 
   it('is refused when its host shows another key than it had', async () => {

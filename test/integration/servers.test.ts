@@ -83,7 +83,7 @@ describe('servers that projects have for themselves', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect((await fetch(`${own.url}/global/health`)).status).toBe(401)
     // The session is where the task ran, and nowhere else.
-    const sessions = await system.switchyard.opencode?.client.allSessions(100)
+    const sessions = await system.switchyard.opencode?.client.everySession({ roots: true })
     expect(sessions?.map(({ id }) => id)).not.toContain(task.session_id)
   })
 

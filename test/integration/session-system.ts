@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ProjectObject, SentToSession, SessionInfo } from '@switchyard/contracts'
-import type { ScriptedModel } from '@switchyard/testing'
+import { openSessionRows, type ScriptedModel, type SessionRows } from '@switchyard/testing'
 import { expect } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { makeRepository } from './repository.ts'
@@ -36,6 +36,8 @@ export type SessionSystem = {
   readonly say: (project: Project, session: Ref, text: string, more?: object) => Promise<SentToSession>
   /** Waits until its turn has ended. */
   readonly idle: (project: Project, session: Ref) => Promise<void>
+  /** OpenCode's own database. */
+  readonly sessionRows: () => SessionRows
   readonly close: () => Promise<void>
 }
 
@@ -75,6 +77,7 @@ export const startSessionSystem = async (backend: Backend = 'postgres'): Promise
       const status = async () => (await ops.ok<SessionInfo>('GET', at(project, session))).status
       await expect.poll(status, { timeout: 20_000, interval: 100 }).toBe('idle')
     },
+    sessionRows: () => openSessionRows(path.join(system.home, 'opencode', 'share', 'opencode', 'opencode.db')),
     close: async () => {
       await mcp.close()
       await system.close()

@@ -69,6 +69,7 @@ const environment = z.object({
   ),
   OPENCODE_SERVER_URL: url('http', 'https'),
   OPENCODE_SERVER_PASSWORD: text(),
+  OPENCODE_SERVER_MEMORY_FILE: text(),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
@@ -153,6 +154,8 @@ export type Config = Readonly<{
     serverEnabled: boolean
     url: string | undefined
     password: string | undefined
+    /** Where a server that runs elsewhere says how many bytes it holds. */
+    memoryFile: string | undefined
     healthCheckIntervalMs: number
     maxRetries: number
     retryDelayMs: number
@@ -340,6 +343,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       serverEnabled: vars.OPENCODE_SERVER_ENABLED,
       url: vars.OPENCODE_SERVER_URL,
       password: vars.OPENCODE_SERVER_PASSWORD,
+      memoryFile: vars.OPENCODE_SERVER_MEMORY_FILE,
       healthCheckIntervalMs: vars.OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS,
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,

@@ -9,7 +9,7 @@ import {
   sandboxImportedSchema,
   sandboxSchema,
 } from './projects.ts'
-import { offeredKeySchema, sealedPasswordSchema } from './servers.ts'
+import { offeredKeySchema, sealedSecretSchema } from './sealed.ts'
 
 const project = z.object({ project_id: z.string() })
 const sandbox = project.extend({ name: z.string() })
@@ -56,7 +56,10 @@ export const projectCalls = {
   'project.duplicates': { args: none, result: duplicatesSchema },
   /** A public key to seal a password for its own server with, and that password: it goes through the record. */
   'server.offer_key': { args: project, result: offeredKeySchema },
-  'server.take_password': { args: project.extend(sealedPasswordSchema.shape), result: none },
+  'server.take_password': { args: project.extend(sealedSecretSchema.shape), result: none },
   /** The deploy key, made where there is none; with `rotate` a new one. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
+  /** A public key to seal a deploy key with that somebody has, and that deploy key. */
+  'key.offer_seal': { args: project, result: offeredKeySchema },
+  'key.take': { args: project.extend(sealedSecretSchema.shape), result: deployKeySchema },
 } as const

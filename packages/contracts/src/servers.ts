@@ -123,9 +123,3 @@ export type ConfigureServer = z.infer<typeof configureServerSchema>
 
 export const serverListSchema = z.object({ servers: z.array(serverSchema), total: z.number().int() })
 export type ServerList = z.infer<typeof serverListSchema>
-
-export const offeredKeySchema = z.object({
-  public_key: z.string().describe('PEM; the password is sealed with it: RSA-OAEP with SHA-256, in base64'),
-})
-
-export const sealedPasswordSchema = z.object({ sealed: z.string().min(1).max(1_000) })

@@ -8,6 +8,8 @@ import { MODEL_NAME, shortText } from './text.ts'
 export const MAX_MESSAGES = 100
 /** A page of sessions at most. */
 export const MAX_SESSIONS = 1_000
+/** Where a page may begin at most. */
+export const MAX_SESSION_OFFSET = 1_000_000
 export const MAX_FOUND_FILES = 200
 
 /** `active`: a turn runs. `waiting`: it waits for the answer to an ask. `idle`: neither. */

@@ -13,6 +13,7 @@ import type { Imported } from './import-bundle.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
+import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
@@ -199,6 +200,25 @@ export class Repositories {
       ...(remoteTips === undefined ? {} : { remoteTips }),
       ...(tip === undefined ? {} : { alsoLost: [tip] }),
       ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Whether a commit of the remote, as of the last `fetch`, has the very files that a worktree or checkout holds: what is not
+   * committed there is not lost with it.
+   *
+   * @throws SwitchyardError as `workState`
+   */
+  async isPublished(identity: RepositoryIdentity, directory: string, { signal }: Options = {}): Promise<boolean> {
+    const mirror = this.#mirror(identity)
+    const remoteTips = await mirror.tips(signal)
+    if (remoteTips === undefined) return false
+    return await isPublished({
+      directory,
+      place: await this.#placeOf(identity, directory),
+      objectDirs: [mirror.objectDirectory],
+      remoteTips,
       ...(signal ? { signal } : {}),
     })
   }

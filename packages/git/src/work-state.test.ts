@@ -75,6 +75,30 @@ describe('the state of a working directory', () => {
     expect(await repositories.workState(identity, worktree, { base: 'work' })).toMatchObject({ ahead: 0, behind: 0 })
   })
 
+  it('knows what was published from it, until something is changed again', async () => {
+    const { identity, repositories, worktree } = await project()
+    await writeFile(path.join(worktree, 'a.txt'), 'changed\n')
+    await writeFile(path.join(worktree, 'new.txt'), 'new\n')
+    expect(await repositories.isPublished(identity, worktree)).toBe(false)
+    await repositories.publish(identity, { directory: worktree, branch: 'work' })
+    expect(await repositories.workState(identity, worktree)).toMatchObject({ dirty: 2, unpushed: 0 })
+    expect(await repositories.isPublished(identity, worktree)).toBe(true)
+    // Somebody goes on from there: what was published is in the branch's past.
+    await sh(at('mine'), 'fetch', '-q')
+    await sh(at('mine'), 'checkout', '-q', 'work')
+    await commit(at('mine'), 'theirs.txt')
+    await sh(at('mine'), 'push', '-q', 'origin', 'work')
+    await repositories.fetch(identity)
+    expect(await repositories.isPublished(identity, worktree)).toBe(true)
+    await writeFile(path.join(worktree, 'new.txt'), 'newer\n')
+    expect(await repositories.isPublished(identity, worktree)).toBe(false)
+    // What takes the changes back is a change as well: only the commit before them has it.
+    await sh(worktree, 'commit', '-qam', 'mine')
+    await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
+    await rm(path.join(worktree, 'new.txt'))
+    expect(await repositories.isPublished(identity, worktree)).toBe(false)
+  })
+
   it('of a checkout of one’s own counts all its branches and stashes', async () => {
     const { identity, repositories } = await project()
     await sh(at('mine'), 'checkout', '-qb', 'side')

@@ -45,6 +45,15 @@ describe('what works on a server', () => {
     expect(ids(activity)).toEqual(['ses_b'])
   })
 
+  it('has what works in further directories that were asked, but for what ended while they were', async () => {
+    const activity = createActivity()
+    await activity.confirm(async () => {
+      activity.hear(status('ses_b', 'idle'), '/work/a')
+      return { ses_a: { type: 'busy' }, ses_b: { type: 'busy' }, ses_c: { type: 'idle' } }
+    }, ['/work/a'])
+    expect(activity.busy()).toEqual([{ sessionId: 'ses_a', directory: '/work/a', status: 'busy' }])
+  })
+
   it('counts root sessions by directory, each once', () => {
     const activity = createActivity()
     expect(activity.sessions()).toBeUndefined()

@@ -2,7 +2,6 @@
 
 import {
   createOpencodeClient,
-  type GlobalSession,
   type OpencodeClient,
   type Part,
   type PermissionRequest,
@@ -21,6 +20,7 @@ import { partId } from './ids.ts'
 import type { Endpoint } from './launcher.ts'
 import { authorization } from './probe.ts'
 import { sessionCalls } from './session-calls.ts'
+import { sessionLists } from './session-lists.ts'
 import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
 
 export type { SessionMessage, SessionRef }
@@ -200,6 +200,7 @@ export const createClient = (options: ClientOptions) => {
 
   return {
     ...sessionCalls(call, sdk),
+    ...sessionLists(call, sdk),
 
     /** The SDK's client for one directory, for calls that are not below. Its errors are its own. */
     clientFor: (directory: string): OpencodeClient => sdkClient(endpoint(), directory),
@@ -266,18 +267,6 @@ export const createClient = (options: ClientOptions) => {
     /** The projects that the server has ever been used in, whatever directory that was; needs no directory of its own. */
     projects: (given: CallOptions = {}): Promise<readonly Project[]> =>
       call('list the projects', 'always', given, (signal) => sdk().project.list({}, { signal })),
-
-    /** The root sessions of all directories, the newest first; needs no directory of its own. @param limit - at most so many. */
-    allSessions: (limit: number, given: CallOptions = {}): Promise<readonly GlobalSession[]> =>
-      call('list all sessions', 'always', given, (signal) =>
-        sdk().experimental.session.list({ limit, roots: true }, { signal }),
-      ),
-
-    /** The root sessions of exactly this directory, the newest 100. */
-    sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
-      call('list the sessions', 'always', given, (signal) =>
-        sdk().session.list({ directory, roots: true }, { signal }),
-      ),
 
     /**
      * Gives the session a prompt and returns at once (10 to 40 ms). While a turn runs, the model reads it at its next step.

@@ -3,6 +3,7 @@
 import { isSwitchyardError } from '@switchyard/contracts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
 import { probe } from './probe.ts'
+import { reportedMemory } from './reported-memory.ts'
 
 export type RemoteServerOptions = {
   /** Base URL, such as `http://opencode:4096`. */
@@ -10,6 +11,8 @@ export type RemoteServerOptions = {
   readonly password: string
   /** Its name in logs and records; default: the URL. */
   readonly id?: string
+  /** Where the server's container writes how many bytes it holds; default: nobody can say. */
+  readonly memoryFile?: string | undefined
 }
 
 /**
@@ -22,7 +25,8 @@ const LAST_TRY_MS = 8_000
 /** A launcher for a server that is there already. */
 export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
   const url = options.url.replace(/\/+$/, '')
-  const endpoint = { url, password: options.password }
+  const { memoryFile, password } = options
+  const endpoint = { url, password }
   return {
     kind: 'remote',
     id: options.id ?? url,
@@ -32,7 +36,7 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
         ...endpoint,
         version,
         pid: undefined,
-        memory: async () => undefined,
+        memory: async () => (memoryFile === undefined ? undefined : await reportedMemory(memoryFile)),
         exited: new Promise(() => undefined),
         stop: async () => undefined,
         kill: async () => undefined,

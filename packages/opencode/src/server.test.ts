@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import { opencodeConfig, openSessionRows, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { childServer } from './child-server.ts'
 import { createLine, createPlace, createRecorder, eventually, quiet } from './fixture.ts'
@@ -321,7 +321,7 @@ describe('what can be seen and done from outside', () => {
     expect(server.busy()).toEqual([])
     expect(pidOf(server)).not.toBe(pid)
     expect((await server.client.session(ref)).id).toBe(session.id)
-    expect((await server.client.allSessions(10)).map(({ id }) => id)).toEqual([session.id])
+    expect((await server.client.everySession({ roots: true })).map(({ id }) => id)).toEqual([session.id])
     expect((await server.client.projects()).map(({ id }) => id)).toContain('global')
   })
 })
@@ -350,5 +350,26 @@ describe('a remote server', () => {
     await remote.close()
     await child.ready()
     expect(child.state().status).toBe('up')
+  })
+
+  it('shows what works there since before it was heard: of the last day by itself, older as the record has it', async () => {
+    const child = start()
+    await child.ready()
+    const { prompt, session } = await begin(child)
+    await prompt(bash('sleep 60'))
+    await eventually('busy', () => child.busy().length > 0)
+    const { url = '' } = child.state()
+    const remote = async (isKnown: boolean) => {
+      const server = start({ launcher: remoteServer({ url, password: PASSWORD }) })
+      if (isKnown) server.learn([place.directory])
+      await server.ready()
+      await server.caughtUp()
+      return server.busy().map(({ sessionId }) => sessionId)
+    }
+    expect(await remote(false)).toEqual([session.id])
+    const rows = openSessionRows(path.join(place.dataDir, 'share', 'opencode', 'opencode.db'))
+    rows.age(session.id, 30 * 3_600_000)
+    rows.close()
+    expect(await remote(true)).toEqual([session.id])
   })
 })

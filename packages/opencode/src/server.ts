@@ -3,6 +3,7 @@
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { type Activity, createActivity } from './activity.ts'
+import { directoriesOfOpenTurns, GAP_SLACK_MS, LOOK_BACK_MS } from './catch-up.ts'
 import { createClient, type OpenCodeClient } from './client.ts'
 import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
@@ -76,6 +77,10 @@ export type OpenCodeServer = {
   readonly onSession: (listener: SessionListener) => () => void
   /** The sessions that work now, whoever prompted them: as the event stream tells it. */
   readonly busy: Activity['busy']
+  /** Waits until `busy` holds what began while nobody listened; at once where that is so, or where the server does not say. */
+  readonly caughtUp: () => Promise<void>
+  /** Has directories looked at where something worked when the server was last heard, however long ago that is. */
+  readonly learn: (directories: readonly string[]) => void
   /** Root sessions by directory; undefined while nobody knows. */
   readonly sessionCounts: Activity['sessions']
   /** Bytes that the server and its tools hold; undefined where nobody can say. */
@@ -101,9 +106,6 @@ const DEFAULTS = {
   callTimeoutMs: 30_000,
 } as const
 
-/** Of a server with more sessions the older ones are not counted. */
-const COUNTED_SESSIONS = 10_000
-
 /** How many trees are looked up at once after a reconnect: enough to be quick, too few to stall a server that just came back. */
 const LOOKUPS_AT_ONCE = 4
 
@@ -115,6 +117,11 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
   const activity = createActivity()
   const closing = new AbortController()
   let streamedEpoch = 0
+  /** When something was last heard of the server, ms since 1970. */
+  let heardAt: number | undefined
+  let catchingUp: Promise<void> = Promise.resolve()
+  /** Where something may work, as others have it; looked at when the server is there. */
+  let toLookAt: readonly string[] = []
 
   const client = createClient({
     endpoint: () => supervisor.current(),
@@ -136,14 +143,17 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       connected: ({ after }) => {
         const { epoch } = supervisor.state()
         const reason = resyncReason(after, streamedEpoch !== 0 && epoch !== streamedEpoch)
-        if (epoch !== streamedEpoch) activity.clear()
+        const isAnew = epoch !== streamedEpoch
+        if (isAnew) activity.clear()
         streamedEpoch = epoch
-        void confirmActivity()
+        catchingUp = catchUp(isAnew && launcher.kind === 'child' ? undefined : (heardAt ?? 0) - GAP_SLACK_MS)
+        heardAt = Date.now()
         echo.begin()
         void resyncAll(router.entries(), reason)
         announce()
       },
       event: (event, directory) => {
+        heardAt = Date.now()
         if (echo.hear(event)) return
         activity.hear(event, directory)
         router.route(event)
@@ -175,13 +185,21 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     router.resync(entry, reason)
   }
 
-  const confirmActivity = async (): Promise<void> => {
+  /** @param since - ms since 1970, since when nothing was heard; undefined: nothing can have begun. */
+  const catchUp = async (since: number | undefined): Promise<void> => {
     const given = { signal: closing.signal }
-    await activity
-      .confirm((directory) => client.statuses(directory, given))
-      .then(async () => activity.count(await client.allSessions(COUNTED_SESSIONS, given)))
+    try {
+      if (since !== undefined) {
+        const further = toLookAt
+        toLookAt = []
+        const open = await directoriesOfOpenTurns(client, Math.max(since, Date.now() - LOOK_BACK_MS), given)
+        await activity.confirm((directory) => client.statuses(directory, given), [...further, ...open])
+      }
+      activity.count(await client.everySession({ roots: true }, given))
+    } catch (error) {
       // The next connection asks again.
-      .catch((error: Error) => logger.debug({ err: error.message }, 'what works on the server was not asked again'))
+      logger.debug({ err: error }, 'what works on the server was not asked again')
+    }
   }
 
   const adoptChildren = async (entry: Entry): Promise<void> => {
@@ -290,6 +308,12 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     },
 
     busy: activity.busy,
+    caughtUp: () => catchingUp,
+    learn: (directories) => {
+      toLookAt = directories
+      if (directories.length > 0 && stream.isConnected())
+        catchingUp = catchingUp.then(() => catchUp(Date.now() - GAP_SLACK_MS))
+    },
     sessionCounts: activity.sessions,
     memory: async () => await supervisor.current()?.memory(),
     restart: supervisor.restart,

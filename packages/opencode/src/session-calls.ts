@@ -29,9 +29,6 @@ type MessagePage = { readonly messages: readonly SessionMessage[]; readonly befo
 /** Milliseconds for calls that answer when the model has: fetch itself gives up after 300 s. */
 const MODEL_MS = 290_000
 
-/** Sessions of all directories that are listed at once. */
-const GLOBAL_PAGE = 1_000
-
 /** @throws SwitchyardError `session_busy` where OpenCode says 409. */
 const asBusy = (error: unknown): never => {
   if (isSwitchyardError(error, 'opencode_error') && error.context.status === 409)
@@ -40,21 +37,6 @@ const asBusy = (error: unknown): never => {
 }
 
 export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => ({
-  /**
-   * The sessions of the repository that this directory belongs to, in all its worktrees and clones, subagents' among them,
-   * the last changed first.
-   */
-  projectSessions: (directory: string, limit: number, given: CallOptions = {}): Promise<readonly Session[]> =>
-    call('list the sessions', 'always', given, (signal) =>
-      sdk().session.list({ directory, scope: 'project', limit }, { signal }),
-    ),
-
-  /** The sessions of all directories that nobody started from another one. No directory is set up for it. */
-  everySession: async (given: CallOptions = {}): Promise<readonly Pick<Session, 'id' | 'directory' | 'time'>[]> =>
-    call('list all sessions', 'always', given, (signal) =>
-      sdk().experimental.session.list({ roots: true, limit: GLOBAL_PAGE }, { signal }),
-    ),
-
   updateSession: (
     { sessionId, directory }: SessionRef,
     patch: SessionPatch,
@@ -157,7 +139,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   /**
    * The newest messages, or those before a page.
    *
-   * @param before - what the page after it said; OpenCode has it in a header.
+   * @param before - what the page after it said, which OpenCode has in a header; or `cursorBefore` of a message.
    */
   messagePage: async (
     { sessionId, directory }: SessionRef,
@@ -180,6 +162,14 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
     })
     return { messages, before }
   },
+
+  /** The last message of a session, wherever it is: its directory is not set up for it. @returns undefined where it has none */
+  newestMessage: async (sessionId: string, given: CallOptions = {}): Promise<SessionMessage | undefined> =>
+    (
+      await call('read the messages', 'always', given, (signal) =>
+        sdk().session.messages({ sessionID: sessionId, limit: 1 }, { signal }),
+      )
+    ).at(-1),
 
   /** Names of files that fit, the nearest first. A query that leads outside finds nothing. */
   findFiles: (

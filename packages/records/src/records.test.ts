@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type Lane,
   type NewEvent,
@@ -312,6 +313,22 @@ describe('the connection', () => {
     await expect(records.withLock('key', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
     await records.withLock('key', work)
     expect(most).toBe(1)
+  })
+
+  it('waits for a lock longer than any statement may take', async () => {
+    const hurried = new Records({
+      connectionString: database.url,
+      applicationName: 'test',
+      // The client's own limit is 2 s more.
+      statementTimeoutMs: 200,
+    })
+    const waiting: Promise<unknown>[] = []
+    await records.withLock('long', async () => {
+      waiting.push(hurried.withLock('long', async () => 'at last').catch((error: unknown) => error))
+      await delay(3_000)
+    })
+    expect(await Promise.all(waiting)).toEqual(['at last'])
+    await hurried.close()
   })
 
   it('passes by a lock that another holds, where it need not be waited for', async () => {

@@ -155,5 +155,5 @@ const RETRY_MS = 1_000
 
 const LOCK_KEY = 'hashtextextended($1, 0)'
 
-/** pg reads `query_timeout` from the query too; its types do not say so. */
-const NO_CLIENT_TIMEOUT: object = { query_timeout: 0 }
+/** pg reads `query_timeout` from the query too, which its types do not say; 0 would be the pool's. This is the longest timer there is, ms. */
+const NO_CLIENT_TIMEOUT: object = { query_timeout: 2 ** 31 - 1 }

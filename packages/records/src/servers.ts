@@ -43,6 +43,12 @@ export const reportServer = guarded(
   },
 )
 
+/** Where something worked on a server when it was last reported, however long ago. */
+export const lastBusyDirectories = guarded(async (db: Db, id: string): Promise<readonly string[]> => {
+  const row = await db.selectFrom('opencode_servers').select('live').where('id', '=', id).executeTakeFirst()
+  return (row?.live ?? []).flatMap(({ directory, busy }) => (busy > 0 ? [directory] : []))
+})
+
 /** Servers that were reported within the last minute. */
 export const listServers = guarded(
   async (db: Db): Promise<readonly ServerRow[]> =>

@@ -38,18 +38,21 @@ export type GitSsh = {
   readonly close: () => Promise<void>
 }
 
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
+const freePort = async (host: string): Promise<number> => {
+  const server = createServer().listen(0, host)
   await once(server, 'listening')
-  const address = server.address()
+  const found = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  if (found === null || typeof found === 'string') throw new Error('no port')
+  return found.port
 }
 
-/** @param directory - for its configuration and keys; made here */
-export const startGitSsh = async (directory: string): Promise<GitSsh> => {
+/**
+ * @param directory - for its configuration and keys; made here
+ * @param address - of this machine, where it listens: containers reach the one that their network's gateway has
+ */
+export const startGitSsh = async (directory: string, address = '127.0.0.1'): Promise<GitSsh> => {
   const at = (name: string) => path.join(directory, name)
   const isRoot = process.getuid?.() === 0
   // The empty directory in which sshd, as root, keeps those who have not said who they are.
@@ -58,7 +61,7 @@ export const startGitSsh = async (directory: string): Promise<GitSsh> => {
   await writeFile(at('guard'), GUARD)
   await chmod(at('guard'), 0o755)
   await writeFile(at('authorized_keys'), '', { mode: 0o600 })
-  const port = await freePort()
+  const port = await freePort(address)
 
   const makeHostKey = async () => {
     await rm(at('host_key'), { force: true })
@@ -69,7 +72,7 @@ export const startGitSsh = async (directory: string): Promise<GitSsh> => {
       at('sshd_config'),
       [
         `Port ${port}`,
-        'ListenAddress 127.0.0.1',
+        `ListenAddress ${address}`,
         `HostKey ${at('host_key')}`,
         'PidFile none',
         `AuthorizedKeysFile ${at('authorized_keys')}`,
@@ -108,8 +111,8 @@ export const startGitSsh = async (directory: string): Promise<GitSsh> => {
   let stop = await start()
   return {
     port,
-    knownHost: async () => `[127.0.0.1]:${port} ${(await readFile(at('host_key.pub'), 'utf8')).trim()}\n`,
-    url: (repository) => `ssh://${userInfo().username}@127.0.0.1:${port}${repository}`,
+    knownHost: async () => `[${address}]:${port} ${(await readFile(at('host_key.pub'), 'utf8')).trim()}\n`,
+    url: (repository) => `ssh://${userInfo().username}@${address}:${port}${repository}`,
     allow: async (publicKey, repository, access) =>
       await appendFile(
         at('authorized_keys'),

@@ -11,6 +11,7 @@ export { DEFAULT_USAGE } from './reply.ts'
 export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'
 export { type ModelRequest, type ScriptedModel, startScriptedModel } from './scripted-model.ts'
+export { openSessionRows, type SessionRows } from './session-rows.ts'
 export { whyNoSynapse } from './synapse.ts'
 export {
   startWebhookReceiver,

@@ -291,6 +291,7 @@ describe('the description of the api', () => {
       '/project/{id}/agent',
       '/project/{id}/key',
       '/project/{id}/key/rotate',
+      '/project/{id}/key/seal',
       '/project/{id}/restart',
       '/project/{id}/sandbox',
       '/project/{id}/sandbox/{name}',

@@ -24,7 +24,7 @@ const readBounded = async (body: ReadableStream<Uint8Array>): Promise<Buffer> =>
 /** @throws SwitchyardError `unsupported_media_type`, `payload_too_large` */
 export const jsonBody: MiddlewareHandler<ApiEnv> = async (context, next) => {
   const { req } = context
-  if (req.method === 'POST' || req.method === 'PATCH') {
+  if (['POST', 'PUT', 'PATCH'].includes(req.method)) {
     if (!JSON_TYPE.test(req.header('content-type') ?? ''))
       throw new SwitchyardError('unsupported_media_type', 'the body is not application/json')
     const length = req.header('content-length')

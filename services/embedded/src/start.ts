@@ -179,7 +179,7 @@ const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopS
 }
 
 const startOpenCode = (config: Config, logger: Logger) => {
-  const { url, password, healthCheckIntervalMs, maxRetries, retryDelayMs, inherited } = config.opencode
+  const { url, password, memoryFile, healthCheckIntervalMs, maxRetries, retryDelayMs, inherited } = config.opencode
   // A server whose Switchyard was killed, in the middle of its start too, would go on working for nobody. The next start
   // sweeps its tools.
   let guard: Guard | undefined
@@ -198,7 +198,7 @@ const startOpenCode = (config: Config, logger: Logger) => {
           logger,
           onSpawn: guardNew,
         })
-      : remoteServer({ url, password: password ?? '' })
+      : remoteServer({ url, password: password ?? '', memoryFile })
   const server = OpenCodeServer.start({ launcher, logger, healthCheckIntervalMs, maxRetries, retryDelayMs })
 
   return {

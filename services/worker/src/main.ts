@@ -22,7 +22,11 @@ const required = (value: string | undefined, name: string): string => {
 
 const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
   OpenCodeServer.start({
-    launcher: remoteServer({ url: required(opencode.url, 'OPENCODE_SERVER_URL'), password: opencode.password ?? '' }),
+    launcher: remoteServer({
+      url: required(opencode.url, 'OPENCODE_SERVER_URL'),
+      password: opencode.password ?? '',
+      memoryFile: opencode.memoryFile,
+    }),
     healthCheckIntervalMs: opencode.healthCheckIntervalMs,
     maxRetries: opencode.maxRetries,
     retryDelayMs: opencode.retryDelayMs,

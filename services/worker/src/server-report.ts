@@ -2,7 +2,13 @@
 
 import type { Offer, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
-import { listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
+import {
+  lastBusyDirectories,
+  listOwnedDirectories,
+  type Records,
+  reportServer,
+  type ServerCatalog,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
 import { liveOn, toOffer } from './servers/live.ts'
 
@@ -28,6 +34,10 @@ export const startServerReport = (
   let busy: Promise<void> | null = null
   let wasUp = false
 
+  const learned = lastBusyDirectories(records.db, server.id)
+    .then(server.learn)
+    .catch((error: Error) => logger.debug({ err: error.message }, 'what worked on the server was not read'))
+
   const readCatalog = async () => {
     if (server.state().status !== 'up' || Date.now() - catalogAt < CATALOG_MS) return
     const found = await server.client.catalog(directory)
@@ -41,6 +51,8 @@ export const startServerReport = (
   }
 
   const report = async () => {
+    // Before the record is written over.
+    await learned
     await readCatalog().catch((error: Error) => logger.debug({ err: error.message }, 'the catalog was not read'))
     const { status, version, error, url, pid, lastHealthAt } = server.state()
     await reportServer(records.db, {

@@ -20,10 +20,10 @@ is never written into, and no process is stopped.
   --json                the plan as JSON
   --execute             back everything up, then do it; run it again to go on after a failure
   --backup <directory>  where the backup and the journal go (default: ./switchyard-migration-<time>)
-  --keys <directory>    where deploy keys are copied to (default: ~/.switchyard/keys); Switchyard's worker reads them there
   --undo <backup>       take back what the journal in that backup says was done, and only that
   --shared              all projects on Switchyard's shared server: ports and passwords stay behind
-  --managed             let Switchyard clone every repository, also where an entry names a checkout of your own
+  --managed             let Switchyard clone every repository and keep every deploy key, also where an entry names a checkout or a
+                        key of your own elsewhere
   --url <url>           where Switchyard listens (default: http://127.0.0.1:3456); SWITCHYARD_API_KEY is an operator's token
 
 Exit code: 0 done, 1 failed, 2 not understood, 3 done in part.
@@ -34,7 +34,6 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   execute: { type: 'boolean', default: false },
   backup: { type: 'string' },
-  keys: { type: 'string', default: '~/.switchyard/keys' },
   undo: { type: 'string' },
   shared: { type: 'boolean', default: false },
   managed: { type: 'boolean', default: false },
@@ -86,6 +85,5 @@ export const migrate = async (args: readonly string[], terminal: Terminal): Prom
     terminal.out.write(values.json ? planAsJson(planned.plan) : planAsText(planned.plan))
     return 0
   }
-  const keysDir = inHome(values.keys, terminal)
-  return await runMigration({ ...planned, at, keysDir, backup: values.backup }, terminal)
+  return await runMigration({ ...planned, at, backup: values.backup }, terminal)
 }

@@ -1,13 +1,12 @@
 // Does what a plan says, step by step. Each step is in the journal before or after it, so that a run that broke off is gone on with.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSwitchyardError, type ProjectInfo, type SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, type ProjectInfo, type StartedProject, type SwitchyardError } from '@switchyard/contracts'
 import { bundleHead } from '@switchyard/git'
-import { copyKey } from './copy-key.ts'
-import { keyOf, safeName } from './identity.ts'
+import { keyOf } from './identity.ts'
 import type { Journal } from './journal.ts'
 import type { PlannedProject } from './plan.ts'
 import type { PlannedSandbox } from './sandboxes.ts'
@@ -23,8 +22,6 @@ export type Outcome = { readonly kind: 'done' | 'left' | 'told'; readonly what: 
 export type ExecuteDeps = {
   readonly switchyard: Switchyard
   readonly journal: Journal
-  /** Where keys of the older manager's tree are copied to. */
-  readonly keysDir: string
   /** Checkouts that could not be saved: nothing is done with them. */
   readonly unsaved: ReadonlySet<string>
   readonly tell: (outcome: Outcome) => void
@@ -44,14 +41,23 @@ const attempt = async <T>(deps: ExecuteDeps, what: string, work: () => Promise<T
   }
 }
 
-const keyFor = async ({ keysDir, journal }: ExecuteDeps, project: PlannedProject): Promise<string | undefined> => {
-  if (project.sshKey === null) return undefined
-  if (!project.sshKey.isCopied) return project.sshKey.path
-  const place = path.join(keysDir, safeName(project.key))
-  // Known before it is there: an undo takes away what a crash left.
-  if (!journal.has('key', (step) => step.path === place)) await journal.add({ step: 'key', path: place })
-  await copyKey(project.sshKey.path, place)
-  return place
+/** Gives a project that cannot be reached yet, or is new, the deploy key that it had. @returns how it stands then */
+const handOverKey = async (
+  { switchyard, journal, tell }: ExecuteDeps,
+  { key: what, gitUrl, sshKey }: PlannedProject,
+  started: StartedProject,
+  existed: boolean,
+): Promise<StartedProject> => {
+  const { project_id: id, status } = started
+  if (!sshKey?.isHandedOver || journal.has('key', (step) => step.project_id === id)) return started
+  if (existed && status !== 'waiting_for_key') {
+    tell({ kind: 'told', what, message: 'was reached before: its deploy key stays the one that it has' })
+    return started
+  }
+  await switchyard.setKey(id, await readFile(sshKey.path, 'utf8'))
+  await journal.add({ step: 'key', project_id: id })
+  tell({ kind: 'done', what, message: 'has its deploy key' })
+  return await switchyard.start({ git_url: gitUrl })
 }
 
 const whenReady = async ({ switchyard }: ExecuteDeps, id: string): Promise<ProjectInfo> => {
@@ -70,18 +76,18 @@ const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<str
   const isThere = ({ git_url: url }: ProjectInfo) => keyOf(url) === keyOf(project.gitUrl)
   const existed = known?.existed ?? (await switchyard.projects()).some(isThere)
   if (!known) await journal.add({ step: 'project', key: project.key, git_url: project.gitUrl, existed })
-  const key = await keyFor(deps, project)
-  const started = await switchyard.start({
+  const first = await switchyard.start({
     git_url: project.gitUrl,
     isolation: project.port === null ? 'shared' : 'dedicated',
     ...(existed ? {} : { name: project.name }),
     ...(project.baseDir === null ? {} : { base_dir: project.baseDir }),
     ...(project.model === null ? {} : { model: project.model }),
-    ...(key === undefined ? {} : { user_ssh_key: key }),
+    ...(project.sshKey?.isHandedOver === false ? { user_ssh_key: project.sshKey.path } : {}),
   })
-  const { project_id: id } = started
+  const { project_id: id } = first
   if (!journal.has('registered', (step) => step.project_id === id))
     await journal.add({ step: 'registered', key: project.key, project_id: id })
+  const started = await handOverKey(deps, project, first, existed)
   if (started.status === 'waiting_for_key') {
     const message = `waits for its key to be accepted: ${started.next_step ?? started.message}\n${started.public_key ?? ''}`
     tell({ kind: 'left', what: project.key, message: message.trim() })

@@ -10,7 +10,8 @@ const stepSchema = z.discriminatedUnion('step', [
   /** Before a project is registered. `existed`: it was there before, and is not ours to take away. */
   z.object({ step: z.literal('project'), key: z.string(), git_url: z.string(), existed: z.boolean() }),
   z.object({ step: z.literal('registered'), key: z.string(), project_id: z.string() }),
-  z.object({ step: z.literal('key'), path: z.string() }),
+  /** After its deploy key was handed over. */
+  z.object({ step: z.literal('key'), project_id: z.string() }),
   /** Before a sandbox is made, and after its import. */
   z.object({ step: z.literal('sandbox'), project_id: z.string(), name: z.string() }),
   z.object({ step: z.literal('imported'), project_id: z.string(), name: z.string(), head: z.string() }),

@@ -61,7 +61,7 @@ describe('the plan of a migration', () => {
           entries: ['blog-api', 'blog-api-dev'],
           port: 4101,
           password: '[kept]',
-          sshKey: { isCopied: true },
+          sshKey: { isHandedOver: true },
         },
       ],
       ports: [{ port: 4102, name: 'blog-api-dev' }],

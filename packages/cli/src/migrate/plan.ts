@@ -20,7 +20,8 @@ export type PlannedProject = {
   readonly entries: readonly string[]
   /** The user's own checkout, which the project goes on with; null: Switchyard clones into its own place. */
   readonly baseDir: string | null
-  readonly sshKey: { readonly path: string; readonly isCopied: boolean } | null
+  /** One that is not handed over is used where it is. */
+  readonly sshKey: { readonly path: string; readonly isHandedOver: boolean } | null
   readonly port: number | null
   readonly password: string | null
   readonly model: string | null
@@ -40,7 +41,7 @@ export type Plan = {
 export type PlanOptions = {
   /** Every project on Switchyard's shared server: ports and passwords stay behind. */
   readonly isShared: boolean
-  /** Even a checkout of the user's own is not gone on with: Switchyard clones. */
+  /** No place of the user's own is gone on with: Switchyard clones, and keys are handed over. */
   readonly isManaged: boolean
   /** Where Switchyard itself listens. */
   readonly switchyardPort: number | null
@@ -157,7 +158,10 @@ const planProject = (
     description: base.project.description,
     entries: looks.map(({ project }) => project.name),
     baseDir,
-    sshKey: key === null || identity.kind === 'path' ? null : { path: key.path, isCopied: !key.isOutside },
+    sshKey:
+      key === null || identity.kind === 'path'
+        ? null
+        : { path: key.path, isHandedOver: !key.isOutside || options.isManaged },
     port,
     password: options.isShared || port === null ? null : password,
     model: model !== null && MODEL_NAME.test(model) ? model : null,

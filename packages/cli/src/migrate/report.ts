@@ -30,7 +30,7 @@ const describeProject = (project: PlannedProject): string => {
     project.baseDir === null
       ? '    in a clone of Switchyard’s own'
       : `    in your checkout ${project.baseDir}, which stays as it is`,
-    ...(key === null ? [] : [`    key ${key.path}${key.isCopied ? ', copied' : ', used where it is'}`]),
+    ...(key === null ? [] : [`    key ${key.path}${key.isHandedOver ? ', handed over' : ', used where it is'}`]),
     ...project.sandboxes.map(describeSandbox),
   ].join('\n')
 }

@@ -20,7 +20,6 @@ type Migration = {
   readonly plan: Plan
   readonly findings: Findings
   readonly at: Address
-  readonly keysDir: string
   readonly backup: string | undefined
 }
 
@@ -75,11 +74,10 @@ const teller = (terminal: Terminal): { readonly tell: (outcome: Outcome) => void
 
 /** @returns the exit code */
 export const runMigration = async (migration: Migration, terminal: Terminal): Promise<number> => {
-  const { tree, plan, findings, at, keysDir } = migration
+  const { tree, plan, findings, at } = migration
   requireSafe(at)
   const backup = await chooseBackup(migration.backup, tree.root)
   await requireOutside(tree.root, backup, '--backup')
-  await requireOutside(tree.root, keysDir, '--keys')
   // Before anything is written: it may not be there.
   const switchyard = await Switchyard.connect(at.url, at.key)
   try {
@@ -92,7 +90,7 @@ export const runMigration = async (migration: Migration, terminal: Terminal): Pr
     for (const { where, message } of findings.all.slice(shown)) terminal.out.write(`LEFT  ${where}: ${message}\n`)
     await journal.add({ step: 'saved' })
     const { tell, left } = teller(terminal)
-    await execute({ switchyard, journal, keysDir, unsaved: saved.unsaved, tell }, plan.projects)
+    await execute({ switchyard, journal, unsaved: saved.unsaved, tell }, plan.projects)
     const isComplete = left() === 0
     await journal.add({ step: 'ended', isComplete })
     const again = isComplete ? '' : `${left()} left: see LEFT above, and run it again with --backup ${backup}\n`

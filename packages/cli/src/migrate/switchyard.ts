@@ -1,6 +1,5 @@
 // The running Switchyard, as far as a migration needs it: projects through its MCP tools, sandboxes and servers through REST.
 
-import { constants, publicEncrypt } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import {
@@ -18,6 +17,7 @@ import {
   startedProjectSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
+import { seal } from './seal.ts'
 
 /** Longer than any call but an import may take, ms. */
 const CALL_MS = 60_000
@@ -151,10 +151,18 @@ export class Switchyard {
   /** Of the project's own server, which is started anew. It travels sealed: nobody but the worker can read it. */
   async setPassword(id: string, password: string): Promise<void> {
     const place = `/servers/${encodeURIComponent(id)}/password`
-    const { public_key: key } = offeredKeySchema.parse(await this.#rest('GET', place))
-    const padding = constants.RSA_PKCS1_OAEP_PADDING
-    const sealed = publicEncrypt({ key, padding, oaepHash: 'sha256' }, Buffer.from(password, 'utf8'))
-    await this.#json('PUT', place, { sealed: sealed.toString('base64') })
+    await this.#putSealed(place, place, password)
+  }
+
+  /** Makes a private ssh key the project's deploy key. Sealed as well. @throws SwitchyardError `deploy_key_invalid`, … */
+  async setKey(id: string, privateKey: string): Promise<void> {
+    const place = `/project/${encodeURIComponent(id)}/key`
+    await this.#putSealed(`${place}/seal`, place, privateKey)
+  }
+
+  async #putSealed(offer: string, place: string, secret: string): Promise<void> {
+    const { public_key: key } = offeredKeySchema.parse(await this.#rest('GET', offer))
+    await this.#json('PUT', place, { sealed: seal(key, secret) })
   }
 
   async createSandbox(id: string, name: string, branch: string): Promise<void> {

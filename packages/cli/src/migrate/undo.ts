@@ -1,6 +1,5 @@
 // Takes back what a migration did, and only that: from its journal, the last step first.
 
-import { rm } from 'node:fs/promises'
 import { isSwitchyardError } from '@switchyard/contracts'
 import type { Outcome } from './execute.ts'
 import type { Journal, Step } from './journal.ts'
@@ -47,20 +46,13 @@ const undoStep = async (deps: UndoDeps, step: Step, kept: Set<string>): Promise<
       deps.tell({ kind: 'told', what: key, message: 'was registered before the migration and stays' })
       return
     }
-    if (kept.has(id) || !(await takeBack(deps, id, () => switchyard.destroy(id)))) kept.add(key)
-  }
-  if (step.step === 'key' && !isDone(step.path)) {
-    // A project that stays needs its key.
-    if (kept.size > 0) deps.tell({ kind: 'left', what: step.path, message: 'stays while a project does' })
-    else await takeBack(deps, step.path, () => rm(step.path, { force: true }))
+    // Its deploy key goes with it.
+    if (!kept.has(id)) await takeBack(deps, id, () => switchyard.destroy(id))
   }
 }
 
 /** What somebody has worked in since stays, and is told. Safe to run again. */
 export const undo = async (deps: UndoDeps): Promise<void> => {
   const kept = new Set<string>()
-  const steps = [...deps.journal.steps].reverse()
-  // A key is named before its project is registered: keys come last, whatever the order.
-  for (const step of steps) if (step.step !== 'key') await undoStep(deps, step, kept)
-  for (const step of steps) if (step.step === 'key') await undoStep(deps, step, kept)
+  for (const step of [...deps.journal.steps].reverse()) await undoStep(deps, step, kept)
 }

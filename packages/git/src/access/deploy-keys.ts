@@ -52,6 +52,11 @@ export class DeployKeys {
     return path.join(this.#options.directory, identity.slug, ...names)
   }
 
+  /** Where what belongs to a repository's key is; it may not be there yet. */
+  directoryOf(identity: RepositoryIdentity): string {
+    return this.#at(identity)
+  }
+
   /** The key of a repository, if it has one. @throws SwitchyardError `deploy_key_invalid` where the user's own is gone. */
   async find(identity: RepositoryIdentity): Promise<DeployKey | undefined> {
     const adopted = await this.#adopted(identity)
@@ -68,7 +73,8 @@ export class DeployKeys {
   async ensure(identity: RepositoryIdentity): Promise<DeployKey> {
     const found = await this.find(identity)
     if (found) return found
-    return await this.#alone(identity, async () => (await this.find(identity)) ?? (await this.#make(identity)))
+    const make = (place: string) => makeKeyPair(place, `switchyard:${identity.key}`)
+    return await this.#alone(identity, async () => (await this.find(identity)) ?? (await this.#make(identity, make)))
   }
 
   /**
@@ -77,6 +83,25 @@ export class DeployKeys {
    * @throws SwitchyardError as `ensure`
    */
   async rotate(identity: RepositoryIdentity): Promise<DeployKey> {
+    return await this.#succeed(identity, (place) => makeKeyPair(place, `switchyard:${identity.key}`))
+  }
+
+  /**
+   * Takes a private key for the repository's own, such as one that its host knows already. The former one is tried as well until
+   * `settle`.
+   *
+   * @param text - of the key's file
+   * @throws SwitchyardError `deploy_key_invalid`, `directory_unwritable`, `disk_full`
+   */
+  async put(identity: RepositoryIdentity, text: string): Promise<DeployKey> {
+    return await this.#succeed(identity, async (place) => {
+      // ssh reads no key whose last line has no end.
+      await writeFile(place, `${text.replaceAll('\r\n', '\n').trimEnd()}\n`, { mode: 0o600, flag: 'wx' })
+      await writeFile(`${place}.pub`, `${await publicKeyOf(place, 'the key that was handed over')}\n`)
+    })
+  }
+
+  async #succeed(identity: RepositoryIdentity, write: (place: string) => Promise<void>): Promise<DeployKey> {
     return await this.#alone(identity, async () => {
       const adopted = await this.#adopted(identity)
       const isMadeInUse = (await isThere(this.#at(identity, MADE))) && (adopted === undefined || adopted.isFormer)
@@ -85,7 +110,7 @@ export class DeployKeys {
         await link(this.#at(identity, MADE), this.#at(identity, FORMER)).catch((error: unknown) => {
           if (codeOf(error) !== 'EEXIST') throw error
         })
-      const made = await this.#make(identity)
+      const made = await this.#make(identity, write)
       if (adopted && !adopted.isFormer) await this.#writeAdopted(identity, { ...adopted, isFormer: true })
       return made
     })
@@ -133,8 +158,8 @@ export class DeployKeys {
     return await this.#options.lock(`keys:${identity.key}`, work)
   }
 
-  /** Makes a pair and puts it in place at once. Only under the lock. */
-  async #make(identity: RepositoryIdentity): Promise<DeployKey> {
+  /** Has a pair written and puts it in place at once. Only under the lock. */
+  async #make(identity: RepositoryIdentity, write: (place: string) => Promise<void>): Promise<DeployKey> {
     const home = this.#at(identity)
     try {
       await mkdir(home, { recursive: true, mode: 0o700 })
@@ -145,7 +170,7 @@ export class DeployKeys {
       const staging = path.join(home, `${STAGING}${randomUUID()}`)
       await mkdir(staging, { mode: 0o700 })
       const fresh = path.join(staging, MADE)
-      await makeKeyPair(fresh, `switchyard:${identity.key}`)
+      await write(fresh)
       await chmod(fresh, 0o600)
       await rename(fresh, path.join(home, MADE))
       await rename(`${fresh}.pub`, path.join(home, `${MADE}.pub`))

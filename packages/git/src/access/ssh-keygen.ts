@@ -34,9 +34,10 @@ export const makeKeyPair = async (place: string, comment: string): Promise<void>
 /**
  * The public half, as authorized_keys takes it.
  *
+ * @param name - of the key in a message
  * @throws SwitchyardError `deploy_key_invalid` for what is no private key, has a passphrase or may be read by others
  */
-export const publicKeyOf = async (place: string): Promise<string> => {
+export const publicKeyOf = async (place: string, name = place): Promise<string> => {
   try {
     return (await keygen(['-y', '-P', '', '-f', place])).trim()
   } catch (error) {
@@ -47,7 +48,7 @@ export const publicKeyOf = async (place: string): Promise<string> => {
       : /UNPROTECTED|permissions/i.test(said)
         ? 'may be read by others; chmod 600 it'
         : 'is no private ssh key'
-    throw new SwitchyardError('deploy_key_invalid', `${place} ${why}`)
+    throw new SwitchyardError('deploy_key_invalid', `${name} ${why}`)
   }
 }
 

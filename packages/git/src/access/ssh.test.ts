@@ -126,6 +126,32 @@ describe('a deploy key', () => {
       expect(env.GIT_SSH_COMMAND).toContain(` -o ${option} `)
   })
 
+  it('is taken over from somebody who has it, whatever its kind and line ends', async () => {
+    const { keys, check } = await worker()
+    const repository = await bareRepository('one.git')
+    const url = server.url(repository)
+    const identity = parseRepositoryUrl(url)
+    const make = (name: string, ...more: string[]) => run('ssh-keygen', ['-q', '-f', at(name), ...more])
+    await make('rsa', '-t', 'rsa', '-b', '2048', '-N', '')
+    await make('locked', '-t', 'ed25519', '-N', 'a passphrase')
+    const before = await keys.ensure(identity)
+    const refused = async (text: string, why: RegExp) =>
+      await expect(keys.put(identity, text)).rejects.toMatchObject({
+        code: 'deploy_key_invalid',
+        message: expect.stringMatching(why),
+      })
+    await refused(await readFile(at('locked'), 'utf8'), /^the key that was handed over has a passphrase/)
+    await refused('no key', /^the key that was handed over is no private ssh key/)
+    expect(await keys.find(identity)).toEqual(before)
+
+    const key = await keys.put(identity, (await readFile(at('rsa'), 'utf8')).trimEnd().replaceAll('\n', '\r\n'))
+    expect(key.publicKey).toBe((await readFile(at('rsa.pub'), 'utf8')).trim())
+    expect((await stat(key.path)).mode & 0o777).toBe(0o600)
+    await server.allow(key.publicKey, repository, 'read')
+    expect(await check(url)).toMatchObject({ status: 'ok', isFormerKey: false })
+    expect(await keys.identityFiles(identity)).toEqual([key.path])
+  })
+
   it('is rotated without a gap: the former one serves until the new one is accepted', async () => {
     const { keys, check, repositories } = await worker()
     const place = await bareRepository('one.git')

@@ -5,6 +5,7 @@ import {
   createSessionSchema,
   LIMITS,
   MAX_MESSAGES,
+  MAX_SESSION_OFFSET,
   MAX_SESSIONS,
   messageIdSchema,
   messageListSchema,
@@ -66,11 +67,12 @@ const listTool = (sessions: SessionService): Tool =>
       git_url: gitUrl,
       worktree: createSessionSchema.shape.worktree.describe('A sandbox by its name; default: the whole project'),
       limit: z.number().int().min(1).max(MAX_SESSIONS).optional().describe(`Default ${DEFAULT_SESSIONS}`),
+      offset: z.number().int().min(0).max(MAX_SESSION_OFFSET).optional().describe('Where the page begins; default 0'),
     }),
     output: sessionListSchema,
     annotations: READS,
-    run: async ({ git_url: project, worktree, limit = DEFAULT_SESSIONS }, call) =>
-      await sessions.list(on(project, call), { worktree }, { limit, offset: 0 }),
+    run: async ({ git_url: project, worktree, limit = DEFAULT_SESSIONS, offset = 0 }, call) =>
+      await sessions.list(on(project, call), { worktree }, { limit, offset }),
   })
 
 const messageTool = (sessions: SessionService): Tool =>

@@ -5,6 +5,7 @@ import {
   type DeployKey,
   type DestroyedProject,
   type Duplicates,
+  type OfferedKey,
   type ProjectCandidate,
   type ProjectInfo,
   type Sandbox,
@@ -173,6 +174,22 @@ export class ProjectService {
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
     const row = rotate ? await this.#ownOf(caller, project) : await findOwnProject(this.#deps.records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
+  }
+
+  /** A key to seal one deploy key with, for `takeKey`. @throws SwitchyardError as `deployKey`, `forbidden` */
+  async offerKeySeal(caller: Caller, project: string, signal?: AbortSignal): Promise<OfferedKey> {
+    const row = await this.#ownOf(caller, project)
+    return await this.#deps.calls.call('key.offer_seal', { project_id: row.id }, { signal })
+  }
+
+  /**
+   * Makes a deploy key that somebody has the project's; the one before works until this one was accepted.
+   *
+   * @throws SwitchyardError as `offerKeySeal`, `invalid_request` where it was sealed with another key, `deploy_key_invalid`
+   */
+  async takeKey(caller: Caller, project: string, sealed: string, signal?: AbortSignal): Promise<DeployKey> {
+    const row = await this.#ownOf(caller, project)
+    return await this.#deps.calls.call('key.take', { project_id: row.id, sealed }, { signal })
   }
 
   /** @throws SwitchyardError `forbidden`, `worker_unavailable` */

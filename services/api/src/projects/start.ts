@@ -79,7 +79,16 @@ const tellWaiting = (row: ProjectRow): StartedProject => {
   return {
     ...tell(row, 'waiting_for_key', `the host of ${row.url} does not accept our key yet`),
     public_key: row.public_key,
-    next_step: `${instructions}${url === null ? '' : ` The page: ${url}.`} Then call opencode_project_start again with the same git_url.`,
+    next_step: [
+      instructions,
+      ...(url === null ? [] : [`The page: ${url}.`]),
+      'Then call opencode_project_start again with the same git_url.',
+      ...(row.user_ssh_key === null
+        ? []
+        : [
+            `It is the public half of ${row.user_ssh_key}; opencode_get_deploy_key with rotate makes a new key instead.`,
+          ]),
+    ].join(' '),
   }
 }
 

@@ -3,8 +3,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { callerOf } from '../access-control.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
-import { DeployKey, DestroyedProject, Duplicates, ProjectInfo } from './schemas.ts'
+import { jsonBody } from '../request-body.ts'
+import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { DeployKey, DestroyedProject, Duplicates, OfferedKey, ProjectInfo, SealedSecret } from './schemas.ts'
 
 const common = { tags: ['Projects'], security: SECURITY }
 const params = z.object({ id: z.string().min(1).max(2_000).meta({ description: 'The project’s id' }) })
@@ -61,6 +62,30 @@ const rotate = createRoute({
   responses: { 200: answer(DeployKey, 'The new key'), ...failures(404) },
 })
 
+const offerSeal = createRoute({
+  ...common,
+  method: 'get',
+  path: '/project/{id}/key/seal',
+  operationId: 'offerDeployKeySeal',
+  summary: 'A key to seal a deploy key with',
+  description: 'For the owner and operators. It is good for one deploy key.',
+  request: { params },
+  responses: { 200: answer(OfferedKey, 'The key'), ...failures(404) },
+})
+
+const take = createRoute({
+  ...common,
+  method: 'put',
+  path: '/project/{id}/key',
+  operationId: 'setDeployKey',
+  summary: 'Make a private ssh key that you have its deploy key; the one before works until this one was accepted',
+  description:
+    'For the owner and operators. The file of the private key (at most 64 KiB, without a passphrase), sealed with the key that was offered last: neither the database nor a log sees it.',
+  middleware: [jsonBody],
+  request: { params, body: body(SealedSecret) },
+  responses: { 200: answer(DeployKey, 'Its public half'), ...failures(404, 413, 415) },
+})
+
 const duplicates = createRoute({
   ...common,
   method: 'get',
@@ -90,6 +115,16 @@ export const projectLifeRoutes = (projects: ProjectService): RestApp => {
   app.openapi(rotate, async (c) =>
     c.json(await projects.deployKey(callerOf(c.get('caller')), c.req.valid('param').id, true, c.req.raw.signal), 200),
   )
+  app.openapi(offerSeal, async (c) =>
+    c.json(await projects.offerKeySeal(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+  )
+  app.openapi(take, async (c) => {
+    const { sealed } = c.req.valid('json')
+    return c.json(
+      await projects.takeKey(callerOf(c.get('caller')), c.req.valid('param').id, sealed, c.req.raw.signal),
+      200,
+    )
+  })
   app.openapi(duplicates, async (c) =>
     c.json(await projects.duplicates(callerOf(c.get('caller')), c.req.raw.signal), 200),
   )

@@ -27,7 +27,7 @@ import {
   sandboxEntrySchema,
   sandboxImportedSchema,
   sandboxSchema,
-  sealedPasswordSchema,
+  sealedSecretSchema,
   sendControlSchema,
   sendMessageSchema,
   sentControlSchema,
@@ -100,7 +100,7 @@ export const ChangeRollout = changeRolloutSchema.meta({
 export const Server = serverSchema.meta({ id: 'Server' })
 export const ServerList = serverListSchema.meta({ id: 'ServerList' })
 export const OfferedKey = offeredKeySchema.meta({ id: 'OfferedKey' })
-export const SealedPassword = sealedPasswordSchema.strict().meta({ id: 'SealedPassword' })
+export const SealedSecret = sealedSecretSchema.strict().meta({ id: 'SealedSecret' })
 export const ConfigureServer = configureServerSchema.meta({
   id: 'ConfigureServer',
   examples: [{ memory_limit_bytes: 2_147_483_648, environment: { OPENCODE_EXPERIMENTAL: '1' }, restart: true }],

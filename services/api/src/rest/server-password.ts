@@ -5,7 +5,7 @@ import { callerOf, requireOperator } from '../access-control.ts'
 import { jsonBody } from '../request-body.ts'
 import type { ServerPasswords } from '../servers/password.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
-import { OfferedKey, SealedPassword } from './schemas.ts'
+import { OfferedKey, SealedSecret } from './schemas.ts'
 
 const common = { tags: ['Operations'], security: SECURITY }
 const PATH = '/servers/{project}/password'
@@ -32,7 +32,7 @@ const set = createRoute({
   description:
     'For operators. 8 to 190 printable characters without a colon, sealed with the key that was offered last: neither the database nor a log sees it. The server is started anew with it.',
   middleware: [jsonBody],
-  request: { params, body: body(SealedPassword) },
+  request: { params, body: body(SealedSecret) },
   responses: { 204: { description: 'It is set' }, ...failures(404, 409, 413, 415) },
 })
 

@@ -1,17 +1,18 @@
 // What this worker does for each call.
 
 import { inspect } from '../projects/checkout.ts'
-import { type ProjectDeps, readRegistered } from '../projects/deps.ts'
+import type { ProjectDeps } from '../projects/deps.ts'
 import { destroyProject } from '../projects/destroy.ts'
-import { toTold } from '../projects/door.ts'
 import { findDuplicates } from '../projects/duplicates.ts'
+import { offerKeySeal, readKey, takeKey } from '../projects/keys.ts'
 import { exportWork, publishWork } from '../projects/publish.ts'
 import { deleteSandbox, listOf, resetSandbox } from '../projects/sandbox-changes.ts'
 import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
-import { offerKey, takePassword } from '../servers/sealed-password.ts'
+import { offerSeal } from '../sealed.ts'
+import { takePassword } from '../servers/sealed-password.ts'
 import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
@@ -34,14 +35,13 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
   'project.duplicates': () => findDuplicates(deps),
   'work.publish': (args, signal) => publishWork(deps, args, signal),
   'work.export': (args, signal) => exportWork(deps, args, signal),
-  'server.offer_key': async ({ project_id: id }) => ({ public_key: await offerKey(deps.servers.directoryOf(id)) }),
+  'server.offer_key': async ({ project_id: id }) => ({ public_key: await offerSeal(deps.servers.directoryOf(id)) }),
   'server.take_password': async ({ project_id: id, sealed }) => {
     await takePassword(deps.servers.directoryOf(id), sealed)
     return {}
   },
-  'key.read': async ({ project_id: id, rotate }) => {
-    const { identity } = await readRegistered(deps, id)
-    return toTold(rotate ? await deps.keys.rotate(identity) : await deps.keys.ensure(identity), identity)
-  },
+  'key.read': (args) => readKey(deps, args),
+  'key.offer_seal': (args) => offerKeySeal(deps, args),
+  'key.take': (args) => takeKey(deps, args),
   ...sessionHandlers(deps),
 })

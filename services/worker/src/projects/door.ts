@@ -1,7 +1,6 @@
 // Whether a repository’s host lets us in; where it does not, the deploy key that it has to accept.
 
-import type { DeployKey as ToldKey } from '@switchyard/contracts'
-import { type AccessCheck, addKeyPage, checkAccess, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
+import { type AccessCheck, checkAccess, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectRow } from '@switchyard/records'
 import type { ProjectDeps } from './deps.ts'
 
@@ -34,12 +33,6 @@ export const tryDoor = async (
   }
   if (found.status === 'ok') return { isOpen: true }
   const key = await keys.find(identity)
-  if (found.status === 'denied' && key?.source === 'made' && takesKeys) return { isOpen: false, key }
+  if (found.status === 'denied' && key !== undefined && takesKeys) return { isOpen: false, key }
   throw found.error
 }
-
-export const toTold = (key: DeployKey, identity: RepositoryIdentity): ToldKey => ({
-  public_key: key.publicKey,
-  fingerprint: key.fingerprint,
-  ...addKeyPage(identity),
-})

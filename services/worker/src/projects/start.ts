@@ -81,6 +81,9 @@ const bringUp = async (
       detail: `its host does not accept our key yet. ${addKeyPage(identity).instructions}`,
       public_key: door.key.publicKey,
     }
+  // Whoever looks meanwhile is told what is done now, and not why it was not ready before.
+  if (row.status === 'waiting_for_key' || row.status === 'failed')
+    await updateProject(deps.records.db, row.id, { status: 'starting', detail: null, public_key: null })
   await deps.repositories.fetch(identity, { signal })
   await makeBase(deps, row, identity, signal)
   await warm(deps, row, signal)

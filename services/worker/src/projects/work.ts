@@ -37,9 +37,12 @@ export const secure = async (
   force: boolean,
 ): Promise<string | null> => {
   if (!(await exists(directory))) return null
+  const state = await deps.repositories.workState(identity, directory)
   // Stashes are the clone’s and stay in it.
-  const lost = describeLoss({ ...(await deps.repositories.workState(identity, directory)), stashes: 0 })
+  const lost = describeLoss({ ...state, stashes: 0 })
   if (lost === null) return null
+  // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
+  if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
   const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)
   await bundleHead(directory, file, { isThin: false })

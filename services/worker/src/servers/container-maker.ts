@@ -101,10 +101,12 @@ export const containerMaker = ({ containers, root, logger }: ContainerMakerOptio
         }
       },
     }),
-    remove: async (projectId) => {
-      const found = await containers.find(projectId)
-      if (found) await containers.remove(found.id, 'kill')
-      await containers.forget(projectId)
+    remove: async (projectId, wasMade) => {
+      if (wasMade || containers.isThere()) {
+        const found = await containers.find(projectId)
+        if (found) await containers.remove(found.id, 'kill')
+        await containers.forget(projectId)
+      }
       await rm(directoryOf(projectId), { recursive: true, force: true, maxRetries: 5 })
     },
   }

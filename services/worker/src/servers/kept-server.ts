@@ -125,6 +125,8 @@ export class KeptServer {
 
   async #mayEnd(idleMs: number): Promise<boolean> {
     const { records, workerId } = this.#options
+    // One that was taken over may work on something that began before.
+    await this.server.caughtUp()
     if (!this.#isIdle || this.#draining) return false
     // From here on it takes nothing new, so that nobody comes in between.
     this.#isEnding = true

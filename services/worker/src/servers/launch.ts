@@ -31,6 +31,10 @@ export type ServerMaker = {
   readonly directoryOf: (projectId: string) => string
   /** The password that its server has, whoever made it. */
   readonly password: (projectId: string) => Promise<string>
-  /** Deletes all that a server has kept, its sessions among it. It must not run. */
-  readonly remove: (projectId: string) => Promise<void>
+  /**
+   * Deletes all that a server has kept, its sessions among it. It must not run.
+   *
+   * @param wasMade - false where there was none as far as anybody knows: then what it would take to look is not missed
+   */
+  readonly remove: (projectId: string, wasMade: boolean) => Promise<void>
 }

@@ -19,6 +19,10 @@ export const liveOn = (server: OpenCodeServer, owned: readonly string[]): readon
   })
 }
 
+/** Where something worked, as it was last told. */
+export const busyIn = (live: readonly LiveDirectory[]): readonly string[] =>
+  live.flatMap(({ directory, busy }) => (busy > 0 ? [directory] : []))
+
 export const toOffer = (catalog: Catalog): Offer => ({
   providers: catalog.providers.map(({ id, name, models }) => ({
     id,

@@ -10,6 +10,7 @@ import {
   findProject,
   findProjectServer,
   forgetProjectServer,
+  type ProjectServerRow,
   portsOfOthers,
   projectOfServer,
   projectServerId,
@@ -21,6 +22,7 @@ import {
 import type { Logger } from 'pino'
 import { type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
 import type { ServerMaker, ServerSettings } from './launch.ts'
+import { busyIn } from './live.ts'
 import { type Visit, Visits } from './visits.ts'
 import { WarmDirectories } from './warm-directories.ts'
 
@@ -167,14 +169,16 @@ export class ServerPool {
   /**
    * Ends a project's own server, if it has one, and deletes all that it has kept: sessions, password, settings.
    *
-   * @throws SwitchyardError `control_not_possible` where another worker has not ended it within the limit
+   * @throws SwitchyardError `control_not_possible` where another worker has not ended it within the limit; `docker_unavailable` where
+   *   it has a container and the engine is away
    */
   async remove(projectId: string): Promise<void> {
     const { records, maker } = this.#options
     const kept = this.#kept.get(projectId)
+    const row = await findProjectServer(records.db, projectId)
     if (kept) await this.#alone(projectId, () => this.#end(kept))
     else if (await requestOfServer(records.db, projectId, 'stop')) await this.#untilStopped(projectId)
-    await maker?.remove(projectId)
+    await maker?.remove(projectId, (row?.kind ?? null) !== null)
     await forgetProjectServer(records.db, projectId)
   }
 
@@ -212,13 +216,13 @@ export class ServerPool {
     const row = await touchProjectServer(records.db, projectId)
     if (row.is_kept && row.worker_id !== workerId) {
       const isThere = row.state === 'up' || row.state === 'busy'
-      return isThere ? this.#visits.open(projectId, maker) : null
+      return isThere ? this.#visits.open(row, maker) : null
     }
     const claimed = await claimProjectServer(records.db, projectId, workerId)
-    return claimed ? this.#keep(projectId, maker) : null
+    return claimed ? this.#keep(claimed, maker) : null
   }
 
-  #keep(projectId: string, maker: ServerMaker): KeptServer {
+  #keep({ project_id: projectId, live }: ProjectServerRow, maker: ServerMaker): KeptServer {
     const { records, workerId, settings, calls, logger } = this.#options
     const launcher = maker.make({
       projectId,
@@ -226,6 +230,7 @@ export class ServerPool {
       settings: () => this.#settingsOf(projectId),
     })
     const kept = new KeptServer({ projectId, workerId, records, launcher, calls, settings, logger })
+    kept.server.learn(busyIn(live))
     this.#kept.set(projectId, kept)
     this.#listen(kept.server)
     kept.server.onState(() => this.#lookNow())
@@ -290,7 +295,7 @@ export class ServerPool {
       await this.#alone(projectId, async () => {
         const row = await claimProjectServer(records.db, projectId, workerId)
         if (!row) return
-        if (maker?.kind === 'container' && row.container_id !== null) this.#keep(projectId, maker)
+        if (maker?.kind === 'container' && row.container_id !== null) this.#keep(row, maker)
         else await releaseProjectServer(records.db, projectId, workerId, { left: false })
       })
     }

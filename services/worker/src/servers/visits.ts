@@ -2,10 +2,17 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer, type ServerLauncher } from '@switchyard/opencode'
-import { findProjectServer, projectServerId, type Records, useProjectServers } from '@switchyard/records'
+import {
+  findProjectServer,
+  type ProjectServerRow,
+  projectServerId,
+  type Records,
+  useProjectServers,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { KeptOptions } from './kept-server.ts'
 import type { ServerMaker } from './launch.ts'
+import { busyIn } from './live.ts'
 
 /** How long a connection is kept without use, ms. */
 const UNUSED_MS = 60_000
@@ -46,11 +53,12 @@ export class Visits {
   }
 
   /** The connection to a server that another worker keeps. */
-  open(projectId: string, maker: ServerMaker): Visit {
+  open({ project_id: projectId, live }: Pick<ProjectServerRow, 'project_id' | 'live'>, maker: ServerMaker): Visit {
     const { calls, logger } = this.#options
     const known = this.#open.get(projectId)
     if (known) return known
     const visit = new Visit(OpenCodeServer.start({ launcher: this.#launcher(projectId, maker), logger, ...calls }))
+    visit.server.learn(busyIn(live))
     this.#open.set(projectId, visit)
     return visit
   }

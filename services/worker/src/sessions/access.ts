@@ -5,7 +5,7 @@
 import { lstat } from 'node:fs/promises'
 import type { Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
-import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
+import type { OpenCodeClient, OpenCodeServer, SessionRef } from '@switchyard/opencode'
 import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
 import type { SessionDeps } from './deps.ts'
 
@@ -24,6 +24,7 @@ export type OpenProject = {
   readonly baseDir: string
   /** Names of sandboxes by their paths. */
   readonly sandboxes: ReadonlyMap<string, string>
+  readonly server: OpenCodeServer
   readonly client: OpenCodeClient
 }
 
@@ -42,11 +43,13 @@ export const openProject = async (deps: SessionDeps, { project_id: id }: Who): P
   if (!USABLE.has(row.status) || row.base_dir === null)
     throw new SwitchyardError('project_not_ready', `${row.url} is ${row.status}`)
   const sandboxes = await listSandboxes(deps.records.db, [id])
+  const server = await deps.serverFor(row)
   return {
     row,
     baseDir: row.base_dir,
     sandboxes: new Map(sandboxes.filter((one) => one.is_ready).map((one) => [one.path, one.name])),
-    client: await deps.clientFor(row),
+    server,
+    client: server.client,
   }
 }
 

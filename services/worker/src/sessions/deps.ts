@@ -1,9 +1,10 @@
 // What the work on sessions is done with.
 
-import type { OpenCodeClient } from '@switchyard/opencode'
+import type { OpenCodeServer } from '@switchyard/opencode'
 import type { ProjectRow, Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { ServerPool } from '../servers/pool.ts'
+import type { MessageCounts } from './message-counts.ts'
 
 export type SessionDeps = {
   readonly records: Records
@@ -13,7 +14,8 @@ export type SessionDeps = {
    *
    * @throws SwitchyardError `opencode_unavailable`, `not_supported`
    */
-  readonly clientFor: (project: Pick<ProjectRow, 'id' | 'isolation'>) => Promise<OpenCodeClient>
+  readonly serverFor: (project: Pick<ProjectRow, 'id' | 'isolation'>) => Promise<OpenCodeServer>
+  readonly counts: MessageCounts
   /** DEFAULT_MODEL: `provider/model`. */
   readonly defaultModel: string | undefined
   readonly logger: Logger

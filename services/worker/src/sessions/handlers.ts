@@ -19,33 +19,34 @@ import { listAgents, listProviders, readConfig } from './directory.ts'
 import { readEvents } from './events.ts'
 import { findFiles, listChanges, listDirectory, readContent, readDiff, readPatch, readTodo } from './files.ts'
 import { countSessions, listSessions, readSession } from './list.ts'
+import { MessageCounts } from './message-counts.ts'
 import { readMessages, readTurn, sendMessage } from './messages.ts'
 import { compactSession, initSession } from './model-work.ts'
 
-export type SessionSettings = Omit<SessionDeps, 'clientFor' | 'servers'> & { readonly servers: ServerPool }
+export type SessionSettings = Omit<SessionDeps, 'serverFor' | 'servers' | 'counts'> & { readonly servers: ServerPool }
 
 type SessionCall = Extract<keyof CallHandlers, `session.${string}` | `directory.${string}`>
 
 /** What a call holds of servers is given back when it ends. */
 const holding =
-  (settings: SessionSettings) =>
+  (settings: SessionSettings, counts: MessageCounts) =>
   <A, R>(work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>) =>
   async (args: A, signal: AbortSignal): Promise<R> => {
     const uses: ServerUse[] = []
-    const clientFor: SessionDeps['clientFor'] = async ({ id, isolation }) => {
+    const serverFor: SessionDeps['serverFor'] = async ({ id, isolation }) => {
       const use = await settings.servers.use(isolation === 'dedicated' ? projectServerId(id) : null, signal)
       uses.push(use)
-      return use.server.client
+      return use.server
     }
     try {
-      return await work({ ...settings, clientFor }, args, signal)
+      return await work({ ...settings, counts, serverFor }, args, signal)
     } finally {
       for (const use of uses) use.release()
     }
   }
 
 export const sessionHandlers = (settings: SessionSettings): Pick<CallHandlers, SessionCall> => {
-  const call = holding(settings)
+  const call = holding(settings, new MessageCounts())
   return {
     'session.create': call(createSession),
     'session.list': call(listSessions),

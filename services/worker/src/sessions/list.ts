@@ -1,16 +1,18 @@
 // The sessions of a project, whole or of one worktree, those that tasks made among them.
 
 import type { Session } from '@opencode-ai/sdk/v2'
-import { type CallArgs, type CallResult, MAX_SESSIONS, type SessionStatus } from '@switchyard/contracts'
-import type { OpenCodeClient } from '@switchyard/opencode'
+import type { CallArgs, CallResult, SessionStatus } from '@switchyard/contracts'
 import { listSessionTasks } from '@switchyard/records'
-import { directoryOf, isOwn, openProject, openSession, taskOf } from './access.ts'
+import { directoryOf, isOwn, type OpenProject, openProject, openSession, taskOf } from './access.ts'
 import { standingOf } from './asks.ts'
 import type { SessionDeps } from './deps.ts'
 import { toSessionInfo } from './describe.ts'
 
-/** To ask a directory how its sessions are sets it up, for 4 to 13 MB: only those are asked that changed of late, ms. */
-const RECENT_MS = 24 * 3_600_000
+/**
+ * To ask a directory how its sessions are sets it up, for 4 to 13 MB. So those are asked where something works, as the server's events
+ * tell it, and those that changed a moment ago, whose events may be on their way, ms.
+ */
+const FRESH_MS = 60_000
 
 type Tree = {
   readonly roots: readonly Session[]
@@ -26,27 +28,34 @@ const toTree = (sessions: readonly Session[]): Tree => {
   }
 }
 
-const descendants = (tree: Tree, id: string): readonly string[] =>
-  tree.childrenOf(id).flatMap((child) => [child.id, ...descendants(tree, child.id)])
+const descendants = (tree: Tree, id: string): readonly Session[] =>
+  tree.childrenOf(id).flatMap((child) => [child, ...descendants(tree, child.id)])
 
 /** Which sessions work, and which wait for an answer. */
-const readStatuses = async (client: OpenCodeClient, sessions: readonly Session[], signal: AbortSignal) => {
-  const recent = sessions.filter(({ time }) => Date.now() - time.updated < RECENT_MS)
-  const directories = [...new Set(recent.map(({ directory }) => directory))]
-  const busy = new Set<string>()
+const readStatuses = async (
+  { server, client }: OpenProject,
+  sessions: readonly Session[],
+  signal: AbortSignal,
+): Promise<(tree: Tree, id: string) => SessionStatus> => {
+  await server.caughtUp()
+  const ids = new Set(sessions.map(({ id }) => id))
+  const fresh = sessions.filter(({ time }) => Date.now() - time.updated < FRESH_MS)
+  const working = server.busy().filter(({ sessionId }) => ids.has(sessionId))
+  const busy = new Set(working.map(({ sessionId }) => sessionId))
   const asking = new Set<string>()
-  // One after the other: a burst of cold directories stalls the server.
-  for (const directory of directories) {
+  // One after the other: a burst of calls stalls the server.
+  for (const directory of new Set([...fresh, ...working].flatMap((one) => one.directory ?? []))) {
     const [statuses, permissions, questions] = await Promise.all([
       client.statuses(directory, { signal }),
       client.pendingPermissions(directory, { signal }),
       client.pendingQuestions(directory, { signal }),
     ])
+    for (const one of working) if (one.directory === directory) busy.delete(one.sessionId)
     for (const [id, { type }] of Object.entries(statuses)) if (type !== 'idle') busy.add(id)
     for (const { sessionID } of [...permissions, ...questions]) asking.add(sessionID)
   }
-  return (tree: Tree, id: string): SessionStatus => {
-    const all = [id, ...descendants(tree, id)]
+  return (tree, id) => {
+    const all = [id, ...descendants(tree, id).map((child) => child.id)]
     if (!all.some((one) => busy.has(one))) return 'idle'
     return all.some((one) => asking.has(one)) ? 'waiting' : 'active'
   }
@@ -60,7 +69,7 @@ export const listSessions = async (
 ): Promise<CallResult<'session.list'>> => {
   const project = await openProject(deps, args)
   const only = args.worktree === null && args.directory === null ? undefined : directoryOf(project, args)
-  const tree = toTree(await project.client.projectSessions(project.baseDir, MAX_SESSIONS, { signal }))
+  const tree = toTree(await project.client.everyProjectSession(project.baseDir, { signal }))
   const tasks = await listSessionTasks(deps.records.db, {
     sessionIds: tree.roots.map(({ id }) => id),
     directories: [...new Set(tree.roots.map(({ directory }) => directory))],
@@ -70,11 +79,8 @@ export const listSessions = async (
     if (only !== undefined && session.directory !== only) return []
     return isOwn(project, args, session.directory, task) ? [{ session, task }] : []
   })
-  const statusOf = await readStatuses(
-    project.client,
-    own.map(({ session }) => session),
-    signal,
-  )
+  const all = own.flatMap(({ session }) => [session, ...descendants(tree, session.id)])
+  const statusOf = await readStatuses(project, all, signal)
   const infos = own.map(({ session, task }) =>
     toSessionInfo(session, {
       project,
@@ -98,23 +104,23 @@ export const readSession = async (
   signal: AbortSignal,
 ): Promise<CallResult<'session.read'>> => {
   const own = await openSession(deps, args, signal)
-  const [{ status, tree }, messages] = await Promise.all([
+  const [{ status, tree }, messageCount] = await Promise.all([
     standingOf(own, signal),
-    own.client.messages(own.place, { signal }),
+    deps.counts.of(own.client, own.place, signal),
   ])
   const children = tree.slice(1)
-  return { session: toSessionInfo(own.session, { ...own, status, children, messageCount: messages.length }) }
+  return { session: toSessionInfo(own.session, { ...own, status, children, messageCount }) }
 }
 
 /** How many sessions each directory has on the servers that run, for all projects at once and without setting any of them up. */
 export const countSessions = async (deps: SessionDeps, signal: AbortSignal): Promise<CallResult<'session.count'>> => {
-  const listed = deps.servers.running().map(({ server }) => server.client.everySession({ signal }))
+  const listed = deps.servers.running().map(({ server }) => server.client.everySession({ roots: true }, { signal }))
   const sessions = (await Promise.all(listed)).flat()
   return {
     directories: [...Map.groupBy(sessions, ({ directory }) => directory)].map(([directory, found]) => ({
       directory,
       sessions: found.length,
-      updated_at: new Date(Math.max(...found.map(({ time }) => time.updated))).toISOString(),
+      updated_at: new Date(found.reduce((last, { time }) => Math.max(last, time.updated), 0)).toISOString(),
     })),
   }
 }

@@ -1,7 +1,13 @@
 // The messages of a session: read in pages, sent, and what came of one.
 
 import { type CallArgs, type CallResult, type SessionMessageInfo, SwitchyardError } from '@switchyard/contracts'
-import { type OpenCodeClient, type SessionMessage, type SessionRef, summariseTurn } from '@switchyard/opencode'
+import {
+  cursorBefore,
+  type OpenCodeClient,
+  type SessionMessage,
+  type SessionRef,
+  summariseTurn,
+} from '@switchyard/opencode'
 import { openSession, requireDirectory, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
 import { requireAgent, requireModel } from './choice.ts'
@@ -45,6 +51,17 @@ export const messagesFrom = async (
   }
 }
 
+const cursorOf = async (
+  client: OpenCodeClient,
+  place: SessionRef,
+  messageId: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  const message = await client.message({ ...place, messageId }, { signal })
+  if (message) return cursorBefore(message.info)
+  throw new SwitchyardError('message_not_found', `the session has no message ${messageId}`)
+}
+
 /** @throws SwitchyardError `message_not_found` where `before` is none of the session's */
 export const readMessages = async (
   deps: SessionDeps,
@@ -52,18 +69,20 @@ export const readMessages = async (
   signal: AbortSignal,
 ): Promise<CallResult<'session.messages'>> => {
   const { client, place } = await openSession(deps, args, signal)
-  const all = await client.messages(place, { signal })
-  const end = args.before === null ? all.length : all.findIndex(({ info }) => info.id === args.before)
-  if (end < 0) throw new SwitchyardError('message_not_found', `the session has no message ${args.before}`)
+  const before = args.before === null ? undefined : await cursorOf(client, place, args.before, signal)
+  const [page, total] = await Promise.all([
+    client.messagePage(place, { limit: args.limit, before }, { signal }),
+    deps.counts.of(client, place, signal),
+  ])
   const messages: SessionMessageInfo[] = []
   let bytes = 0
-  for (const message of all.slice(Math.max(0, end - args.limit), end).toReversed()) {
+  for (const message of page.messages.toReversed()) {
     const told = toMessage(message)
     bytes += Buffer.byteLength(JSON.stringify(told))
     if (bytes > PAGE_BYTES && messages.length > 0) break
     messages.unshift(told)
   }
-  return { messages, total: all.length, hasMore: end - messages.length > 0 }
+  return { messages, total, hasMore: page.before !== undefined || messages.length < page.messages.length }
 }
 
 /**

@@ -1,6 +1,6 @@
 // Sessions: made, found, changed, ended.
 
-import { MAX_SESSIONS, SwitchyardError } from '@switchyard/contracts'
+import { MAX_SESSION_OFFSET, MAX_SESSIONS, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import type { SessionService } from '../../sessions/service.ts'
 import type { RestApp } from '../route.ts'
@@ -44,7 +44,7 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
       worktree: z.string().max(200).optional().meta({ description: 'A sandbox by its name' }),
       directory: z.string().max(4_096).optional().meta({ description: 'The base checkout or a sandbox by its path' }),
       limit: queryInteger(1, MAX_SESSIONS).optional().meta({ description: 'Default 100' }),
-      offset: queryInteger(0, MAX_SESSIONS).optional(),
+      offset: queryInteger(0, MAX_SESSION_OFFSET).optional(),
     }),
     result: SessionList,
     says: 'A page of sessions',
