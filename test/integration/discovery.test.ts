@@ -1,9 +1,17 @@
 // What is there at the start is in the record without being used, and models are chosen by project.
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { LlmConfig, ProjectCandidate, ProjectInfo, SetModel, StartedProject } from '@switchyard/contracts'
+import type {
+  LlmConfig,
+  ProjectCandidate,
+  ProjectInfo,
+  ProjectStatusInfo,
+  SetModel,
+  StartedProject,
+} from '@switchyard/contracts'
+import { parseRepositoryUrl, projectIdOf, projectName, Repositories } from '@switchyard/git'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -31,10 +39,42 @@ describe('what is there at the start', () => {
   let agent: McpCaller
   let repositories: string
   let workspaces: string
+  let home: string
+  let kept: string
+
+  /** What a worker has made for a project and a sandbox, with work in both; its remote has gone since. */
+  const leaveProject = async (): Promise<void> => {
+    const url = `file://${await makeRepository(path.join(repositories, 'kept'), { 'a.txt': 'a\n' })}`
+    const identity = parseRepositoryUrl(url)
+    kept = projectIdOf(identity.key)
+    const made = new Repositories({
+      mirrorsDir: path.join(home, 'mirrors'),
+      sharedDir: path.join(workspaces, 'repos'),
+      lock: (_name, work) => work(),
+    })
+    await made.fetch(identity)
+    const base = path.join(workspaces, projectName(identity))
+    await made.addWorktree(identity, { directory: base, branch: 'main', reuse: true })
+    const box = path.join(workspaces, 'sandboxes', identity.slug, 'box')
+    await mkdir(path.dirname(box), { recursive: true })
+    await made.addWorktree(identity, { directory: box, branch: 'feature/box' })
+    for (const directory of [base, box]) await writeFile(path.join(directory, 'mine.txt'), 'mine\n')
+    // A task's worktree is no project's, and what an agent says of a repository makes none.
+    await made.addWorktree(identity, { directory: path.join(workspaces, 'tasks', 'one'), branch: 'task/one' })
+    await git(
+      path.join(workspaces, 'repos', identity.slug),
+      'remote',
+      'set-url',
+      'origin',
+      'https://example.invalid/not/this',
+    )
+    await rm(path.join(repositories, 'kept'), { recursive: true })
+  }
 
   beforeAll(async () => {
     repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
     workspaces = path.join(repositories, 'workspaces')
+    home = path.join(repositories, 'home')
     // Left by an installation whose database is gone: one of the managed place, with a password in its remote.
     await mkdir(workspaces)
     await makeRepository(path.join(workspaces, 'example-left'), { 'a.txt': 'a\n' })
@@ -45,7 +85,9 @@ describe('what is there at the start', () => {
       'origin',
       'https://me:pass@example.invalid/example/left',
     )
+    await leaveProject()
     system = await startSystem('postgres', {
+      SWITCHYARD_HOME: home,
       WORKSPACES_DIR: workspaces,
       SWITCHYARD_API_KEYS: 'ops:operator:ops-operator-0123456789,one:agent:one-agent-0123456789',
     })
@@ -64,6 +106,27 @@ describe('what is there at the start', () => {
     return await caller.call<StartedProject>('opencode_project_start', { git_url: url })
   }
   const list = (caller = mcp) => caller.call<Listed>('opencode_project_list')
+
+  it('is registered again where it was made here, with its sandboxes and all work, and is nobody’s but operators’', async () => {
+    const find = async (caller = mcp) => (await list(caller)).projects.find((project) => project.project_id === kept)
+    await expect.poll(async () => (await find())?.agents ?? [], { timeout: 60_000 }).toContain('build')
+    const info = await mcp.call<ProjectStatusInfo>('opencode_project_status', { git_url: kept })
+    expect(info).toMatchObject({
+      status: 'ready',
+      branch: 'main',
+      default_branch: 'main',
+      worktrees: [{ name: 'box', branch: 'feature/box', state: { dirty: 1, ahead: 0, unpushed: 0 } }],
+    })
+    expect(await readFile(path.join(info.base_dir ?? '', 'mine.txt'), 'utf8')).toBe('mine\n')
+    // The remote is not there any more: nothing was cloned.
+    expect(await mcp.call('opencode_project_start', { git_url: info.git_url })).toMatchObject({
+      status: 'already_running',
+      base_dir: info.base_dir,
+    })
+    expect(await find(agent)).toBeUndefined()
+    await expect(agent.call('opencode_project_start', { git_url: info.git_url })).rejects.toThrow(/forbidden/)
+    expect((await list()).projects.filter(({ git_url }) => git_url.includes('not/this'))).toEqual([])
+  })
 
   it('is told to operators, without credentials, and not touched', async () => {
     const found = { directory: path.join(workspaces, 'example-left'), managed: true, source: 'managed' }

@@ -142,6 +142,14 @@ export type SandboxChanged = z.infer<typeof sandboxChangedSchema>
 
 export type ProjectInfo = z.infer<typeof projectInfoSchema>
 
+/** One project by itself, with how each of its sandboxes stands. */
+export const projectStatusInfoSchema = projectInfoSchema.extend({
+  worktrees: z.array(
+    sandboxSchema.extend({ state: workStateSchema.nullable().describe('null: could not be read, or not in time') }),
+  ),
+})
+export type ProjectStatusInfo = z.infer<typeof projectStatusInfoSchema>
+
 export const candidateSchema = z.object({
   directory: z.string(),
   git_url: z

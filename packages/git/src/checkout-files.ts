@@ -59,7 +59,8 @@ export const readHead = async ({ gitDir, commonDir }: GitPlace): Promise<Head> =
   return { branch, commit: commit !== undefined && COMMIT.test(commit) ? commit : undefined }
 }
 
-const readRef = async (commonDir: string, ref: string): Promise<string | undefined> => {
+/** What the file of a ref says: a commit's name, or whatever is there. */
+export const readRef = async (commonDir: string, ref: string): Promise<string | undefined> => {
   if (ref.includes('..')) return undefined
   const loose = (await readGuarded(path.join(commonDir, ref))).trim()
   if (loose) return loose

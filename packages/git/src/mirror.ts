@@ -8,6 +8,7 @@ import type { Connect, Connection } from './access/connection.ts'
 import { isValidBase } from './branch.ts'
 import { fromFileError } from './file-errors.ts'
 import type { RepositoryIdentity } from './identity.ts'
+import { noteUrl } from './kept-repositories.ts'
 import { removeLockFiles } from './lock-files.ts'
 import type { OwnRepository } from './own-repository.ts'
 import { LOCAL_RECEIVE_PACK } from './push.ts'
@@ -55,6 +56,7 @@ export class Mirror {
     if (head?.ref) await git(['symbolic-ref', 'HEAD', head.ref], { cwd: target, signal })
     else if (head?.commit)
       await git(['update-ref', '--no-deref', 'HEAD', head.commit], { cwd: target, signal, okCodes: [0, 128] })
+    await noteUrl(target, this.#identity)
     if (isNew) await rename(target, this.directory)
     await this.#packTogether(signal)
   }

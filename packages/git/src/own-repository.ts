@@ -35,6 +35,8 @@ export type OwnRepositoryOptions = {
   /** The directory whose files are read or written. */
   readonly workTree?: string
   readonly isSha256?: boolean
+  /** The commit that HEAD names; default: a branch without a commit. */
+  readonly head?: string
 }
 
 /** In the list of object directories a name with special characters is quoted as in C. */
@@ -72,7 +74,7 @@ export const openOwnRepository = async (options: OwnRepositoryOptions): Promise<
   try {
     await mkdir(at('info'))
     await Promise.all([
-      writeFile(at('HEAD'), 'ref: refs/heads/none\n'),
+      writeFile(at('HEAD'), `${options.head ?? 'ref: refs/heads/none'}\n`),
       writeFile(at('config'), options.isSha256 ? CONFIG_SHA256 : CONFIG),
       writeFile(at('info/attributes'), ATTRIBUTES),
       ...(linkTo === undefined

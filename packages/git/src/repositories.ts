@@ -10,6 +10,8 @@ import { findKnownPlace, type GitPlace, isRealDirectory } from './checkout-files
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
+import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
+import { type KeptRepository, keptRepositories, worktreeRecords } from './kept-repositories.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
@@ -17,7 +19,6 @@ import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
-import { WorktreeRecords } from './worktree-records.ts'
 import { type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
@@ -65,6 +66,11 @@ export class Repositories {
     return path.join(this.sharedDirectory(identity), '.git', 'objects')
   }
 
+  /** The repositories that are mirrored here, with the worktrees that were made of each. */
+  async kept(): Promise<readonly KeptRepository[]> {
+    return await keptRepositories(this.#options.mirrorsDir)
+  }
+
   #mirror(identity: RepositoryIdentity): Mirror {
     return new Mirror(
       path.join(this.#options.mirrorsDir, `${identity.slug}.git`),
@@ -82,7 +88,8 @@ export class Repositories {
     return new Worktrees({
       mirror: this.#mirror(identity),
       shared: this.#shared(identity),
-      records: new WorktreeRecords(path.join(this.#options.mirrorsDir, `${identity.slug}.worktrees`)),
+      records: worktreeRecords(this.#options.mirrorsDir, identity),
+      indexes: new KeptIndexes(path.join(this.#options.mirrorsDir, `${identity.slug}.indexes`)),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
     })
   }
@@ -185,23 +192,53 @@ export class Repositories {
   async workState(
     identity: RepositoryIdentity,
     directory: string,
-    options: Options & { readonly base?: string } = {},
+    { base, signal }: Options & { readonly base?: string } = {},
   ): Promise<WorkState> {
-    const { base, signal } = options
+    const read = await this.#workStates(identity, signal)
+    return await read(directory, base, undefined)
+  }
+
+  /**
+   * As `workState`, for many directories of one repository: what they are compared with is read once, and of files that were not
+   * touched since the last look only times and sizes. To show it; before something is deleted its files are read.
+   *
+   * @throws SwitchyardError `call_timeout`; the function that it gives throws as `workState`
+   */
+  async workStates(
+    identity: RepositoryIdentity,
+    { signal }: Options = {},
+  ): Promise<(directory: string, base?: string) => Promise<WorkState>> {
+    const worktrees = this.#worktrees(identity)
+    const read = await this.#workStates(identity, signal)
+    return async (directory, base) => await read(directory, base, await worktrees.indexOf(directory))
+  }
+
+  async #workStates(identity: RepositoryIdentity, signal: AbortSignal | undefined) {
     const mirror = this.#mirror(identity)
+    const worktrees = this.#worktrees(identity)
     const remoteTips = await mirror.tips(signal)
-    // An agent may have switched to another branch; the worktree's own goes with it.
-    const tip = await this.#worktrees(identity).tipOf(directory, signal)
-    const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
-    return await workState({
-      directory,
-      place: await this.#placeOf(identity, directory),
-      objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
-      ...(remoteTips === undefined ? {} : { remoteTips }),
-      ...(tip === undefined ? {} : { alsoLost: [tip] }),
-      ...(hasBase ? { base: await mirror.resolveBase(base, signal) } : {}),
-      ...(signal ? { signal } : {}),
-    })
+    const bases = new Map<string | undefined, Promise<string>>()
+    const resolve = (base: string | undefined): Promise<string> => {
+      const known = bases.get(base) ?? mirror.resolveBase(base, signal)
+      bases.set(base, known)
+      return known
+    }
+    return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
+      const place = await this.#placeOf(identity, directory)
+      // An agent may have switched to another branch; the worktree's own goes with it.
+      const tip = await worktrees.tipOf(directory, signal)
+      const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
+      return await workState({
+        directory,
+        place,
+        objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
+        ...(remoteTips === undefined ? {} : { remoteTips }),
+        ...(tip === undefined ? {} : { alsoLost: [tip] }),
+        ...(withIndex === undefined ? {} : { withIndex }),
+        ...(hasBase ? { base: await resolve(base) } : {}),
+        ...(signal ? { signal } : {}),
+      })
+    }
   }
 
   /**

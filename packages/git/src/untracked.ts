@@ -11,10 +11,19 @@ const MAX_NESTED = 20
 
 export type Untracked = { readonly names: readonly string[]; readonly isTruncated: boolean }
 
-/** Names are relative to the directory. Nothing of a nested repository but its files is read. */
-export const findUntracked = async (own: OwnRepository, directory: string, options: GitOptions): Promise<Untracked> => {
+/**
+ * Names are relative to the directory. Nothing of a nested repository but its files is read.
+ *
+ * @param from - where to look: the directory itself, or nested repositories in it, each with a slash at its end
+ */
+export const findUntracked = async (
+  own: OwnRepository,
+  directory: string,
+  options: GitOptions,
+  from: readonly string[] = [''],
+): Promise<Untracked> => {
   const names: string[] = []
-  const nested = ['']
+  const nested = [...from]
   let isTruncated = false
   for (let at = 0; at < nested.length; at += 1) {
     if (at > MAX_NESTED || names.length > MAX_NAMES) return { names: names.slice(0, MAX_NAMES), isTruncated: true }
@@ -24,7 +33,7 @@ export const findUntracked = async (own: OwnRepository, directory: string, optio
       ...options,
       cwd: inside,
       // Below the root nothing is tracked: an index that is not there.
-      env: at === 0 ? {} : { GIT_WORK_TREE: inside, GIT_INDEX_FILE: path.join(own.directory, 'no-index') },
+      env: prefix === '' ? {} : { GIT_WORK_TREE: inside, GIT_INDEX_FILE: path.join(own.directory, 'no-index') },
       maxBytes: MAX_BYTES,
     })
     isTruncated ||= truncated

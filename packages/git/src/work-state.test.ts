@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { appendFile, chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, mkdtemp, readdir, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -130,6 +130,44 @@ describe('the state of a working directory', () => {
     await sh(worktree, 'checkout', '-q', '--detach', 'HEAD~1')
     const state = await repositories.workState(identity, worktree)
     expect(state).toMatchObject({ branch: null, ahead: 0, unpushed: 1 })
+  })
+
+  it('is right again and again where the index of the last look is used, whatever happened meanwhile', async () => {
+    const { identity, repositories, worktree } = await project()
+    const dirty = async () => (await (await repositories.workStates(identity))(worktree)).dirty
+    expect(await dirty()).toBe(0)
+    // As long as before, at once after the look.
+    await writeFile(path.join(worktree, 'a.txt'), 'A.TXT\n')
+    expect(await dirty()).toBe(1)
+    await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
+    expect(await dirty()).toBe(0)
+    // With the time that it had.
+    const { atime, mtime } = await stat(path.join(worktree, 'a.txt'))
+    await writeFile(path.join(worktree, 'a.txt'), 'A.txt\n')
+    await utimes(path.join(worktree, 'a.txt'), atime, mtime)
+    expect(await dirty()).toBe(1)
+    await sh(worktree, 'checkout', '-q', '--', '.')
+    await commit(worktree, 'b.txt')
+    expect(await dirty()).toBe(0)
+    await sh(worktree, 'reset', '-q', '--soft', 'HEAD~1')
+    expect(await dirty()).toBe(1)
+    expect(await Promise.all([dirty(), dirty(), dirty()])).toEqual([1, 1, 1])
+    const kept = path.join(root, 'mirrors', `${identity.slug}.indexes`)
+    const [name = '', ...more] = await readdir(kept)
+    expect(more).toEqual([])
+    await writeFile(path.join(kept, name), 'no index')
+    expect(await dirty()).toBe(1)
+    await repositories.removeWorktree(identity, worktree, at('boxes'))
+    expect(await readdir(kept)).toEqual([])
+  })
+
+  it('counts the files of repositories inside of it, and a pipe in a file’s place', async () => {
+    const { identity, repositories, worktree } = await project()
+    await sh(root, 'clone', '-q', at('remote.git'), path.join(worktree, 'inner'))
+    await writeFile(path.join(worktree, 'inner', 'more.txt'), 'more\n')
+    await rm(path.join(worktree, 'a.txt'))
+    await run('mkfifo', [path.join(worktree, 'a.txt')])
+    expect(await repositories.workState(identity, worktree)).toMatchObject({ dirty: 3 })
   })
 
   it('runs nothing that the directory names', async () => {

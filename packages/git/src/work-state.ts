@@ -4,8 +4,9 @@
 import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { enterFiles } from './changed-files.ts'
 import { type GitPlace, readHead, readRefs, readStashes } from './checkout-files.ts'
+import { countChanges } from './count-changes.ts'
+import type { WithIndex } from './kept-indexes.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import { type GitOptions, PATH } from './run.ts'
 import { EMPTY_TREE } from './scratch.ts'
@@ -40,15 +41,14 @@ export type WorkStateRequest = {
   readonly base?: string
   /** What is lost with the directory although its HEAD does not lead there. */
   readonly alsoLost?: readonly string[]
+  /** An index for this directory, as `KeptIndexes` lends it; default: one for this look alone. */
+  readonly withIndex?: WithIndex
   readonly signal?: AbortSignal
 }
 
 const run = promisify(execFile)
 const TIMEOUT_MS = 60_000
 const DISK_TIMEOUT_MS = 10_000
-/** A file over this size is not read; it counts as changed. */
-const BIG_FILE_BYTES = 512 * 1_048_576
-
 const diskBytes = async (directory: string, signal: AbortSignal | undefined): Promise<number | null> => {
   const options = { env: { PATH, LC_ALL: 'C' }, timeout: DISK_TIMEOUT_MS, ...(signal ? { signal } : {}) }
   // Says 1 where a file went away meanwhile; the sum is there all the same.
@@ -59,11 +59,18 @@ const diskBytes = async (directory: string, signal: AbortSignal | undefined): Pr
   return kibibytes === undefined ? null : Number(kibibytes) * 1_024
 }
 
-const count = async (own: OwnRepository, lines: readonly string[], options: GitOptions): Promise<number> => {
+const countUnpushed = async (
+  own: OwnRepository,
+  lost: readonly string[],
+  tips: readonly string[],
+  options: GitOptions,
+): Promise<number> => {
+  const pushed = new Set(tips)
+  if (lost.every((commit) => pushed.has(commit))) return 0
   // A ref may name what is not there, or no commit: such a one loses nothing more.
   const { stdout } = await own.git(['rev-list', '--count', '--ignore-missing', '--stdin'], {
     ...options,
-    input: lines.map((line) => `${line}\n`).join(''),
+    input: [...lost, ...tips.map((tip) => `^${tip}`)].map((line) => `${line}\n`).join(''),
   })
   return Number(stdout.toString('utf8'))
 }
@@ -83,14 +90,18 @@ export const workState = async (request: WorkStateRequest): Promise<WorkState> =
     objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
     workTree: directory,
     isSha256: (head ?? tips[0])?.length === 64,
+    ...(head === undefined ? {} : { head }),
   })
   const options: GitOptions = { timeoutMs: TIMEOUT_MS, ...(request.signal ? { signal: request.signal } : {}) }
   try {
     const lost = [...(head ? [head] : []), ...branches, ...(request.alsoLost ?? [])]
-    const [disk, files, unpushed, sides] = await Promise.all([
+    const withIndex: WithIndex =
+      request.withIndex ?? ((_, work) => work({ file: path.join(own.directory, 'index'), commit: undefined }))
+    const against = head ?? EMPTY_TREE
+    const [disk, dirty, unpushed, sides] = await Promise.all([
       diskBytes(directory, request.signal),
-      enterFiles(own, directory, head ?? EMPTY_TREE, BIG_FILE_BYTES, options),
-      count(own, [...lost, ...tips.map((tip) => `^${tip}`)], options),
+      withIndex(against, (index) => countChanges(own, directory, against, index, options)),
+      countUnpushed(own, lost, tips, options),
       head !== undefined && request.base !== undefined ? compare(own, request.base, head, options) : undefined,
     ])
     return {
@@ -98,7 +109,7 @@ export const workState = async (request: WorkStateRequest): Promise<WorkState> =
       head: head ?? null,
       ahead: sides?.ahead ?? null,
       behind: sides?.behind ?? null,
-      dirty: files.names.length + files.big.length,
+      dirty,
       unpushed,
       stashes: stashes.length,
       diskBytes: disk,
@@ -109,6 +120,7 @@ export const workState = async (request: WorkStateRequest): Promise<WorkState> =
 }
 
 const compare = async (own: OwnRepository, base: string, head: string, options: GitOptions) => {
+  if (base === head) return { ahead: 0, behind: 0 }
   const { stdout } = await own.git(['rev-list', '--count', '--left-right', `${base}...${head}`, '--'], options)
   const [behind = 0, ahead = 0] = stdout.toString('utf8').trim().split('\t').map(Number)
   return { ahead, behind }

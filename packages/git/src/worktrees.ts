@@ -17,9 +17,10 @@ import {
 } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { type GitPlace, isRealDirectory } from './checkout-files.ts'
+import { COMMIT, type GitPlace, isRealDirectory, readRef } from './checkout-files.ts'
 import { fromFileError } from './file-errors.ts'
 import { type Imported, importInto, isAsImported } from './import-bundle.ts'
+import type { KeptIndexes, WithIndex } from './kept-indexes.ts'
 import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import type { Checkout } from './scratch.ts'
@@ -46,6 +47,7 @@ type Parts = {
   readonly mirror: Mirror
   readonly shared: SharedClone
   readonly records: WorktreeRecords
+  readonly indexes: KeptIndexes
   readonly lock: <T>(work: () => Promise<T>) => Promise<T>
 }
 
@@ -345,10 +347,20 @@ export class Worktrees {
     if (!(await lstat(file).catch(() => undefined))) await writeFile(file, `${this.#link(record.id)}\n`, { flag: 'wx' })
   }
 
+  /** Lends the index that is kept of a worktree made here; undefined for any other directory. */
+  async indexOf(directory: string): Promise<WithIndex | undefined> {
+    const known = await this.#parts.records.read(idOf(path.resolve(directory)))
+    return known && ((commit, work) => this.#parts.indexes.use(known.id, commit, work))
+  }
+
   /** Where the branch of a worktree made here ends, whatever its agent has switched to. */
   async tipOf(directory: string, signal?: AbortSignal): Promise<string | undefined> {
     const known = await this.#parts.records.read(idOf(path.resolve(directory)))
-    return known && (await this.#parts.shared.resolve(`refs/heads/${known.branch}`, signal))
+    if (!known) return undefined
+    const ref = `refs/heads/${known.branch}`
+    // Read as a file where that says it, without a process.
+    const commit = await readRef(this.#parts.shared.gitDirectory, ref)
+    return commit !== undefined && COMMIT.test(commit) ? commit : await this.#parts.shared.resolve(ref, signal)
   }
 
   /** See `Repositories.removeWorktree`. */
@@ -367,6 +379,7 @@ export class Worktrees {
     const worktrees = path.join(this.#parts.shared.gitDirectory, 'worktrees')
     if (await isRealDirectory(worktrees)) await rm(this.#admin(record.id), { recursive: true, force: true })
     await this.#parts.records.delete(record.id)
+    await this.#parts.indexes.delete(record.id)
   }
 }
 

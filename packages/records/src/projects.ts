@@ -46,7 +46,8 @@ export type NewProject = {
   readonly id: string
   readonly key: string
   readonly url: string
-  readonly owner_key: string
+  /** Null: operators' alone. */
+  readonly owner_key: string | null
   readonly name: string
   readonly base_dir: string | null
   readonly is_managed: boolean

@@ -201,7 +201,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
     logger,
   })
-  const discovery = startDiscovery({ records, servers, workspacesDir: config.workspacesDir, logger })
+  const discovery = startDiscovery(projects)
   const workers = lanes.map(
     (lane) =>
       new TaskWorker({

@@ -8,6 +8,7 @@ import {
   destroyedProjectSchema,
   duplicatesSchema,
   projectInfoSchema,
+  projectStatusInfoSchema,
   publishedSchema,
   publishSchema,
   sandboxChangedSchema,
@@ -60,11 +61,11 @@ const statusTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_status',
     title: 'Read a project',
-    description: 'How a repository is: its status, directory, sandboxes, sessions and running tasks.',
+    description: 'How a repository is: its status, directory, sandboxes with git’s state, sessions and running tasks.',
     input: z.strictObject({ git_url: gitUrl }),
-    output: projectInfoSchema,
+    output: projectStatusInfoSchema,
     annotations: READS,
-    run: async (input, { caller }) => await projects.info(caller, input.git_url),
+    run: async (input, { caller, signal }) => await projects.status(caller, input.git_url, signal),
   })
 
 const stopTool = (projects: ProjectService): Tool =>

@@ -5,9 +5,11 @@ import {
   type DeployKey,
   type DestroyedProject,
   type Duplicates,
+  isSwitchyardError,
   type OfferedKey,
   type ProjectCandidate,
   type ProjectInfo,
+  type ProjectStatusInfo,
   type Sandbox,
   type SandboxChanged,
   type SandboxEntry,
@@ -28,6 +30,8 @@ import { storeUpload } from './upload.ts'
 
 /** A large repository takes its time; fetch gives up after 5 minutes. */
 const IMPORT_WAIT_MS = 4 * 60_000
+/** What is told of a project beside its record is not waited for longer, ms. */
+const STATES_WAIT_MS = 15_000
 
 export class ProjectService {
   readonly #deps: ProjectDeps
@@ -66,6 +70,26 @@ export class ProjectService {
     const [info] = await toProjectInfos(this.#deps.records, [row])
     if (!info) throw new Error(`${row.id} was not told`)
     return info
+  }
+
+  /** As `info`, with git's state of each sandbox. @throws SwitchyardError `project_not_found` */
+  async status(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectStatusInfo> {
+    const row = await findOwnProject(this.#deps.records, caller, project)
+    const info = await this.info(caller, row.id)
+    const looked = info.worktrees.length > 0 ? await this.#states(row, signal) : []
+    const stateOf = (name: string) => looked.find((sandbox) => sandbox.name === name)?.state ?? null
+    return { ...info, worktrees: info.worktrees.map((sandbox) => ({ ...sandbox, state: stateOf(sandbox.name) })) }
+  }
+
+  /** A project is told without them where no worker answers in time. */
+  async #states(row: ProjectRow, signal: AbortSignal | undefined): Promise<readonly SandboxEntry[]> {
+    const options = { target: targetOf(this.#deps, row), signal, waitMs: STATES_WAIT_MS }
+    try {
+      return (await this.#deps.calls.call('sandbox.list', { project_id: row.id }, options)).sandboxes
+    } catch (error) {
+      if (isSwitchyardError(error)) return []
+      throw error
+    }
   }
 
   /** Ends its sessions’ turns and frees its server; files and sessions stay. @throws SwitchyardError `project_not_found` */

@@ -2,7 +2,8 @@
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { listProjects } from '@switchyard/records'
-import type { DiscoveryDeps } from './deps.ts'
+import type { ProjectDeps } from '../projects/deps.ts'
+import { adoptProjects } from './adopt.ts'
 import { noteDirectories } from './found.ts'
 import { reportGone } from './gone.ts'
 import { refreshOffer } from './offers.ts'
@@ -12,7 +13,7 @@ export type Discovery = { readonly stop: () => Promise<void> }
 const EVERY_MS = 10 * 60_000
 
 /** One project after another: servers stall where many directories come at once. */
-const refreshOffers = async (deps: DiscoveryDeps, signal: AbortSignal): Promise<void> => {
+const refreshOffers = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
   for (const project of await listProjects(deps.records.db)) {
     if (signal.aborted) return
     if (project.status !== 'ready') continue
@@ -23,20 +24,21 @@ const refreshOffers = async (deps: DiscoveryDeps, signal: AbortSignal): Promise<
   }
 }
 
-const discover = async (deps: DiscoveryDeps, signal: AbortSignal): Promise<void> => {
+const discover = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
   const { records, servers } = deps
   // Without a server there is still the managed directory.
   await servers.shared?.ready({ signal }).catch(() => {})
   if (signal.aborted) return
   await records.withFreeLock('discovery', async () => {
     await reportGone(deps)
+    await adoptProjects(deps, signal)
     await noteDirectories(deps, signal)
     await refreshOffers(deps, signal)
   })
 }
 
 /** Begins at once, and nothing waits for it. */
-export const startDiscovery = (deps: DiscoveryDeps): Discovery => {
+export const startDiscovery = (deps: ProjectDeps): Discovery => {
   const stopping = new AbortController()
   let running: Promise<void> | null = null
   const begin = (): void => {

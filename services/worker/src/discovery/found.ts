@@ -6,7 +6,7 @@ import path from 'node:path'
 import { isSwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, readForeign } from '@switchyard/git'
 import { type FoundDirectory, listProjects, listSandboxes, noteProject, replaceFound } from '@switchyard/records'
-import type { DiscoveryDeps } from './deps.ts'
+import type { ProjectDeps } from '../projects/deps.ts'
 
 /** Names under WORKSPACES_DIR that hold something else than projects' base directories. */
 const OURS: ReadonlySet<string> = new Set(['repos', 'tasks', 'sandboxes', 'docker', 'servers'])
@@ -18,7 +18,7 @@ const isBelow = (directory: string, root: string): boolean => {
 }
 
 /** The repository of a managed directory, kept as a known one; null where it has no remote or is none. @returns its URL */
-const noteRepository = async ({ records }: DiscoveryDeps, directory: string): Promise<string | null> => {
+const noteRepository = async ({ records }: ProjectDeps, directory: string): Promise<string | null> => {
   try {
     const { remote } = await readForeign(directory)
     if (remote === null) return null
@@ -38,7 +38,7 @@ const inManagedPlace = async (workspacesDir: string): Promise<readonly string[]>
     .map((entry) => path.join(workspacesDir, entry.name))
 }
 
-const inOpenCode = async ({ servers }: DiscoveryDeps, signal: AbortSignal): Promise<readonly string[]> => {
+const inOpenCode = async ({ servers }: ProjectDeps, signal: AbortSignal): Promise<readonly string[]> => {
   const { shared } = servers
   if (shared?.state().status !== 'up') return []
   const projects = await shared.client.projects({ signal })
@@ -47,7 +47,7 @@ const inOpenCode = async ({ servers }: DiscoveryDeps, signal: AbortSignal): Prom
   )
 }
 
-export const noteDirectories = async (deps: DiscoveryDeps, signal: AbortSignal): Promise<void> => {
+export const noteDirectories = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
   const { records, workspacesDir } = deps
   const projects = await listProjects(records.db)
   const sandboxes = await listSandboxes(

@@ -2,9 +2,9 @@
 
 import { stat } from 'node:fs/promises'
 import { listProjects, updateProject } from '@switchyard/records'
-import type { DiscoveryDeps } from './deps.ts'
+import type { ProjectDeps } from '../projects/deps.ts'
 
-export const reportGone = async ({ records, workspacesDir, logger }: DiscoveryDeps): Promise<void> => {
+export const reportGone = async ({ records, workspacesDir, logger }: ProjectDeps): Promise<void> => {
   // Where the place of all directories is not there, it is not they that have gone.
   if (!(await stat(workspacesDir).catch(() => undefined))) return
   for (const project of await listProjects(records.db)) {

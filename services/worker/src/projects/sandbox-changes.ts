@@ -30,14 +30,13 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
   const tasks = await countOpenTasks(deps.records.db, [projectId])
+  const read = rows.length > 0 ? await deps.repositories.workStates(identity) : undefined
   const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
     const base = row.base_branch ?? project.default_branch
-    const options = base === null ? {} : { base }
-    const state = await deps.repositories.workState(identity, row.path, options).catch((error: Error) => {
+    const state = await read?.(row.path, base ?? undefined).catch((error: Error) => {
       deps.logger.info({ sandbox: row.path, err: error.message }, 'a sandbox could not be read')
-      return null
     })
-    if (state === null) return null
+    if (!state) return null
     const { diskBytes, ...told } = state
     return { ...told, disk_bytes: diskBytes }
   }
