@@ -111,7 +111,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await git(sandbox.path, 'branch', '--show-current')).toBe('feature/one')
         expect(await readFile(path.join(sandbox.path, 'made.txt'), 'utf8')).toBe('made\n')
         expect((await mcp.call<ProjectStatusInfo>('opencode_project_status', { git_url: url })).worktrees).toEqual([
-          { ...sandbox, state: expect.objectContaining({ dirty: 0, ahead: 0, behind: 0 }) },
+          { ...sandbox, state: expect.objectContaining({ dirty: 1, ahead: 0, behind: 0 }) },
         ])
         await expect(
           mcp.call('opencode_sandbox_create', { git_url: url, name: 'one', branch: 'another' }),
