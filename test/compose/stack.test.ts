@@ -5,6 +5,7 @@ import { FAILING_REPOSITORY, fixFailingTestScript, script } from '@switchyard/te
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Caller, createCaller } from './caller.ts'
 import { dockerMissing } from './docker.ts'
+import { describeProjects } from './projects.ts'
 import { defineStack, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
@@ -119,6 +120,8 @@ describe('the Compose stack', () => {
     expect(new Set(tasks.map(({ directory }) => directory)).size).toBe(2)
     expect(new Set(tasks.map(({ branch }) => branch)).size).toBe(2)
   })
+
+  describeProjects(() => ({ stack, caller }), missing !== undefined)
 
   it('hands a message to the running session', async () => {
     const { task_id } = await caller.submit({

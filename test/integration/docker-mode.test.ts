@@ -109,6 +109,20 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     ).toContain('step_finish')
   })
 
+  it('tells what its subagents did, and what they cost', async () => {
+    const inner = script([bash('echo inner'), { say: 'inner done' }])
+    const args = { description: 'look', subagent_type: 'general', prompt: inner }
+    const id = await submit([{ tool: 'task', args }, { say: 'all done' }])
+    const task = await system.caller.ended(id)
+    // Two requests of the agent, two of its subagent: 100 tokens in and 10 out each.
+    expect(task).toMatchObject({ status: 'completed', result: { usage: { input: 400, output: 40 } } })
+    expect(task.result?.cost).toBeCloseTo(0.0008)
+    const told = (await events(id)).filter((event) => event.data.subagent !== undefined)
+    expect(told.map(({ data }) => [data.kind, data.tool ?? null])).toContainEqual(['tool', 'bash'])
+    expect(told.map(({ data }) => data.subagent)).toContain('look (@general subagent)')
+    await eventually(() => containersOf(id)).toEqual([])
+  })
+
   it('is walled in', async () => {
     const probe =
       'for a in 169.254.169.254/80 172.17.0.1/22 1.1.1.1/443; do timeout 2 bash -c "</dev/tcp/$a" 2>/dev/null && echo "$a open"; done; touch /x 2>/dev/null && echo writable; ls -d /var/run/docker.sock 2>/dev/null; id -u; curl -s -o /dev/null -w "%{http_code}\\n" http://169.254.169.254/; curl -s -o /dev/null -w "%{http_code}\\n" http://127.0.0.1:1/ --noproxy ""'

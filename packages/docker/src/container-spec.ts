@@ -21,6 +21,7 @@ export type RunnerSettings = {
 export type Turn = {
   readonly taskId: string
   readonly generation: number
+  /** Or {@link SUBAGENTS}. */
   readonly promptId: string
   /** All that the container sees of the host, at the same path there and here. */
   readonly root: string
@@ -48,6 +49,19 @@ const SCRIPT =
 
 const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', SCRIPT, 'opencode']
 
+/** In place of a prompt's id: the container that answers none, but prints what OpenCode's data have of subagents. */
+export const SUBAGENTS = 'subagents'
+
+/** One JSON object a line for each part of a session that another one has started. The tables are those of OpenCode 1.18. */
+const SUBAGENTS_QUERY = [
+  "SELECT json_object('session', part.session_id, 'title', session.title, 'message', message.id,",
+  "'info', json(message.data), 'id', part.id, 'part', json(part.data)) AS line",
+  'FROM part JOIN message ON message.id = part.message_id JOIN session ON session.id = part.session_id',
+  'WHERE session.parent_id IS NOT NULL ORDER BY part.time_created, part.id',
+].join(' ')
+
+const READ_SUBAGENTS: readonly string[] = ['opencode', 'db', '--format=tsv', SUBAGENTS_QUERY]
+
 const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly<Record<string, string>> => ({
   ...QUIET_OPENCODE,
   ...settings.environment,
@@ -66,7 +80,7 @@ export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Dock
   Image: settings.image,
   User: settings.user,
   WorkingDir: turn.directory,
-  Entrypoint: [...ENTRYPOINT],
+  Entrypoint: [...(turn.promptId === SUBAGENTS ? READ_SUBAGENTS : ENTRYPOINT)],
   Cmd: [...turn.args],
   Env: toEnv(environmentOf(settings, turn, way)),
   Labels: {

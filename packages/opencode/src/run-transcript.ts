@@ -1,10 +1,11 @@
 // What `opencode run --format json` prints, turned into the messages and events that a server would have given.
 
-import type { AssistantMessage, Part, StepFinishPart, ToolPart } from '@opencode-ai/sdk/v2'
+import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
 import type { OpenCodeFailure } from './narration/failure.ts'
 import { Narrator } from './narration/narrator.ts'
+import { asRunning } from './narration/tool-start.ts'
 
 /**
  * One line: `{ type, timestamp, sessionID, part }` for a part that is complete, `{ type: "error", sessionID, error }` for the end
@@ -36,22 +37,6 @@ const parseLine = (text: string): RunLine | undefined => {
   if (typeof part.id !== 'string' || typeof part.messageID !== 'string' || typeof part.type !== 'string')
     return undefined
   return { ...base, kind: 'part', part: part as Part }
-}
-
-/** The state in which a server would have told this call before: what ran can be told only once it has ended. */
-const asRunning = (part: ToolPart): ToolPart | undefined => {
-  const { state } = part
-  if (state.status !== 'completed' && state.status !== 'error') return undefined
-  return {
-    ...part,
-    state: {
-      status: 'running',
-      input: state.input,
-      title: state.status === 'completed' ? state.title : '',
-      metadata: {},
-      time: { start: state.time.start },
-    },
-  }
 }
 
 type Draft = { info: AssistantMessage; readonly parts: Part[] }
@@ -179,12 +164,10 @@ export class RunTranscript {
     draft.info = { ...draft.info, error: line.error, time: { ...draft.info.time, completed: line.at } }
   }
 
-  /** Sessions of subagents that were started, oldest first. */
-  get childSessionIds(): readonly string[] {
-    const ids = this.messages
+  /** Whether it has had subagents, of which nothing is printed. */
+  get hadSubagents(): boolean {
+    return this.messages
       .flatMap(({ parts }) => parts)
-      .flatMap((part) => (part.type === 'tool' && part.state.status === 'completed' ? [part.state.metadata] : []))
-      .flatMap((metadata) => (typeof metadata.sessionId === 'string' ? [metadata.sessionId] : []))
-    return [...new Set(ids)]
+      .some((part) => part.type === 'tool' && 'metadata' in part.state && part.state.metadata?.sessionId !== undefined)
   }
 }

@@ -2,11 +2,13 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -20,8 +22,15 @@ case "$SSH_ORIGINAL_COMMAND" in
     [ "$2" = write ] || { echo 'ERROR: The key you are authenticating with has been marked as read only.' >&2; exit 1; } ;;
   *) echo 'ERROR: Repository not found.' >&2; exit 1 ;;
 esac
+at=$(dirname "$0")
+if [ -e "$at/hold" ]; then
+  touch "$at/held"
+  while [ -e "$at/hold" ]; do sleep 0.1; done
+fi
 exec git-shell -c "$SSH_ORIGINAL_COMMAND"
 `
+/** How often it is looked whether somebody waits, ms. */
+const LOOK_EVERY_MS = 50
 
 export type GitSsh = {
   readonly port: number
@@ -33,6 +42,8 @@ export type GitSsh = {
   readonly allow: (publicKey: string, repository: string, access: 'read' | 'write') => Promise<void>
   /** Takes no key from now on. */
   readonly denyAll: () => Promise<void>
+  /** Lets whoever comes with a key that is taken wait. @returns what waits for the first of them, and what lets them go on */
+  readonly hold: () => Promise<{ readonly reached: () => Promise<void>; readonly release: () => Promise<void> }>
   /** Comes back on the same port with another host key. */
   readonly replaceHostKey: () => Promise<void>
   readonly close: () => Promise<void>
@@ -119,6 +130,16 @@ export const startGitSsh = async (directory: string, address = '127.0.0.1'): Pro
         `restrict,command="${at('guard')} ${repository} ${access}" ${publicKey}\n`,
       ),
     denyAll: async () => await writeFile(at('authorized_keys'), ''),
+    hold: async () => {
+      await rm(at('held'), { force: true })
+      await writeFile(at('hold'), '')
+      return {
+        reached: async () => {
+          while (!existsSync(at('held'))) await delay(LOOK_EVERY_MS)
+        },
+        release: () => rm(at('hold'), { force: true }),
+      }
+    },
     replaceHostKey: async () => {
       await stop()
       await makeHostKey()

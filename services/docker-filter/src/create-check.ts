@@ -11,6 +11,7 @@ import {
   joined,
   joining,
   type RunnerSettings,
+  SUBAGENTS,
   serverAskedFor,
   serverName,
   type Way,
@@ -31,7 +32,7 @@ export class NotAdmitted extends Error {}
 
 const STACK = /^[0-9a-f]{12}$/
 const TASK = /^task_[0-9A-Z]{26}$/
-const PROMPT = /^msg_[0-9A-Za-z]{10,60}$/
+const PROMPT = new RegExp(`^(msg_[0-9A-Za-z]{10,60}|${SUBAGENTS})$`)
 const USER = /^[1-9]\d{0,9}:[1-9]\d{0,9}$/
 const ARGUMENT = /^--(model|agent|variant|title|session)=[^\0]{1,300}$|^--auto$/
 /** What the worker may add to the environment by itself: the task's permissions. Keys are the filter's to give. */

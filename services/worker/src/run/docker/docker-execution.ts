@@ -2,7 +2,7 @@
 // was lost, all on the same OpenCode data and hence in the same session.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import type { RunnerContainer, Turn } from '@switchyard/docker'
+import { type RunnerContainer, SUBAGENTS, type Turn } from '@switchyard/docker'
 import { newMessageId, RunTranscript } from '@switchyard/opencode'
 import { countDelivered } from '@switchyard/records'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
@@ -13,6 +13,7 @@ import { Follower, type Read } from './follow.ts'
 import { Patience } from './patience.ts'
 import { Place } from './place.ts'
 import { type Prompt, Prompts } from './prompts.ts'
+import { readSubagents } from './subagents.ts'
 
 /** How long the last words of a container that was stopped or frozen are waited for, ms. */
 const LAST_WORDS_MS = 5_000
@@ -27,6 +28,7 @@ export class DockerExecution implements Execution {
   readonly #follower: Follower
   readonly #model: string | null
   #exitCode: number | null = null
+  #children: Found['children'] = []
   /** The container that was made while its directory was. */
   #made: { readonly promptId: string; readonly id: string } | undefined
 
@@ -76,7 +78,9 @@ export class DockerExecution implements Execution {
     }
     let read: Read | null = null
     const left = record.row.attempt > 1 ? await this.#patience.forEngine(() => deps.runner.find(record.row.id)) : []
-    for (const container of left) if (container.status !== 'created') read = await this.#attach(container)
+    for (const container of left)
+      if (container.promptId === SUBAGENTS) await this.#patience.forEngine(() => deps.runner.remove(container.id))
+      else if (container.status !== 'created') read = await this.#attach(container)
     for (;;) {
       const prompt: Prompt | null = await this.#next(read)
       if (!prompt) return
@@ -134,6 +138,7 @@ export class DockerExecution implements Execution {
       case 'interrupted':
         return await this.#prompts.again(read.verdict.how)
       case 'failed':
+        await this.#readSubagents()
         await finish({ status: 'failed', error: read.verdict.error }, this.#found)
         return null
       case 'finished':
@@ -141,9 +146,15 @@ export class DockerExecution implements Execution {
           const prompt = await this.#prompts.fromCallers()
           if (prompt) return prompt
           const delivered = await countDelivered(record.db, record.row.id)
+          await this.#readSubagents()
           if (await finish({ status: 'completed', error: null }, this.#found, delivered)) return null
         }
     }
+  }
+
+  async #readSubagents(): Promise<void> {
+    if (!this.#transcript.hadSubagents) return
+    this.#children = await readSubagents(this.#run, this.#turn(SUBAGENTS))
   }
 
   async #answer(prompt: Prompt): Promise<Read> {
@@ -178,7 +189,7 @@ export class DockerExecution implements Execution {
   get #found(): Found {
     return {
       root: this.#transcript.messages,
-      children: [],
+      children: this.#children,
       ...(this.#exitCode === null ? {} : { exitCode: this.#exitCode }),
     }
   }
@@ -189,6 +200,10 @@ export class DockerExecution implements Execution {
     await record.refresh()
     try {
       for (const { id, promptId, status } of await deps.runner.find(record.row.id)) {
+        if (promptId === SUBAGENTS) {
+          await deps.runner.remove(id)
+          continue
+        }
         if (status === 'running') await (how === 'pause' ? deps.runner.pause(id) : deps.runner.stop(id))
         if (status === 'paused' && how === 'stop') await deps.runner.stop(id)
         // Made ahead and never started.

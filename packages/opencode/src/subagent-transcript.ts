@@ -1,0 +1,67 @@
+// What subagents did in a container: OpenCode prints nothing of it as it happens, and has it in its data afterwards.
+
+import type { Message, Part } from '@opencode-ai/sdk/v2'
+import type { NewEvent } from '@switchyard/contracts'
+import type { SessionMessage } from './client.ts'
+import { Narrator } from './narration/narrator.ts'
+import { asRunning } from './narration/tool-start.ts'
+
+/** One line: `{ session, title, message, info, id, part }`: ids, the session's title, and the data of a message and of one part of it. */
+type Row = { readonly title: string; readonly info: Message; readonly part: Part }
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+const parseRow = (text: string): Row | undefined => {
+  let row: unknown
+  try {
+    row = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(row) || !isObject(row.info) || !isObject(row.part)) return undefined
+  const { session: sessionID, title, message: messageID, id } = row
+  if ([sessionID, title, messageID, id].some((each) => typeof each !== 'string')) return undefined
+  return {
+    title: String(title),
+    info: { ...row.info, id: messageID, sessionID } as Message,
+    part: { ...row.part, id, sessionID, messageID } as Part,
+  }
+}
+
+type Draft = { readonly info: Message; readonly parts: Part[] }
+
+export class SubagentTranscript {
+  readonly #directory: string
+  readonly #narrator = new Narrator()
+  readonly #seen = new Set<string>()
+  readonly #sessions = new Map<string, Map<string, Draft>>()
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Each session's messages. */
+  get sessions(): readonly (readonly SessionMessage[])[] {
+    return [...this.#sessions.values()].map((messages) => [...messages.values()])
+  }
+
+  /**
+   * Takes one line: a part, in the order in which they began.
+   *
+   * @returns its events; undefined where the line is none, or was taken before.
+   */
+  take(text: string): readonly NewEvent[] | undefined {
+    const row = parseRow(text)
+    if (!row || this.#seen.has(row.part.id)) return undefined
+    this.#seen.add(row.part.id)
+    const { info, part, title } = row
+    const messages = this.#sessions.get(info.sessionID) ?? new Map<string, Draft>()
+    this.#sessions.set(info.sessionID, messages)
+    const draft = messages.get(info.id) ?? { info, parts: [] }
+    messages.set(info.id, draft)
+    draft.parts.push(part)
+    const context = { directory: this.#directory, child: title }
+    const before = part.type === 'tool' ? asRunning(part) : undefined
+    return [...(before ? this.#narrator.part(before, info, context) : []), ...this.#narrator.part(part, info, context)]
+  }
+}
