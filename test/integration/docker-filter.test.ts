@@ -85,6 +85,39 @@ describe('the filter in front of the Docker socket', () => {
     return await ask('POST', `/containers/create?name=${name ?? nameOf(made)}`, body)
   }
 
+  const makeFilter = (network: string) =>
+    new Filter({
+      engine: engineAddress('unix:///var/run/docker.sock'),
+      source: { path: folder },
+      policy: {
+        settings: { ...LIMITS, environment: { ANTHROPIC_API_KEY: KEY } },
+        way: { ...WAY, network },
+        server: { network, memoryBytes: SERVER_BYTES },
+        workspacesDir: folder,
+      },
+      logger,
+    })
+
+  type Further = {
+    readonly live: () => Promise<ReadonlySet<string>>
+    readonly namespaces?: number
+    readonly network?: string
+    readonly at?: string
+  }
+
+  const makeRunner = (workerId: string, { live, namespaces = 1, network = NETWORK, at = socket }: Further) =>
+    new Runner({
+      engine: connectEngine(`unix://${at}`),
+      settings,
+      way: { ...WAY, network },
+      egress: { image: IMAGE, allow: [] },
+      alone: (work) => work(),
+      workerId,
+      liveWorkers: live,
+      namespaces,
+      logger,
+    })
+
   beforeEach((context) => {
     if (missing) context.skip(missing)
   })
@@ -93,17 +126,7 @@ describe('the filter in front of the Docker socket', () => {
     if (missing) return
     folder = await mkdtemp(path.join(tmpdir(), 'switchyard-test-filter-'))
     socket = path.join(folder, 'docker.sock')
-    filter = new Filter({
-      engine: engineAddress('unix:///var/run/docker.sock'),
-      source: { path: folder },
-      policy: {
-        settings: { ...LIMITS, environment: { ANTHROPIC_API_KEY: KEY } },
-        way: WAY,
-        server: { network: NETWORK, memoryBytes: SERVER_BYTES },
-        workspacesDir: folder,
-      },
-      logger,
-    })
+    filter = makeFilter(NETWORK)
     await new Promise<void>((resolve) => filter.server.listen(socket, resolve))
     await docker(['network', 'create', '--internal', NETWORK])
     other = (await docker(['run', '--detach', '--entrypoint', 'sleep', IMAGE, '600'])).trim()
@@ -114,23 +137,12 @@ describe('the filter in front of the Docker socket', () => {
     const ids = (await docker(['ps', '--all', '--quiet', '--filter', `label=switchyard.stack=${STACK}`])).split('\n')
     await docker(['rm', '--force', other, ...ids.filter((id) => id !== '')])
     await docker(['network', 'rm', NETWORK])
-    filter.server.closeAllConnections()
-    await new Promise<void>((resolve) => filter.server.close(() => resolve()))
+    await filter.close()
     await rm(folder, { recursive: true, force: true })
   })
 
   it('lets a worker do its work, and gives the keys to the container alone', async () => {
-    const runner = new Runner({
-      engine: connectEngine(`unix://${socket}`),
-      settings,
-      way: WAY,
-      egress: { image: IMAGE, allow: [] },
-      alone: (work) => work(),
-      workerId: WORKER,
-      liveWorkers: async () => new Set([WORKER]),
-      namespaces: 1,
-      logger,
-    })
+    const runner = makeRunner(WORKER, { live: async () => new Set([WORKER]) })
     expect(await runner.version()).toMatch(/^\d/)
     await runner.requireImage()
     const made = turn()
@@ -170,18 +182,7 @@ describe('the filter in front of the Docker socket', () => {
 
   it('lets each container of a task join a network namespace in which no other is', async () => {
     let live: ReadonlySet<string> = new Set([WORKER])
-    const make = (workerId: string) =>
-      new Runner({
-        engine: connectEngine(`unix://${socket}`),
-        settings,
-        way: WAY,
-        egress: { image: IMAGE, allow: [] },
-        alone: (work) => work(),
-        workerId,
-        liveWorkers: async () => live,
-        namespaces: 1,
-        logger,
-      })
+    const make = (workerId: string) => makeRunner(workerId, { live: async () => live })
     const runner = make(WORKER)
     const begin = async () => {
       const made = turn()
@@ -360,5 +361,37 @@ describe('the filter in front of the Docker socket', () => {
   ])('admits no %s %s', async (method, url) => {
     const { status } = await ask(method, url.replace('{other}', other), /^P/.test(method) ? {} : undefined)
     expect(status).toBe(403)
+  })
+
+  it('takes the namespaces with it in which nobody is when it ends, also those that are being made', async () => {
+    const network = `${NETWORK}-ending`
+    await docker(['network', 'create', '--internal', network])
+    const inNetwork = async () => {
+      const ids = await docker(['ps', '--all', '--quiet', '--no-trunc', '--filter', `network=${network}`])
+      return ids.split('\n').filter((id) => id !== '')
+    }
+    const at = path.join(folder, 'ending.sock')
+    const ending = makeFilter(network)
+    await new Promise<void>((resolve) => ending.server.listen(at, resolve))
+    const [one, two] = [newWorkerId(), newWorkerId()]
+    const further = { live: async () => new Set([one, two]), network, at }
+    const runner = makeRunner(one, further)
+    await runner.warm()
+    await runner.tend()
+    const made = turn()
+    await mkdir(made.directory, { recursive: true })
+    const task = await runner.start(made)
+    const used = (await modeOf(task)).replace('container:', '')
+    expect(await inNetwork()).toEqual([used])
+
+    const busy = makeRunner(two, { ...further, namespaces: 16 })
+    await busy.warm()
+    const tending = busy.tend()
+    await expect.poll(async () => (await inNetwork()).length, { interval: 20 }).toBeGreaterThan(3)
+    await ending.close()
+    await tending
+    expect(await inNetwork()).toEqual([used])
+    await docker(['rm', '--force', task, used])
+    await docker(['network', 'rm', network])
   })
 })

@@ -6,6 +6,7 @@ import { SERVER_NAME } from '@switchyard/docker'
 import type { Logger } from 'pino'
 import { type Admitted, admitCreate, NotAdmitted, type Policy } from './create-check.ts'
 import { type Answer, callJson, type EngineAddress, openCall } from './engine-calls.ts'
+import { removeIdleHolders } from './holders.ts'
 import { onHost, requireRealDirectory } from './mounts.ts'
 
 export type FilterOptions = {
@@ -61,12 +62,30 @@ type Described = {
 export class Filter {
   readonly #options: FilterOptions
   readonly server: Server
+  /** Containers that the engine is making for us. */
+  readonly #making = new Set<Promise<Answer>>()
+  #isClosed = false
 
   constructor(options: FilterOptions) {
     this.#options = options
     this.server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing))
     // Attach and exec take the connection over; a worker needs neither.
     this.server.on('upgrade', (_incoming, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n'))
+  }
+
+  /**
+   * Makes no more containers, ends every connection, and removes the network namespaces in which nobody is: their workers cannot
+   * any more, and the network could not be taken down. A worker that lives on makes its own anew with the next filter.
+   */
+  async close(): Promise<void> {
+    const { engine, policy, logger } = this.#options
+    this.#isClosed = true
+    this.server.close()
+    await Promise.allSettled(this.#making)
+    this.server.closeAllConnections()
+    await removeIdleHolders(engine, policy.way.network).catch((error: unknown) =>
+      logger.warn({ err: error instanceof Error ? error.message : error }, 'network namespaces were left behind'),
+    )
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -127,11 +146,14 @@ export class Filter {
     const { body, root, joins } = admitCreate(policy, name, await readBody(incoming))
     if (joins !== undefined) await this.#requireHolder(joins)
     const Mounts = root === null ? [] : await this.#mounts(root, body.HostConfig?.Mounts ?? [])
-    const answer = await callJson(engine, {
+    if (this.#isClosed) return reply(outgoing, { status: 503, json: { message: 'the filter is being stopped' } })
+    const making = callJson(engine, {
       method: 'POST',
       path: `/containers/create?name=${encodeURIComponent(name ?? '')}`,
       body: { ...body, HostConfig: { ...body.HostConfig, Mounts } },
     })
+    this.#making.add(making)
+    const answer = await making.finally(() => this.#making.delete(making))
     logger.info({ name, status: answer.status }, 'container made')
     reply(outgoing, answer)
   }

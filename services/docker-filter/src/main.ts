@@ -25,7 +25,7 @@ const main = async (): Promise<void> => {
   if (listen === undefined) throw new SwitchyardError('configuration_invalid', '--listen names no socket')
   if (docker.network === undefined || docker.proxy === undefined)
     throw new SwitchyardError('configuration_invalid', 'RUNNER_NETWORK and RUNNER_PROXY are not set')
-  const { server } = new Filter({
+  const filter = new Filter({
     engine: engineAddress(docker.host),
     source: volume === undefined ? { path: values.path ?? workspacesDir } : { volume },
     policy: {
@@ -46,14 +46,11 @@ const main = async (): Promise<void> => {
     logger,
   })
   await rm(listen, { force: true })
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(listen, resolve))
+  await new Promise<void>((resolve, reject) => filter.server.once('error', reject).listen(listen, resolve))
   await chmod(listen, 0o600)
   logger.info({ socket: listen }, 'the filter listens')
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => {
-      server.close(() => process.exit(0))
-      server.closeAllConnections()
-    })
+    process.once(signal, () => void filter.close().finally(() => process.exit(0)))
 }
 
 main().catch((error: unknown) => {

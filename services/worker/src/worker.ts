@@ -230,7 +230,14 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       await discovery.stop()
       await servers.close()
       offCommands()
-      await runner.close().catch((error: Error) => logger.warn({ err: error.message }, 'the runners’ network stays'))
+      await runner
+        .close()
+        .catch((error: Error) =>
+          logger.warn(
+            { err: error.message },
+            'what was made for containers ahead, and their network, were not cleared away',
+          ),
+        )
       await heartbeat.stop()
       logger.info({ worker_id: id }, 'worker stopped')
     },
