@@ -214,6 +214,9 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       const [engine] = await stack.inspect('opencode')
       expect(servers[0]?.memory_bytes).toBeGreaterThan(50 * 1_048_576)
       expect(servers[0]?.memory_bytes).toBeLessThan(engine?.HostConfig.Memory ?? 0)
+      const listed = (await projects()).find((project) => project.git_url === url)?.server
+      expect(listed?.id).toBe(servers[0]?.id)
+      expect(listed?.memory_bytes).toBeGreaterThan(50 * 1_048_576)
       const of = { git_url: url }
       expect(await mcp.call<ProjectInfo>('opencode_project_stop', of)).toMatchObject({ status: 'stopped' })
       const { status, base_dir } = await mcp.call<ProjectInfo>('opencode_project_restart', of)

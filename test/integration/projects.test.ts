@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type {
@@ -11,6 +11,7 @@ import type {
   SandboxEntry,
   StartedProject,
 } from '@switchyard/contracts'
+import { parseRepositoryUrl } from '@switchyard/git'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -210,7 +211,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         await expect(agent.call('opencode_project_destroy', { git_url: url, force: true })).rejects.toThrow(/not_found/)
         const { bundles } = await destroy(true)
         expect(bundles).toHaveLength(1)
-        expect([base ?? '', sandbox].map((place) => existsSync(place))).toEqual([false, false])
+        expect([base ?? '', path.dirname(sandbox)].map((place) => existsSync(place))).toEqual([false, false])
         await expect(mcp.call('opencode_project_status', { git_url: url })).rejects.toThrow(/project_not_found/)
         expect(await start(url)).toMatchObject({ status: 'started', project_id: id })
       })
@@ -228,12 +229,17 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
 
       it('answers under the names of older managers, where that is asked for', async () => {
         const url = await repository()
+        const { slug } = parseRepositoryUrl(url)
+        const kept = async () =>
+          (await readdir(path.join(system.home, 'mirrors'))).filter((name) => name.startsWith(slug))
         const { project_id: id } = await mcp.call<StartedProject>('opencode_start', { git_url: url })
+        expect(await kept()).toContain(`${slug}.worktrees`)
         expect(await mcp.call('opencode_status', { git_url: url })).toMatchObject({ project_id: id, status: 'ready' })
         expect(await mcp.call('opencode_mcp_status')).toMatchObject({ status: 'running' })
         await mcp.call('opencode_destroy', { git_url: url })
         const { projects } = await mcp.call<{ projects: ProjectInfo[] }>('opencode_list')
         expect(projects.map((project) => project.project_id)).not.toContain(id)
+        expect(await kept()).toEqual([])
       })
 
       it('serves one set of tools by its path', async () => {

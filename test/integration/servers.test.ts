@@ -4,7 +4,7 @@ import { access, mkdtemp, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { ServerInfo, ServerList, StartedProject, Task } from '@switchyard/contracts'
+import type { ProjectInfo, ServerInfo, ServerList, StartedProject, Task } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -79,6 +79,12 @@ describe('servers that projects have for themselves', () => {
     expect(own.port).not.toBe(shared?.port)
     expect(own.memory_bytes).toBeGreaterThan(100 * MEBIBYTE)
     expect(own.last_health_at).not.toBeNull()
+    const { projects } = await mcp.call<{ projects: ProjectInfo[] }>('opencode_project_list', {})
+    const listed = projects.find(({ project_id }) => project_id === project.id)
+    expect(listed).toMatchObject({ port: own.port, sessions: expect.any(Number) })
+    expect(listed?.server).toMatchObject({ id: own.id, status: 'up', pid: own.pid, port: own.port })
+    expect(listed?.server?.memory_bytes).toBeGreaterThan(100 * MEBIBYTE)
+    expect(listed?.server?.last_health_at).not.toBeNull()
     const file = path.join(system.home, 'servers', project.id, 'password')
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect((await fetch(`${own.url}/global/health`)).status).toBe(401)

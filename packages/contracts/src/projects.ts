@@ -1,6 +1,7 @@
 // Projects: repositories that are registered by their git URL, the sandboxes on them, and what is told of both.
 
 import { z } from 'zod'
+import { serverOfProjectSchema } from './servers.ts'
 import { LIMITS } from './task.ts'
 import { shortText } from './text.ts'
 
@@ -113,6 +114,9 @@ export const projectInfoSchema = z.object({
   isolation: isolationSchema,
   port: z.number().int().nullable(),
   url: z.string().nullable(),
+  server: serverOfProjectSchema
+    .nullable()
+    .describe('the OpenCode server that it is on, its own or a shared one; null: none has been there yet'),
   worktrees: z.array(sandboxSchema),
   sessions: z.number().int().nullable().describe('in its directory and its sandboxes; null: nobody could be asked'),
   busy_sessions: z.number().int().describe('of them, and of its tasks’ those that work now'),

@@ -90,6 +90,19 @@ export const serverSchema = z.object({
 })
 export type ServerInfo = z.infer<typeof serverSchema>
 
+/** Of the server that a project is on, what is told with the project. */
+export const serverOfProjectSchema = serverSchema.pick({
+  id: true,
+  kind: true,
+  status: true,
+  pid: true,
+  container: true,
+  port: true,
+  memory_bytes: true,
+  last_health_at: true,
+})
+export type ServerOfProject = z.infer<typeof serverOfProjectSchema>
+
 export const configureServerSchema = z.strictObject({
   port: z.number().int().min(1_024).max(65_535).nullable().optional().describe('where it listens if that is free'),
   memory_limit_bytes: z

@@ -309,12 +309,14 @@ export class Repositories {
    * @returns false where there are worktrees of it still: then nothing was deleted
    */
   async forget(identity: RepositoryIdentity): Promise<boolean> {
-    const { lock } = this.#options
+    const { lock, mirrorsDir } = this.#options
     return await lock(`mirror:${identity.key}`, () =>
       lock(`shared:${identity.key}`, async () => {
         if (await this.#worktrees(identity).hasAny()) return false
         await rm(this.sharedDirectory(identity), { recursive: true, force: true })
         await rm(this.#mirror(identity).directory, { recursive: true, force: true })
+        for (const kind of ['worktrees', 'indexes'])
+          await rm(path.join(mirrorsDir, `${identity.slug}.${kind}`), { recursive: true, force: true })
         return true
       }),
     )

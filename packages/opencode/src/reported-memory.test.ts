@@ -1,10 +1,12 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { reportedMemory } from './reported-memory.ts'
+
+const SCRIPT = path.resolve(import.meta.dirname, '../../../deploy/opencode-report.sh')
 
 let place: string
 const at = (name: string) => path.join(place, name)
@@ -38,5 +40,19 @@ describe('the memory that a container reports', () => {
     await promisify(execFile)('mkfifo', [at('pipe')])
     for (const name of ['text', 'negative', 'long', 'link', 'pipe', 'nowhere'])
       expect([name, await reportedMemory(at(name))]).toEqual([name, undefined])
+  })
+  it.each([
+    ['a cgroup of version 2', 'memory.current', 'memory.stat', 'inactive_file'],
+    ['a cgroup of version 1', 'memory/memory.usage_in_bytes', 'memory/memory.stat', 'total_inactive_file'],
+  ])('is written by its script from %s, without the idle page cache', async (_of, usage, stat, unused) => {
+    await mkdir(at('memory-cgroup/memory'), { recursive: true })
+    await writeFile(at(`memory-cgroup/${usage}`), '5000000\n')
+    await writeFile(at(`memory-cgroup/${stat}`), `anon 1\nactive_file 2\n${unused} 1000000\nslab_unreclaimable 3\n`)
+    const script = spawn('sh', [SCRIPT, at('memory-cgroup'), at('memory')], { stdio: 'ignore' })
+    try {
+      await expect.poll(() => reportedMemory(at('memory')), { timeout: 10_000 }).toBe(4_000_000)
+    } finally {
+      script.kill()
+    }
   })
 })

@@ -11,6 +11,7 @@ import { letta } from './migrations/0006-letta.ts'
 import { sessions } from './migrations/0007-sessions.ts'
 import { servers } from './migrations/0008-servers.ts'
 import { uploads } from './migrations/0009-uploads.ts'
+import { probeTimes } from './migrations/0010-probe-times.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-sessions': sessions,
   '0008-servers': servers,
   '0009-uploads': uploads,
+  '0010-probe-times': probeTimes,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -85,7 +85,13 @@ const CLOSED = {
 
 export type BreakerRow = Pick<
   RolloutRow,
-  'breaker_state' | 'breaker_side' | 'breaker_since' | 'breaker_trips' | 'probes_sent' | 'probes_allowed'
+  | 'breaker_state'
+  | 'breaker_side'
+  | 'breaker_since'
+  | 'breaker_trips'
+  | 'probes_sent'
+  | 'probes_allowed'
+  | 'probe_claimed_at'
 >
 
 /** What the breaker becomes; `since` begins anew where `reason` is given. */
@@ -162,7 +168,7 @@ export const evaluateBreaker = guarded(
 export const claimProbe = guarded(async (db: Db): Promise<boolean> => {
   const { numUpdatedRows } = await db
     .updateTable('rollout')
-    .set({ probes_sent: sql<number>`probes_sent + 1` })
+    .set({ probes_sent: sql<number>`probes_sent + 1`, probe_claimed_at: sql<Date>`now()` })
     .where('breaker_state', '=', 'half_open')
     .whereRef('probes_sent', '<', 'probes_allowed')
     .executeTakeFirst()

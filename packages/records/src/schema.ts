@@ -336,6 +336,7 @@ type RolloutTable = Settings & {
   breaker_trips: number
   probes_sent: number
   probes_allowed: number
+  probe_claimed_at: TimeOrNull
 }
 
 /** Every change, with what held after it. */

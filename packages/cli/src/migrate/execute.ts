@@ -54,7 +54,13 @@ const handOverKey = async (
     tell({ kind: 'told', what, message: 'was reached before: its deploy key stays the one that it has' })
     return started
   }
-  await switchyard.setKey(id, await readFile(sshKey.path, 'utf8'))
+  try {
+    await switchyard.setKey(id, await readFile(sshKey.path, 'utf8'))
+  } catch (error) {
+    if (!isSwitchyardError(error, 'deploy_key_invalid')) throw error
+    tell({ kind: 'left', what, message: `its deploy key ${sshKey.path} was not taken: ${error.message}` })
+    return started
+  }
   await journal.add({ step: 'key', project_id: id })
   tell({ kind: 'done', what, message: 'has its deploy key' })
   return await switchyard.start({ git_url: gitUrl })

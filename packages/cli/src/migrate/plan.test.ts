@@ -1,10 +1,16 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../run.ts'
 import { git, KEY, LegacyTreeFixture, server, v1, v2 } from './legacy-tree.fixture.ts'
+
+const keygen = promisify(execFile)
+
+type Planned = { readonly name: string; readonly gitUrl: string; readonly sshKey: object | null }
 
 const URL = 'git@github.com:user/blog-api.git'
 
@@ -249,6 +255,35 @@ describe('the plan of a migration', () => {
       /a\): url is not/,
     ])
       expect(messages(found)).toMatch(told)
+  })
+
+  it('leaves a key with a passphrase, in every format, and keeps the project', async () => {
+    const formats = { none: [], openssh: [], pem: ['-m', 'PEM'], pkcs8: ['-m', 'PKCS8'] }
+    const names = Object.keys(formats)
+    await tree.write({
+      'opencode-state.json': {
+        projects: Object.fromEntries(names.map((name) => [name, v1(name, `https://github.com/user/${name}`)])),
+      },
+      'opencode-keys/.keep': '',
+    })
+    for (const [name, format] of Object.entries(formats)) {
+      const kind = format.length === 0 ? 'ed25519' : 'rsa'
+      const file = path.join(tree.memory, `opencode-keys/${name}-deploy`)
+      await keygen('ssh-keygen', ['-q', '-t', kind, ...format, '-N', name === 'none' ? '' : 'secret', '-f', file])
+    }
+    const found = await plan()
+    const keys = found.projects.map(({ name, gitUrl, sshKey }: Planned) => [
+      name,
+      gitUrl.split(':')[0],
+      sshKey !== null,
+    ])
+    expect(keys.toSorted()).toEqual([
+      ['none', 'ssh', true],
+      ['openssh', 'https', false],
+      ['pem', 'https', false],
+      ['pkcs8', 'https', false],
+    ])
+    expect(messages(found).match(/has a passphrase.*will make a new one/g)).toHaveLength(3)
   })
 
   it('follows no link out of the tree', async () => {

@@ -2,11 +2,9 @@
 
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
-import { serverAddresses } from '../servers/list.ts'
+import { serversOfProjects } from '../servers/list.ts'
 import { offersOfProjects } from '../servers/offers.ts'
 import { liveOfProjects } from './live.ts'
-
-const NO_ADDRESS = { port: null, url: null } as const
 
 /** @returns in the order of the rows. */
 export const toProjectInfos = async (
@@ -14,10 +12,10 @@ export const toProjectInfos = async (
   rows: readonly ProjectRow[],
 ): Promise<readonly ProjectInfo[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks, addresses, offers] = await Promise.all([
+  const [sandboxes, tasks, servers, offers] = await Promise.all([
     listSandboxes(records.db, ids),
     countOpenTasks(records.db, ids),
-    serverAddresses(records, rows),
+    serversOfProjects(records, rows),
     offersOfProjects(records, rows),
   ])
   const live = await liveOfProjects(records, rows, sandboxes)
@@ -31,7 +29,9 @@ export const toProjectInfos = async (
     default_branch: row.default_branch,
     model: row.model,
     isolation: row.isolation,
-    ...(addresses.get(row.id) ?? NO_ADDRESS),
+    port: servers.get(row.id)?.server.port ?? null,
+    url: servers.get(row.id)?.url ?? null,
+    server: servers.get(row.id)?.server ?? null,
     worktrees: sandboxes.filter((sandbox) => sandbox.project_id === row.id && sandbox.is_ready).map(toSandbox),
     sessions: live.get(row.id)?.sessions ?? null,
     busy_sessions: live.get(row.id)?.busy_sessions ?? 0,

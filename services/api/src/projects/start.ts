@@ -7,11 +7,12 @@ import {
   type StartedProject,
   type StartProject,
   SwitchyardError,
+  WORKSPACE_FOLDERS,
 } from '@switchyard/contracts'
 import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { serverAddresses } from '../servers/list.ts'
+import { serversOfProjects } from '../servers/list.ts'
 import { checkModel } from '../tasks/model.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
@@ -26,9 +27,6 @@ export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRo
 /** `<owner>-<repo>`; of two repositories with that name the second has its key's hash behind it. */
 const managedDirectory = (deps: ProjectDeps, name: string, slug: string, isTaken: boolean): string =>
   path.join(deps.config.workspacesDir, isTaken ? slug : name)
-
-/** Names that mean something else under WORKSPACES_DIR. */
-const RESERVED: ReadonlySet<string> = new Set(['repos', 'tasks', 'sandboxes', 'docker'])
 
 const isDirectoryTaken = (error: unknown): boolean =>
   error instanceof Error &&
@@ -49,10 +47,12 @@ const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, 
       pool: 'blue',
     })
   if (ownCheckout !== null) return await insert(ownCheckout)
-  return await insert(managedDirectory(deps, name, identity.slug, RESERVED.has(name))).catch((error: unknown) => {
-    if (!isDirectoryTaken(error)) throw error
-    return insert(managedDirectory(deps, name, identity.slug, true))
-  })
+  return await insert(managedDirectory(deps, name, identity.slug, WORKSPACE_FOLDERS.has(name))).catch(
+    (error: unknown) => {
+      if (!isDirectoryTaken(error)) throw error
+      return insert(managedDirectory(deps, name, identity.slug, true))
+    },
+  )
 }
 
 const tell = (row: ProjectRow, status: StartedProject['status'], message: string): StartedProject => ({
@@ -72,7 +72,10 @@ const withAddress = async (
   { records }: ProjectDeps,
   started: StartedProject,
   row: ProjectRow,
-): Promise<StartedProject> => ({ ...started, ...(await serverAddresses(records, [row])).get(row.id) })
+): Promise<StartedProject> => {
+  const at = (await serversOfProjects(records, [row])).get(row.id)
+  return { ...started, port: at?.server.port ?? null, url: at?.url ?? null }
+}
 
 const tellWaiting = (row: ProjectRow): StartedProject => {
   const { url, instructions } = addKeyPage(parseRepositoryUrl(row.url))

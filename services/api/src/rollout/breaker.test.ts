@@ -21,6 +21,7 @@ const row = (over: Partial<BreakerRow> = {}): BreakerRow => ({
   breaker_trips: 0,
   probes_sent: 0,
   probes_allowed: 0,
+  probe_claimed_at: null,
   ...over,
 })
 const OPEN = { breaker_state: 'open', breaker_side: 'opencode', breaker_trips: 1 } as const
@@ -47,7 +48,7 @@ const probe = (before: Partial<BreakerRow>, probes: Partial<ProbeOutcome>): Brea
   judge(row({ ...HALF_OPEN, ...before }), SETTINGS, {
     sides: new Map(),
     probes: { ...NONE, ...probes },
-    now: T0,
+    now: later(60_000),
     isServed: () => true,
   })
 
@@ -99,6 +100,12 @@ describe('half open', () => {
   it('waits for those that run, and allows others for those that were cancelled or never came to be', () => {
     expect(probe({ probes_sent: 3 }, { sent: 3, passed: 2 })).toBeNull()
     expect(probe({ probes_sent: 3 }, { sent: 2, passed: 1, cancelled: 1 })).toEqual({ kind: 'allow', allowed: 5 })
+  })
+
+  it('counts none as lost while its task may still be written', () => {
+    const claimed = { probes_sent: 3, probe_claimed_at: later(45_000) }
+    expect(probe(claimed, { sent: 2, passed: 1 })).toBeNull()
+    expect(probe(claimed, { sent: 2, passed: 1, cancelled: 1 })).toEqual({ kind: 'allow', allowed: 4 })
   })
 })
 

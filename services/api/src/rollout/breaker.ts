@@ -17,6 +17,8 @@ export type BreakerSettings = {
 const MODES: readonly Mode[] = ['opencode', 'docker']
 /** After this many failed attempts in a row the time between them grows no further. */
 const MAX_DOUBLINGS = 4
+/** A claimed probe whose task is not there after so long is lost; until then it is being written, ms. */
+const CLAIM_MS = 30_000
 
 const NOTHING: SideOutcome = { ended: 0, failures: 0 }
 
@@ -55,7 +57,12 @@ const whileOpen = (row: BreakerRow, side: Mode, settings: BreakerSettings, { now
   return { kind: 'turn', state: 'half_open', side, trips: row.breaker_trips, allowed: settings.probes, reason }
 }
 
-const whileProbing = (row: BreakerRow, side: Mode, settings: BreakerSettings, { probes }: Seen): BreakerMove | null => {
+const whileProbing = (
+  row: BreakerRow,
+  side: Mode,
+  settings: BreakerSettings,
+  { probes, now }: Seen,
+): BreakerMove | null => {
   if (probes.failed > 0) {
     const reason = `a task that tried ${side} again ended by its infrastructure: new tasks stay away from it`
     return { kind: 'turn', state: 'open', side, trips: row.breaker_trips + 1, allowed: 0, reason }
@@ -65,7 +72,8 @@ const whileProbing = (row: BreakerRow, side: Mode, settings: BreakerSettings, { 
     return { kind: 'turn', state: 'closed', side: null, trips: 0, allowed: 0, reason }
   }
   // A probe that was cancelled proved nothing, and one that was claimed and refused by something else never came to be.
-  const lost = Math.max(0, row.probes_sent - probes.sent)
+  const isWritten = now.getTime() - (row.probe_claimed_at?.getTime() ?? 0) > CLAIM_MS
+  const lost = isWritten ? Math.max(0, row.probes_sent - probes.sent) : 0
   const allowed = settings.probes + probes.cancelled + lost
   return allowed > row.probes_allowed ? { kind: 'allow', allowed } : null
 }

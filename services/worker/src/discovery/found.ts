@@ -3,13 +3,11 @@
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { isSwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, WORKSPACE_FOLDERS } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, readForeign } from '@switchyard/git'
 import { type FoundDirectory, listProjects, listSandboxes, noteProject, replaceFound } from '@switchyard/records'
-import type { ProjectDeps } from '../projects/deps.ts'
+import { isInOwnFolder, type ProjectDeps } from '../projects/deps.ts'
 
-/** Names under WORKSPACES_DIR that hold something else than projects' base directories. */
-const OURS: ReadonlySet<string> = new Set(['repos', 'tasks', 'sandboxes', 'docker', 'servers'])
 const MAX_FOUND = 1_000
 
 const isBelow = (directory: string, root: string): boolean => {
@@ -34,7 +32,7 @@ const noteRepository = async ({ records }: ProjectDeps, directory: string): Prom
 const inManagedPlace = async (workspacesDir: string): Promise<readonly string[]> => {
   const entries = await readdir(workspacesDir, { withFileTypes: true }).catch(() => [])
   return entries
-    .filter((entry) => entry.isDirectory() && !OURS.has(entry.name) && !entry.name.startsWith('.'))
+    .filter((entry) => entry.isDirectory() && !WORKSPACE_FOLDERS.has(entry.name) && !entry.name.startsWith('.'))
     .map((entry) => path.join(workspacesDir, entry.name))
 }
 
@@ -55,14 +53,12 @@ export const noteDirectories = async (deps: ProjectDeps, signal: AbortSignal): P
     projects.map(({ id }) => id),
   )
   const known = new Set([...projects.flatMap(({ base_dir }) => base_dir ?? []), ...sandboxes.map((row) => row.path)])
-  const isOurs = (directory: string): boolean =>
-    isBelow(directory, workspacesDir) && OURS.has(path.relative(workspacesDir, directory).split(path.sep)[0] ?? '')
   const sources = new Map<string, FoundDirectory['source']>()
   for (const directory of await inOpenCode(deps, signal)) sources.set(directory, 'opencode')
   for (const directory of await inManagedPlace(workspacesDir)) sources.set(directory, 'managed')
   const found: FoundDirectory[] = []
   for (const [directory, source] of [...sources].slice(0, MAX_FOUND)) {
-    if (known.has(directory) || isOurs(directory)) continue
+    if (known.has(directory) || isInOwnFolder(deps, directory)) continue
     const isManaged = isBelow(directory, workspacesDir)
     found.push({
       directory,

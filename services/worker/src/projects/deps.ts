@@ -1,7 +1,7 @@
 // What the work on projects is done with, and where things of a project are.
 
 import path from 'node:path'
-import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
+import { type ProjectStatus, SwitchyardError, WORKSPACE_FOLDERS } from '@switchyard/contracts'
 import {
   type DeployKeys,
   parseRepositoryUrl,
@@ -49,6 +49,10 @@ export const readReady = async (
 /** Where the sandboxes of a project are. */
 export const sandboxRoot = (deps: ProjectDeps, identity: RepositoryIdentity): string =>
   path.join(deps.workspacesDir, 'sandboxes', identity.slug)
+
+/** Whether it is in one of our own folders under WORKSPACES_DIR, where no project's base directory is. */
+export const isInOwnFolder = ({ workspacesDir }: Pick<ProjectDeps, 'workspacesDir'>, directory: string): boolean =>
+  WORKSPACE_FOLDERS.has(path.relative(workspacesDir, directory).split(path.sep)[0] ?? '')
 
 /** One change of a project at a time, whoever asks for it. */
 export const alone = <T>(deps: ProjectDeps, projectId: string, work: () => Promise<T>): Promise<T> =>

@@ -1,6 +1,7 @@
 // Destroys a project: everything that we made for it goes, what nobody else has is bundled first. A checkout that is
 // somebody's own is never touched.
 
+import { rmdir } from 'node:fs/promises'
 import type { CallArgs, CallResult } from '@switchyard/contracts'
 import { deleteSandboxRow, forgetProject, listSandboxes } from '@switchyard/records'
 import { alone, type ProjectDeps, readRegistered, sandboxRoot } from './deps.ts'
@@ -43,6 +44,8 @@ export const destroyProject = async (
       await repositories.removeWorktree(identity, sandbox.path, sandboxRoot(deps, identity))
       await deleteSandboxRow(records.db, projectId, sandbox.name)
     }
+    // Something else in it, which nobody here made, stays, and so does the folder.
+    await rmdir(sandboxRoot(deps, identity)).catch(() => undefined)
     if (base !== null) {
       await leaveDirectory(base)
       await repositories.removeWorktree(identity, base, workspacesDir)

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { CallResult } from '@switchyard/contracts'
 import { findClones } from '@switchyard/git'
 import { listProjects } from '@switchyard/records'
-import type { ProjectDeps } from './deps.ts'
+import { isInOwnFolder, type ProjectDeps } from './deps.ts'
 import { exists } from './work.ts'
 
 /** Looks where projects are: the managed place, and around the checkouts that are somebody's own. Two levels deep. */
@@ -24,7 +24,7 @@ export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'pro
     isTruncated ||= found.isTruncated
     // Linked worktrees are no clones, and the clones that we keep are nobody's to work in.
     for (const { directory, origin, linkedTo } of found.clones)
-      if (origin !== null && linkedTo === null && !isOurs(deps, directory))
+      if (origin !== null && linkedTo === null && !isInOwnFolder(deps, directory))
         note(origin.key, origin.displayUrl, directory)
   }
   for (const row of projects)
@@ -41,8 +41,3 @@ export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'pro
     truncated: isTruncated,
   }
 }
-
-const isOurs = ({ workspacesDir }: ProjectDeps, directory: string): boolean =>
-  ['repos', 'tasks', 'docker', 'sandboxes', 'servers'].includes(
-    path.relative(workspacesDir, directory).split(path.sep)[0] ?? '',
-  )

@@ -16,15 +16,26 @@ export type LegacyKey = {
 
 const MAX_BYTES = 65_536
 
-const isPrivateKey = async (place: string): Promise<boolean> => {
+/** OpenSSH's own format begins so; the name of the cipher is next, behind its length. */
+const MAGIC = 'openssh-key-v1\0'
+const NO_CIPHER = '\0\0\0\u0004none'
+
+const isEncrypted = (key: string): boolean => {
+  const [, base64] = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]*)-----END/.exec(key) ?? []
+  if (base64 === undefined) return /ENCRYPTED/.test(key)
+  const decoded = Buffer.from(base64, 'base64').toString('latin1')
+  return decoded.startsWith(MAGIC) && !decoded.startsWith(NO_CIPHER, MAGIC.length)
+}
+
+/** @returns what keeps it from being used; null: nothing. */
+const whyNot = async (place: string): Promise<string | null> => {
   const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const found = await file.stat()
-    return (
-      found.isFile() &&
-      found.size <= MAX_BYTES &&
-      /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(await file.readFile('utf8'))
-    )
+    if (!found.isFile() || found.size > MAX_BYTES) return 'is no private key'
+    const key = await file.readFile('utf8')
+    if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(key)) return 'is no private key'
+    return isEncrypted(key) ? 'has a passphrase, which nobody can enter' : null
   } finally {
     await file.close()
   }
@@ -48,13 +59,9 @@ export const findKey = async (files: LegacyFiles, entry: Merged, findings: Findi
     findings.warning(where, `its key ${given} is not there; Switchyard will make a new one`)
     return null
   }
-  try {
-    if (!(await isPrivateKey(place.path))) {
-      findings.warning(where, `its key ${given} is no private key; Switchyard will make a new one`)
-      return null
-    }
-  } catch {
-    findings.warning(where, `its key ${given} cannot be read; Switchyard will make a new one`)
+  const why = await whyNot(place.path).catch(() => 'cannot be read')
+  if (why !== null) {
+    findings.warning(where, `its key ${given} ${why}; Switchyard will make a new one`)
     return null
   }
   const mode = (await lstat(place.path)).mode & 0o077
