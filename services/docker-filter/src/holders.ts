@@ -1,7 +1,11 @@
 // Network namespaces that workers keep ready, taken away where they would be left behind.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { joined } from '@switchyard/docker'
 import { callJson, type EngineAddress } from './engine-calls.ts'
+
+const REMOVE_MS = 10_000
+const AGAIN_MS = 100
 
 type Listed = { readonly Id: string; readonly HostConfig: { readonly NetworkMode?: string } }
 
@@ -12,12 +16,26 @@ const list = async (engine: EngineAddress, filters: Readonly<Record<string, read
   return json as readonly Listed[]
 }
 
-/** Removes the containers that hold a namespace of this network, but those in whose namespace a task's container is. */
-export const removeIdleHolders = async (engine: EngineAddress, network: string): Promise<void> => {
+const idleHolders = async (engine: EngineAddress, network: string): Promise<readonly string[]> => {
   const holders = await list(engine, { label: ['switchyard.namespace'], network: [network] })
   const tasks = await list(engine, { label: ['switchyard.task'] })
   const inUse = new Set(tasks.map(({ HostConfig }) => joined(HostConfig.NetworkMode)))
-  const idle = holders.filter(({ Id }) => !inUse.has(Id))
-  // One that its worker removes at the same time is as good as removed.
-  await Promise.all(idle.map(({ Id }) => callJson(engine, { method: 'DELETE', path: `/containers/${Id}?force=1&v=1` })))
+  return holders.map(({ Id }) => Id).filter((id) => !inUse.has(id))
+}
+
+/**
+ * Removes the containers that hold a namespace of this network, but those in whose namespace a task's container is.
+ *
+ * @throws Error where the engine does not answer, or has not removed all of them within 10 s
+ */
+export const removeIdleHolders = async (engine: EngineAddress, network: string): Promise<void> => {
+  const deadline = Date.now() + REMOVE_MS
+  for (;;) {
+    const idle = await idleHolders(engine, network)
+    if (idle.length === 0) return
+    if (Date.now() > deadline) throw new Error(`the engine has not removed ${idle.join(', ')}`)
+    // One that is being started, or that its worker removes at the same time, is refused, and looked at again.
+    await Promise.all(idle.map((id) => callJson(engine, { method: 'DELETE', path: `/containers/${id}?force=1&v=1` })))
+    await sleep(AGAIN_MS)
+  }
 }
