@@ -184,10 +184,16 @@ export const configureServer = guarded(
   async (db: Db, projectId: string, settings: ServerSettings): Promise<ProjectServerRow> => {
     const { environment, ...plain } = settings
     const set = { ...plain, ...(environment ? { environment: toJson(environment) } : {}) }
-    return db
+    // The port is unique too: an insert of it would fail where two set the same one of the same project at once.
+    await db
       .insertInto('project_servers')
-      .values({ project_id: projectId, ...set })
-      .onConflict((conflict) => conflict.column('project_id').doUpdateSet({ ...set, updated_at: sql<Date>`now()` }))
+      .values({ project_id: projectId })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    return db
+      .updateTable('project_servers')
+      .set({ ...set, updated_at: sql<Date>`now()` })
+      .where('project_id', '=', projectId)
       .returningAll()
       .executeTakeFirstOrThrow()
   },

@@ -59,19 +59,29 @@ export type NewProject = {
  */
 export const registerProject = guarded(
   async (db: Db, project: NewProject): Promise<{ readonly row: ProjectRow; readonly created: boolean }> => {
-    const { rows } = await sql<ProjectRow>`
-      INSERT INTO projects (id, key, url, owner_key, name, base_dir, is_managed, pool, status, registered_at)
-      VALUES (${project.id}, ${project.key}, ${project.url}, ${project.owner_key}, ${storable(project.name)},
-        ${project.base_dir}, ${project.is_managed}, ${project.pool}, 'starting', now())
-      ON CONFLICT (id) DO UPDATE SET
-        url = excluded.url, owner_key = excluded.owner_key, name = excluded.name, base_dir = excluded.base_dir,
-        is_managed = excluded.is_managed, pool = excluded.pool, status = excluded.status,
-        registered_at = excluded.registered_at, updated_at = now()
-      WHERE projects.registered_at IS NULL
-      RETURNING *`.execute(db)
-    if (rows[0]) return { row: rows[0], created: true }
-    const row = await findProject(db, project.id)
-    if (!row) throw new Error(`${project.id} was neither registered nor found`)
+    // An insert that names what it may conflict with fails at the table's other unique columns where two come at once.
+    const { id, key, url } = project
+    await noteProject(db, { id, key, url })
+    const registered = await db
+      .updateTable('projects')
+      .set({
+        url,
+        owner_key: project.owner_key,
+        name: storable(project.name),
+        base_dir: project.base_dir,
+        is_managed: project.is_managed,
+        pool: project.pool,
+        status: 'starting',
+        registered_at: sql<Date>`now()`,
+        updated_at: sql<Date>`now()`,
+      })
+      .where('id', '=', id)
+      .where('registered_at', 'is', null)
+      .returningAll()
+      .executeTakeFirst()
+    if (registered) return { row: registered, created: true }
+    const row = await findProject(db, id)
+    if (!row) throw new Error(`${id} was neither registered nor found`)
     return { row, created: false }
   },
 )
