@@ -4,16 +4,10 @@ import type { Logger } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
 import type { Metrics } from '../metrics.ts'
 import type { Following, TaskFeeds } from './feeds.ts'
-import { commentBytes, type Frame, helloBytes } from './frame.ts'
+import { commentBytes, type Frame } from './frame.ts'
+import { Outlet } from './outlet.ts'
 import type { Follower, TaskFeed } from './task-feed.ts'
 
-/** What may wait for a reader before it gets no more until it has read, bytes. */
-const UNSENT_BYTES = 262_144
-/** A reader that has taken nothing for so long, while something waited, is let go, ms. It resumes by number. */
-const STALLED_MS = 30_000
-const RETRY_MS = 1_000
-
-const HELLO = helloBytes(RETRY_MS)
 const ALIVE = commentBytes('alive')
 
 export type EventStreamOptions = {
@@ -29,38 +23,27 @@ export type EventStreamOptions = {
 
 class Reader implements Follower {
   readonly #options: EventStreamOptions
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly outlet: Outlet
   #following: Following | undefined
   #last: number
-  #isOpen = true
   #isPumping = false
   #isBehind = false
-  #takenAt = Date.now()
 
   constructor(options: EventStreamOptions) {
     this.#options = options
     this.#last = options.after
-  }
-
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    this.#controller = controller
-    controller.enqueue(HELLO)
+    this.outlet = new Outlet({
+      metrics: options.metrics,
+      cutOff: options.cutOff,
+      onTaken: () => this.onProgress(),
+      onGone: () => this.#following?.stop(),
+    })
   }
 
   attach(following: Following): void {
-    if (!this.#isOpen) {
-      following.stop()
-      return
-    }
     this.#following = following
-    this.#options.metrics.sseReaders.inc()
-    this.onProgress()
-  }
-
-  /** The reader took something. */
-  onTaken(): void {
-    this.#takenAt = Date.now()
-    this.onProgress()
+    if (this.outlet.isOpen) this.onProgress()
+    else following.stop()
   }
 
   onProgress(): void {
@@ -70,45 +53,15 @@ class Reader implements Follower {
 
   onDelta(bytes: Uint8Array): void {
     // Live text is for who keeps up; the events have the whole of it later.
-    if (this.#isOpen && !this.#isPumping && this.#last === this.#following?.feed.head && this.#hasRoom())
-      this.#controller?.enqueue(bytes)
+    if (!this.#isPumping && this.#last === this.#following?.feed.head && this.outlet.hasRoom) this.outlet.send(bytes)
   }
 
   onHeartbeat(): void {
-    if (!this.#isOpen) return
-    if (this.#hasRoom()) this.#controller?.enqueue(ALIVE)
-    else if (Date.now() - this.#takenAt > STALLED_MS) {
-      this.end()
-      this.#options.cutOff()
-    }
+    this.outlet.beat(ALIVE)
   }
 
   onClose(): void {
-    this.end()
-  }
-
-  /** Ends the stream after what it holds. Safe to call twice. */
-  end(): void {
-    if (this.#leave()) this.#controller?.close()
-  }
-
-  /** The reader is gone. */
-  drop(): void {
-    this.#leave()
-  }
-
-  #leave(): boolean {
-    if (!this.#isOpen) return false
-    this.#isOpen = false
-    if (this.#following) {
-      this.#following.stop()
-      this.#options.metrics.sseReaders.dec()
-    }
-    return true
-  }
-
-  #hasRoom(): boolean {
-    return (this.#controller?.desiredSize ?? 0) > 0
+    this.outlet.end()
   }
 
   async #pump(): Promise<void> {
@@ -119,13 +72,13 @@ class Reader implements Follower {
       while (this.#isBehind) {
         this.#isBehind = false
         // A live frame is sent within the call that brought it: no await on this way.
-        while (this.#isOpen && this.#last < feed.head && this.#hasRoom()) {
+        while (this.#last < feed.head && this.outlet.hasRoom) {
           const next = feed.recent(this.#last + 1)
           if (next) this.#send(next)
           else if (!(await this.#sendPage(feed))) break
         }
       }
-      if (feed.ended && this.#last >= feed.head) this.end()
+      if (feed.ended && this.#last >= feed.head) this.outlet.end()
     } catch (error) {
       this.#options.logger.debug({ task_id: feed.id, err: error }, 'events were not read; the next round tries')
     } finally {
@@ -140,25 +93,22 @@ class Reader implements Follower {
   }
 
   #send(frame: Frame): void {
-    if (!this.#isOpen) return
-    this.#controller?.enqueue(frame.bytes)
+    if (!this.outlet.isOpen) return
+    this.outlet.send(frame.bytes)
     this.#last = frame.seq
     this.#options.metrics.eventsSent.inc()
-    if (frame.isLast) this.end()
+    if (frame.isLast) this.outlet.end()
   }
 }
 
 /** The events above `after` as server-sent events, to the terminal one. @throws SwitchyardError `database_unavailable` */
 export const openEventStream = async (options: EventStreamOptions): Promise<ReadableStream<Uint8Array>> => {
   const reader = new Reader(options)
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => reader.start(controller),
-      pull: () => reader.onTaken(),
-      cancel: () => reader.drop(),
-    },
-    { highWaterMark: UNSENT_BYTES, size: (chunk) => chunk.byteLength },
-  )
-  reader.attach(await options.feeds.follow(options.id, reader))
-  return stream
+  try {
+    reader.attach(await options.feeds.follow(options.id, reader))
+  } catch (error) {
+    reader.outlet.end()
+    throw error
+  }
+  return reader.outlet.stream
 }

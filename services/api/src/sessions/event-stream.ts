@@ -2,16 +2,12 @@
 
 import type { Logger } from '@switchyard/config'
 import { type Ask, type CallTarget, isSwitchyardError, type SessionEvent } from '@switchyard/contracts'
-import { commentBytes, helloBytes } from '../feed/frame.ts'
+import { commentBytes } from '../feed/frame.ts'
+import { Outlet } from '../feed/outlet.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Page, SessionFeeds, SessionFollower } from './feeds.ts'
 
-/** What may wait for a reader before it gets no more until it has read, bytes. */
-const UNSENT_BYTES = 262_144
-/** A reader that has taken nothing for so long, while something waited, is let go, ms. It resumes by its cursor. */
-const STALLED_MS = 30_000
-const RETRY_MS = 1_000
-
+const ALIVE = commentBytes('alive')
 const encoder = new TextEncoder()
 
 export type SessionStreamOptions = {
@@ -34,43 +30,34 @@ const toBytes = (event: SessionEvent): Uint8Array =>
 
 class Reader implements SessionFollower {
   readonly #options: SessionStreamOptions
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  readonly outlet: Outlet
   #unfollow: (() => void) | undefined
   #cursor: string | undefined
   /** Read before the stream began, so that a failure has an answer of its own. */
   #first: Page | undefined
   #status: Page['status'] | undefined
   #asked = new Set<string>()
-  #isOpen = true
   #isPumping = false
   #isBehind = false
-  #takenAt = Date.now()
 
   constructor(options: SessionStreamOptions, first: Page) {
     this.#options = options
     this.#cursor = options.after
     this.#first = first
-  }
-
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    this.#controller = controller
-    controller.enqueue(helloBytes(RETRY_MS))
-    this.#options.metrics.sseReaders.inc()
-    this.onHint()
+    this.outlet = new Outlet({
+      metrics: options.metrics,
+      cutOff: options.cutOff,
+      onTaken: () => {
+        if (this.#isBehind) this.onHint()
+      },
+      onGone: () => this.#unfollow?.(),
+    })
   }
 
   attach(unfollow: () => void): void {
-    if (!this.#isOpen) {
-      unfollow()
-      return
-    }
     this.#unfollow = unfollow
-    this.onHint()
-  }
-
-  onTaken(): void {
-    this.#takenAt = Date.now()
-    if (this.#isBehind) this.onHint()
+    if (this.outlet.isOpen) this.onHint()
+    else unfollow()
   }
 
   onHint(): void {
@@ -79,36 +66,18 @@ class Reader implements SessionFollower {
   }
 
   onHeartbeat(): void {
-    if (!this.#isOpen) return
-    if (this.#hasRoom()) this.#controller?.enqueue(commentBytes('alive'))
-    else if (Date.now() - this.#takenAt > STALLED_MS) {
-      this.onClose()
-      this.#options.cutOff()
-    }
+    this.outlet.beat(ALIVE)
   }
 
   onClose(): void {
-    if (this.drop()) this.#controller?.close()
-  }
-
-  /** The reader is gone. @returns whether it was there. */
-  drop(): boolean {
-    if (!this.#isOpen) return false
-    this.#isOpen = false
-    this.#unfollow?.()
-    this.#options.metrics.sseReaders.dec()
-    return true
-  }
-
-  #hasRoom(): boolean {
-    return this.#isOpen && (this.#controller?.desiredSize ?? 0) > 0
+    this.outlet.end()
   }
 
   async #pump(): Promise<void> {
     const { feeds, who, id, target, logger } = this.#options
     this.#isPumping = true
     try {
-      while (this.#isBehind && this.#hasRoom()) {
+      while (this.#isBehind && this.outlet.hasRoom) {
         this.#isBehind = false
         const args = { ...who, session_id: id, after: this.#cursor ?? null }
         const page = this.#first ?? (await feeds.read(args, target))
@@ -127,8 +96,8 @@ class Reader implements SessionFollower {
   }
 
   #send(event: SessionEvent): void {
-    if (!this.#isOpen) return
-    this.#controller?.enqueue(toBytes(event))
+    if (!this.outlet.isOpen) return
+    this.outlet.send(toBytes(event))
     this.#cursor = event.id ?? this.#cursor
     this.#options.metrics.eventsSent.inc()
   }
@@ -156,19 +125,11 @@ export const openSessionStream = async (options: SessionStreamOptions): Promise<
   const { feeds, id, who, target, after } = options
   const first = await feeds.read({ ...who, session_id: id, after: after ?? null }, target)
   const reader = new Reader(options, first)
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => reader.start(controller),
-      pull: () => reader.onTaken(),
-      cancel: () => void reader.drop(),
-    },
-    { highWaterMark: UNSENT_BYTES, size: (chunk) => chunk.byteLength },
-  )
   try {
     reader.attach(await feeds.follow(id, reader))
   } catch (error) {
-    reader.drop()
+    reader.outlet.end()
     throw error
   }
-  return stream
+  return reader.outlet.stream
 }

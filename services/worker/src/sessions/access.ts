@@ -8,10 +8,9 @@ import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchy
 import type { OpenCodeClient, OpenCodeServer, SessionRef } from '@switchyard/opencode'
 import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
 import type { SessionDeps } from './deps.ts'
+import { rootOf } from './root.ts'
 
 const USABLE: ReadonlySet<ProjectStatus> = new Set(['ready', 'stopped'])
-/** Subagents of subagents are rare, and deeper ones rarer. */
-const MAX_DEPTH = 10
 
 export type Who = {
   readonly project_id: string
@@ -85,21 +84,6 @@ const read = async (client: OpenCodeClient, sessionId: string, directory: string
   }
 }
 
-/** The session that nobody started as a subagent, above this one. */
-const rootOf = async (client: OpenCodeClient, session: Session, signal: AbortSignal): Promise<string> => {
-  let at = session
-  for (let depth = 0; depth < MAX_DEPTH && at.parentID !== undefined; depth += 1) {
-    const parent = await read(client, at.parentID, at.directory, signal).catch((error: unknown) => {
-      // Deleted before its child.
-      if (isSwitchyardError(error, 'session_not_found')) return undefined
-      throw error
-    })
-    if (!parent) break
-    at = parent
-  }
-  return at.id
-}
-
 /**
  * Another project's session, or another agent's task's, is answered like one that is not there.
  *
@@ -113,7 +97,7 @@ export const openSession = async (
   const project = await openProject(deps, who)
   const { client } = project
   const session = await read(client, who.session_id, project.baseDir, signal)
-  const rootId = await rootOf(client, session, signal)
+  const { id: rootId } = await rootOf(client, session, signal)
   const tasks = await listSessionTasks(deps.records.db, { sessionIds: [rootId], directories: [session.directory] })
   const task = taskOf(project, tasks, rootId, session.directory)
   if (!isOwn(project, who, session.directory, task)) throw notFound(who.session_id)

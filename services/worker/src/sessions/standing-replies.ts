@@ -8,6 +8,7 @@ import { isSwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeClient, type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { ownMetadata, policyOf } from './describe.ts'
+import { rootOf } from './root.ts'
 
 /** `*` stands for any text and `?` for one character; `ls *` fits `ls` too, as in OpenCode's own patterns. */
 const fits = (pattern: string, text: string): boolean => {
@@ -69,22 +70,13 @@ const answer = async (
   }
 }
 
-/** Subagents of subagents are rare, and deeper ones rarer. */
-const MAX_DEPTH = 10
-
-const rootOf = async (client: OpenCodeClient, id: string, directory: string, signal: AbortSignal): Promise<Session> => {
-  let at = await client.session({ sessionId: id, directory }, { signal })
-  for (let depth = 0; depth < MAX_DEPTH && at.parentID !== undefined; depth += 1)
-    at = await client.session({ sessionId: at.parentID, directory }, { signal })
-  return at
-}
-
 /** Answers what the rules allow as soon as it is asked; what is missed here is answered by whoever looks next. */
 export const startStandingReplies = (server: OpenCodeServer, logger: Logger): { readonly stop: () => void } => {
   const stopping = new AbortController()
   const { signal } = stopping
   const settle = async (ask: PermissionRequest, directory: string): Promise<void> => {
-    const root = await rootOf(server.client, ask.sessionID, directory, signal)
+    const asking = await server.client.session({ sessionId: ask.sessionID, directory }, { signal })
+    const root = await rootOf(server.client, asking, signal)
     await settleByRules(server.client, [ask], directory, root, signal)
   }
   const off = server.onSession((sessionId, event, directory) => {
