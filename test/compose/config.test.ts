@@ -141,11 +141,18 @@ describe('the compose file', () => {
     expect(mounts.map((mount) => mount?.read_only ?? false)).toEqual([true, true, false, false])
   })
 
-  it('mounts nothing of the host but OpenCode’s configuration, read only', () => {
+  it('mounts nothing of the host but OpenCode’s configuration and git’s certificates, read only', async () => {
     const binds = Object.entries(file.services).flatMap(([name, { volumes = [] }]) =>
       volumes.filter(({ type }) => type === 'bind').map(({ target, read_only }) => ({ name, target, read_only })),
     )
-    expect(binds).toEqual([{ name: 'opencode', target: '/etc/switchyard/opencode.json', read_only: true }])
+    expect(binds).toEqual([
+      { name: 'opencode', target: '/etc/switchyard/opencode.json', read_only: true },
+      { name: 'worker', target: '/etc/switchyard/git-ca.pem', read_only: true },
+    ])
+    const sourceIn = ({ services }: typeof file) =>
+      services.worker?.volumes?.find(({ type }) => type === 'bind')?.source
+    expect(sourceIn(file)).toBe('/dev/null')
+    expect(sourceIn(await readComposeFile({ GIT_CA_FILE: '/srv/ca.pem' }))).toBe('/srv/ca.pem')
   })
 
   it('takes an OpenCode configuration of the user’s own', async () => {

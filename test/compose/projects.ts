@@ -28,7 +28,12 @@ import type { Stack } from './stack.ts'
 const run = promisify(execFile)
 const HOME = '/var/lib/switchyard'
 
-type Given = { readonly stack: Stack; readonly caller: Caller }
+/** The stack was started with the token of a host over https, and with what signed that host's certificate. */
+type Given = {
+  readonly stack: Stack
+  readonly caller: Caller
+  readonly https: { readonly url: string; readonly bare: string; readonly token: string }
+}
 
 /** The address of this machine at which the workers reach it. */
 const gatewayOf = async (stack: Stack): Promise<string> => {
@@ -92,6 +97,23 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       expect((await stack.shell('worker', search)).trim()).toMatch(/id_ed25519$/)
       for (const service of ['opencode', 'api', 'notifier'])
         expect([service, await stack.shell(service, search)]).toEqual([service, ''])
+    })
+
+    it('over https use the token of their host, which stays with the worker', async () => {
+      const { stack, https } = given()
+      const { status, base_dir } = await start(https.url)
+      expect(status).toBe('started')
+      await stack.shell('opencode', `echo d > ${base_dir}/d.txt`)
+      const { project_id: id } = (await projects()).find(({ git_url }) => git_url === https.url) ?? {}
+      await mcp.call('opencode_sandbox_create', { git_url: https.url, name: 'web', start_command: 'echo w > w.txt' })
+      await mcp.call('opencode_sandbox_publish', { git_url: https.url, name: 'web', branch: 'web', message: 'Add w' })
+      expect(await git(https.bare, 'show', 'web:w.txt')).toBe('w')
+      const search = `grep -rlF -e ${https.token} ${HOME} /workspaces /home /tmp /run 2>/dev/null || true; env | grep -c ${https.token}`
+      for (const service of ['opencode', 'api', 'notifier'])
+        expect([service, (await stack.shell(service, `${search} || true`)).trim()]).toEqual([service, '0'])
+      expect((await stack.shell('worker', `${search} || true`)).trim()).toBe('1')
+      expect(JSON.stringify(await mcp.call('opencode_project_status', { git_url: https.url }))).toContain(id)
+      await mcp.call('opencode_project_destroy', { git_url: https.url, force: true })
     })
 
     it('have sandboxes, whose work is pushed over ssh and kept from being lost', async () => {

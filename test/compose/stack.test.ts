@@ -1,14 +1,20 @@
 // The whole path on the real stack: images built from this checkout, started by Compose, used through the published port.
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import type { FileContent, FileList, Task, TaskDiff } from '@switchyard/contracts'
-import { FAILING_REPOSITORY, fixFailingTestScript, script } from '@switchyard/testing'
+import { FAILING_REPOSITORY, fixFailingTestScript, type GitHttps, script, startGitHttps } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { git, makeRepository as makeGitRepository } from '../integration/repository.ts'
 import { type Caller, createCaller } from './caller.ts'
-import { dockerMissing } from './docker.ts'
+import { docker, dockerMissing } from './docker.ts'
 import { describeProjects } from './projects.ts'
 import { defineStack, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
+
+const TOKEN = 'token-Zq83-of-a-private-repository'
 
 const SERVICES = ['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
 
@@ -41,6 +47,9 @@ const probe = (targets: readonly string[]): string =>
 describe('the Compose stack', () => {
   let stack: Stack
   let caller: Caller
+  let place: string
+  let bare: string
+  let https: GitHttps
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
@@ -52,7 +61,31 @@ describe('the Compose stack', () => {
 
   beforeAll(async () => {
     if (missing) return
-    stack = await defineStack(`switchyard-test-${process.pid}`, { MAX_CONCURRENT_TASKS: '2' })
+    place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-'))
+    bare = path.join(place, 'served', 'web.git')
+    await git(
+      place,
+      'clone',
+      '-q',
+      '--bare',
+      await makeGitRepository(path.join(place, 'web'), { 'a.txt': 'a\n' }),
+      bare,
+    )
+    const [address = ''] = (
+      await docker(['network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}'])
+    ).split('\n')
+    https = await startGitHttps({
+      directory: path.join(place, 'tls'),
+      root: path.dirname(bare),
+      user: 'x-access-token',
+      token: TOKEN,
+      address,
+    })
+    stack = await defineStack(`switchyard-test-${process.pid}`, {
+      MAX_CONCURRENT_TASKS: '2',
+      GIT_HTTPS_TOKENS: `${address}:${https.port}=${TOKEN}`,
+      GIT_CA_FILE: https.caFile,
+    })
     caller = createCaller(stack.url)
     await stack.up()
     await stack.shell('worker', makeRepository())
@@ -60,6 +93,8 @@ describe('the Compose stack', () => {
 
   afterAll(async () => {
     await stack?.remove()
+    await https?.close()
+    if (place) await rm(place, { recursive: true, force: true })
   })
 
   it('comes up healthy with no .env', async () => {
@@ -121,7 +156,10 @@ describe('the Compose stack', () => {
     expect(new Set(tasks.map(({ branch }) => branch)).size).toBe(2)
   })
 
-  describeProjects(() => ({ stack, caller }), missing !== undefined)
+  describeProjects(
+    () => ({ stack, caller, https: { url: https.url('web.git'), bare, token: TOKEN } }),
+    missing !== undefined,
+  )
 
   it('hands a message to the running session', async () => {
     const { task_id } = await caller.submit({

@@ -72,6 +72,20 @@ describe('loadConfig', () => {
     expect(problemOf({ GIT_HTTPS_TOKENS_FILE: file })).toContain('GIT_HTTPS_TOKENS_FILE cannot be read: ENOENT')
   })
 
+  it('takes a file of certificates for git hosts, and refuses one that holds none', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'switchyard-config-'))
+    const at = (name: string) => path.join(directory, name)
+    await writeFile(at('ca.pem'), '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')
+    await writeFile(at('none.pem'), 'no certificate\n')
+    await writeFile(at('empty.pem'), '')
+    expect(loadConfig({ GIT_CA_FILE: at('ca.pem') }).git.caFile).toBe(at('ca.pem'))
+    for (const name of [at('empty.pem'), '', undefined])
+      expect(loadConfig({ GIT_CA_FILE: name }).git.caFile).toBeUndefined()
+    expect(problemOf({ GIT_CA_FILE: at('none.pem') })).toContain('GIT_CA_FILE names a file that holds no certificate')
+    expect(problemOf({ GIT_CA_FILE: at('nowhere') })).toContain('GIT_CA_FILE cannot be read: ENOENT')
+    await rm(directory, { recursive: true })
+  })
+
   it('refuses to serve others without keys', () => {
     expect(problemOf({ HOST: '0.0.0.0' })).toContain('SWITCHYARD_API_KEYS')
     expect(loadConfig({ HOST: '0.0.0.0', SWITCHYARD_ALLOW_NO_AUTH: 'true' }).api.host).toBe('0.0.0.0')

@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import path from 'node:path'
 import { MODEL_NAME, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
+import { certificatesFile } from './certificates.ts'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
 import { type ApiKey, apiKeys } from './keys.ts'
 import { type MatrixSettings, matrixSettings, matrixVariables } from './matrix.ts'
@@ -96,6 +97,7 @@ const environment = z.object({
   GIT_SSH_TRUST_NEW_HOSTS: flag(false),
   GIT_HTTPS_TOKENS: z.preprocess((value) => value ?? '', gitTokens),
   GIT_HTTPS_TOKENS_FILE: gitTokensFile,
+  GIT_CA_FILE: certificatesFile,
   DOCKER_HOST: url('unix', 'tcp', 'http'),
   RUNNER_IMAGE: text(),
   RUNNER_CPU_LIMIT: decimal(2, 0.1, 256),
@@ -180,6 +182,8 @@ export type Config = Readonly<{
     /** Take the key that an unknown ssh host shows the first time. */
     trustNewHosts: boolean
     httpsTokens: readonly GitToken[]
+    /** By which hosts over https are trusted, in place of the public ones. */
+    caFile: string | undefined
   }>
   /** Docker mode: one container a task. */
   docker: Readonly<{
@@ -360,6 +364,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     git: Object.freeze({
       trustNewHosts: vars.GIT_SSH_TRUST_NEW_HOSTS,
       httpsTokens: Object.freeze([...vars.GIT_HTTPS_TOKENS, ...vars.GIT_HTTPS_TOKENS_FILE]),
+      caFile: vars.GIT_CA_FILE,
     }),
     docker: Object.freeze({
       host: vars.DOCKER_HOST ?? 'unix:///var/run/docker.sock',

@@ -15,7 +15,7 @@ export type GitHttps = {
   readonly port: number
   /** The file of the authority that signed its certificate (GIT_SSL_CAINFO). */
   readonly caFile: string
-  /** `https://localhost:port/name` of the repository `name` in its root. */
+  /** `https://host:port/name` of the repository `name` in its root. */
   readonly url: (name: string) => string
   /** Every request: its path and, where it had one, its Authorization header. */
   readonly requests: { readonly path: string; readonly authorization: string | undefined }[]
@@ -33,6 +33,8 @@ export type GitHttpsOptions = {
   readonly root: string
   readonly user: string
   readonly token: string
+  /** An IP address to listen on, for whoever is not on this machine. Default: 127.0.0.1, as localhost. */
+  readonly address?: string
 }
 
 const serveGit = async (
@@ -80,7 +82,8 @@ export const startGitHttps = async (options: GitHttpsOptions): Promise<GitHttps>
   const at = (name: string) => path.join(options.directory, name)
   await mkdir(options.directory, { recursive: true })
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  const { address: ip = '127.0.0.1' } = options
+  const names = ['-subj', '/CN=localhost', '-addext', `subjectAltName=DNS:localhost,IP:${ip}`]
   await run('openssl', ['req', '-x509', ...curve, ...names, '-keyout', at('key.pem'), '-out', at('cert.pem')])
   const requests: { path: string; authorization: string | undefined }[] = []
   const expected = `Basic ${Buffer.from(`${options.user}:${options.token}`).toString('base64')}`
@@ -98,14 +101,14 @@ export const startGitHttps = async (options: GitHttpsOptions): Promise<GitHttps>
   const server = createServer(
     { key: await readFile(at('key.pem')), cert: await readFile(at('cert.pem')) },
     (request, response) => void answer(request, response).catch((error) => response.destroy(error)),
-  ).listen(0, '127.0.0.1')
+  ).listen(0, ip)
   await once(server, 'listening')
   const address = server.address()
   const port = address !== null && typeof address !== 'string' ? address.port : 0
   return {
     port,
     caFile: at('cert.pem'),
-    url: (name) => `https://localhost:${port}/${name}`,
+    url: (name) => `https://${options.address ?? 'localhost'}:${port}/${name}`,
     requests,
     redirectTo: (base) => {
       target = base

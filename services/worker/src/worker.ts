@@ -110,7 +110,10 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     knownHosts: path.join(config.home, 'known_hosts'),
     trustNewHosts: config.git.trustNewHosts,
     tokens: config.git.httpsTokens,
-    environment: config.opencode.inherited,
+    environment: {
+      ...config.opencode.inherited,
+      ...(config.git.caFile === undefined ? {} : { GIT_SSL_CAINFO: config.git.caFile }),
+    },
   })
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
