@@ -120,18 +120,23 @@ const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<str
 
 /** What callers of its former server know: the port, and the password. */
 const keepAddress = async (deps: ExecuteDeps, project: PlannedProject, id: string): Promise<void> => {
-  const { port, password } = project
+  const { key: what, port, password } = project
   if (port === null) return
   const { switchyard, tell } = deps
-  const keep = async (what: string, work: () => Promise<void>) => {
-    const isDone = await attempt(deps, `${what} of ${project.key}`, async () => {
-      await work()
-      return true
+  const server = await attempt(deps, `port ${port} of ${what}`, () => switchyard.setPort(id, port))
+  if (server?.kind === 'container')
+    tell({
+      kind: 'told',
+      what,
+      message: `has its server in a container, which only the stack itself reaches: nothing listens on port ${port} of this host any more. Ask for its sessions through Switchyard`,
     })
-    if (isDone) tell({ kind: 'done', what: project.key, message: `keeps its ${what}` })
-  }
-  await keep(`port ${port}`, () => switchyard.setPort(id, port))
-  if (password !== null) await keep('password', () => switchyard.setPassword(id, password))
+  else if (server) tell({ kind: 'done', what, message: `keeps its port ${port}` })
+  if (password === null) return
+  const isKept = await attempt(deps, `password of ${what}`, async () => {
+    await switchyard.setPassword(id, password)
+    return true
+  })
+  if (isKept) tell({ kind: 'done', what, message: 'keeps its password' })
 }
 
 /** Small first: what the remote has is left out. A repository that has less of it gets all. */

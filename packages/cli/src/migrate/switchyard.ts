@@ -10,10 +10,12 @@ import {
   problemSchema,
   projectInfoSchema,
   type SandboxImported,
+  type ServerInfo,
   type StartedProject,
   type StartProject,
   SwitchyardError,
   sandboxImportedSchema,
+  serverSchema,
   startedProjectSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
@@ -143,9 +145,9 @@ export class Switchyard {
     await this.#tool('opencode_project_destroy', { git_url: id }, z.unknown())
   }
 
-  /** Where the project's own server listens, from its next start on. */
-  async setPort(id: string, port: number): Promise<void> {
-    await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, { port })
+  /** Where the project's own server listens, from its next start on; one in a container listens where containers do. */
+  async setPort(id: string, port: number): Promise<ServerInfo> {
+    return serverSchema.parse(await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, { port }))
   }
 
   /** Of the project's own server, which is started anew. It travels sealed: nobody but the worker can read it. */
