@@ -20,7 +20,7 @@ import { type GitSsh, script, startGitSsh } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LegacyTreeFixture, v1 } from '../../packages/cli/src/migrate/legacy-tree.fixture.ts'
 import { connectMcp, type McpCaller } from '../integration/mcp-caller.ts'
-import { git, makeRepository } from '../integration/repository.ts'
+import { git, makeBareRepository } from '../integration/repository.ts'
 import type { Caller } from './caller.ts'
 import { REPOSITORY } from './docker.ts'
 import type { Stack } from './stack.ts'
@@ -58,15 +58,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-projects-'))
       ssh = await startGitSsh(path.join(place, 'sshd'), await gatewayOf(stack))
       mcp = await connectMcp(stack.url)
-      bare = path.join(place, 'sums.git')
-      await git(
-        place,
-        'clone',
-        '-q',
-        '--bare',
-        await makeRepository(path.join(place, 'sums'), { 'a.txt': 'a\n' }),
-        bare,
-      )
+      bare = await makeBareRepository(place, 'sums', { 'a.txt': 'a\n' })
       url = ssh.url(bare)
       const known = Buffer.from(await ssh.knownHost()).toString('base64')
       await stack.shell('worker', `echo ${known} | base64 -d >> "$SWITCHYARD_HOME/known_hosts"`)

@@ -6,7 +6,7 @@ import path from 'node:path'
 import type { FileContent, FileList, Task, TaskDiff } from '@switchyard/contracts'
 import { FAILING_REPOSITORY, fixFailingTestScript, type GitHttps, script, startGitHttps } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { git, makeRepository as makeGitRepository } from '../integration/repository.ts'
+import { makeBareRepository } from '../integration/repository.ts'
 import { type Caller, createCaller } from './caller.ts'
 import { docker, dockerMissing } from './docker.ts'
 import { describeProjects } from './projects.ts'
@@ -62,15 +62,7 @@ describe('the Compose stack', () => {
   beforeAll(async () => {
     if (missing) return
     place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-'))
-    bare = path.join(place, 'served', 'web.git')
-    await git(
-      place,
-      'clone',
-      '-q',
-      '--bare',
-      await makeGitRepository(path.join(place, 'web'), { 'a.txt': 'a\n' }),
-      bare,
-    )
+    bare = await makeBareRepository(path.join(place, 'served'), 'web', { 'a.txt': 'a\n' })
     const [address = ''] = (
       await docker(['network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}'])
     ).split('\n')

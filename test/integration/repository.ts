@@ -12,6 +12,18 @@ const IDENTITY = ['-c', 'user.name=Test', '-c', 'user.email=test@example.invalid
 export const git = async (directory: string, ...args: string[]): Promise<string> =>
   (await run('git', [...IDENTITY, ...args], { cwd: directory })).stdout.trim()
 
+/** As `makeRepository`, and beside it its bare clone `<name>.git`, as a host has it. @returns the path of that */
+export const makeBareRepository = async (
+  place: string,
+  name: string,
+  files: Readonly<Record<string, string>>,
+): Promise<string> => {
+  const bare = path.join(place, `${name}.git`)
+  const source = await makeRepository(path.join(place, name), files)
+  await git(place, 'clone', '--quiet', '--bare', source, bare)
+  return bare
+}
+
 /** A repository with one commit of these files on `main`. */
 export const makeRepository = async (directory: string, files: Readonly<Record<string, string>>): Promise<string> => {
   await mkdir(directory, { recursive: true })

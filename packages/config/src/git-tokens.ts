@@ -1,7 +1,7 @@
 // The https tokens of git hosts: `host=token` or `host=user:token` entries of GIT_HTTPS_TOKENS, or of a file.
 
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { readNamedFile } from './named-file.ts'
 
 export type GitToken = {
   /** With the port where it is not 443. */
@@ -45,11 +45,5 @@ export const gitTokensFile = z
   .optional()
   .transform((file, context): readonly GitToken[] => {
     const refuse = (message: string) => context.addIssue({ code: 'custom', message })
-    if (file === undefined || file.trim() === '') return []
-    try {
-      return entries(readFileSync(file.trim(), 'utf8'), refuse)
-    } catch (error) {
-      refuse(`cannot be read: ${error instanceof Error && 'code' in error ? error.code : 'unknown error'}`)
-      return []
-    }
+    return entries(readNamedFile(file, refuse) ?? '', refuse)
   })

@@ -3,7 +3,7 @@
 export { createBody, type RunnerSettings, SUBAGENTS, type Turn, type Way } from './container-spec.ts'
 export { diskUsage } from './disk.ts'
 export { connectEngine, type Engine } from './engine.ts'
-export { createHolderBody, HOLDER_NAME, joined, joining } from './namespaces.ts'
+export { createHolderBody, HOLDER_NAME, joined, joinedBy, joining } from './namespaces.ts'
 export { withConfigFile } from './opencode-config.ts'
 export type { OutputLine } from './output.ts'
 export { type ContainerState, Runner, type RunnerContainer, type RunnerOptions } from './runner.ts'

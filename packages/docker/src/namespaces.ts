@@ -25,6 +25,11 @@ export const joining = (holderId: string): string => `${JOINS}${holderId}`
 export const joined = (networkMode: string | undefined): string | undefined =>
   networkMode?.startsWith(JOINS) ? networkMode.slice(JOINS.length) : undefined
 
+/** The ids of the containers whose namespace one of these is in, running or not. */
+export const joinedBy = (
+  containers: readonly { readonly HostConfig: { readonly NetworkMode?: string } }[],
+): ReadonlySet<string> => new Set(containers.flatMap(({ HostConfig }) => joined(HostConfig.NetworkMode) ?? []))
+
 /** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
 export const createHolderBody = (
   settings: Pick<RunnerSettings, 'stack' | 'image' | 'user'>,
@@ -151,8 +156,7 @@ export class Namespaces {
 
   /** Ids of holders whose namespace a task's container is in, running or not. */
   async #inUse(): Promise<ReadonlySet<string>> {
-    const found = await this.#list(TASK)
-    return new Set(found.flatMap(({ HostConfig }) => joined(HostConfig.NetworkMode) ?? []))
+    return joinedBy(await this.#list(TASK))
   }
 
   async #make(network: string): Promise<string> {

@@ -30,8 +30,11 @@ export type KeptRepository = {
   readonly worktrees: readonly WorktreeRecord[]
 }
 
-export const worktreeRecords = (mirrorsDir: string, { slug }: RepositoryIdentity): WorktreeRecords =>
-  new WorktreeRecords(path.join(mirrorsDir, `${slug}.worktrees`))
+/** What is kept beside the mirror of a repository: what was made of it, and the indexes of that. */
+export const besideMirror = (mirrorsDir: string, { slug }: RepositoryIdentity) => ({
+  worktrees: path.join(mirrorsDir, `${slug}.worktrees`),
+  indexes: path.join(mirrorsDir, `${slug}.indexes`),
+})
 
 /** Those whose URL is known, which is since their last fetch. */
 export const keptRepositories = async (mirrorsDir: string): Promise<readonly KeptRepository[]> => {
@@ -40,7 +43,7 @@ export const keptRepositories = async (mirrorsDir: string): Promise<readonly Kep
     if (!name.endsWith(MIRROR)) continue
     const identity = identityOf((await readGuarded(path.join(mirrorsDir, name, URL_FILE))).trim())
     if (identity && `${identity.slug}${MIRROR}` === name)
-      kept.push({ identity, worktrees: await worktreeRecords(mirrorsDir, identity).all() })
+      kept.push({ identity, worktrees: await new WorktreeRecords(besideMirror(mirrorsDir, identity).worktrees).all() })
   }
   return kept
 }

@@ -11,7 +11,7 @@ import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
 import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
-import { type KeptRepository, keptRepositories, worktreeRecords } from './kept-repositories.ts'
+import { besideMirror, type KeptRepository, keptRepositories } from './kept-repositories.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
@@ -19,6 +19,7 @@ import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
+import { WorktreeRecords } from './worktree-records.ts'
 import { type WorktreeRequest, Worktrees } from './worktrees.ts'
 
 export type RepositoriesOptions = {
@@ -85,11 +86,12 @@ export class Repositories {
   }
 
   #worktrees(identity: RepositoryIdentity): Worktrees {
+    const { worktrees, indexes } = besideMirror(this.#options.mirrorsDir, identity)
     return new Worktrees({
       mirror: this.#mirror(identity),
       shared: this.#shared(identity),
-      records: worktreeRecords(this.#options.mirrorsDir, identity),
-      indexes: new KeptIndexes(path.join(this.#options.mirrorsDir, `${identity.slug}.indexes`)),
+      records: new WorktreeRecords(worktrees),
+      indexes: new KeptIndexes(indexes),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
     })
   }
@@ -315,8 +317,8 @@ export class Repositories {
         if (await this.#worktrees(identity).hasAny()) return false
         await rm(this.sharedDirectory(identity), { recursive: true, force: true })
         await rm(this.#mirror(identity).directory, { recursive: true, force: true })
-        for (const kind of ['worktrees', 'indexes'])
-          await rm(path.join(mirrorsDir, `${identity.slug}.${kind}`), { recursive: true, force: true })
+        for (const directory of Object.values(besideMirror(mirrorsDir, identity)))
+          await rm(directory, { recursive: true, force: true })
         return true
       }),
     )

@@ -3,6 +3,7 @@
 import path from 'node:path'
 import type { Config } from '@opencode-ai/sdk/v2'
 import { SwitchyardError } from '@switchyard/contracts'
+import { isObject, parseObject } from './json-object.ts'
 import { MARKER } from './processes.ts'
 
 export type OpenCodeConfig = Config
@@ -69,12 +70,8 @@ const configContent = (ours: OpenCodeConfig | undefined, theirs: string | undefi
 }
 
 const parseContent = (text: string): unknown => {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isObject(value)) return value
-  } catch {
-    // Told below, with the variable's name.
-  }
+  const content = parseObject(text)
+  if (content) return content
   throw new SwitchyardError('configuration_invalid', 'OPENCODE_CONFIG_CONTENT is not a JSON object')
 }
 
@@ -84,6 +81,3 @@ const merge = (under: unknown, over: unknown): unknown => {
   const keys = new Set([...Object.keys(under), ...Object.keys(over)])
   return Object.fromEntries([...keys].map((key) => [key, key in over ? merge(under[key], over[key]) : under[key]]))
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -3,6 +3,7 @@
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
+import { isObject, parseObject } from './json-object.ts'
 import type { OpenCodeFailure } from './narration/failure.ts'
 import { Narrator } from './narration/narrator.ts'
 import { asRunning } from './narration/tool-start.ts'
@@ -15,19 +16,12 @@ type RunLine =
   | { readonly kind: 'part'; readonly sessionId: string; readonly at: number; readonly part: Part }
   | { readonly kind: 'error'; readonly sessionId: string; readonly at: number; readonly error: OpenCodeFailure }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
 const PARTS: ReadonlySet<string> = new Set(['step_start', 'step_finish', 'text', 'reasoning', 'tool_use'])
 
 /** @returns undefined for a line that is not OpenCode's: a plugin may write to the same place. */
 const parseLine = (text: string): RunLine | undefined => {
-  let line: unknown
-  try {
-    line = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(line) || typeof line.sessionID !== 'string' || typeof line.type !== 'string') return undefined
+  const line = parseObject(text)
+  if (!line || typeof line.sessionID !== 'string' || typeof line.type !== 'string') return undefined
   const at = typeof line.timestamp === 'number' ? line.timestamp : Date.now()
   const base = { sessionId: line.sessionID, at }
   if (line.type === 'error' && isObject(line.error))

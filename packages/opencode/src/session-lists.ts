@@ -27,40 +27,39 @@ export type SessionFilter = {
   readonly since?: number | undefined
 }
 
-export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => ({
+export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => {
   /** The last changed sessions of a repository, in all its worktrees and clones, subagents' among them. */
-  projectSessions: (directory: string, limit: number, given: CallOptions = {}): Promise<readonly Session[]> =>
+  const projectSessions = (directory: string, limit: number, given: CallOptions = {}): Promise<readonly Session[]> =>
     call('list the sessions', 'always', given, (signal) =>
       sdk().session.list({ directory, scope: 'project', limit }, { signal }),
-    ),
+    )
+  return {
+    projectSessions,
 
-  /** All sessions of the repository that this directory belongs to, as above. */
-  everyProjectSession: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
-    whole((limit) =>
-      call('list the sessions', 'always', given, (signal) =>
-        sdk().session.list({ directory, scope: 'project', limit }, { signal }),
-      ),
-    ),
+    /** All sessions of the repository that this directory belongs to, as above. */
+    everyProjectSession: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
+      whole((limit) => projectSessions(directory, limit, given)),
 
-  /** The sessions of all directories, the last changed first. No directory is set up for it. */
-  everySession: (
-    { roots, since }: SessionFilter,
-    given: CallOptions = {},
-  ): Promise<readonly Pick<Session, 'id' | 'directory' | 'time'>[]> =>
-    whole((limit) =>
-      call('list all sessions', 'always', given, (signal) =>
-        sdk().experimental.session.list(
-          { limit, archived: true, ...(roots ? { roots } : {}), ...(since === undefined ? {} : { start: since }) },
-          { signal },
+    /** The sessions of all directories, the last changed first. No directory is set up for it. */
+    everySession: (
+      { roots, since }: SessionFilter,
+      given: CallOptions = {},
+    ): Promise<readonly Pick<Session, 'id' | 'directory' | 'time'>[]> =>
+      whole((limit) =>
+        call('list all sessions', 'always', given, (signal) =>
+          sdk().experimental.session.list(
+            { limit, archived: true, ...(roots ? { roots } : {}), ...(since === undefined ? {} : { start: since }) },
+            { signal },
+          ),
         ),
       ),
-    ),
 
-  /** The root sessions of exactly this directory. */
-  sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
-    whole((limit) =>
-      call('list the sessions', 'always', given, (signal) =>
-        sdk().session.list({ directory, roots: true, limit }, { signal }),
+    /** The root sessions of exactly this directory. */
+    sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
+      whole((limit) =>
+        call('list the sessions', 'always', given, (signal) =>
+          sdk().session.list({ directory, roots: true, limit }, { signal }),
+        ),
       ),
-    ),
-})
+  }
+}

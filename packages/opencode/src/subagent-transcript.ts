@@ -3,22 +3,16 @@
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
+import { isObject, parseObject } from './json-object.ts'
 import { Narrator } from './narration/narrator.ts'
 import { asRunning } from './narration/tool-start.ts'
 
 /** One line: `{ session, title, message, info, id, part }`: ids, the session's title, and the data of a message and of one part of it. */
 type Row = { readonly title: string; readonly info: Message; readonly part: Part }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
 const parseRow = (text: string): Row | undefined => {
-  let row: unknown
-  try {
-    row = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(row) || !isObject(row.info) || !isObject(row.part)) return undefined
+  const row = parseObject(text)
+  if (!row || !isObject(row.info) || !isObject(row.part)) return undefined
   const { session: sessionID, title, message: messageID, id } = row
   if ([sessionID, title, messageID, id].some((each) => typeof each !== 'string')) return undefined
   return {

@@ -189,7 +189,7 @@ export {
   toSandbox,
 } from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
-export { countRunningByServer, lastBusyDirectories, listServers, reportServer, type ServerRow } from './servers.ts'
+export { countRunningByServer, lastLive, listServers, reportServer, type ServerRow } from './servers.ts'
 export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
 export {

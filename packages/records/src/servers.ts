@@ -43,10 +43,10 @@ export const reportServer = guarded(
   },
 )
 
-/** Where something worked on a server when it was last reported, however long ago. */
-export const lastBusyDirectories = guarded(async (db: Db, id: string): Promise<readonly string[]> => {
+/** What was in the directories of projects when a server was last reported, however long ago. */
+export const lastLive = guarded(async (db: Db, id: string): Promise<ServerRow['live']> => {
   const row = await db.selectFrom('opencode_servers').select('live').where('id', '=', id).executeTakeFirst()
-  return (row?.live ?? []).flatMap(({ directory, busy }) => (busy > 0 ? [directory] : []))
+  return row?.live ?? []
 })
 
 /** Servers that were reported within the last minute. */

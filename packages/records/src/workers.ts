@@ -32,21 +32,19 @@ export const forgetSilentWorkers = guarded(async (db: Db): Promise<void> => {
   await db.deleteFrom('workers').where('heartbeat_at', '<', sql<Date>`now() - interval '1 hour'`).execute()
 })
 
+const isLive = sql<boolean>`heartbeat_at > now() - ${WORKER_SILENCE_MS} * interval '1 millisecond'`
+
 export const countLiveWorkers = guarded(async (db: Db): Promise<number> => {
   const row = await db
     .selectFrom('workers')
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('heartbeat_at', '>', sql<Date>`now() - ${WORKER_SILENCE_MS} * interval '1 millisecond'`)
+    .where(isLive)
     .executeTakeFirstOrThrow()
   return Number(row.count)
 })
 
 /** Their ids. */
 export const liveWorkers = guarded(async (db: Db): Promise<ReadonlySet<string>> => {
-  const rows = await db
-    .selectFrom('workers')
-    .select('id')
-    .where('heartbeat_at', '>', sql<Date>`now() - ${WORKER_SILENCE_MS} * interval '1 millisecond'`)
-    .execute()
+  const rows = await db.selectFrom('workers').select('id').where(isLive).execute()
   return new Set(rows.map(({ id }) => id))
 })

@@ -1,7 +1,7 @@
 // Network namespaces that workers keep ready, taken away where they would be left behind.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { joined } from '@switchyard/docker'
+import { joinedBy } from '@switchyard/docker'
 import { callJson, type EngineAddress } from './engine-calls.ts'
 
 const REMOVE_MS = 10_000
@@ -18,8 +18,7 @@ const list = async (engine: EngineAddress, filters: Readonly<Record<string, read
 
 const idleHolders = async (engine: EngineAddress, network: string): Promise<readonly string[]> => {
   const holders = await list(engine, { label: ['switchyard.namespace'], network: [network] })
-  const tasks = await list(engine, { label: ['switchyard.task'] })
-  const inUse = new Set(tasks.map(({ HostConfig }) => joined(HostConfig.NetworkMode)))
+  const inUse = joinedBy(await list(engine, { label: ['switchyard.task'] }))
   return holders.map(({ Id }) => Id).filter((id) => !inUse.has(id))
 }
 

@@ -2,15 +2,9 @@
 
 import type { Offer, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
-import {
-  lastBusyDirectories,
-  listOwnedDirectories,
-  type Records,
-  reportServer,
-  type ServerCatalog,
-} from '@switchyard/records'
+import { lastLive, listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { liveOn, toOffer } from './servers/live.ts'
+import { busyIn, liveOn, toOffer } from './servers/live.ts'
 
 const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
@@ -34,8 +28,8 @@ export const startServerReport = (
   let busy: Promise<void> | null = null
   let wasUp = false
 
-  const learned = lastBusyDirectories(records.db, server.id)
-    .then(server.learn)
+  const learned = lastLive(records.db, server.id)
+    .then((live) => server.learn(busyIn(live)))
     .catch((error: Error) => logger.debug({ err: error.message }, 'what worked on the server was not read'))
 
   const readCatalog = async () => {

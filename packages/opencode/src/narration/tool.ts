@@ -1,5 +1,6 @@
 // What a tool call is about, in a person's words: which file, which command, what came out.
 
+import { isObject } from '../json-object.ts'
 import { cutShort, gistOf } from './gist.ts'
 import { count, oneLine, relativePath, withoutDirectory } from './words.ts'
 
@@ -182,6 +183,3 @@ const compact = (input: Readonly<Record<string, unknown>>): string =>
     .slice(0, 400)
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -4,6 +4,7 @@ import type { CallResult, ProjectObject } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
+import { readServers } from '../servers/list.ts'
 
 export type Counted = CallResult<'session.count'>['directories']
 
@@ -61,8 +62,12 @@ export const toProjectObjects = async (
   counted: Counted | null,
 ): Promise<readonly ProjectObject[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks] = await Promise.all([listSandboxes(records.db, ids), countOpenTasks(records.db, ids)])
-  const live = await liveOfProjects(records, rows, sandboxes)
+  const [sandboxes, tasks, servers] = await Promise.all([
+    listSandboxes(records.db, ids),
+    countOpenTasks(records.db, ids),
+    readServers(records),
+  ])
+  const live = await liveOfProjects(records, servers, rows, sandboxes)
   const sandboxesOf = Map.groupBy(
     sandboxes.filter((sandbox) => sandbox.is_ready),
     (sandbox) => sandbox.project_id,

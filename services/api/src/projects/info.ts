@@ -2,7 +2,7 @@
 
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
-import { serversOfProjects } from '../servers/list.ts'
+import { readServers, serversOfProjects } from '../servers/list.ts'
 import { offersOfProjects } from '../servers/offers.ts'
 import { liveOfProjects } from './live.ts'
 
@@ -12,13 +12,14 @@ export const toProjectInfos = async (
   rows: readonly ProjectRow[],
 ): Promise<readonly ProjectInfo[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks, servers, offers] = await Promise.all([
+  const [sandboxes, tasks, known, offers] = await Promise.all([
     listSandboxes(records.db, ids),
     countOpenTasks(records.db, ids),
-    serversOfProjects(records, rows),
+    readServers(records),
     offersOfProjects(records, rows),
   ])
-  const live = await liveOfProjects(records, rows, sandboxes)
+  const servers = serversOfProjects(known, rows)
+  const live = await liveOfProjects(records, known, rows, sandboxes)
   return rows.map((row) => ({
     git_url: row.url,
     project_id: row.id,

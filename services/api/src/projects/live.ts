@@ -2,52 +2,43 @@
 
 import {
   type ListedServer,
-  listProjectServers,
-  listServers,
   openTaskDirectories,
   type ProjectRow,
   type Records,
   type SandboxRow,
   type ServerRow,
 } from '@switchyard/records'
+import type { Servers } from '../servers/list.ts'
 
 type Told = Pick<ServerRow | ListedServer, 'live'>
 
 export type ProjectLive = { readonly sessions: number | null; readonly busy_sessions: number }
 
-const ENGINE = 'docker'
-
 /** The servers that a project is on: more than one where each worker of its pool has one. */
-const serversOf = (
-  { id, isolation, pool }: ProjectRow,
-  shared: readonly ServerRow[],
-  dedicated: readonly ListedServer[],
-): readonly Told[] =>
+const serversOf = ({ id, isolation, pool }: ProjectRow, { shared, dedicated }: Servers): readonly Told[] =>
   isolation === 'dedicated'
     ? dedicated.filter((row) => row.project_id === id && row.is_kept)
-    : shared.filter((row) => row.id !== ENGINE && row.pool === pool && row.state !== 'down')
+    : shared.filter((row) => row.pool === pool && row.state !== 'down')
 
 /** By project. */
 export const liveOfProjects = async (
   records: Records,
+  servers: Servers,
   rows: readonly ProjectRow[],
   sandboxes: readonly SandboxRow[],
 ): Promise<ReadonlyMap<string, ProjectLive>> => {
-  const [shared, dedicated, tasks] = await Promise.all([
-    listServers(records.db),
-    listProjectServers(records.db),
-    openTaskDirectories(
-      records.db,
-      rows.map(({ id }) => id),
-    ),
-  ])
+  const tasks = await openTaskDirectories(
+    records.db,
+    rows.map(({ id }) => id),
+  )
   const liveOf = (row: ProjectRow): ProjectLive => {
     const ofProject = ({ project_id }: { readonly project_id: string | null }) => project_id === row.id
     const owned = new Set([row.base_dir, ...sandboxes.filter(ofProject).map(({ path }) => path)])
     const working = new Set([...owned, ...tasks.filter(ofProject).map(({ directory }) => directory)])
-    const told = serversOf(row, shared, dedicated).flatMap(({ live }) => live)
+    const on = serversOf(row, servers)
+    const told = on.flatMap(({ live }) => live)
     const here = told.filter(({ directory }) => owned.has(directory))
-    const isAsked = serversOf(row, shared, dedicated).length > 0 && here.every(({ sessions }) => sessions !== null)
+    const isAsked = on.length > 0 && here.every(({ sessions }) => sessions !== null)
     return {
       sessions: isAsked ? here.reduce((sum, { sessions }) => sum + (sessions ?? 0), 0) : null,
       busy_sessions: told.filter(({ directory }) => working.has(directory)).reduce((sum, { busy }) => sum + busy, 0),

@@ -66,7 +66,10 @@ export class ProjectService {
 
   /** @param project - an id, or a repository's URL or path. @throws SwitchyardError `project_not_found` */
   async info(caller: Caller, project: string): Promise<ProjectInfo> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    return await this.#infoOf(await findOwnProject(this.#deps.records, caller, project))
+  }
+
+  async #infoOf(row: ProjectRow): Promise<ProjectInfo> {
     const [info] = await toProjectInfos(this.#deps.records, [row])
     if (!info) throw new Error(`${row.id} was not told`)
     return info
@@ -75,7 +78,7 @@ export class ProjectService {
   /** As `info`, with git's state of each sandbox. @throws SwitchyardError `project_not_found` */
   async status(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectStatusInfo> {
     const row = await findOwnProject(this.#deps.records, caller, project)
-    const info = await this.info(caller, row.id)
+    const info = await this.#infoOf(row)
     const looked = info.worktrees.length > 0 ? await this.#states(row, signal) : []
     const stateOf = (name: string) => looked.find((sandbox) => sandbox.name === name)?.state ?? null
     return { ...info, worktrees: info.worktrees.map((sandbox) => ({ ...sandbox, state: stateOf(sandbox.name) })) }

@@ -12,7 +12,7 @@ import {
 import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { serversOfProjects } from '../servers/list.ts'
+import { readServers, serversOfProjects } from '../servers/list.ts'
 import { checkModel } from '../tasks/model.ts'
 import { maySee } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
@@ -73,7 +73,7 @@ const withAddress = async (
   started: StartedProject,
   row: ProjectRow,
 ): Promise<StartedProject> => {
-  const at = (await serversOfProjects(records, [row])).get(row.id)
+  const at = serversOfProjects(await readServers(records), [row]).get(row.id)
   return { ...started, port: at?.server.port ?? null, url: at?.url ?? null }
 }
 

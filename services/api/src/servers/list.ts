@@ -92,15 +92,18 @@ const toDedicated = (row: ListedServer, memoryLimit: number): ServerInfo => ({
   last_used_at: iso(row.used_at),
 })
 
+export type Servers = { readonly shared: readonly ServerRow[]; readonly dedicated: readonly ListedServer[] }
+
+export const readServers = async ({ db }: Records): Promise<Servers> => {
+  const [shared, dedicated] = await Promise.all([listServers(db), listProjectServers(db)])
+  return { shared: shared.filter(({ id }) => id !== ENGINE), dedicated }
+}
+
 /** Shared ones first, then those of projects by their URL. @param memoryLimit - of a project that sets none, bytes. */
 export const listAllServers = async (records: Records, memoryLimit: number): Promise<readonly ServerInfo[]> => {
-  const [shared, dedicated, running] = await Promise.all([
-    listServers(records.db),
-    listProjectServers(records.db),
-    countRunningByServer(records.db),
-  ])
+  const [{ shared, dedicated }, running] = await Promise.all([readServers(records), countRunningByServer(records.db)])
   return [
-    ...shared.filter(({ id }) => id !== ENGINE).map((row) => toShared(row, running.get(row.id) ?? 0)),
+    ...shared.map((row) => toShared(row, running.get(row.id) ?? 0)),
     ...dedicated.map((row) => toDedicated(row, memoryLimit)),
   ]
 }
@@ -113,11 +116,10 @@ const ofProject = (id: string, { url, detail: _, ...observed }: Observed): OfPro
 })
 
 /** The servers of projects: a project's own where it is to have one, else the one of its pool. Without those that were never there. */
-export const serversOfProjects = async (
-  records: Records,
+export const serversOfProjects = (
+  { shared, dedicated }: Servers,
   projects: readonly Pick<ProjectRow, 'id' | 'isolation' | 'pool'>[],
-): Promise<ReadonlyMap<string, OfProject>> => {
-  const [shared, dedicated] = await Promise.all([listServers(records.db), listProjectServers(records.db)])
+): ReadonlyMap<string, OfProject> => {
   const serverOf = ({ id, isolation, pool }: (typeof projects)[number]): OfProject | undefined => {
     if (isolation === 'dedicated') {
       const own = dedicated.find((row) => row.project_id === id)
@@ -126,7 +128,7 @@ export const serversOfProjects = async (
       // Nobody reaches one whose worker is gone where that worker did.
       return ofProject(projectServerId(id), own.is_kept ? observed : { ...observed, ...NOWHERE, pid: null })
     }
-    const ofPool = shared.filter((row) => row.pool === pool && row.id !== ENGINE)
+    const ofPool = shared.filter((row) => row.pool === pool)
     const common = ofPool.find(({ state }) => state !== 'down') ?? ofPool[0]
     return common && ofProject(common.id, observedShared(common))
   }
