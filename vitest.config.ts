@@ -12,6 +12,9 @@ const json = (outputFile: string): ['json', { outputFile: string }] => ['json', 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
+/** How long `expect.poll` looks again: a condition that comes late on a busy machine is not a failure. */
+const patience = { poll: { timeout: 20 * SECOND } }
+
 export default defineConfig({
   test: {
     retry: 0,
@@ -22,6 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          expect: patience,
           include: [
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
@@ -37,6 +41,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          expect: patience,
           include: ['test/integration/**/*.test.ts'],
           testTimeout: MINUTE,
           hookTimeout: 2 * MINUTE,
@@ -47,6 +52,7 @@ export default defineConfig({
       {
         test: {
           name: 'conformance',
+          expect: patience,
           include: ['test/conformance/**/*.test.ts'],
           testTimeout: 3 * MINUTE,
           hookTimeout: 2 * MINUTE,
@@ -57,6 +63,7 @@ export default defineConfig({
       {
         test: {
           name: 'compose',
+          expect: patience,
           include: ['test/compose/**/*.test.ts'],
           testTimeout: 3 * MINUTE,
           // Building the images for the first time is part of it.
@@ -68,6 +75,7 @@ export default defineConfig({
       {
         test: {
           name: 'chaos',
+          expect: patience,
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 5 * MINUTE,
           hookTimeout: 2 * MINUTE,

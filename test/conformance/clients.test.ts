@@ -289,7 +289,7 @@ describe.each([
     const id = await accept(client)
     await api.restart()
     // A connection that was kept open is gone, which a client notices with its next call at the latest.
-    const status = await vi.waitFor(() => client.call('get_task_status', { task_id: id }), { timeout: 5_000 })
+    const status = await vi.waitFor(() => client.call('get_task_status', { task_id: id }), { timeout: 20_000 })
     expect(ok(status)).toMatchObject({ status: 'queued' })
     expect(ok(await client.call('ping'))).toMatchObject({ ok: true })
     expect(ok(await client.call('health'))).toMatchObject({ counts: { queued: expect.any(Number) } })

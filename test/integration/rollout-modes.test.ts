@@ -60,7 +60,7 @@ describe.skipIf(noContainers !== undefined)(`the two modes${noContainers ? ` (sk
     const failed = await run(started, 3)
     expect(failed.map(({ mode, status }) => [mode, status])).toEqual(failed.map(() => ['docker', 'failed']))
     await expect
-      .poll(async () => (await report(started)).breaker, { timeout: 5_000 })
+      .poll(async () => (await report(started)).breaker)
       .toMatchObject({
         state: 'open',
         side: 'docker',

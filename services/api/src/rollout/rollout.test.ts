@@ -148,7 +148,7 @@ describe('the settings', () => {
     expect(await two.accept()).toMatchObject({ mode: 'opencode' })
     await change(one, { percent: 0, reason: 'back' })
     expect(await one.accept()).toMatchObject({ mode: 'docker' })
-    await expect.poll(async () => (await two.accept()).mode, { timeout: 3_000 }).toBe('docker')
+    await expect.poll(async () => (await two.accept()).mode).toBe('docker')
   })
 })
 
@@ -197,7 +197,7 @@ describe('a new task', () => {
     })
     await addWorker(api, 'docker')
     await expect
-      .poll(async () => await api.accept({ mode: 'docker' }), { timeout: 3_000 })
+      .poll(async () => await api.accept({ mode: 'docker' }))
       .toMatchObject({ mode: 'docker', mode_reason: 'asked', pool: null })
   })
 })
@@ -216,7 +216,7 @@ describe('a pool', () => {
     const { sides } = await change(api, { pools: { green: 0 }, reason: 'it leaks' })
     expect(sides).toMatchObject([{ pool: 'blue', share: 100 }, { pool: 'green', share: 0 }, { pool: null }])
     for (const { task_id } of [waits, paused]) {
-      await expect.poll(async () => (await record(api, task_id)).pool, { timeout: 5_000 }).toBe('blue')
+      await expect.poll(async () => (await record(api, task_id)).pool).toBe('blue')
       const events = await eventsOf(api, task_id)
       expect(events.at(-1)).toMatchObject({
         type: 'task_progress',
@@ -238,7 +238,7 @@ describe('a pool', () => {
     const task = await first.accept()
     expect(task).toMatchObject({ pool: 'green' })
     await addWorker(first, 'blue')
-    await expect.poll(async () => (await record(first, task.task_id)).pool, { timeout: 5_000 }).toBe('blue')
+    await expect.poll(async () => (await record(first, task.task_id)).pool).toBe('blue')
     expect((await eventsOf(first, task.task_id)).at(-1)?.message).toContain('no live worker')
     expect(await first.accept()).toMatchObject({ pool: 'blue', mode_detail: expect.stringContaining('green') })
     expect((await report(first)).warnings).toEqual([expect.stringContaining('pool green')])
@@ -297,7 +297,7 @@ describe('the breaker', () => {
   }
   const stateOf = async (api: TestApi) => (await report(api)).breaker.state
   const until = async (api: TestApi, state: string) =>
-    await expect.poll(async () => await stateOf(api), { timeout: 6_000, interval: 50 }).toBe(state)
+    await expect.poll(async () => await stateOf(api), { interval: 50 }).toBe(state)
 
   it('sends new tasks to the other side, tries again, and returns when that goes well', async () => {
     const api = await start({ ...QUICK, OPENCODE_ROLLOUT_COOLDOWN_MS: '2000' })
