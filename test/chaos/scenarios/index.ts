@@ -16,12 +16,20 @@ import { streamUpstream } from './stream-upstream.ts'
 import { workerKill } from './worker-kill.ts'
 import { workerStop } from './worker-stop.ts'
 
-export const SCENARIOS: readonly Scenario[] = [
+/** A process of ours, or OpenCode, dies, hangs or is replaced. */
+export const OF_PROCESSES: readonly Scenario[] = [
   workerKill,
   workerStop,
   opencodeKill,
   opencodeSilent,
   opencodeBusy,
+  deployWorkers,
+  apiRestart,
+  notifierKill,
+]
+
+/** A store or a connection is away; a client cancels or answers in the middle of it. */
+export const OF_CONNECTIONS: readonly Scenario[] = [
   streamUpstream,
   streamDownstream,
   postgresRestart,
@@ -30,9 +38,8 @@ export const SCENARIOS: readonly Scenario[] = [
   valkeyPause,
   valkeyFlush,
   storeUnreachable,
-  deployWorkers,
-  apiRestart,
   cancelAnyState,
   askRestart,
-  notifierKill,
 ]
+
+export const SCENARIOS: readonly Scenario[] = [...OF_PROCESSES, ...OF_CONNECTIONS]
