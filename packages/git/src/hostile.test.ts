@@ -14,6 +14,7 @@ import {
   rm,
   symlink,
   truncate,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -354,6 +355,31 @@ describe('removal', () => {
     expect(await isThere(first.directory)).toBe(false)
     expect(await sh(path.dirname(shared), 'branch', '--list', 'b1')).toContain('b1')
     await all.removeWorktree(identity, first.directory, at('tasks'))
+  })
+})
+
+describe('a name that looks like something half made', () => {
+  it('protects no rubbish, and costs nobody’s work, when another worktree is made or removed', async () => {
+    const { identity, all, add } = await project()
+    const other = parseRepositoryUrl(await commitAll(at('other'), { 'a.txt': 'one\n' }))
+    await all.fetch(other)
+    const odd = 'ui.new-0123abcd-1-0123abcd'
+    await add('ui.new-nav', 'b2')
+    await add(odd, 'b3')
+    await all.addWorktree(other, { directory: at('tasks', 'ui.new-menu'), branch: 'b' })
+    await all.addWorktree(other, { directory: at('tasks', 'ui.new-0123abcd-2-0123abcd'), branch: 'c' })
+    await mkdir(at('tasks', 'ui.new-mine'))
+    const names = (await readdir(at('tasks'))).toSorted()
+    const longAgo = new Date(Date.now() - 86_400_000)
+    const left = at('tasks', 'ui.new-0123abcd-3-0123abcd')
+    await mkdir(left)
+    for (const name of await readdir(at('tasks'))) await utimes(at('tasks', name), longAgo, longAgo)
+    await add('ui', 'b4')
+    expect((await readdir(at('tasks'))).toSorted()).toEqual([...names, 'ui'].toSorted())
+    await mkdir(left)
+    await all.removeWorktree(identity, at('tasks', 'ui'), at('tasks'))
+    expect((await readdir(at('tasks'))).toSorted()).toEqual(names)
+    expect(await isThere(at('tasks', odd, 'a.txt'))).toBe(true)
   })
 })
 

@@ -93,6 +93,8 @@ export class Repositories {
       records: new WorktreeRecords(worktrees),
       indexes: new KeptIndexes(indexes),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
+      isMade: async (directory) =>
+        (await this.kept()).some(({ worktrees: made }) => made.some((one) => one.directory === directory)),
     })
   }
 
