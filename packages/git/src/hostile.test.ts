@@ -67,6 +67,8 @@ const project = async (source?: string) => {
   return { identity, all, first, shared, add, objectDirs: [all.objectDirectory(identity)] }
 }
 
+type Made = Awaited<ReturnType<typeof project>>
+
 const ran = () => isThere(at('ran'))
 
 beforeEach(async () => {
@@ -418,11 +420,26 @@ describe('a fetch', () => {
     expect(await sh(first.directory, 'tag')).toBe('mine')
   })
 
-  it('does not hand out another project’s mirror', async () => {
-    const { identity, all } = await project()
-    await expect(all.fetch(parseRepositoryUrl(at('mirrors', `${identity.slug}.git`)))).rejects.toMatchObject({
-      code: 'invalid_project',
+  it.each([
+    ['mirror', async ({ identity }: Made) => at('mirrors', `${identity.slug}.git`)],
+    ['clone', async ({ all, identity }: Made) => all.sharedDirectory(identity)],
+    ['working directory', async ({ first }: Made) => first.directory],
+    [
+      'working directory by a link',
+      async ({ first }: Made) => {
+        await symlink(first.directory, at('link'))
+        return at('link')
+      },
+    ],
+  ])('does not hand out another project’s %s', async (_, placeOf) => {
+    const made = await project()
+    const all = new Repositories({
+      mirrorsDir: at('mirrors'),
+      sharedDir: at('repos'),
+      workspacesDir: at('tasks'),
+      lock,
     })
+    await expect(all.fetch(parseRepositoryUrl(await placeOf(made)))).rejects.toMatchObject({ code: 'invalid_project' })
   })
 
   it('is shared by those who ask before it begins, and made anew for those who ask later', async () => {

@@ -28,6 +28,8 @@ export type RepositoriesOptions = {
   readonly mirrorsDir: string
   /** Where the shared clones are: the agent reads and writes here. */
   readonly sharedDir: string
+  /** Where worktrees are made, if that is one place: nothing in it is a repository that anybody may start from. */
+  readonly workspacesDir?: string
   /** Runs `work` while nobody else holds the lock of that name, in any process. */
   readonly lock: <T>(name: string, work: () => Promise<T>) => Promise<T>
   /** How repositories are reached, such as `RepositoryAccess.connect`; default: as the user's own git and ssh do. */
@@ -122,14 +124,17 @@ export class Repositories {
     return await this.#mirror(identity).defaultBranch()
   }
 
-  /** A local path that names what we keep of another project would hand that project out. */
+  /** A local path that names what we keep, or have made, of another project would hand that project out. */
   async #refuseOurOwn(identity: RepositoryIdentity): Promise<void> {
     if (identity.kind !== 'path') return
+    const { mirrorsDir, sharedDir, workspacesDir } = this.#options
     const real = async (place: string) => await realpath(place).catch(() => path.resolve(place))
     const place = await real(identity.fetchUrl)
-    for (const ours of [this.#options.mirrorsDir, this.#options.sharedDir])
+    for (const ours of [mirrorsDir, sharedDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
       if (`${place}/`.startsWith(`${await real(ours)}/`))
-        throw new SwitchyardError('invalid_project', 'the project is a directory of Switchyard’s own')
+        throw new SwitchyardError('invalid_project', `${identity.displayUrl} is a directory of Switchyard’s own`, {
+          hint: 'Name the project that it belongs to; a repository of your own has to be moved out of WORKSPACES_DIR.',
+        })
   }
 
   /**
