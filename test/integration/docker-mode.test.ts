@@ -1,13 +1,13 @@
 // Docker mode from the call to the end: one container a task, the same record and the same events as on a server.
 
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { SentControl, SentMessage, Task, TaskEvent } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { containersOf, type DockerSystem, startDockerSystem, whyNoContainers } from './docker-system.ts'
-import { makeRepository } from './repository.ts'
+import { git, makeRepository } from './repository.ts'
 
 const missing = await whyNoContainers()
 
@@ -107,6 +107,32 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
         .split('\n')
         .map((line) => JSON.parse(line).type),
     ).toContain('step_finish')
+  })
+
+  it('publishes nothing of another repository, and hands none of it out, whatever it writes into its own', async () => {
+    const repository = await makeRepository(path.join(repositories, 'mine'), { 'a.txt': 'a\n' })
+    const secret = await makeRepository(path.join(repositories, 'secret'), { 'secret.txt': 'secret\n' })
+    const command = `echo b > b.txt && echo ${secret}/.git > .git/commondir && echo 'ref: refs/heads/main' > .git/HEAD`
+    const id = await submit([bash(command), { say: 'done' }], { project: repository })
+    const { status, directory } = await system.caller.ended(id)
+    expect(status).toBe('completed')
+    const refused = async () => {
+      await expect(system.caller.post(`/tasks/${id}/publish`, { branch: 'out' })).rejects.toThrow(/workspace_gone/)
+      await expect(system.caller.get(`/tasks/${id}/export?format=bundle`)).rejects.toThrow(/workspace_gone/)
+    }
+    await refused()
+    const own = path.join(directory ?? '', '.git')
+    await rename(own, `${own}.kept`)
+    await mkdir(path.join(directory ?? '', 'fake'))
+    await writeFile(own, 'gitdir: fake\n')
+    for (const [name, text] of [
+      ['gitdir', '../.git'],
+      ['commondir', `${secret}/.git`],
+      ['HEAD', 'ref: refs/heads/main'],
+    ] as const)
+      await writeFile(path.join(directory ?? '', 'fake', name), `${text}\n`)
+    await refused()
+    expect(await git(repository, 'branch', '--list', 'out')).toBe('')
   })
 
   it('tells what its subagents did, and what they cost', async () => {

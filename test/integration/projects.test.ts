@@ -12,7 +12,7 @@ import type {
   StartedProject,
 } from '@switchyard/contracts'
 import { parseRepositoryUrl } from '@switchyard/git'
-import { script } from '@switchyard/testing'
+import { type GitDaemon, script, startGitDaemon } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { whyNoRedis } from './redis.ts'
@@ -28,12 +28,14 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       let system: System
       let repositories: string
       let mcp: McpCaller
+      let daemon: GitDaemon
       let agent: McpCaller
       let other: McpCaller
       let number = 0
 
       beforeAll(async () => {
         repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+        daemon = await startGitDaemon(repositories)
         system = await startSystem(backend, {
           MCP_LEGACY_TOOLS: 'true',
           SWITCHYARD_API_KEYS: ['ops:operator', 'one:agent', 'two:agent']
@@ -48,6 +50,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       afterAll(async () => {
         for (const client of [mcp, agent, other]) await client?.close()
         await system?.close()
+        await daemon?.close()
         await rm(repositories, { recursive: true, force: true })
       })
 
@@ -88,7 +91,9 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       })
 
       it('shows an agent its own projects, and no other’s', async () => {
-        const url = await repository()
+        const place = (await repository()).replace('file://', '')
+        await expect(start(place, agent)).rejects.toThrow(/forbidden/)
+        const url = daemon.url(path.basename(place))
         const { project_id: id } = await start(url, agent)
         await expect(other.call('opencode_project_status', { git_url: id })).rejects.toThrow(/project_not_found/)
         await expect(start(url, other)).rejects.toThrow(/forbidden/)

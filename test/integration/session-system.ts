@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ProjectObject, SentToSession, SessionInfo } from '@switchyard/contracts'
-import { openSessionRows, type ScriptedModel, type SessionRows } from '@switchyard/testing'
+import { openSessionRows, type ScriptedModel, type SessionRows, startGitDaemon } from '@switchyard/testing'
 import { expect } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { makeRepository } from './repository.ts'
@@ -53,6 +53,7 @@ export const startSessionSystem = async (
   { env = {}, opencode = {} }: Further = {},
 ): Promise<SessionSystem> => {
   const repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+  const daemon = await startGitDaemon(repositories)
   const keys = {
     SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
     MCP_TOOLSETS: 'tasks,projects,sessions',
@@ -72,7 +73,10 @@ export const startSessionSystem = async (
     mcp,
     start: async (as = ops, files = { 'a.txt': 'a\n' }) => {
       number += 1
-      const url = `file://${await makeRepository(path.join(repositories, `r${number}`), files)}`
+      const name = `r${number}`
+      const place = await makeRepository(path.join(repositories, name), files)
+      // A path is an operator's to name.
+      const url = as === ops ? `file://${place}` : daemon.url(name)
       const project = await as.ok<ProjectObject>('POST', '/project/init', { gitURL: url })
       return { url, id: project.id, baseDir: project.worktree ?? '', path: `/project/${project.id}` }
     },
@@ -87,6 +91,7 @@ export const startSessionSystem = async (
     close: async () => {
       await mcp.close()
       await system.close()
+      await daemon.close()
       await rm(repositories, { recursive: true, force: true })
     },
   }

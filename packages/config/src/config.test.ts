@@ -186,6 +186,12 @@ describe('loadConfig', () => {
       { REDIS_URL: 'redis://:aaaaaaaaaaaaaaaaaaaaaaaa@host:6379', DATABASE_URL: 'postgres:///db?host=/run/postgresql' },
       { WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` },
       { GIT_HTTPS_TOKENS: 'github.com=<token>' },
+      { LETTA_API_TOKEN: 'your-letta-token', LETTA_API_URL: 'https://letta.example.org' },
+      {
+        MATRIX_ACCESS_TOKEN: 'CHANGE_ME_REQUIRED',
+        MATRIX_HOMESERVER_URL: 'https://matrix.example.org',
+        MATRIX_ROOM_ID: '!room:example.org',
+      },
       { SWITCHYARD_API_KEYS: '' },
     ])('refuses %j, which development warns of, and does not repeat it', (env) => {
       const [name = '', value = ''] = Object.entries(env)[0] ?? []

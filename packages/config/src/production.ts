@@ -16,6 +16,7 @@ export type Secrets = {
   readonly DATABASE_URL?: string | undefined
   readonly REDIS_URL?: string | undefined
   readonly LETTA_API_TOKEN?: string | undefined
+  readonly MATRIX_ACCESS_TOKEN?: string | undefined
   readonly GIT_HTTPS_TOKENS: readonly GitToken[]
   readonly GIT_HTTPS_TOKENS_FILE: readonly GitToken[]
 }
@@ -79,7 +80,11 @@ const CHECKS: readonly Check[] = [
   },
   {
     parts: ['notifier', 'all'],
-    problemsOf: ({ LETTA_API_TOKEN: token }) => (token === undefined ? FINE : foreign('LETTA_API_TOKEN', token)),
+    problemsOf: ({ LETTA_API_TOKEN: letta, MATRIX_ACCESS_TOKEN: matrix }) =>
+      together([
+        letta === undefined ? FINE : foreign('LETTA_API_TOKEN', letta),
+        matrix === undefined ? FINE : foreign('MATRIX_ACCESS_TOKEN', matrix),
+      ]),
   },
   {
     parts: ['worker', 'all'],

@@ -16,7 +16,9 @@ export type ProjectStatus = z.infer<typeof projectStatusSchema>
 export const isolationSchema = z.enum(['shared', 'dedicated'])
 export type Isolation = z.infer<typeof isolationSchema>
 
-const gitUrl = shortText(2_000).describe('A git URL (https, ssh, file), host/owner/repo, or a local path')
+const gitUrl = shortText(2_000).describe(
+  'A git URL (https, ssh), host/owner/repo; with an operator’s key also a file URL or a local path',
+)
 
 export const startProjectSchema = z.object({
   git_url: gitUrl,

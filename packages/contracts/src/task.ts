@@ -108,7 +108,9 @@ export const executeTaskSchema = z.object({
   observers: z.array(shortText(200)).max(20).optional().describe('Whom to tell, such as Matrix user ids'),
   project: shortText(2_000)
     .optional()
-    .describe('A git URL (https, ssh, file), a local path or a project id; none: an empty scratch directory'),
+    .describe(
+      'A git URL (https, ssh) or a project id, with an operator’s key also a file URL or a local path; none: an empty scratch directory',
+    ),
   base_branch: shortText(250)
     .optional()
     .describe('Branch, tag or commit to start from; default: the remote’s default branch'),

@@ -1,6 +1,6 @@
 // What a checkout says of itself, read as files: git itself would read its configuration, and run what that names.
 
-import { lstat, readdir, realpath } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { readGuarded } from './guarded-read.ts'
 import { git } from './run.ts'
@@ -20,28 +20,25 @@ export const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
 export const isRealDirectory = async (place: string): Promise<boolean> =>
   (await lstat(place).catch(() => undefined))?.isDirectory() ?? false
 
-/** Undefined where there is no `.git`. What a linked worktree names need not be there. */
-export const findGitPlace = async (directory: string): Promise<GitPlace | undefined> => {
-  const dotGit = path.join(directory, '.git')
-  const found = await lstat(dotGit).catch(() => undefined)
-  if (!found) return undefined
-  const gitDir = found.isDirectory()
-    ? dotGit
-    : path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
-  return { gitDir, commonDir: path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim()) }
+/** The directory that a `.git` file names; undefined where it is no such file. */
+const readLinkTo = async (dotGit: string): Promise<string | undefined> => {
+  const named = /^gitdir:\s*(\S.*)$/.exec((await readGuarded(dotGit)).trim())?.[1]
+  return named === undefined ? undefined : path.resolve(path.dirname(dotGit), named)
 }
 
 /**
- * As `findGitPlace`, where the directory's word can be taken: the repository is in it, or names it as a linked worktree in
- * return. Otherwise a file in it could lead to any repository of this machine.
+ * Where a directory says that its repository is: only to be shown, for a file in it can name any repository of this machine.
+ * Undefined where there is none, or a `.git` that is a link or has its commits elsewhere. What a linked worktree names need not be there.
  */
-export const findKnownPlace = async (given: string): Promise<GitPlace | undefined> => {
-  const directory = await realpath(given).catch(() => given)
-  const place = await findGitPlace(directory)
-  if (place === undefined || place.gitDir === path.join(directory, '.git')) return place
-  const back = (await readGuarded(path.join(place.gitDir, 'gitdir'))).trim()
-  const named = back === '' ? '' : await realpath(path.dirname(path.resolve(place.gitDir, back))).catch(() => '')
-  return named === directory && path.basename(place.commonDir) === '.git' ? place : undefined
+export const findGitPlace = async (directory: string): Promise<GitPlace | undefined> => {
+  const dotGit = path.join(directory, '.git')
+  if (await isRealDirectory(dotGit)) {
+    const isElsewhere = (await lstat(path.join(dotGit, 'commondir')).catch(() => undefined)) !== undefined
+    return isElsewhere ? undefined : { gitDir: dotGit, commonDir: dotGit }
+  }
+  const gitDir = await readLinkTo(dotGit)
+  if (gitDir === undefined) return undefined
+  return { gitDir, commonDir: path.resolve(gitDir, (await readGuarded(path.join(gitDir, 'commondir'))).trim()) }
 }
 
 export type Head = {

@@ -3,8 +3,7 @@
 import { readdir, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
-import { findGitPlace, type GitPlace, isRealDirectory, readHead, readRemoteUrl } from './checkout-files.ts'
+import { findGitPlace, type GitPlace, isRealDirectory, readRemoteUrl } from './checkout-files.ts'
 import { readGuarded } from './guarded-read.ts'
 import { parseRepositoryUrl, type RepositoryIdentity } from './identity.ts'
 
@@ -52,16 +51,6 @@ export const readCheckout = async (given: string): Promise<FoundCheckout | null>
   const isLinked = place.gitDir !== place.commonDir
   const main = path.basename(place.commonDir) === '.git' ? path.dirname(place.commonDir) : place.commonDir
   return { directory, origin: await originOf(place), linkedTo: isLinked ? main : null }
-}
-
-/** The commit and the branch that are checked out; null where there is none of them. @throws SwitchyardError `workspace_gone` */
-export const readCheckedOut = async (
-  directory: string,
-): Promise<{ readonly head: string | null; readonly branch: string | null }> => {
-  const place = await findGitPlace(directory)
-  if (place === undefined) throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
-  const { commit, branch } = await readHead(place)
-  return { head: commit ?? null, branch }
 }
 
 export type FoundClones = {

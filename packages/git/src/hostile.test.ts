@@ -14,6 +14,7 @@ import {
   rm,
   symlink,
   truncate,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -65,6 +66,8 @@ const project = async (source?: string) => {
     all.addWorktree(identity, { directory: at('tasks', name), branch, ...more })
   return { identity, all, first, shared, add, objectDirs: [all.objectDirectory(identity)] }
 }
+
+type Made = Awaited<ReturnType<typeof project>>
 
 const ran = () => isThere(at('ran'))
 
@@ -357,6 +360,31 @@ describe('removal', () => {
   })
 })
 
+describe('a name that looks like something half made', () => {
+  it('protects no rubbish, and costs nobody’s work, when another worktree is made or removed', async () => {
+    const { identity, all, add } = await project()
+    const other = parseRepositoryUrl(await commitAll(at('other'), { 'a.txt': 'one\n' }))
+    await all.fetch(other)
+    const odd = 'ui.new-0123abcd-1-0123abcd'
+    await add('ui.new-nav', 'b2')
+    await add(odd, 'b3')
+    await all.addWorktree(other, { directory: at('tasks', 'ui.new-menu'), branch: 'b' })
+    await all.addWorktree(other, { directory: at('tasks', 'ui.new-0123abcd-2-0123abcd'), branch: 'c' })
+    await mkdir(at('tasks', 'ui.new-mine'))
+    const names = (await readdir(at('tasks'))).toSorted()
+    const longAgo = new Date(Date.now() - 86_400_000)
+    const left = at('tasks', 'ui.new-0123abcd-3-0123abcd')
+    await mkdir(left)
+    for (const name of await readdir(at('tasks'))) await utimes(at('tasks', name), longAgo, longAgo)
+    await add('ui', 'b4')
+    expect((await readdir(at('tasks'))).toSorted()).toEqual([...names, 'ui'].toSorted())
+    await mkdir(left)
+    await all.removeWorktree(identity, at('tasks', 'ui'), at('tasks'))
+    expect((await readdir(at('tasks'))).toSorted()).toEqual(names)
+    expect(await isThere(at('tasks', odd, 'a.txt'))).toBe(true)
+  })
+})
+
 describe('a fetch', () => {
   it('takes a shallow repository, and a checkout without a branch', async () => {
     const source = await commitAll(at('origin'), { 'a.txt': 'one\n' })
@@ -392,11 +420,26 @@ describe('a fetch', () => {
     expect(await sh(first.directory, 'tag')).toBe('mine')
   })
 
-  it('does not hand out another project’s mirror', async () => {
-    const { identity, all } = await project()
-    await expect(all.fetch(parseRepositoryUrl(at('mirrors', `${identity.slug}.git`)))).rejects.toMatchObject({
-      code: 'invalid_project',
+  it.each([
+    ['mirror', async ({ identity }: Made) => at('mirrors', `${identity.slug}.git`)],
+    ['clone', async ({ all, identity }: Made) => all.sharedDirectory(identity)],
+    ['working directory', async ({ first }: Made) => first.directory],
+    [
+      'working directory by a link',
+      async ({ first }: Made) => {
+        await symlink(first.directory, at('link'))
+        return at('link')
+      },
+    ],
+  ])('does not hand out another project’s %s', async (_, placeOf) => {
+    const made = await project()
+    const all = new Repositories({
+      mirrorsDir: at('mirrors'),
+      sharedDir: at('repos'),
+      workspacesDir: at('tasks'),
+      lock,
     })
+    await expect(all.fetch(parseRepositoryUrl(await placeOf(made)))).rejects.toMatchObject({ code: 'invalid_project' })
   })
 
   it('is shared by those who ask before it begins, and made anew for those who ask later', async () => {

@@ -5,11 +5,11 @@
 // untrusted configuration holds is not enough: `includeIf`, `config.worktree` and odd names get past it, and an agent may
 // write between the look and the use.
 
-import { lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
 import { fromFileError } from './file-errors.ts'
+import { requireNoAlternates } from './own-objects.ts'
 import { type GitOptions, type GitOutput, git } from './run.ts'
 import { repositoryPrefix } from './staging.ts'
 
@@ -46,22 +46,10 @@ const quoted = (directory: string): string =>
     : directory
 
 /**
- * @throws SwitchyardError `repository_unavailable` where objects would be borrowed from wherever an agent says: from
- *   another project's, for one
- */
-const requireNoAlternates = async (objectDirs: readonly string[]): Promise<void> => {
-  for (const directory of objectDirs)
-    if (await lstat(path.join(directory, 'info', 'alternates')).catch(() => undefined))
-      throw new SwitchyardError('repository_unavailable', `the repository at ${directory} borrows objects`, {
-        hint: 'Take its objects/info/alternates away.',
-        retryable: false,
-      })
-}
-
-/**
  * Made in about a millisecond, without a process. The caller closes it.
  *
- * @throws SwitchyardError `disk_full`, `directory_unwritable`
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`; `repository_unavailable` where objects would be borrowed from
+ *   wherever an agent says
  */
 export const openOwnRepository = async (options: OwnRepositoryOptions): Promise<OwnRepository> => {
   const { linkTo, workTree } = options

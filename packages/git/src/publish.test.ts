@@ -19,7 +19,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { type GitSsh, startGitSsh } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { DeployKeys, exportPatch, parseRepositoryUrl, Repositories, RepositoryAccess } from './index.ts'
+import { bundleHead, DeployKeys, exportPatch, parseRepositoryUrl, Repositories, RepositoryAccess } from './index.ts'
 
 const run = promisify(execFile)
 
@@ -230,6 +230,81 @@ describe('publishing', () => {
     await writeFile(at('made', '.git'), await readFile(at('lent', '.git')))
     for (const place of [at('made'), at('nowhere'), root])
       await expect(publish({ directory: place })).rejects.toMatchObject({ code: 'workspace_gone' })
+  })
+
+  /** What an agent that is kept in a directory of its own can write there: `secret` is another project's repository, and its commit. */
+  const attacks: Readonly<Record<string, (directory: string, secret: string, head: string) => Promise<void>>> = {
+    'a commondir of its own making': async (directory, secret, head) => {
+      await writeFile(path.join(directory, '.git', 'commondir'), `${secret}\n`)
+      await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
+    },
+    'a file that names what names it in return': async (directory, secret) => {
+      await rm(path.join(directory, '.git'), { recursive: true })
+      await mkdir(path.join(directory, 'fake'))
+      await writeFile(path.join(directory, '.git'), 'gitdir: fake\n')
+      await writeFile(path.join(directory, 'fake', 'gitdir'), '../.git\n')
+      await writeFile(path.join(directory, 'fake', 'commondir'), `${secret}\n`)
+      await writeFile(path.join(directory, 'fake', 'HEAD'), 'ref: refs/heads/main\n')
+    },
+    'links among its objects': async (directory, secret, head) => {
+      const own = path.join(directory, '.git', 'objects')
+      for (const name of await readdir(path.join(secret, 'objects')))
+        if (/^[0-9a-f]{2}$/.test(name)) {
+          await rm(path.join(own, name), { recursive: true, force: true })
+          await symlink(path.join(secret, 'objects', name), path.join(own, name))
+        }
+      await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
+    },
+    'a pack that is a link': async (directory, secret, head) => {
+      await sh(path.dirname(secret), 'gc', '-q')
+      for (const name of await readdir(path.join(secret, 'objects', 'pack')))
+        await symlink(path.join(secret, 'objects', 'pack', name), path.join(directory, '.git', 'objects', 'pack', name))
+      await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
+    },
+    'objects that it borrows': async (directory, secret, head) => {
+      const file = path.join(directory, '.git', 'objects', 'info', 'alternates')
+      await writeFile(file, `${path.join(secret, 'objects')}\n`)
+      await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
+    },
+    'branches that are another’s': async (directory, secret) => {
+      for (const name of ['refs', 'objects']) {
+        await rm(path.join(directory, '.git', name), { recursive: true })
+        await symlink(path.join(secret, name), path.join(directory, '.git', name))
+      }
+    },
+    'a link for a repository': async (directory, secret) => {
+      await rm(path.join(directory, '.git'), { recursive: true })
+      await symlink(secret, path.join(directory, '.git'))
+    },
+    'a link in its own place': async (directory, secret) => {
+      await rm(directory, { recursive: true })
+      await symlink(path.dirname(secret), directory)
+    },
+  }
+  it.each(Object.keys(attacks))('out of a task’s own clone takes nothing of another repository: %s', async (name) => {
+    const { identity, repositories, onRemote } = await project()
+    await sh(root, 'init', '-q', '-b', 'main', at('private'))
+    const head = await commit(at('private'), 'secret.txt')
+    const directory = at('docker', 'task', 'work')
+    await repositories.makeClone(identity, { directory, branch: 'main', reuse: true })
+    await attacks[name]?.(directory, at('private', '.git'), head)
+    const refused = { code: expect.stringMatching(/^(?:workspace_gone|repository_unavailable)$/) }
+    await expect(repositories.publish(identity, { directory, branch: 'published' })).rejects.toMatchObject(refused)
+    await expect(repositories.placeOf(identity, directory)).rejects.toMatchObject(refused)
+    await expect(repositories.workState(identity, directory)).rejects.toMatchObject(refused)
+    expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
+  })
+
+  it('takes the work of a task’s own clone', async () => {
+    const { identity, repositories, onRemote } = await project()
+    const directory = at('docker', 'task', 'work')
+    await repositories.makeClone(identity, { directory, branch: 'task' })
+    await commit(directory, 'b.txt')
+    const place = await repositories.placeOf(identity, directory)
+    expect(await repositories.publish(identity, { directory, branch: 'published' })).toMatchObject({ pushed: true })
+    expect(await onRemote('show', 'published:b.txt')).toBe('b.txt')
+    const head = await sh(directory, 'rev-parse', 'HEAD')
+    expect(await bundleHead(directory, at('work.bundle'), { isThin: false, place })).toBe(head)
   })
 
   it('takes a checkout of the caller’s own', async () => {

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
-import { findKnownPlace, type GitPlace, isRealDirectory } from './checkout-files.ts'
+import { findGitPlace, type GitPlace, isRealDirectory, readHead } from './checkout-files.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
@@ -14,6 +14,7 @@ import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
 import { besideMirror, type KeptRepository, keptRepositories } from './kept-repositories.ts'
 import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
+import { ownPlaceOf } from './own-place.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import { isPublished } from './published.ts'
 import type { Checkout } from './scratch.ts'
@@ -27,6 +28,8 @@ export type RepositoriesOptions = {
   readonly mirrorsDir: string
   /** Where the shared clones are: the agent reads and writes here. */
   readonly sharedDir: string
+  /** Where worktrees are made, if that is one place: nothing in it is a repository that anybody may start from. */
+  readonly workspacesDir?: string
   /** Runs `work` while nobody else holds the lock of that name, in any process. */
   readonly lock: <T>(name: string, work: () => Promise<T>) => Promise<T>
   /** How repositories are reached, such as `RepositoryAccess.connect`; default: as the user's own git and ssh do. */
@@ -93,6 +96,8 @@ export class Repositories {
       records: new WorktreeRecords(worktrees),
       indexes: new KeptIndexes(indexes),
       lock: (work) => this.#options.lock(`worktrees:${identity.key}`, work),
+      isMade: async (directory) =>
+        (await this.kept()).some(({ worktrees: made }) => made.some((one) => one.directory === directory)),
     })
   }
 
@@ -119,14 +124,17 @@ export class Repositories {
     return await this.#mirror(identity).defaultBranch()
   }
 
-  /** A local path that names what we keep of another project would hand that project out. */
+  /** A local path that names what we keep, or have made, of another project would hand that project out. */
   async #refuseOurOwn(identity: RepositoryIdentity): Promise<void> {
     if (identity.kind !== 'path') return
+    const { mirrorsDir, sharedDir, workspacesDir } = this.#options
     const real = async (place: string) => await realpath(place).catch(() => path.resolve(place))
     const place = await real(identity.fetchUrl)
-    for (const ours of [this.#options.mirrorsDir, this.#options.sharedDir])
+    for (const ours of [mirrorsDir, sharedDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
       if (`${place}/`.startsWith(`${await real(ours)}/`))
-        throw new SwitchyardError('invalid_project', 'the project is a directory of Switchyard’s own')
+        throw new SwitchyardError('invalid_project', `${identity.displayUrl} is a directory of Switchyard’s own`, {
+          hint: 'Name the project that it belongs to; a repository of your own has to be moved out of WORKSPACES_DIR.',
+        })
   }
 
   /**
@@ -226,7 +234,7 @@ export class Repositories {
       return known
     }
     return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
-      const place = await this.#placeOf(identity, directory)
+      const place = await this.placeOf(identity, directory)
       // An agent may have switched to another branch; the worktree's own goes with it.
       const tip = await worktrees.tipOf(directory, signal)
       const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
@@ -255,7 +263,7 @@ export class Repositories {
     if (remoteTips === undefined) return false
     return await isPublished({
       directory,
-      place: await this.#placeOf(identity, directory),
+      place: await this.placeOf(identity, directory),
       objectDirs: [mirror.objectDirectory],
       remoteTips,
       ...(signal ? { signal } : {}),
@@ -273,7 +281,7 @@ export class Repositories {
   async publish(identity: RepositoryIdentity, request: PublishRequest): Promise<Published> {
     requireBranch(request.branch)
     const mirror = this.#mirror(identity)
-    const place = await this.#placeOf(identity, request.directory)
+    const place = await this.placeOf(identity, request.directory)
     if ((await mirror.tips(request.signal)) === undefined)
       await this.fetch(identity, request.signal ? { signal: request.signal } : {})
     const lock = <T>(work: () => Promise<T>) => this.#options.lock(`mirror:${identity.key}`, work)
@@ -284,15 +292,35 @@ export class Repositories {
   }
 
   /**
-   * Where the commits of a directory are. Of a worktree made here we know it: its own word could lead to another
-   * project's, which would then be published, or taken for what is in it.
+   * Where the commits of a directory are. Of a worktree made here we know it, and of any other directory they are in
+   * itself: its own word could lead to another project's, which would then be published, or taken for what is in it.
+   *
+   * @throws SwitchyardError `workspace_gone`, `repository_unavailable` (it is damaged, or reads objects from elsewhere)
    */
-  async #placeOf(identity: RepositoryIdentity, directory: string): Promise<GitPlace> {
-    const place = (await this.#worktrees(identity).placeOf(directory)) ?? (await findKnownPlace(directory))
-    if (place === undefined || !(await isRealDirectory(directory)))
-      throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
-    await inspectClone(path.dirname(place.commonDir))
-    return place
+  async placeOf(identity: RepositoryIdentity, directory: string): Promise<GitPlace> {
+    const made = await this.#worktrees(identity).placeOf(directory)
+    if (made === undefined) return await ownPlaceOf(directory)
+    if (!(await isRealDirectory(directory)))
+      throw new SwitchyardError('workspace_gone', `${directory} is no longer there`)
+    await inspectClone(path.dirname(made.commonDir))
+    return made
+  }
+
+  /**
+   * The commit and the branch that are checked out in a worktree made here, or in a checkout of the caller's own; null where there
+   * is none of them.
+   *
+   * @throws SwitchyardError `workspace_gone`
+   */
+  async checkedOut(
+    identity: RepositoryIdentity,
+    directory: string,
+  ): Promise<{ readonly head: string | null; readonly branch: string | null }> {
+    const made = await this.#worktrees(identity).placeOf(directory)
+    const place = (await isRealDirectory(directory)) ? (made ?? (await findGitPlace(directory))) : undefined
+    if (place === undefined) throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository`)
+    const { commit, branch } = await readHead(place)
+    return { head: commit ?? null, branch }
   }
 
   /**

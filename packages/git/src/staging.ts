@@ -28,6 +28,10 @@ export const stagingMark = (pid = process.pid): string => `${HERE}-${pid}-`
 /** A place beside `place` in which it is made. */
 export const stagingPlace = (place: string): string => `${place}.new-${stagingMark()}${randomUUID().slice(0, 8)}`
 
+/** Whether a name is one that `stagingPlace` gives for a place called `of`. Other things may be called so too: a sandbox `ui.new-menu`. */
+export const isStagingOf = (of: string, name: string): boolean =>
+  name.startsWith(of) && /^\.new-[0-9a-f]{8}-\d+-[0-9a-f]{8}$/.test(name.slice(of.length))
+
 /** The beginning of a temporary repository's name. */
 export const repositoryPrefix = (): string => `switchyard-git-${stagingMark()}`
 

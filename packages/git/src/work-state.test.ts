@@ -111,10 +111,6 @@ describe('the state of a working directory', () => {
     expect(await repositories.workState(identity, at('mine'))).toMatchObject({ dirty: 1, unpushed: 1, stashes: 1 })
     await sh(at('mine'), 'pack-refs', '--all')
     expect(await repositories.workState(identity, at('mine'))).toMatchObject({ unpushed: 1 })
-    // Of a linked worktree of it what goes with that directory alone.
-    await sh(at('mine'), 'worktree', 'add', '-q', '-b', 'linked', at('linked'), 'origin/main')
-    const linked = { branch: 'linked', dirty: 0, unpushed: 0, stashes: 0 }
-    expect(await repositories.workState(identity, at('linked'))).toMatchObject(linked)
   })
 
   it('is told before the first fetch too, as far as the checkout itself knows', async () => {

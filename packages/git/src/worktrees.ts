@@ -25,7 +25,7 @@ import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, type SharedClone } from './shared-clone.ts'
-import { stagingPlace } from './staging.ts'
+import { isStagingOf, stagingPlace } from './staging.ts'
 import type { WorktreeRecord, WorktreeRecords } from './worktree-records.ts'
 
 const CHECKOUT_TIMEOUT_MS = 10 * 60_000
@@ -49,6 +49,8 @@ type Parts = {
   readonly records: WorktreeRecords
   readonly indexes: KeptIndexes
   readonly lock: <T>(work: () => Promise<T>) => Promise<T>
+  /** Whether a directory is a worktree that was made here, of any repository. */
+  readonly isMade: (directory: string) => Promise<boolean>
 }
 
 const codeOf = (error: unknown): unknown =>
@@ -265,7 +267,7 @@ export class Worktrees {
   ): Promise<Checkout> {
     const { records } = this.#parts
     const record: WorktreeRecord = { id: idOf(directory), directory, branch, baseCommit, isReady: true }
-    await removeAbandoned(directory)
+    await this.#removeAbandoned(directory, ABANDONED_MS)
     const fresh = stagingPlace(directory)
     const own = await this.#ownFor(start, fresh)
     try {
@@ -290,6 +292,15 @@ export class Worktrees {
       await rm(fresh, { recursive: true, force: true })
     }
     return checkout(record)
+  }
+
+  async #removeAbandoned(directory: string, olderThanMs: number): Promise<void> {
+    for (const place of await stagedBeside(directory)) {
+      const found = await lstat(place).catch(() => undefined)
+      if (found === undefined || Date.now() - found.mtimeMs < olderThanMs) continue
+      // A worktree may have been asked for by such a name, of another project too: it is not ours to clear away.
+      if (!(await this.#parts.isMade(place))) await rm(place, { recursive: true, force: true })
+    }
   }
 
   async #ownFor(commit: string, workTree: string): Promise<OwnRepository> {
@@ -375,12 +386,19 @@ export class Worktrees {
     }
     // A link in its place is taken away, and what it points to is left alone.
     await rm(directory, { recursive: true, force: true })
-    await removeAbandoned(directory, 0)
+    await this.#removeAbandoned(directory, 0)
     const worktrees = path.join(this.#parts.shared.gitDirectory, 'worktrees')
     if (await isRealDirectory(worktrees)) await rm(this.#admin(record.id), { recursive: true, force: true })
     await this.#parts.records.delete(record.id)
     await this.#parts.indexes.delete(record.id)
   }
+}
+
+/** What was made beside it and not finished, whoever made it. */
+const stagedBeside = async (directory: string): Promise<readonly string[]> => {
+  const parent = path.dirname(directory)
+  const names = await readdir(parent).catch(() => [])
+  return names.filter((name) => isStagingOf(path.basename(directory), name)).map((name) => path.join(parent, name))
 }
 
 const checkout = ({ directory, branch, baseCommit }: WorktreeRecord): Checkout => ({ directory, branch, baseCommit })
@@ -407,15 +425,4 @@ const isBelow = async (directory: string, root: string): Promise<boolean> => {
     path.join(await real(path.dirname(directory)), path.basename(directory)),
   )
   return inside !== '' && inside !== '..' && !inside.startsWith(`..${path.sep}`) && !path.isAbsolute(inside)
-}
-
-const removeAbandoned = async (directory: string, olderThanMs = ABANDONED_MS): Promise<void> => {
-  const parent = path.dirname(directory)
-  const prefix = `${path.basename(directory)}.new-`
-  for (const name of await readdir(parent).catch(() => [])) {
-    if (!name.startsWith(prefix)) continue
-    const found = await lstat(path.join(parent, name)).catch(() => undefined)
-    if (found && Date.now() - found.mtimeMs >= olderThanMs)
-      await rm(path.join(parent, name), { recursive: true, force: true })
-  }
 }

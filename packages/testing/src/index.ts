@@ -1,6 +1,7 @@
 // Doubles and fixtures for tests, demo and benchmarks.
 
 export { createDatabase, type TestDatabase } from './database.ts'
+export { type GitDaemon, startGitDaemon } from './git-daemon.ts'
 export { type GitHttps, type GitHttpsOptions, startGitHttps } from './git-https.ts'
 export { type GitSsh, startGitSsh } from './git-ssh.ts'
 export { type LettaServer, startLettaServer } from './letta-server.ts'

@@ -118,6 +118,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const repositories = new Repositories({
     mirrorsDir: path.join(config.home, 'mirrors'),
     sharedDir: path.join(config.workspacesDir, 'repos'),
+    workspacesDir: config.workspacesDir,
     lock,
     connect: access.connect,
   })

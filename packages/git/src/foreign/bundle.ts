@@ -2,6 +2,7 @@
 
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { GitPlace } from '../checkout-files.ts'
 import { fromFileError } from '../file-errors.ts'
 import { type ForeignCheckout, KEPT, openForeign } from './open.ts'
 import { commitUncommitted, findUncommitted, SNAPSHOT_OPTIONS, startOf } from './snapshot.ts'
@@ -62,15 +63,16 @@ export const bundleForeign = async (
  * Writes what `importBundle` takes: HEAD as `refs/switchyard/head`, and as `…/worktree` what was not committed on top of it.
  *
  * @param isThin - leave out what its remote had when it was last fetched: much smaller, and only for a repository that has that
+ * @param place - where its commits are, for a directory that an agent writes to
  * @returns its commit; null where there is none at all, and no bundle
  * @throws SwitchyardError as `bundleForeign`
  */
 export const bundleHead = async (
   directory: string,
   file: string,
-  { isThin }: { readonly isThin: boolean },
+  { isThin, place }: { readonly isThin: boolean; readonly place?: GitPlace },
 ): Promise<string | null> => {
-  const checkout = await openForeign(directory)
+  const checkout = await openForeign(directory, place)
   const { own, head } = checkout
   const run = async (args: readonly string[]) => (await own.git(args, SNAPSHOT_OPTIONS)).stdout
   try {

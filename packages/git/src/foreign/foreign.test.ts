@@ -163,6 +163,30 @@ describe('a checkout that we did not make', () => {
     await expect(readForeign(at('borrower'))).rejects.toMatchObject({ code: 'repository_unavailable' })
   })
 
+  it('takes no repository that only its own files vouch for', async () => {
+    const secret = path.join(await clone(), '.git')
+    const refused = { code: 'repository_not_found' }
+    // A repository that says that its commits are elsewhere,
+    await sh(root, 'init', '-q', at('named'))
+    await write(at('named', '.git'), { commondir: `${secret}\n`, HEAD: 'ref: refs/heads/main\n' })
+    await expect(readForeign(at('named'))).rejects.toMatchObject(refused)
+    // one below the directory that names it in return,
+    const fake = { gitdir: '../.git\n', commondir: `${secret}\n`, HEAD: 'ref: refs/heads/main\n' }
+    await write(at('forged'), { '.git': 'gitdir: fake\n' })
+    await write(at('forged', 'fake'), fake)
+    await expect(readForeign(at('forged'))).rejects.toMatchObject(refused)
+    await expect(bundleHead(at('forged'), at('forged.bundle'), { isThin: false })).rejects.toMatchObject(refused)
+    // one beside it, which the other repository knows nothing of,
+    await write(at('beside'), { '.git': `gitdir: ${at('admin')}\n` })
+    await write(at('admin'), { ...fake, gitdir: at('beside', '.git') })
+    await expect(readForeign(at('beside'))).rejects.toMatchObject(refused)
+    // and one whose objects are another's.
+    await sh(root, 'init', '-q', at('linked'))
+    const lent = (await readdir(path.join(secret, 'objects'))).find((name) => name.length === 2) ?? ''
+    await symlink(path.join(secret, 'objects', lent), at('linked', '.git', 'objects', lent))
+    await expect(readForeign(at('linked'))).rejects.toMatchObject({ code: 'repository_unavailable' })
+  })
+
   it('does not count a directory as its worktree that does not say so itself', async () => {
     const directory = await clone()
     await mkdir(path.join(directory, '.git/worktrees/forged'), { recursive: true })

@@ -3,11 +3,12 @@
 // Its refs are copied into a repository of our own and its objects are read from where they are, so what is made from
 // it (a snapshot of its files, say) lands in ours.
 
-import { lstat, realpath, writeFile } from 'node:fs/promises'
+import { realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { COMMIT } from '../checkout-files.ts'
+import { COMMIT, findGitPlace, type GitPlace } from '../checkout-files.ts'
 import { readGuarded } from '../guarded-read.ts'
+import { requireNoLinks } from '../own-objects.ts'
 import { type OwnRepository, openOwnRepository } from '../own-repository.ts'
 import type { GitOptions } from '../run.ts'
 import { inspectClone } from '../shared-clone.ts'
@@ -40,24 +41,34 @@ const refuse = (directory: string, why: string): never => {
   throw new SwitchyardError('repository_not_found', `${directory} ${why}`, { retryable: false })
 }
 
+const isBelow = (place: string, directory: string): boolean => `${place}/`.startsWith(`${directory}/`)
+
 /**
- * Where a linked worktree's repository is. The directory's word is not enough: the repository has to name the directory too,
- * or a file could point to any repository of this machine.
+ * Where a linked worktree's repository is. The directory's word is not enough: the repository has to name the directory too, in
+ * a place that is not in the directory, or a file could point to any repository of this machine.
  */
-const findGitDir = async (directory: string): Promise<{ readonly gitDir: string; readonly commonDir: string }> => {
-  const dotGit = path.join(directory, '.git')
-  const found = await lstat(dotGit).catch(() => undefined)
-  if (found?.isDirectory()) return { gitDir: dotGit, commonDir: dotGit }
-  if (!found?.isFile()) return refuse(directory, 'is no git checkout')
-  const gitDir = path.resolve(directory, (await readGuarded(dotGit)).replace(/^gitdir:\s*/, '').trim())
+const findLinked = async (directory: string, named: string): Promise<GitPlace> => {
+  const gitDir = await realpath(named).catch(() => refuse(directory, 'names a repository that is not there'))
   const back = (await readGuarded(path.join(gitDir, 'gitdir'))).trim()
   const common = (await readGuarded(path.join(gitDir, 'commondir'))).trim()
   if (back === '' || common === '') return refuse(directory, 'is no checkout of a repository of its own')
-  const named = await realpath(path.dirname(path.resolve(gitDir, back))).catch(() => '')
-  if (named !== directory) return refuse(directory, 'names a repository that does not know it')
-  const commonDir = path.resolve(gitDir, common)
+  const known = await realpath(path.dirname(path.resolve(gitDir, back))).catch(() => '')
+  if (known !== directory) return refuse(directory, 'names a repository that does not know it')
+  const commonDir = path.dirname(path.dirname(gitDir))
+  const isAmongItsWorktrees =
+    path.dirname(gitDir) === path.join(commonDir, 'worktrees') && path.resolve(gitDir, common) === commonDir
+  if (isBelow(gitDir, directory) || !isAmongItsWorktrees) return refuse(directory, 'names what is no linked worktree')
   if (path.basename(commonDir) !== '.git') return refuse(directory, 'belongs to a bare repository')
   return { gitDir, commonDir }
+}
+
+const findPlace = async (directory: string): Promise<GitPlace> => {
+  const named = await findGitPlace(directory)
+  if (named === undefined) return refuse(directory, 'is no git checkout with a repository of its own')
+  const place = named.gitDir === path.join(directory, '.git') ? named : await findLinked(directory, named.gitDir)
+  await inspectClone(path.dirname(place.commonDir))
+  await requireNoLinks(path.join(place.commonDir, 'objects'))
+  return place
 }
 
 const readRefs = async (commonDir: string, options: GitOptions): Promise<readonly Ref[]> => {
@@ -114,14 +125,15 @@ const readHead = async (gitDir: string, refs: readonly Ref[]): Promise<Pick<Fore
 /**
  * The caller closes it.
  *
+ * @param known - where its commits are, for a directory that an agent writes to: its own word is not taken then
  * @throws SwitchyardError `repository_not_found` for what is no checkout; `repository_unavailable` where its repository is
  *   damaged, is made of links, or borrows objects of another one
  * @example const checkout = await openForeign('/home/me/.memory/opencode-sandboxes/blog-api/repo')
  */
-export const openForeign = async (given: string): Promise<ForeignCheckout> => {
-  const directory = await realpath(given).catch(() => refuse(given, 'is not there'))
-  const { gitDir, commonDir } = await findGitDir(directory)
-  await inspectClone(path.dirname(commonDir))
+export const openForeign = async (given: string, known?: GitPlace): Promise<ForeignCheckout> => {
+  const directory =
+    known === undefined ? await realpath(given).catch(() => refuse(given, 'is not there')) : path.resolve(given)
+  const { gitDir, commonDir } = known ?? (await findPlace(directory))
   const options: GitOptions = { timeoutMs: TIMEOUT_MS }
   const refs = await readRefs(commonDir, options)
   const stashes = await readStashes(commonDir)

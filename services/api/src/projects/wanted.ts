@@ -2,8 +2,10 @@
 
 import path from 'node:path'
 import { type StartProject, SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl, type RepositoryIdentity } from '@switchyard/git'
+import { parseRepositoryUrl, projectIdOf, type RepositoryIdentity } from '@switchyard/git'
+import { findProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { requireMayName } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 
 export type Wanted = {
@@ -73,6 +75,7 @@ export const readWanted = async (
     const place = requireAbsolute('base_dir', input.base_dir)
     return { identity, ownCheckout: await requireCheckoutOf(deps, identity, place, signal) }
   }
+  requireMayName(caller, identity.displayUrl, await findProject(deps.records.db, projectIdOf(identity.key)))
   const isPlainPath = identity.kind === 'path' && path.isAbsolute(input.git_url)
   return isPlainPath && caller.role === 'operator'
     ? await ofCheckout(deps, identity, signal)

@@ -3,7 +3,7 @@
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, findSandbox, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { maySee } from '../projects/access.ts'
+import { maySee, requireMayName } from '../projects/access.ts'
 import { resolveProject } from '../projects/identity.ts'
 import type { Decision } from '../rollout/decide.ts'
 import { checkBranch } from './branch.ts'
@@ -84,6 +84,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
+  if (project) requireMayName(caller, project.url, project.row)
   if (project && !maySee(caller, project.row))
     throw new SwitchyardError('forbidden', `${project.url} is a project of another key`)
   const model = asked ?? project?.row?.model ?? config.tasks.defaultModel ?? null

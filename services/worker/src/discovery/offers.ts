@@ -2,7 +2,7 @@
 
 import { access } from 'node:fs/promises'
 import path from 'node:path'
-import { readCheckedOut } from '@switchyard/git'
+import { parseRepositoryUrl } from '@switchyard/git'
 import { findProject, type ProjectRow, saveOffer } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
 import { toOffer } from '../servers/live.ts'
@@ -26,13 +26,13 @@ const hasOwnConfiguration = async (directory: string): Promise<boolean> =>
  * @throws SwitchyardError of the client and the database
  */
 export const refreshOffer = async (
-  { records, servers }: Pick<ProjectDeps, 'records' | 'servers'>,
+  { records, servers, repositories }: Pick<ProjectDeps, 'records' | 'servers' | 'repositories'>,
   project: ProjectRow,
   signal: AbortSignal,
 ): Promise<void> => {
   const directory = project.base_dir
   if (directory === null || !(await isThere(directory))) return
-  const { branch } = await readCheckedOut(directory)
+  const { branch } = await repositories.checkedOut(parseRepositoryUrl(project.url), directory)
   const differs = project.isolation === 'dedicated' || (await hasOwnConfiguration(directory))
   const server = servers.runningFor(project)
   const isUp = server?.state().status === 'up'

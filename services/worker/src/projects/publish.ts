@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type CallArgs, type CallResult, type Place, SwitchyardError, type TaskId } from '@switchyard/contracts'
-import { bundleHead, exportPatch, type RepositoryIdentity } from '@switchyard/git'
+import { bundleHead, exportPatch, ownPlaceOf, type RepositoryIdentity } from '@switchyard/git'
 import { addUploadPart, findSandbox, findTaskRow } from '@switchyard/records'
 import { identityOf, objectDirectories } from '../run/workspace.ts'
 import { type ProjectDeps, readRegistered } from './deps.ts'
@@ -97,14 +97,15 @@ export const exportWork = async (
   { place, format }: CallArgs<'work.export'>,
   signal: AbortSignal,
 ): Promise<CallResult<'work.export'>> => {
-  const { directory, base, objectDirs } = await workIn(deps, place)
+  const { directory, base, objectDirs, identity } = await workIn(deps, place)
   if (format === 'patch') {
     const patch = await exportPatch({ directory, base, objectDirs, signal })
     return { upload_id: patch === '' ? null : await handOver(deps, inParts(Buffer.from(patch))) }
   }
   const file = path.join(deps.bundlesDir, `export-${randomUUID()}.bundle`)
   try {
-    const head = await bundleHead(directory, file, { isThin: false })
+    const place = await (identity ? deps.repositories.placeOf(identity, directory) : ownPlaceOf(directory))
+    const head = await bundleHead(directory, file, { isThin: false, place })
     if (head === null) return { upload_id: null }
     const bundle = await open(file)
     return { upload_id: await handOver(deps, bundle.createReadStream({ highWaterMark: PART_BYTES })) }

@@ -3,7 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { createScratch, parseRepositoryUrl, type Repositories, readCheckedOut } from '@switchyard/git'
+import { createScratch, parseRepositoryUrl, type Repositories } from '@switchyard/git'
 import { findProject, findSandbox, type Records, type TaskRow } from '@switchyard/records'
 
 export type Workspace = { readonly directory: string; readonly branch: string; readonly baseCommit: string }
@@ -43,10 +43,13 @@ const madeBefore = async (row: TaskRow): Promise<Workspace | null> => {
 
 /** A sandbox is worked in as it is; what the task changes is told against the commit that it finds there. */
 const sandboxOf = async (deps: Deps, row: TaskRow): Promise<Workspace> => {
-  const name = row.sandbox ?? ''
-  const sandbox = row.project_id === null ? undefined : await findSandbox(deps.records.db, row.project_id, name)
+  const { project_id: projectId, sandbox: name } = row
+  const sandbox = projectId && name ? await findSandbox(deps.records.db, projectId, name) : undefined
   if (!sandbox?.is_ready) throw new SwitchyardError('sandbox_not_found', `sandbox ${name} is gone`)
-  const { head, branch } = await readCheckedOut(sandbox.path)
+  const { head, branch } = await deps.repositories.checkedOut(
+    await identityOf(deps.records, sandbox.project_id),
+    sandbox.path,
+  )
   if (head === null) throw new SwitchyardError('repository_empty', `sandbox ${name} has no commit`)
   return { directory: sandbox.path, branch: branch ?? sandbox.branch, baseCommit: head }
 }
