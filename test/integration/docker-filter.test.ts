@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { newTaskId, newWorkerId } from '@switchyard/contracts'
@@ -361,6 +362,22 @@ describe('the filter in front of the Docker socket', () => {
   ])('admits no %s %s', async (method, url) => {
     const { status } = await ask(method, url.replace('{other}', other), /^P/.test(method) ? {} : undefined)
     expect(status).toBe(403)
+  })
+
+  it.each(['//[', 'http://a:b:c/', '/containers/json?filters=[', '/containers/json?filters=null'])(
+    'refuses %s, and goes on',
+    async (url) => {
+      expect(await ask('GET', url)).toMatchObject({ status: 403, text: expect.stringContaining('not admitted') })
+      expect(await ask('GET', '/version')).toMatchObject({ status: 200 })
+    },
+  )
+
+  it('goes on when a caller that wants to take its connection over hangs up', async () => {
+    const caller = connect(socket)
+    const upgrade = 'POST /exec/x/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n'
+    await new Promise<void>((resolve) => caller.write(upgrade, () => resolve()))
+    caller.destroy()
+    expect(await ask('GET', '/version')).toMatchObject({ status: 200 })
   })
 
   it('takes the namespaces with it in which nobody is when it ends, also those that are being made', async () => {

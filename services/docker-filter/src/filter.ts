@@ -30,6 +30,20 @@ const PARAMETERS: ReadonlySet<string> = new Set(['follow', 'stdout', 'stderr', '
 const ONCE = new URLSearchParams({ stream: 'false', 'one-shot': 'true' })
 const VOLUME = /^\/volumes\/([^/]+)$/
 
+const urlOf = (target: string): URL => {
+  const url = URL.parse(target, 'http://docker')
+  if (!url) throw new NotAdmitted('the request line names no path')
+  return url
+}
+
+const parseJson = (text: string, what: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new NotAdmitted(`${what} is no JSON`)
+  }
+}
+
 const readBody = async (incoming: IncomingMessage): Promise<unknown> => {
   const chunks: Buffer[] = []
   let size = 0
@@ -38,11 +52,7 @@ const readBody = async (incoming: IncomingMessage): Promise<unknown> => {
     if (size > MAX_BODY_BYTES) throw new NotAdmitted('the body is too long')
     chunks.push(chunk)
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  } catch {
-    throw new NotAdmitted('the body is no JSON')
-  }
+  return parseJson(Buffer.concat(chunks).toString('utf8'), 'the body')
 }
 
 const reply = (outgoing: ServerResponse, { status, json }: Answer): void => {
@@ -70,7 +80,11 @@ export class Filter {
     this.#options = options
     this.server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing))
     // Attach and exec take the connection over; a worker needs neither.
-    this.server.on('upgrade', (_incoming, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n'))
+    this.server.on('upgrade', (_incoming, socket) => {
+      // The connection is ours from here on, and so are its errors.
+      socket.on('error', () => socket.destroy())
+      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n')
+    })
   }
 
   /**
@@ -90,19 +104,19 @@ export class Filter {
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { logger } = this.#options
-    const method = incoming.method ?? ''
-    const url = new URL(incoming.url ?? '/', 'http://docker')
-    const path = url.pathname.replace(/^\/v1\.\d+(?=\/)/, '')
+    const { method = '', url = '' } = incoming
     try {
-      await this.#admit(method, path, url.searchParams, incoming, outgoing)
+      const { pathname, searchParams } = urlOf(url)
+      const path = pathname.replace(/^\/v1\.\d+(?=\/)/, '')
+      await this.#admit(method, path, searchParams, incoming, outgoing)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       if (outgoing.headersSent) return void outgoing.destroy()
       if (!(error instanceof NotAdmitted)) {
-        logger.warn({ method, path, err: message }, 'the engine did not answer')
+        logger.warn({ method, url, err: message }, 'the engine did not answer')
         return reply(outgoing, { status: 503, json: { message } })
       }
-      logger.warn({ method, path, reason: message }, 'not admitted')
+      logger.warn({ method, url, reason: message }, 'not admitted')
       reply(outgoing, { status: 403, json: { message: `not admitted: ${message}` } })
     }
   }
@@ -132,8 +146,8 @@ export class Filter {
 
   /** Only containers of tasks are shown, whatever else the engine runs. */
   async #list(query: URLSearchParams, outgoing: ServerResponse): Promise<void> {
-    const filters: unknown = JSON.parse(query.get('filters') ?? '{}')
-    const labels = (filters as { label?: unknown }).label
+    const filters = parseJson(query.get('filters') ?? '{}', 'filters') as { label?: unknown } | null
+    const labels = filters?.label
     const isOurs =
       Array.isArray(labels) && labels.some((label) => /^switchyard\.(task|namespace)(=|$)/.test(String(label)))
     if (!isOurs) throw new NotAdmitted('the containers of tasks are asked for by label')

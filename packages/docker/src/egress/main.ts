@@ -6,8 +6,9 @@
 // `--allow` names what is reachable although it is not public.
 
 import { lookup } from 'node:dns/promises'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { connect, isIP, type Socket } from 'node:net'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, isIP, type Socket } from 'node:net'
+import { pipeline } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { isPublic } from './addresses.ts'
 
@@ -73,39 +74,67 @@ const tunnel = async (authority: string, client: Socket, head: Buffer): Promise<
   }
 }
 
+/** They are about one connection and not about what goes over it (RFC 9110, 7.6.1). */
+const OF_CONNECTION: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+])
+
+const passedOn = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.has(name)))
+
+/** @throws where the answer is none that could be given on */
+const relay = (response: IncomingMessage, answer: ServerResponse): void => {
+  const { statusCode = 0 } = response
+  if (statusCode < 200 || statusCode > 599) throw new Error(`the server answered with the status ${statusCode}`)
+  answer.writeHead(statusCode, passedOn(response.headers))
+  // One that breaks off has to end here as well, or whoever reads it waits for the rest.
+  pipeline(response, answer, (error) => void (error && answer.destroy()))
+}
+
+const fail = (answer: ServerResponse, error: unknown): void => {
+  if (answer.writableEnded) return
+  if (answer.headersSent) answer.destroy()
+  else answer.writeHead(statusOf(error), { connection: 'close' }).end(`${textOf(error)}\n`)
+}
+
 const forward = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
   try {
     if (incoming.url === '/health') return void answer.end('ok\n')
-    const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : undefined
+    const url = URL.parse(incoming.url ?? '')
     if (url?.protocol !== 'http:') throw new Refused('this is a proxy: ask for http://host/path, or CONNECT host:port')
     const port = Number(url.port || 80)
-    const headers = { ...incoming.headers, host: url.host }
-    for (const name of ['proxy-connection', 'proxy-authorization', 'connection'])
-      delete (headers as Record<string, unknown>)[name]
-    const upstream = request(
-      {
-        host: await resolve(url.hostname, port),
-        port,
-        method: incoming.method,
-        path: `${url.pathname}${url.search}`,
-        headers,
-        timeout: IDLE_MS,
-      },
-      (response) => {
-        answer.writeHead(response.statusCode ?? 502, response.headers)
-        response.pipe(answer)
-      },
-    )
+    const upstream = request({
+      host: await resolve(url.hostname, port),
+      port,
+      method: incoming.method,
+      path: `${url.pathname}${url.search}`,
+      headers: { ...passedOn(incoming.headers), host: url.host },
+      timeout: IDLE_MS,
+    })
+    upstream.once('response', (response) => {
+      try {
+        relay(response, answer)
+      } catch (error) {
+        fail(answer, error)
+        upstream.destroy()
+      }
+    })
     upstream.once('timeout', () => upstream.destroy(new Error('no answer in time')))
-    upstream.once('error', (error) => {
-      if (answer.headersSent) answer.destroy()
-      else answer.writeHead(502).end(`${error.message}\n`)
+    upstream.on('error', (error) => fail(answer, error))
+    upstream.once('close', () => {
+      if (!answer.headersSent) fail(answer, new Error('the server hung up without an answer'))
     })
     answer.once('close', () => upstream.destroy())
     incoming.pipe(upstream)
   } catch (error) {
     log(`refused ${incoming.method} ${incoming.url?.slice(0, 200)}: ${textOf(error)}`)
-    answer.writeHead(statusOf(error), { connection: 'close' }).end(`${textOf(error)}\n`)
+    fail(answer, error)
   }
 }
 
@@ -115,5 +144,7 @@ server.on('connect', (incoming, client: Socket, head: Buffer) => {
   client.on('error', () => client.destroy())
   void tunnel(incoming.url ?? '', client, head)
 })
-server.listen(Number(values.port), '0.0.0.0', () => log('the way out is open'))
+server.listen(Number(values.port), '0.0.0.0', () => {
+  log(`the way out is open on port ${(server.address() as AddressInfo).port}`)
+})
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))

@@ -10,6 +10,7 @@ const RULES: Rules = {
   fixed: null,
   breaker: { state: 'closed', side: null },
   gone: new Set(),
+  awaited: new Set(),
 }
 
 const rules = (over: Partial<Rules> = {}): Rules => ({ ...RULES, ...over })
@@ -113,6 +114,18 @@ describe('sides that nobody serves', () => {
   it('takes the other side, and says so', () => {
     expect(of({ percent: 0, gone: gone('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
     expect(of({ percent: 99.99, gone: gone('blue', 'green') })).toMatchObject({ mode: 'docker', reason: 'no_worker' })
+  })
+
+  it('stays on its side while nobody is seen on the other, which may come yet', () => {
+    const awaited = gone('blue', 'green')
+    expect(of({ percent: 0, gone: gone('docker'), awaited })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    const starting = { gone: gone('blue', 'green'), awaited: gone('docker') }
+    expect(of({ percent: 99.99, ...starting })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
+  })
+
+  it('waits for a side that may come yet, whoever serves the other', () => {
+    expect(of({ percent: 0, awaited: gone('docker') })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ percent: 99.99, awaited: gone('blue', 'green') })).toMatchObject({ mode: 'opencode' })
   })
 
   it('waits for servers where docker mode is not in use', () => {

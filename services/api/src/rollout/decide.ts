@@ -1,7 +1,8 @@
 // The decision at acceptance: which mode runs a task, on which pool of OpenCode servers, and why. Pure.
 
 import { createHash } from 'node:crypto'
-import type { Fixed, Lane, Mode, ModeReason, Pool, Shares } from '@switchyard/contracts'
+import { type Fixed, type Lane, type Mode, type ModeReason, POOLS, type Pool, type Shares } from '@switchyard/contracts'
+import type { Absent } from './absent-lanes.ts'
 
 export type Rules = {
   /** OPENCODE_SERVER_ENABLED. */
@@ -11,9 +12,7 @@ export type Rules = {
   readonly pools: Shares
   readonly fixed: Fixed | null
   readonly breaker: { readonly state: 'closed' | 'open' | 'half_open'; readonly side: Mode | null }
-  /** Lanes that no live worker has taken for a while. */
-  readonly gone: ReadonlySet<Lane>
-}
+} & Absent
 
 export type Choice = {
   /** The agent, or the task itself where it has none: the same subject stays on its side. */
@@ -40,8 +39,13 @@ export const standing = (subject: string, purpose: 'mode' | 'pool'): number =>
 const otherMode = (mode: Mode): Mode => (mode === 'opencode' ? 'docker' : 'opencode')
 export const otherPool = (pool: Pool): Pool => (pool === 'blue' ? 'green' : 'blue')
 
-const isGone = (rules: Rules, mode: Mode): boolean =>
-  mode === 'docker' ? rules.gone.has('docker') : rules.gone.has('blue') && rules.gone.has('green')
+const lanesOf = (mode: Mode): readonly Lane[] => (mode === 'docker' ? ['docker'] : POOLS)
+
+export const isGone = ({ gone }: Absent, mode: Mode): boolean => lanesOf(mode).every((lane) => gone.has(lane))
+
+/** Whether a worker is there for it: a side that is awaited is neither gone nor served. */
+export const isServed = ({ gone, awaited }: Absent, mode: Mode): boolean =>
+  lanesOf(mode).some((lane) => !gone.has(lane) && !awaited.has(lane))
 
 const NAMES = { opencode: 'OpenCode servers', docker: 'docker' } as const
 
@@ -83,7 +87,7 @@ export const mayLeaveServers = ({ percent }: Pick<Rules, 'percent'>): boolean =>
 
 const byWorkers = (rules: Rules, chosen: ModeChoice): ModeChoice => {
   const other = otherMode(chosen.mode)
-  if (!isGone(rules, chosen.mode) || isGone(rules, other)) return chosen
+  if (!isGone(rules, chosen.mode) || !isServed(rules, other)) return chosen
   if (chosen.mode === 'opencode' && !mayLeaveServers(rules)) return chosen
   return { mode: other, reason: 'no_worker', detail: `no live worker takes ${NAMES[chosen.mode]}; ${chosen.detail}` }
 }

@@ -175,8 +175,10 @@ describe('a new task', () => {
   })
 
   it('goes to the other side while nobody serves its own, and says so', async () => {
-    const api = await start({ OPENCODE_ROLLOUT_PERCENT: '0' })
-    await addWorker(api, 'blue')
+    const env = { OPENCODE_ROLLOUT_PERCENT: '0' }
+    await addWorker(await start(env), 'blue')
+    // An api that begins beside workers that are there waits for no others.
+    const api = await start(env)
     expect(await api.accept()).toMatchObject({ mode: 'opencode', pool: 'blue', mode_reason: 'no_worker' })
     expect((await report(api)).warnings).toEqual([expect.stringContaining('docker')])
   })
@@ -319,6 +321,18 @@ describe('the breaker', () => {
     await until(api, 'closed')
     expect(await api.accept()).toMatchObject({ mode: 'opencode', mode_reason: 'rollout' })
     expect((await report(api)).history.map((entry) => entry.breaker)).toEqual(['closed', 'half_open', 'open', 'closed'])
+  })
+
+  it('opens also while the side that fails has nobody left, at 100 % as well', async () => {
+    const api = await start(QUICK)
+    await addWorker(api, 'docker')
+    for (let n = 0; n < 4; n++) {
+      const { task_id, mode } = await api.accept()
+      expect(mode).toBe('opencode')
+      await end(api, task_id, 'opencode_unavailable')
+    }
+    await until(api, 'open')
+    expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'breaker' })
   })
 
   it('agrees between apis, and moves once however many look', async () => {

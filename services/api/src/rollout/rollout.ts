@@ -2,7 +2,14 @@
 // time to time: the breaker, and tasks that wait in a pool that takes none.
 
 import type { Logger } from '@switchyard/config'
-import { type ChangeRollout, type Lane, POOLS, type RolloutReport, SwitchyardError } from '@switchyard/contracts'
+import {
+  type ChangeRollout,
+  type Lane,
+  type Mode,
+  POOLS,
+  type RolloutReport,
+  SwitchyardError,
+} from '@switchyard/contracts'
 import type { Bus, TaskQueue, Unsubscribe } from '@switchyard/queue'
 import {
   changeRollout,
@@ -13,9 +20,9 @@ import {
   type RolloutNow,
   readRollout,
 } from '@switchyard/records'
+import { AbsentLanes } from './absent-lanes.ts'
 import { judge } from './breaker.ts'
-import { type Choice, type Decision, decide, mayBeProbe, type Rules } from './decide.ts'
-import { GoneLanes } from './gone-lanes.ts'
+import { type Choice, type Decision, decide, isServed, mayBeProbe, type Rules } from './decide.ts'
 import { moveWaiting } from './move-waiting.ts'
 import { type RolloutSettings, reportRollout } from './report.ts'
 
@@ -35,7 +42,7 @@ type Known = { readonly at: number; readonly now: RolloutNow; readonly rules: Ru
 
 export class Rollout {
   readonly #deps: RolloutDeps
-  readonly #gone = new GoneLanes()
+  readonly #absent = new AbsentLanes()
   readonly #timer: NodeJS.Timeout
   readonly #listening: Promise<Unsubscribe>
   #isTold = false
@@ -61,7 +68,7 @@ export class Rollout {
     const { rules } = await this.#current()
     if (choice.dockerCannot !== undefined && (choice.asked === 'docker' || !rules.serverEnabled))
       throw new SwitchyardError('not_supported', `docker mode cannot do this: ${choice.dockerCannot}`)
-    if (choice.asked === 'docker' && rules.gone.has('docker'))
+    if (choice.asked === 'docker' && !isServed(rules, 'docker'))
       throw new SwitchyardError('not_supported', 'no live worker runs docker mode; leave mode out')
     if (choice.asked === 'opencode' && !rules.serverEnabled)
       throw new SwitchyardError('not_supported', 'OPENCODE_SERVER_ENABLED is false: there is docker mode alone')
@@ -137,7 +144,7 @@ export class Rollout {
       pools: { blue: 100 - row.green, green: row.green },
       fixed: row.fixed,
       breaker: { state: row.breaker_state, side: row.breaker_side },
-      gone: this.#gone.see(live, at),
+      ...this.#absent.see(live, at),
     }
     this.#known = { at, now, rules }
     return this.#known
@@ -171,15 +178,15 @@ export class Rollout {
 
   async #tendBreaker(rules: Rules, { live }: RolloutNow): Promise<void> {
     const { records, settings, logger, bus } = this.#deps
-    const isServed = (lane: Lane): boolean => (live.get(lane) ?? 0) > 0
-    const serverIsServed = settings.serverEnabled && POOLS.some(isServed)
-    // With one side alone there is nothing to send tasks to.
-    if (rules.fixed !== null || (rules.breaker.state === 'closed' && !(isServed('docker') && serverIsServed))) return
+    const hasWorker = (lane: Lane): boolean => (live.get(lane) ?? 0) > 0
+    const served: Readonly<Record<Mode, boolean>> = {
+      docker: hasWorker('docker'),
+      opencode: settings.serverEnabled && POOLS.some(hasWorker),
+    }
+    // A side that fails has often nobody left; where the other has nobody either there is nothing to send tasks to.
+    if (rules.fixed !== null || (rules.breaker.state === 'closed' && !served.docker && !served.opencode)) return
     const move = await evaluateBreaker(records.db, settings.windowMs, (row, evidence) =>
-      judge(row, settings, {
-        ...evidence,
-        isServed: (mode) => (mode === 'docker' ? isServed('docker') : serverIsServed),
-      }),
+      judge(row, settings, { ...evidence, isServed: (mode) => served[mode] }),
     )
     if (move === null) return
     if (move.kind === 'turn') {

@@ -21,8 +21,14 @@ const anyRules: fc.Arbitrary<Rules> = fc
       }),
     ),
     gone: fc.subarray([...LANES]),
+    awaited: fc.subarray([...LANES]),
   })
-  .map(({ green, gone, ...rest }) => ({ ...rest, pools: { blue: 100 - green, green }, gone: new Set(gone) }))
+  .map(({ green, gone, awaited, ...rest }) => ({
+    ...rest,
+    pools: { blue: 100 - green, green },
+    gone: new Set(gone),
+    awaited: new Set(awaited.filter((lane) => !gone.includes(lane))),
+  }))
 
 it('says of every lane what the decisions come to, whatever the rules', () => {
   fc.assert(

@@ -1,18 +1,17 @@
 // The part of new tasks that a lane gets, all rules taken together. The same order of rules as the decision itself.
 
 import type { Lane, Pool } from '@switchyard/contracts'
-import { mayLeaveServers, otherPool, type Rules } from './decide.ts'
+import { isGone, isServed, mayLeaveServers, otherPool, type Rules } from './decide.ts'
 
-const serverShare = ({ serverEnabled, fixed, percent, breaker, gone }: Rules): number => {
+const serverShare = (rules: Rules): number => {
+  const { serverEnabled, fixed, percent, breaker } = rules
   if (!serverEnabled || fixed === 'docker') return 0
   if (fixed === 'opencode') return 100
   const isTripped = fixed !== 'percent' && breaker.state !== 'closed'
   const wanted = !isTripped ? percent : breaker.side === 'opencode' ? 0 : 100
-  const hasServer = !gone.has('blue') || !gone.has('green')
-  const hasDocker = !gone.has('docker')
-  if (hasServer === hasDocker) return wanted
-  if (hasServer) return 100
-  return mayLeaveServers({ percent }) ? 0 : wanted
+  if (isGone(rules, 'docker') && isServed(rules, 'opencode')) return 100
+  if (isGone(rules, 'opencode') && isServed(rules, 'docker') && mayLeaveServers(rules)) return 0
+  return wanted
 }
 
 const poolShare = (pool: Pool, { pools, gone }: Rules): number => {

@@ -1,21 +1,20 @@
 // What does not go as the settings say, in words for an operator.
 
 import { POOLS } from '@switchyard/contracts'
-import { mayLeaveServers, type Rules } from './decide.ts'
+import { isGone, isServed, mayLeaveServers, type Rules } from './decide.ts'
 
 export function* warningsOf(rules: Rules): Generator<string> {
   const { serverEnabled, percent, fixed, breaker, pools, gone } = rules
-  const hasServer = POOLS.some((pool) => !gone.has(pool))
-  const hasDocker = !gone.has('docker')
+  const hasServer = !isGone(rules, 'opencode')
   const wantsDocker = !serverEnabled || fixed === 'docker' || (fixed !== 'opencode' && percent < 100)
   const wantsServer = serverEnabled && fixed !== 'docker' && (fixed === 'opencode' || percent > 0)
   const isHeld = !serverEnabled || fixed === 'docker'
-  if (wantsDocker && !hasDocker)
-    yield isHeld || !hasServer
+  if (wantsDocker && isGone(rules, 'docker'))
+    yield isHeld || !isServed(rules, 'opencode')
       ? 'no live worker takes tasks in docker mode: they wait'
       : 'no live worker takes tasks in docker mode: they go to OpenCode servers'
   if (wantsServer && !hasServer)
-    yield fixed === 'opencode' || !hasDocker || !mayLeaveServers(rules)
+    yield fixed === 'opencode' || !isServed(rules, 'docker') || !mayLeaveServers(rules)
       ? 'no live worker takes tasks for OpenCode servers: they wait'
       : 'no live worker takes tasks for OpenCode servers: they go to docker'
   for (const pool of POOLS)

@@ -1,0 +1,108 @@
+// The way out as the process that it is, with a server behind it that answers as none should.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const MAIN = path.join(import.meta.dirname, 'main.ts')
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'
+const WHOLE = { status: 200, text: 'ok', isWhole: true }
+
+/** What the server says, by what it is asked for. */
+const ANSWERS: Readonly<Record<string, (socket: Socket, asked: string) => unknown>> = {
+  '/ok': (socket) => socket.end(OK),
+  '/status-0': (socket) => socket.end('HTTP/1.1 000 X\r\n\r\n'),
+  '/status-999': (socket) => socket.end('HTTP/1.1 999 X\r\n\r\n'),
+  '/trailers': (socket) => socket.end('HTTP/1.1 200 OK\r\nTrailer: x\r\nContent-Length: 2\r\n\r\nok'),
+  '/another-protocol': (socket) => socket.end(SWITCHED),
+  '/no-http': (socket) => socket.end('SSH-2.0-x\r\n'),
+  '/nothing': (socket) => socket.end(),
+  '/breaks-off': (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nthe beginning', () => socket.destroy()),
+  '/if-plain': (socket, asked) =>
+    socket.end(/^(trailer|te|upgrade|connection: upgrade)\b/im.test(asked) ? SWITCHED : OK),
+}
+
+type Got = { readonly status: number; readonly text: string; readonly isWhole: boolean }
+
+describe('the way out', () => {
+  let server: Server
+  let near: string
+  let child: ChildProcess
+  let port: number
+
+  beforeAll(async () => {
+    server = createServer((socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.on('data', (data) => {
+        const asked = data.toString('latin1')
+        ANSWERS[asked.split(' ')[1] ?? '']?.(socket, asked)
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    near = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    child = spawn(process.execPath, [MAIN, '--port=0', `--allow=${near}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    if (!child.stdout) throw new Error('it says nothing')
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+    port = Number(/open on port (\d+)/.exec(line)?.[1])
+  })
+
+  afterAll(async () => {
+    server.close()
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill()
+    await once(child, 'exit')
+  })
+
+  const get = (url: string, headers: Readonly<Record<string, string>> = {}): Promise<Got> =>
+    new Promise((resolve, reject) => {
+      const asked = request({ host: '127.0.0.1', port, path: url, headers, agent: false }, (answer) => {
+        let text = ''
+        answer.setEncoding('latin1').on('data', (chunk: string) => {
+          text += chunk
+        })
+        // One that breaks off.
+        answer.on('error', () => undefined)
+        answer.once('close', () => resolve({ status: answer.statusCode ?? 0, text, isWhole: answer.complete }))
+      })
+      asked.once('error', reject)
+      asked.end()
+    })
+
+  it.each([
+    ['/status-0', 502],
+    ['/status-999', 502],
+    ['/trailers', 200],
+    ['/another-protocol', 502],
+    ['/no-http', 502],
+    ['/nothing', 502],
+  ])('stays open for all when a server answers with %s', async (asked, status) => {
+    expect(await get(`http://${near}${asked}`)).toMatchObject({ status })
+    expect(await get(`http://${near}/ok`)).toEqual(WHOLE)
+  })
+
+  it('stays open for all when a container asks for trailers, and asks nobody for another protocol', async () => {
+    const url = `http://${near}/if-plain`
+    expect(await get(url, { Connection: 'Upgrade', Upgrade: 'x', TE: 'trailers' })).toEqual(WHOLE)
+    // By hand: Node’s own client sends no trailers without a body.
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET ${url} HTTP/1.1\r\nHost: x\r\nTrailer: x\r\nConnection: close\r\n\r\n`)
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
+    socket.destroy()
+    expect(await get(url)).toEqual(WHOLE)
+  })
+
+  it('ends an answer that breaks off, so that nobody waits for the rest', async () => {
+    expect(await get(`http://${near}/breaks-off`)).toMatchObject({ status: 200, isWhole: false })
+  })
+
+  it('leads to nothing near that is not named', async () => {
+    const text = expect.stringContaining('RUNNER_EGRESS_ALLOW')
+    expect(await get('http://127.0.0.1:1/')).toMatchObject({ status: 403, text })
+  })
+})

@@ -1,0 +1,49 @@
+// Which lanes nobody takes: those that are gone for longer than a worker needs to start anew, and those that may come yet.
+
+import { LANES, type Lane, POOLS } from '@switchyard/contracts'
+
+/** A worker that is replaced is back within this time, ms: until then its tasks wait for it. */
+const REPLACED_MS = 10_000
+/** At the start of everything workers and servers may come later than the first tasks, ms. */
+const STARTING_MS = 60_000
+
+export type Absent = {
+  /** Nobody has taken them for a while. */
+  readonly gone: ReadonlySet<Lane>
+  /** Nobody has taken them yet, and everything is being started. */
+  readonly awaited: ReadonlySet<Lane>
+}
+
+export class AbsentLanes {
+  readonly #seenAt = new Map<Lane, number>()
+  #beganAt: number | undefined
+  #firstAt: number | undefined
+
+  /** @param live - live workers by lane. @param at - a steady clock, ms. */
+  see(live: ReadonlyMap<Lane, number>, at: number): Absent {
+    this.#beganAt ??= at
+    for (const [lane, workers] of live) if (workers > 0) this.#seenAt.set(lane, at)
+    if (this.#seenAt.size > 0) this.#firstAt ??= at
+    const absent = LANES.filter((lane) => {
+      const seenAt = this.#seenAt.get(lane)
+      return seenAt === undefined || at - seenAt > REPLACED_MS
+    })
+    const mayCome = (lane: Lane) =>
+      !this.#seenAt.has(lane) && (lane === 'docker' ? this.#mayDockerCome(at) : this.#mayServersCome(at))
+    return {
+      gone: new Set(absent.filter((lane) => !mayCome(lane))),
+      awaited: new Set(absent.filter(mayCome)),
+    }
+  }
+
+  #mayServersCome(at: number): boolean {
+    return at - (this.#beganAt ?? at) <= STARTING_MS && !POOLS.some((pool) => this.#seenAt.has(pool))
+  }
+
+  /** Where others were there at the first look the workers are no newer than we are: it is there, or it is not. */
+  #mayDockerCome(at: number): boolean {
+    const beganAt = this.#beganAt ?? at
+    if (this.#firstAt === undefined) return at - beganAt <= STARTING_MS
+    return this.#firstAt > beganAt && at - this.#firstAt <= REPLACED_MS
+  }
+}
