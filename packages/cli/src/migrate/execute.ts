@@ -75,8 +75,8 @@ const whenReady = async ({ switchyard }: ExecuteDeps, id: string): Promise<Proje
   }
 }
 
-/** @returns the project's id, where sandboxes can be made on it now */
-const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<string | undefined> => {
+/** @returns the project as it is, where sandboxes can be made on it now */
+const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<ProjectInfo | undefined> => {
   const { switchyard, journal, tell } = deps
   const known = journal.find('project', (step) => step.key === project.key)
   const isThere = ({ git_url: url }: ProjectInfo) => keyOf(url) === keyOf(project.gitUrl)
@@ -115,7 +115,7 @@ const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<str
       what: project.key,
       message: `works in ${info.base_dir} and not in your checkout ${project.baseDir}, in which nothing was changed. Run it again with --managed to carry its work over.`,
     })
-  return id
+  return info
 }
 
 /** What callers of its former server know: the port, and the password. */
@@ -155,9 +155,28 @@ const upload = async ({ switchyard }: ExecuteDeps, id: string, { name, directory
   }
 }
 
-const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, what: string): Promise<void> => {
-  const { switchyard, journal, tell, unsaved } = deps
+/** @throws SwitchyardError `sandbox_exists` where one of that name is there, on another branch */
+const makeSandbox = async ({ switchyard, journal }: ExecuteDeps, project: ProjectInfo, sandbox: PlannedSandbox) => {
+  const { project_id: id, worktrees } = project
+  const { name, branch } = sandbox
+  const isIt = (step: { readonly project_id: string; readonly name: string }) =>
+    step.project_id === id && step.name === name
+  const known = journal.find('sandbox', isIt)
+  const existed = known?.existed ?? worktrees.some((found) => found.name === name)
+  if (!known) await journal.add({ step: 'sandbox', project_id: id, name, existed })
+  await switchyard.createSandbox(id, name, branch)
+  if (!existed && !journal.has('made', isIt)) await journal.add({ step: 'made', project_id: id, name })
+}
+
+const convert = async (
+  deps: ExecuteDeps,
+  project: ProjectInfo,
+  sandbox: PlannedSandbox,
+  what: string,
+): Promise<void> => {
+  const { journal, tell, unsaved } = deps
   const { name, branch, directory } = sandbox
+  const { project_id: id } = project
   if (unsaved.has(directory)) {
     tell({ kind: 'left', what, message: `${directory} could not be saved, so nothing is done with it` })
     return
@@ -166,9 +185,7 @@ const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, w
     tell({ kind: 'done', what, message: 'was made before' })
     return
   }
-  if (!journal.has('sandbox', (step) => step.project_id === id && step.name === name))
-    await journal.add({ step: 'sandbox', project_id: id, name })
-  await switchyard.createSandbox(id, name, branch)
+  await makeSandbox(deps, project, sandbox)
   const { head, changed } = await upload(deps, id, sandbox)
   await journal.add({ step: 'imported', project_id: id, name, head })
   const changes = changed === 0 ? 'no changes' : `${changed} changed ${changed === 1 ? 'file' : 'files'}`
@@ -178,16 +195,16 @@ const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, w
 /** One project after another; what fails is told, and the next one is taken. */
 export const execute = async (deps: ExecuteDeps, projects: readonly PlannedProject[]): Promise<void> => {
   for (const project of projects) {
-    const id = await attempt(deps, project.key, () => register(deps, project))
-    if (id === undefined) {
+    const registered = await attempt(deps, project.key, () => register(deps, project))
+    if (registered === undefined) {
       for (const { name } of project.sandboxes)
         deps.tell({ kind: 'left', what: `sandbox ${name} of ${project.key}`, message: 'waits for its project' })
       continue
     }
-    await keepAddress(deps, project, id)
+    await keepAddress(deps, project, registered.project_id)
     for (const sandbox of project.sandboxes) {
       const what = `sandbox ${sandbox.name} of ${project.key}`
-      await attempt(deps, what, () => convert(deps, id, sandbox, what))
+      await attempt(deps, what, () => convert(deps, registered, sandbox, what))
     }
   }
 }
