@@ -243,6 +243,32 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(await project(remote)).toBeUndefined()
   })
 
+  it('changes nothing of a project that was registered before, and says what it did not get', async () => {
+    const remote = await tree.remote('served')
+    await tree.clone(remote, 'opencode-sandboxes/served/repo')
+    const settings = { git_url: remote, name: 'mine', model: 'mine/model' }
+    const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', settings)
+    const port = await freePort()
+    await tree.write({
+      'opencode-state.json': { projects: { served: v1('served', remote, server(port)) } },
+      'opencode-mcp-tool-servers.json': {
+        version: '2.0',
+        servers: [{ id: 'served', backend_type: 'opencode', model: 'theirs/model', password: 'example-password' }],
+      },
+    })
+    const { code, output } = await execute()
+    expect([code, output]).toEqual([
+      0,
+      expect.stringMatching(
+        new RegExp(`keeps its settings. Not taken over: .*port ${port}, the password .*, the model theirs/model`),
+      ),
+    ])
+    const as = { project_id: id, name: 'mine', model: 'mine/model', isolation: 'shared' }
+    expect(await project(remote)).toMatchObject(as)
+    expect((await undo()).code).toBe(0)
+    expect(await project(remote)).toMatchObject(as)
+  })
+
   it('goes on with the others where one cannot be brought over, and says so', async () => {
     const remote = await tree.remote('good')
     await tree.clone(remote, 'opencode-sandboxes/good/repo')

@@ -59,7 +59,8 @@ const undoStep = async (deps: UndoDeps, step: Step, kept: Set<string>): Promise<
     const { key, project_id: id } = step
     if (journal.has('undone', (found) => found.what === id)) return
     if (journal.find('project', (found) => found.key === key)?.existed) {
-      deps.tell({ kind: 'told', what: key, message: 'was registered before the migration and stays' })
+      const withKey = journal.has('key', (found) => found.project_id === id) ? ', with the key that it was given' : ''
+      deps.tell({ kind: 'told', what: key, message: `was registered before the migration and stays${withKey}` })
       return
     }
     // Its deploy key goes with it.
