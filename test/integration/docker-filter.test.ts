@@ -308,6 +308,19 @@ describe('the filter in front of the Docker socket', () => {
     expect(await docker(['volume', 'ls', '--quiet'])).not.toContain(serverName(STACK, server.projectId))
   })
 
+  it('admits a server with every password that a project’s server may be given, and hands it on as it is', async () => {
+    const containers = new ServerContainers(connectEngine(`unix://${socket}`), serverSettings())
+    const printable = String.fromCharCode(...Array.from({ length: 94 }, (_, at) => 33 + at)).replace(':', '')
+    for (const password of ['S3cret!p', printable, 'x'.repeat(190)]) {
+      const server = { ...projectServer(), password }
+      const { id } = await containers.start(server)
+      const env: string[] = JSON.parse(await docker(['inspect', id, '-f', '{{json .Config.Env}}']))
+      expect(env).toContain(`OPENCODE_SERVER_PASSWORD=${password}`)
+      await containers.remove(id, 'kill')
+      await containers.forget(server.projectId)
+    }
+  })
+
   it.each([
     ...HOSTILE,
     ['the directories of another place', { host: { Mounts: [{ Type: 'bind', Source: '/etc', Target: '/etc' }] } }],

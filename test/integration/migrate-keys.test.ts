@@ -129,6 +129,41 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     expect(await projects()).toEqual([])
   })
 
+  it('leaves a project its key that was reached with it before, and gives one that waits the key it had', async () => {
+    const [mine, hers] = [await cloned('mine', tree.at('mine')), await cloned('hers', tree.at('hers'))]
+    const before: string[] = []
+    for (const { url } of [mine, hers]) {
+      await mcp.call('opencode_project_start', { git_url: url })
+      before.push((await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url: url })).public_key)
+    }
+    await ssh.allow(before[0] ?? '', mine.repository, 'read')
+    await mcp.call('opencode_project_start', { git_url: mine.url })
+    expect((await projects()).map(({ status }) => status).toSorted()).toEqual(['ready', 'waiting_for_key'])
+
+    const former = [await makeKey(tree.at('my-key')), await makeKey(tree.at('her-key'))]
+    for (const [at, { repository }] of [mine, hers].entries()) await ssh.allow(former[at] ?? '', repository, 'read')
+    await tree.write({
+      'opencode-state.json': {
+        projects: {
+          [mine.url]: v2(mine.url, mine.clone, { ssh_key_path: tree.at('my-key') }),
+          [hers.url]: v2(hers.url, hers.clone, { ssh_key_path: tree.at('her-key') }),
+        },
+      },
+    })
+    const { output } = await execute()
+    expect(output).toMatch(/mine was reached before: its key stays/)
+    expect(output).toMatch(/done {2}\S*hers works with the key/)
+    const keys: string[] = []
+    for (const { url } of [mine, hers])
+      keys.push((await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url: url })).public_key)
+    expect(keys).toEqual([before[0], former[1]])
+    expect(await undo()).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/hers was registered before the migration and stays, with the key/),
+    })
+    for (const { url } of [mine, hers]) await mcp.call('opencode_project_destroy', { git_url: url })
+  })
+
   it('leaves a checkout and a key of the operator’s own where they are, and works with them', async () => {
     const own = tree.at('own')
     const { repository, url } = await cloned('mine', own)

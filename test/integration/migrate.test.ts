@@ -3,13 +3,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { ProjectInfo, SandboxEntry } from '@switchyard/contracts'
+import type { ProjectInfo, Sandbox, SandboxEntry } from '@switchyard/contracts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { git, LegacyTreeFixture, server, v1, v2 } from '../../packages/cli/src/migrate/legacy-tree.fixture.ts'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -176,6 +176,45 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(await project(remote)).toMatchObject({ worktrees: [] })
   })
 
+  it('takes back no sandbox that was there before, whatever its name', async () => {
+    const { remote } = await messyTree()
+    const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
+    const theirs = { git_url: remote, name: 'blog-dev', branch: 'theirs' }
+    const { path: place } = await mcp.call<Sandbox>('opencode_sandbox_create', theirs)
+    const ours = { git_url: remote, name: 'feature', branch: 'migrated/feature' }
+    await mcp.call('opencode_sandbox_create', ours)
+    const { code, output } = await execute('--shared')
+    expect([code, output]).toEqual([3, expect.stringMatching(/LEFT {2}sandbox blog-dev .* on branch theirs/)])
+    const undone = await undo()
+    expect([undone.code, undone.output]).toEqual([
+      0,
+      expect.stringMatching(/sandbox blog-dev .* was there before the migration and stays/),
+    ])
+    expect((await sandboxes(remote)).map(({ name }) => name).toSorted()).toEqual(['blog-dev', 'feature'])
+    expect(existsSync(place)).toBe(true)
+    expect((await project(remote))?.project_id).toBe(id)
+  })
+
+  it('takes back a sandbox that it made and gave nothing yet, and none that it only meant to make', async () => {
+    const remote = await tree.remote('blog')
+    const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
+    for (const name of ['made', 'meant']) await mcp.call('opencode_sandbox_create', { git_url: remote, name })
+    const about = { project_id: id, existed: false }
+    const steps = [
+      { step: 'begun', from: tree.memory, url: system.url },
+      { step: 'project', key: remote, git_url: remote, existed: true },
+      { step: 'registered', key: remote, project_id: id },
+      { step: 'sandbox', name: 'made', ...about },
+      { step: 'made', name: 'made', ...about },
+      { step: 'sandbox', name: 'meant', ...about },
+    ]
+    await mkdir(tree.at('backup'))
+    await writeFile(tree.at('backup/journal.jsonl'), steps.map((step) => `${JSON.stringify(step)}\n`).join(''))
+    const { code, output } = await undo()
+    expect([code, output]).toEqual([3, expect.stringMatching(/LEFT {2}sandbox meant .* stays: .*no import/)])
+    expect((await sandboxes(remote)).map(({ name }) => name)).toEqual(['meant'])
+  })
+
   it('keeps port and password of a project’s server', async () => {
     const remote = await tree.remote('served')
     await tree.clone(remote, 'opencode-sandboxes/served/repo')
@@ -202,6 +241,32 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await fetch(`http://127.0.0.1:${port}/global/health`)).status).toBe(401)
     expect((await undo()).code).toBe(0)
     expect(await project(remote)).toBeUndefined()
+  })
+
+  it('changes nothing of a project that was registered before, and says what it did not get', async () => {
+    const remote = await tree.remote('served')
+    await tree.clone(remote, 'opencode-sandboxes/served/repo')
+    const settings = { git_url: remote, name: 'mine', model: 'mine/model' }
+    const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', settings)
+    const port = await freePort()
+    await tree.write({
+      'opencode-state.json': { projects: { served: v1('served', remote, server(port)) } },
+      'opencode-mcp-tool-servers.json': {
+        version: '2.0',
+        servers: [{ id: 'served', backend_type: 'opencode', model: 'theirs/model', password: 'example-password' }],
+      },
+    })
+    const { code, output } = await execute()
+    expect([code, output]).toEqual([
+      0,
+      expect.stringMatching(
+        new RegExp(`keeps its settings. Not taken over: .*port ${port}, the password .*, the model theirs/model`),
+      ),
+    ])
+    const as = { project_id: id, name: 'mine', model: 'mine/model', isolation: 'shared' }
+    expect(await project(remote)).toMatchObject(as)
+    expect((await undo()).code).toBe(0)
+    expect(await project(remote)).toMatchObject(as)
   })
 
   it('goes on with the others where one cannot be brought over, and says so', async () => {

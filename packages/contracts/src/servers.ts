@@ -103,6 +103,9 @@ export const serverOfProjectSchema = serverSchema.pick({
 })
 export type ServerOfProject = z.infer<typeof serverOfProjectSchema>
 
+/** Of a project's own server: printable ASCII without a colon, what HTTP's Basic authentication can carry everywhere. */
+export const SERVER_PASSWORD = /^[\x21-\x39\x3b-\x7e]{8,190}$/
+
 export const configureServerSchema = z.strictObject({
   port: z.number().int().min(1_024).max(65_535).nullable().optional().describe('where it listens if that is free'),
   memory_limit_bytes: z

@@ -1,7 +1,7 @@
 // The container of an OpenCode server that one project has for itself.
 
 import { createHash } from 'node:crypto'
-import { withModel } from '@switchyard/contracts'
+import { SERVER_PASSWORD, withModel } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
 import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
@@ -92,7 +92,8 @@ export const serverAskedFor = (projectId: string, env: readonly string[]): Proje
   })
   const said = (name: string) => variables.find(([known]) => known === name)?.[1]
   const password = said(PASSWORD)
-  if (password === undefined || !/^[A-Za-z0-9_-]{20,200}$/.test(password)) return undefined
+  // OpenCode reads it from its environment: no shell ever does.
+  if (password === undefined || !SERVER_PASSWORD.test(password)) return undefined
   const own = variables.filter(([name]) => name.startsWith(OWN))
   return {
     projectId,

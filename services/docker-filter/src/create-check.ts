@@ -133,7 +133,7 @@ const admitServer = (policy: Policy, name: string | null, given: unknown): Admit
   const projectId = Labels['switchyard.server']
   if (name !== serverName(stack, projectId)) throw new NotAdmitted('the name is not the one of its labels')
   const asked = serverAskedFor(projectId, Env)
-  if (!asked) throw new NotAdmitted('the server has no password')
+  if (!asked) throw new NotAdmitted('the server has no password that a worker gives')
   const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack, user: User }
   const ours = createServerBody(settings, asked)
   requireSame(given, ours)

@@ -4,7 +4,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSwitchyardError, type ProjectInfo, type StartedProject, type SwitchyardError } from '@switchyard/contracts'
+import {
+  isSwitchyardError,
+  type ProjectInfo,
+  type StartedProject,
+  type StartProject,
+  type SwitchyardError,
+} from '@switchyard/contracts'
 import { bundleHead } from '@switchyard/git'
 import { keyOf } from './identity.ts'
 import type { Journal } from './journal.ts'
@@ -41,18 +47,26 @@ const attempt = async <T>(deps: ExecuteDeps, what: string, work: () => Promise<T
   }
 }
 
-/** Gives a project that cannot be reached yet, or is new, the deploy key that it had. @returns how it stands then */
-const handOverKey = async (
+/** Gives a project that cannot be reached yet, or is new, the key that it had. @returns how it stands then */
+const giveKey = async (
   { switchyard, journal, tell }: ExecuteDeps,
   { key: what, gitUrl, sshKey }: PlannedProject,
   started: StartedProject,
   existed: boolean,
 ): Promise<StartedProject> => {
   const { project_id: id, status } = started
-  if (!sshKey?.isHandedOver || journal.has('key', (step) => step.project_id === id)) return started
+  if (sshKey === null || journal.has('key', (step) => step.project_id === id)) return started
   if (existed && status !== 'waiting_for_key') {
-    tell({ kind: 'told', what, message: 'was reached before: its deploy key stays the one that it has' })
+    tell({ kind: 'told', what, message: 'was reached before: its key stays the one that it has' })
     return started
+  }
+  if (!sshKey.isHandedOver) {
+    // A new one was registered with it.
+    if (!existed) return started
+    const again = await switchyard.start({ git_url: gitUrl, user_ssh_key: sshKey.path })
+    await journal.add({ step: 'key', project_id: id })
+    tell({ kind: 'done', what, message: `works with the key ${sshKey.path}` })
+    return again
   }
   try {
     await switchyard.setKey(id, await readFile(sshKey.path, 'utf8'))
@@ -75,25 +89,51 @@ const whenReady = async ({ switchyard }: ExecuteDeps, id: string): Promise<Proje
   }
 }
 
-/** @returns the project's id, where sandboxes can be made on it now */
-const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<string | undefined> => {
+/** One that was registered before is somebody's as it is: nothing is set on it that could not be put back. */
+const settingsFor = (project: PlannedProject, existed: boolean): StartProject => {
+  const { gitUrl, name, port, baseDir, model, sshKey } = project
+  if (existed) return { git_url: gitUrl }
+  return {
+    git_url: gitUrl,
+    name,
+    isolation: port === null ? 'shared' : 'dedicated',
+    ...(baseDir === null ? {} : { base_dir: baseDir }),
+    ...(model === null ? {} : { model }),
+    ...(sshKey?.isHandedOver === false ? { user_ssh_key: sshKey.path } : {}),
+  }
+}
+
+/** What of its former settings a project that was registered before did not get. */
+const tellSettings = ({ tell }: ExecuteDeps, project: PlannedProject, info: ProjectInfo): void => {
+  const { key: what, port, password, model } = project
+  const left = [
+    ...(port === null || port === info.port ? [] : [`a server of its own on port ${port}`]),
+    ...(password === null ? [] : ['the password of its server']),
+    ...(model === null || model === info.model ? [] : [`the model ${model}`]),
+  ]
+  if (left.length === 0) return
+  const id = info.project_id
+  tell({
+    kind: 'told',
+    what,
+    message: `was registered before and keeps its settings. Not taken over: ${left.join(', ')}. Should you want them: opencode_project_start takes isolation and model, PUT /servers/${id} the port, PUT /servers/${id}/password the password`,
+  })
+}
+
+type Registered = { readonly info: ProjectInfo; readonly existed: boolean }
+
+/** @returns the project as it is, where sandboxes can be made on it now */
+const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<Registered | undefined> => {
   const { switchyard, journal, tell } = deps
   const known = journal.find('project', (step) => step.key === project.key)
   const isThere = ({ git_url: url }: ProjectInfo) => keyOf(url) === keyOf(project.gitUrl)
   const existed = known?.existed ?? (await switchyard.projects()).some(isThere)
   if (!known) await journal.add({ step: 'project', key: project.key, git_url: project.gitUrl, existed })
-  const first = await switchyard.start({
-    git_url: project.gitUrl,
-    isolation: project.port === null ? 'shared' : 'dedicated',
-    ...(existed ? {} : { name: project.name }),
-    ...(project.baseDir === null ? {} : { base_dir: project.baseDir }),
-    ...(project.model === null ? {} : { model: project.model }),
-    ...(project.sshKey?.isHandedOver === false ? { user_ssh_key: project.sshKey.path } : {}),
-  })
+  const first = await switchyard.start(settingsFor(project, existed))
   const { project_id: id } = first
   if (!journal.has('registered', (step) => step.project_id === id))
     await journal.add({ step: 'registered', key: project.key, project_id: id })
-  const started = await handOverKey(deps, project, first, existed)
+  const started = await giveKey(deps, project, first, existed)
   if (started.status === 'waiting_for_key') {
     const message = `waits for its key to be accepted: ${started.next_step ?? started.message}\n${started.public_key ?? ''}`
     tell({ kind: 'left', what: project.key, message: message.trim() })
@@ -115,7 +155,7 @@ const register = async (deps: ExecuteDeps, project: PlannedProject): Promise<str
       what: project.key,
       message: `works in ${info.base_dir} and not in your checkout ${project.baseDir}, in which nothing was changed. Run it again with --managed to carry its work over.`,
     })
-  return id
+  return { info, existed }
 }
 
 /** What callers of its former server know: the port, and the password. */
@@ -155,9 +195,28 @@ const upload = async ({ switchyard }: ExecuteDeps, id: string, { name, directory
   }
 }
 
-const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, what: string): Promise<void> => {
-  const { switchyard, journal, tell, unsaved } = deps
+/** @throws SwitchyardError `sandbox_exists` where one of that name is there, on another branch */
+const makeSandbox = async ({ switchyard, journal }: ExecuteDeps, project: ProjectInfo, sandbox: PlannedSandbox) => {
+  const { project_id: id, worktrees } = project
+  const { name, branch } = sandbox
+  const isIt = (step: { readonly project_id: string; readonly name: string }) =>
+    step.project_id === id && step.name === name
+  const known = journal.find('sandbox', isIt)
+  const existed = known?.existed ?? worktrees.some((found) => found.name === name)
+  if (!known) await journal.add({ step: 'sandbox', project_id: id, name, existed })
+  await switchyard.createSandbox(id, name, branch)
+  if (!existed && !journal.has('made', isIt)) await journal.add({ step: 'made', project_id: id, name })
+}
+
+const convert = async (
+  deps: ExecuteDeps,
+  project: ProjectInfo,
+  sandbox: PlannedSandbox,
+  what: string,
+): Promise<void> => {
+  const { journal, tell, unsaved } = deps
   const { name, branch, directory } = sandbox
+  const { project_id: id } = project
   if (unsaved.has(directory)) {
     tell({ kind: 'left', what, message: `${directory} could not be saved, so nothing is done with it` })
     return
@@ -166,9 +225,7 @@ const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, w
     tell({ kind: 'done', what, message: 'was made before' })
     return
   }
-  if (!journal.has('sandbox', (step) => step.project_id === id && step.name === name))
-    await journal.add({ step: 'sandbox', project_id: id, name })
-  await switchyard.createSandbox(id, name, branch)
+  await makeSandbox(deps, project, sandbox)
   const { head, changed } = await upload(deps, id, sandbox)
   await journal.add({ step: 'imported', project_id: id, name, head })
   const changes = changed === 0 ? 'no changes' : `${changed} changed ${changed === 1 ? 'file' : 'files'}`
@@ -178,16 +235,18 @@ const convert = async (deps: ExecuteDeps, id: string, sandbox: PlannedSandbox, w
 /** One project after another; what fails is told, and the next one is taken. */
 export const execute = async (deps: ExecuteDeps, projects: readonly PlannedProject[]): Promise<void> => {
   for (const project of projects) {
-    const id = await attempt(deps, project.key, () => register(deps, project))
-    if (id === undefined) {
+    const registered = await attempt(deps, project.key, () => register(deps, project))
+    if (registered === undefined) {
       for (const { name } of project.sandboxes)
         deps.tell({ kind: 'left', what: `sandbox ${name} of ${project.key}`, message: 'waits for its project' })
       continue
     }
-    await keepAddress(deps, project, id)
+    const { info, existed } = registered
+    if (existed) tellSettings(deps, project, info)
+    else await keepAddress(deps, project, info.project_id)
     for (const sandbox of project.sandboxes) {
       const what = `sandbox ${sandbox.name} of ${project.key}`
-      await attempt(deps, what, () => convert(deps, id, sandbox, what))
+      await attempt(deps, what, () => convert(deps, info, sandbox, what))
     }
   }
 }

@@ -12,8 +12,15 @@ const stepSchema = z.discriminatedUnion('step', [
   z.object({ step: z.literal('registered'), key: z.string(), project_id: z.string() }),
   /** After its deploy key was handed over. */
   z.object({ step: z.literal('key'), project_id: z.string() }),
-  /** Before a sandbox is made, and after its import. */
-  z.object({ step: z.literal('sandbox'), project_id: z.string(), name: z.string() }),
+  /** Before a sandbox is made. `existed`: one of that name was there before, and is not ours to take away. */
+  z.object({
+    step: z.literal('sandbox'),
+    project_id: z.string(),
+    name: z.string(),
+    existed: z.boolean().default(false),
+  }),
+  /** After it was made by this migration, and after its import. */
+  z.object({ step: z.literal('made'), project_id: z.string(), name: z.string() }),
   z.object({ step: z.literal('imported'), project_id: z.string(), name: z.string(), head: z.string() }),
   /** `isComplete`: nothing is left to be done by running it again. */
   z.object({ step: z.literal('ended'), isComplete: z.boolean() }),

@@ -361,6 +361,41 @@ describe('the plan of a migration', () => {
     for (const args of [[], ['--json']]) expect((await call(...args)).out).not.toContain('s3cret')
   })
 
+  it.each([
+    'https://user:s3cr3tTok@host.example/o/r.git',
+    'https://s3cr3tTok@host.example/o/r.git',
+    'git@user:s3cr3tTok@host.example:o/r.git',
+    'git@s3cr3tTok@host.example:o/r.git',
+    'user:s3cr3tTok@host.example/o/r.git',
+    'ssh://git:s3cr3tTok@host.example/o/r.git',
+    'https://host.example/o/r.git?private_token=s3cr3tTok',
+  ])('shows no password of %s, and says that it was left out', async (url) => {
+    await tree.write({
+      'opencode-state.json': {
+        projects: { [url]: { ...v2(url, 'x'), git_url: null, project_name: null, opencode: { port: 'x' } }, other: 5 },
+      },
+      'opencode-mcp-tool-servers.json': {
+        version: '2.0',
+        servers: [
+          { id: url, backend_type: 'opencode', url: 'nowhere' },
+          { id: url, backend_type: 'claude_code', working_dir: 'x' },
+        ],
+        default_server: url,
+      },
+    })
+    for (const args of [[], ['--json']]) expect((await call(...args)).out).not.toContain('s3cr3tTok')
+    expect(messages(await plan(), 'warning')).toMatch(/holds a password or token, .*GIT_HTTPS_TOKENS/)
+  })
+
+  it.each([
+    ['git@user:s3cr3tTok@host.example:o/r.git', 'host.example/o/r'],
+    ['git@host.example:8443:o/r.git', 'host.example:8443/o/r'],
+  ])('reads %s for the https URL that the older manager made it from', async (url, key) => {
+    await tree.write({ 'opencode-state.json': { projects: { [url]: v2(url, 'x') } } })
+    const found = await plan()
+    expect(found.projects).toMatchObject([{ key, gitUrl: expect.stringMatching(/^https:/) }])
+  })
+
   it('says what it does not understand', async () => {
     expect(await call('--exeucte')).toMatchObject({ code: 2 })
     expect(await call('--url', 'nowhere')).toMatchObject({ code: 2 })

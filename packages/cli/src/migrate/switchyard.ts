@@ -43,6 +43,9 @@ const fail = (failure: z.infer<typeof failureSchema>): never => {
   })
 }
 
+const sandboxPlace = (id: string, name: string): string =>
+  `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}`
+
 const unreachable = (url: string, cause: unknown): SwitchyardError =>
   new SwitchyardError('worker_unavailable', `Switchyard does not answer at ${url}`, {
     hint: 'Start it (npm start, or docker compose up), or name its address with --url.',
@@ -173,19 +176,22 @@ export class Switchyard {
 
   /** @param file - a bundle as `bundleHead` makes it */
   async importBundle(id: string, name: string, file: string): Promise<SandboxImported> {
-    const path = `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}/import`
-    const headers = { 'content-type': 'application/octet-stream' }
-    return sandboxImportedSchema.parse(
-      await this.#rest('POST', path, { body: await openAsBlob(file), headers }, IMPORT_MS),
-    )
+    const init = { body: await openAsBlob(file), headers: { 'content-type': 'application/octet-stream' } }
+    return sandboxImportedSchema.parse(await this.#rest('POST', `${sandboxPlace(id, name)}/import`, init, IMPORT_MS))
   }
 
-  /** Takes an import back. @throws SwitchyardError `work_would_be_lost` where somebody has worked in it since */
+  /**
+   * Takes an import back.
+   *
+   * @throws SwitchyardError `work_would_be_lost` where somebody has worked in it since, or nothing was imported into it
+   */
   async deleteImported(id: string, name: string): Promise<void> {
-    await this.#rest(
-      'DELETE',
-      `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}?as_imported=true`,
-    )
+    await this.#rest('DELETE', `${sandboxPlace(id, name)}?as_imported=true`)
+  }
+
+  /** @throws SwitchyardError `work_would_be_lost` */
+  async deleteSandbox(id: string, name: string): Promise<void> {
+    await this.#rest('DELETE', sandboxPlace(id, name))
   }
 }
 

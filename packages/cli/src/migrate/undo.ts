@@ -30,24 +30,42 @@ const takeBack = async (deps: UndoDeps, what: string, work: () => Promise<void>)
   return true
 }
 
+/** One that was made, and that a failure or a crash left without its import, goes as any other. */
+const deleteOurs = async ({ switchyard, journal }: UndoDeps, id: string, name: string): Promise<void> => {
+  const isIt = (step: { readonly project_id: string; readonly name: string }) =>
+    step.project_id === id && step.name === name
+  const isBare = journal.has('made', isIt) && !journal.has('imported', isIt)
+  await switchyard.deleteImported(id, name).catch(async (error: unknown) => {
+    if (!isBare || !isSwitchyardError(error, 'work_would_be_lost')) throw error
+    await switchyard.deleteSandbox(id, name)
+  })
+}
+
+const undoSandbox = async (
+  deps: UndoDeps,
+  { project_id: id, name, existed }: Extract<Step, { step: 'sandbox' }>,
+  kept: Set<string>,
+): Promise<void> => {
+  const what = `sandbox ${name} of ${id}`
+  if (deps.journal.has('undone', (found) => found.what === what)) return
+  if (existed) deps.tell({ kind: 'told', what, message: 'was there before the migration and stays' })
+  if (existed || !(await takeBack(deps, what, () => deleteOurs(deps, id, name)))) kept.add(id)
+}
+
 const undoStep = async (deps: UndoDeps, step: Step, kept: Set<string>): Promise<void> => {
   const { switchyard, journal } = deps
-  const isDone = (what: string) => journal.has('undone', (found) => found.what === what)
-  if (step.step === 'sandbox') {
-    const what = `sandbox ${step.name} of ${step.project_id}`
-    if (isDone(what)) return
-    const isGone = await takeBack(deps, what, () => switchyard.deleteImported(step.project_id, step.name))
-    if (!isGone) kept.add(step.project_id)
-  }
+  if (step.step === 'sandbox') await undoSandbox(deps, step, kept)
   if (step.step === 'registered') {
     const { key, project_id: id } = step
-    if (isDone(id)) return
+    if (journal.has('undone', (found) => found.what === id)) return
     if (journal.find('project', (found) => found.key === key)?.existed) {
-      deps.tell({ kind: 'told', what: key, message: 'was registered before the migration and stays' })
+      const withKey = journal.has('key', (found) => found.project_id === id) ? ', with the key that it was given' : ''
+      deps.tell({ kind: 'told', what: key, message: `was registered before the migration and stays${withKey}` })
       return
     }
     // Its deploy key goes with it.
     if (!kept.has(id)) await takeBack(deps, id, () => switchyard.destroy(id))
+    else deps.tell({ kind: 'left', what: id, message: 'stays, for a sandbox of it does' })
   }
 }
 

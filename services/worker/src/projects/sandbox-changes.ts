@@ -61,9 +61,19 @@ const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registere
   await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
 }
 
+/** @throws SwitchyardError `work_would_be_lost` for one that no import made: it is nothing that could be taken back */
+const isUntouchedImport = async (deps: ProjectDeps, { identity }: Registered, row: SandboxRow): Promise<boolean> => {
+  if (!(await exists(row.path))) return false
+  const isAsImported = await deps.repositories.isAsImported(identity, row.path)
+  if (isAsImported !== null) return isAsImported
+  throw new SwitchyardError('work_would_be_lost', `sandbox ${row.name} has no import in it, and is somebody’s own`, {
+    hint: 'Leave as_imported out, if it is to go.',
+  })
+}
+
 /**
  * Safe to repeat: one that is gone already is only forgotten. `as_imported` takes an import back: one in which nothing was
- * changed since goes as if it were pushed, and its branch with it.
+ * changed since goes as if it were pushed, and its branch with it; one into which nothing was imported stays.
  *
  * @throws SwitchyardError `sandbox_not_found`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
  */
@@ -78,7 +88,7 @@ export const deleteSandbox = async (
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
     // Whoever imported it has all of it still.
-    const isImport = asImported === true && (await deps.repositories.isAsImported(identity, row.path)) === true
+    const isImport = asImported === true && (await isUntouchedImport(deps, project, row))
     const bundle = isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force)
     await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.

@@ -2,11 +2,8 @@
 
 import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { SERVER_PASSWORD, SwitchyardError } from '@switchyard/contracts'
 import { closeSeal, openSealed } from '../sealed.ts'
-
-/** Printable ASCII without a colon: what HTTP's Basic authentication can carry everywhere. */
-const PASSWORD = /^[\x21-\x39\x3b-\x7e]{8,190}$/
 
 /**
  * @param directory - the server's, in which a key was offered
@@ -14,7 +11,7 @@ const PASSWORD = /^[\x21-\x39\x3b-\x7e]{8,190}$/
  */
 export const takePassword = async (directory: string, sealed: string): Promise<void> => {
   const password = await openSealed(directory, sealed)
-  if (!PASSWORD.test(password))
+  if (!SERVER_PASSWORD.test(password))
     throw new SwitchyardError('invalid_request', 'the password is not 8 to 190 printable characters without a colon')
   const file = path.join(directory, 'password')
   await writeFile(`${file}.new`, password, { mode: 0o600 })

@@ -2,10 +2,11 @@
 
 import { z } from 'zod'
 import type { Findings } from '../findings.ts'
+import { looksLikeUrl, shown } from '../identity.ts'
 import { type Claim, EMPTY, type Fields, field, isFields, PORT, realSecret, TEXT, TIME } from './claim.ts'
 import type { LegacyFiles } from './files.ts'
 import { readDamaged } from './json.ts'
-import { nameFromUrl } from './state.ts'
+import { nameFrom } from './state.ts'
 
 const CONFIG_FILE = 'opencode-mcp-tool-servers.json'
 
@@ -17,8 +18,6 @@ export type ServerList = {
   /** The id of the server that calls without one went to. */
   readonly defaultServer: string | null
 }
-
-const looksLikeUrl = (text: string): boolean => /:\/\/|^[\w.-]+@[\w.-]+:|^\//.test(text)
 
 /** The port of `http://127.0.0.1:4100`. */
 const SERVER_PORT = z
@@ -34,7 +33,7 @@ const readServer = (id: string, server: Fields, where: string, findings: Finding
     ...EMPTY,
     where,
     shape: 'backend_type' in server ? 'config-2' : 'config-1',
-    name: get('project_name', TEXT) ?? (looksLikeUrl(id) ? nameFromUrl(id) : id),
+    name: get('project_name', TEXT) ?? nameFrom(id),
     gitUrl,
     directory: get('base_dir', TEXT) ?? get('sandbox_dir', TEXT) ?? get('working_dir', TEXT),
     keyPath: get('ssh_key_path', TEXT),
@@ -67,12 +66,17 @@ export const readServerList = async (files: LegacyFiles, findings: Findings): Pr
     }
     if (partial.has(`servers/${at}`)) findings.problem(where, 'is not whole; what can be read of it is used')
     const id = field(server, 'id', TEXT, findings, where)
+    const name = id ?? field(server, 'git_url', TEXT, findings, where)
     const backend = field(server, 'backend_type', TEXT, findings, where) ?? 'opencode'
     if (backend !== 'opencode')
-      skipped.push({ name: id ?? where, where, why: `its backend is ${backend}, which Switchyard does not run` })
-    else if (id === null && field(server, 'git_url', TEXT, findings, where) === null)
-      findings.problem(where, 'has neither an id nor a git_url; it cannot be told what it is')
-    else claims.push(readServer(id ?? String(server.git_url), server, `${where} (${id ?? server.git_url})`, findings))
+      skipped.push({
+        name: name === null ? where : shown(name),
+        where,
+        why: `its backend is ${backend}, which Switchyard does not run`,
+      })
+    else if (name === null) findings.problem(where, 'has neither an id nor a git_url; it cannot be told what it is')
+    else claims.push(readServer(name, server, `${where} (${shown(name)})`, findings))
   }
-  return { claims, skipped, defaultServer: field(value, 'default_server', TEXT, findings, CONFIG_FILE) }
+  const chosen = field(value, 'default_server', TEXT, findings, CONFIG_FILE)
+  return { claims, skipped, defaultServer: chosen === null ? null : shown(chosen) }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type { Findings } from '../findings.ts'
+import { looksLikeUrl, shown } from '../identity.ts'
 import { type Claim, EMPTY, type Fields, field, isFields, PID, PORT, type Shape, TEXT, TIME } from './claim.ts'
 import type { LegacyFiles } from './files.ts'
 import { readDamaged } from './json.ts'
@@ -13,18 +14,18 @@ const shapeOf = (entry: Fields): Shape => {
   return 'mcp_tool' in entry ? 'v1.0' : 'v1.1'
 }
 
-/** `git@github.com:User/blog-api.git` → `blog-api`. */
-export const nameFromUrl = (url: string): string =>
+/** `git@github.com:User/blog-api.git` → `blog-api`; what is no URL is a name. */
+export const nameFrom = (key: string): string => (looksLikeUrl(key) ? lastPart(shown(key)) : key)
+
+const lastPart = (url: string): string =>
   url
     .replace(/\/+$/, '')
     .replace(/\.git$/i, '')
     .split(/[/:]/)
     .at(-1) || url
 
-const looksLikeUrl = (text: string): boolean => /:\/\/|^[\w.-]+@[\w.-]+:|^\//.test(text)
-
 const readEntry = (key: string, entry: Fields, findings: Findings): Claim => {
-  const where = `${STATE_FILE}, ${key}`
+  const where = `${STATE_FILE}, ${shown(key)}`
   const shape = shapeOf(entry)
   const get = <T>(name: string, schema: z.ZodType<T>, from: Fields = entry) =>
     field(from, name, schema, findings, where)
@@ -36,7 +37,7 @@ const readEntry = (key: string, entry: Fields, findings: Findings): Claim => {
     ...EMPTY,
     where,
     shape,
-    name: get('project_name', TEXT) ?? (looksLikeUrl(key) ? nameFromUrl(key) : key),
+    name: get('project_name', TEXT) ?? nameFrom(key),
     gitUrl,
     directory: get('base_dir', TEXT) ?? get('sandbox_dir', TEXT),
     keyPath: get('ssh_key_path', TEXT),
@@ -63,7 +64,7 @@ export const readState = async (files: LegacyFiles, findings: Findings): Promise
   const pid = field(tool, 'pid', PID, findings, `${STATE_FILE}, global_mcp_tool`)
   if (pid !== null) findings.note(`${STATE_FILE}, global_mcp_tool`, 'is replaced by Switchyard’s own /mcp')
   return Object.entries(projects).flatMap(([key, entry]) => {
-    const where = `${STATE_FILE}, ${key}`
+    const where = `${STATE_FILE}, ${shown(key)}`
     if (!isFields(entry)) {
       findings.problem(where, 'is no entry of a project')
       return []
