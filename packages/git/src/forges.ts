@@ -15,6 +15,10 @@ const IGNORES_CASE = new Set(['github.com', 'gitlab.com', 'bitbucket.org', 'code
 
 const AZURE = 'dev.azure.com'
 
+/** Whether paths there name repositories, and never places in a user's home. */
+export const isForge = (host: string): boolean =>
+  IGNORES_CASE.has(ALSO[host] ?? host) || /(?:^|\.)(?:dev\.azure|visualstudio)\.com$/.test(host)
+
 /** Azure DevOps has one path for ssh, another for https, and older hosts for both. */
 const azurePath = (host: string, path: string): string | undefined => {
   const words = path.split('/')

@@ -71,6 +71,7 @@ describe('parseRepositoryUrl', () => {
           `https://x:${given}@h.example/o/r`,
           `https://${given}:${given}@h.example:8443/o/r.git?token=${given}#${given}`,
           `ssh://git:${given}@h.example/o/r`,
+          `ssh://git%3A${given}@h.example/o/r`,
           `http://x:${given}@h.example/../r`,
           `x:${given}@h.example/o/r`,
           `ftp://x:${given}@h.example/o/r`,
@@ -110,6 +111,46 @@ describe('parseRepositoryUrl', () => {
     expect(parseRepositoryUrl('git@h.example:/srv/r.git').fetchUrl).toBe('ssh://git@h.example/srv/r.git')
   })
 
+  it('keeps the homes of two people apart, and none of a server of repositories', () => {
+    const keys = (urls: readonly string[]) => [...new Set(urls.map((url) => parseRepositoryUrl(url).key))]
+    const alice = [
+      'alice@h.example:r.git',
+      'alice@h.example:~/r',
+      'ssh://alice@h.example/~/r.git',
+      'bob@h.example:~alice/r',
+    ]
+    expect(keys(alice)).toEqual(['h.example/~alice/r'])
+    expect(keys(['bob@h.example:r.git'])).toEqual(['h.example/~bob/r'])
+    // What is not in a home is one, whoever reads it, and so is what a server or a known forge has.
+    expect(keys(['alice@h.example:/srv/r.git', 'ssh://bob@h.example/srv/r'])).toEqual(['h.example/srv/r'])
+    for (const host of ['h.example', 'github.com'])
+      expect(
+        keys([`git@${host}:o/r.git`, `ssh://git@${host}:22/o/r`, `https://me:x@${host}/o/r/`, `${host}/o/r`]),
+      ).toEqual([`${host}/o/r`])
+    expect(keys(['gitea@h.example:o/r.git', 'h.example/o/r'])).toEqual(['h.example/o/r'])
+    expect(keys(['alice@github.com:o/r.git', 'git@github.com:o/r'])).toEqual(['github.com/o/r'])
+  })
+
+  it('takes the address of a host for its name', () => {
+    const keys = ['https://[::1]/o/r', 'git@[::1]:o/r.git', 'ssh://git@[0:0:0:0:0:0:0:1]:22/o/r', 'git@[0::1]:o/r'].map(
+      (url) => parseRepositoryUrl(url).key,
+    )
+    expect([...new Set(keys)]).toEqual(['[::1]/o/r'])
+    expect(parseRepositoryUrl('ssh://git@[2001:DB8::1]:2222/o/r')).toMatchObject({
+      key: '[2001:db8::1]:2222/o/r',
+      fetchUrl: 'ssh://git@[2001:db8::1]:2222/o/r',
+    })
+    for (const url of [
+      'git@[::1]:o/r.git',
+      'ssh://git@[2001:DB8::1]:2222/o/r',
+      'alice@h.example:r.git',
+      'https://h.example/o/r::x',
+    ]) {
+      const once = parseRepositoryUrl(url)
+      expect(parseRepositoryUrl(once.displayUrl)).toEqual(once)
+    }
+  })
+
   it('names a directory after owner and repository', () => {
     expect(projectName(parseRepositoryUrl('git@github.com:Acme/Web.App.git'))).toBe('acme-web.app')
     fc.assert(
@@ -137,6 +178,15 @@ describe('parseRepositoryUrl', () => {
     '-u/x',
     '--upload-pack=touch /tmp/x',
     'ext::sh -c id',
+    'EXT::sh -c id',
+    'fd::17',
+    'git@[:::1]:o/r',
+    'https://[::1',
+    'ssh://a%20b@h.example/o/r',
+    'ssh://git%3Apw@h.example/o/r',
+    'ssh://a%40b@h.example/o/r',
+    'ssh://-oProxyCommand=x@h.example/o/r',
+    'ssh://-l@h.example/o/r',
     'https://h.example/',
     'https://h.example/../../x',
     'https://h.example/a b',

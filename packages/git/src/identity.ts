@@ -4,14 +4,14 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SwitchyardError } from '@switchyard/contracts'
-import { canonicalPlace } from './forges.ts'
+import { canonicalPlace, isForge } from './forges.ts'
 
 export type RepositoryKind = 'https' | 'http' | 'ssh' | 'git' | 'path'
 
 export type RepositoryIdentity = {
   /**
    * The same for all URLs of one repository: `host/owner/repo`, with the port where it is not the default one. In lower
-   * case where the forge takes `Owner/Repo` and `owner/repo` for the same.
+   * case where the forge takes `Owner/Repo` and `owner/repo` for the same; `host/~user/repo` in a person's home.
    */
   readonly key: string
   readonly kind: RepositoryKind
@@ -26,8 +26,14 @@ export type RepositoryIdentity = {
 const MAX_LENGTH = 2_000
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { https: '443', http: '80', ssh: '22', git: '9418' }
 /** `user@host:path`, and not `host:port/…` nor `scheme://…`. */
-const SCP_LIKE = /^(?:(?<user>[\w.+-]+)@)?(?<host>\[[0-9a-fA-F:]+\]|[\w.-]+):(?!\/\/)(?<rest>[^\s]+)$/
+const SCP_LIKE = /^(?:(?<user>[\w.+-]+)@)?(?<host>\[[0-9a-fA-F:.]+\]|[\w.-]+):(?!\/\/)(?<rest>[^\s]+)$/
 const BARE = /^(?<host>[\w-]+(?:\.[\w-]+)*(?::\d+)?)\/(?<rest>[^\s:]+\/[^\s]+)$/
+/** `ext::sh -c …`: as git itself tells it from a URL. */
+const TRANSPORT = /^[a-z0-9][a-z0-9+.-]*::/i
+/** What may be written before the @ of an ssh address without being quoted. */
+const USER = /^[\w.+][\w.+-]*$/
+/** Users that servers of repositories run as: what is in their home has no other owner. */
+const SERVICE_USERS = new Set(['git', 'gitea', 'forgejo', 'gogs', 'gitlab', 'gitolite'])
 
 const refuse = (why: string): never => {
   throw new SwitchyardError('invalid_project', `the project ${why}`)
@@ -70,15 +76,32 @@ type Remote = {
   readonly isScpLike?: boolean
 }
 
+/** In lower case; an IPv6 address in its one short form. */
+const hostOf = (given: string): string => {
+  if (given === '' || given.startsWith('-')) refuse('names no host')
+  if (!given.startsWith('[')) return given.toLowerCase()
+  return URL.canParse(`https://${given}`)
+    ? new URL(`https://${given}`).hostname
+    : refuse('names a host that is no address')
+}
+
+/** What is relative to a person's home is another thing in another person's: it gets that person's name, as `~name` says it too. */
+const placeOf = ({ kind, user, path: given, isScpLike }: Remote, host: string, where: string): string => {
+  if (kind !== 'ssh' || user === '' || SERVICE_USERS.has(user) || isForge(host)) return where
+  if (where.startsWith('~/')) return `~${user}${where.slice(1)}`
+  return isScpLike && !given.startsWith('/') && !where.startsWith('~') ? `~${user}/${where}` : where
+}
+
 const remote = (given: Remote): RepositoryIdentity => {
-  const host = given.host.toLowerCase()
-  if (host === '' || host.startsWith('-')) refuse('names no host')
+  const host = hostOf(given.host)
+  if (given.user !== '' && !USER.test(given.user)) refuse('names a user that is none')
   const port = given.port === DEFAULT_PORTS[given.kind] ? '' : given.port
   const where = repositoryPath(decoded(given.path))
   // The URL keeps the path as it was written: decoded, it would be another one to the server.
   const written = given.path.split('/').filter(Boolean).join('/')
   const authority = port ? `${host}:${port}` : host
-  const key = canonicalPlace(host.replace(/\.$/, ''), port, where)
+  const name = host.replace(/\.$/, '')
+  const key = canonicalPlace(name, port, placeOf(given, name, where))
   // ssh needs its user (mostly `git`), which is no secret; every other user and every password is left out.
   const user = given.kind === 'ssh' && given.user ? `${given.user}@` : ''
   const url =
@@ -124,7 +147,7 @@ export const parseRepositoryUrl = (input: string): RepositoryIdentity => {
   if (/[\u0000-\u001f\u007f]/.test(text)) refuse('has control characters in it')
   if (text.startsWith('-')) refuse('begins with -')
   if (/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(text)) refuse('has a path that leaves its place')
-  if (text.includes('::')) refuse('names a transport of git that is not allowed')
+  if (TRANSPORT.test(text)) refuse('names a transport of git that is not allowed')
   if (text.startsWith('/')) return local(text)
   const scheme = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i.exec(text)?.groups?.scheme?.toLowerCase()
   if (scheme !== undefined) return fromUrl(text, scheme)

@@ -2,7 +2,6 @@
 
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl } from '@switchyard/git'
 import { findProjectIn, type ProjectRow, type Records } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { resolveProject } from './identity.ts'
@@ -13,20 +12,6 @@ export const maySee = (caller: Caller, row: ProjectRow | undefined): boolean =>
   caller.role === 'operator' ||
   row.owner_key === caller.name ||
   (row.permissions.agents?.includes(caller.name) ?? false)
-
-/**
- * A path of the worker's host is an operator's to name, as is a file URL: a task or a project would be made of whatever repository is
- * there. Others name by it what is registered already and theirs to use.
- *
- * @throws SwitchyardError `forbidden`
- */
-export const requireMayName = (caller: Caller, url: string, row: ProjectRow | undefined): void => {
-  if (caller.role === 'operator' || parseRepositoryUrl(url).kind !== 'path') return
-  if (row?.registered_at && maySee(caller, row)) return
-  throw new SwitchyardError('forbidden', `only an operator’s key may name a path of the worker’s host, as ${url} is`, {
-    hint: 'Name the repository by its https or ssh URL, or ask an operator to register it and to share it with you.',
-  })
-}
 
 const findNamed = async (records: Records, project: string): Promise<ProjectRow | undefined> => {
   const { row } = await resolveProject(records, project).catch((error: unknown) => {

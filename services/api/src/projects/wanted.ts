@@ -5,8 +5,8 @@ import { type StartProject, SwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, type RepositoryIdentity } from '@switchyard/git'
 import { findProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { requireMayName } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
+import { requireMayName } from './local-path.ts'
 
 export type Wanted = {
   readonly identity: RepositoryIdentity

@@ -104,8 +104,8 @@ export const exportWork = async (
   }
   const file = path.join(deps.bundlesDir, `export-${randomUUID()}.bundle`)
   try {
-    const place = await (identity ? deps.repositories.placeOf(identity, directory) : ownPlaceOf(directory))
-    const head = await bundleHead(directory, file, { isThin: false, place })
+    const known = identity ? await deps.repositories.placeOf(identity, directory) : await ownPlaceOf(directory)
+    const head = await bundleHead(directory, file, { isThin: false, place: known })
     if (head === null) return { upload_id: null }
     const bundle = await open(file)
     return { upload_id: await handOver(deps, bundle.createReadStream({ highWaterMark: PART_BYTES })) }
