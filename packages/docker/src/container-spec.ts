@@ -43,11 +43,21 @@ const TMP_BYTES = 512 * 1_048_576
 /** The worker keeps the whole output; the engine keeps what a worker that comes later has to read. */
 const LOG_OPTIONS = { 'max-size': '64m', 'max-file': '4' } as const
 
-/** `$@` are the arguments of {@link Turn.args}; the shell gives way to OpenCode. */
-const SCRIPT =
-  'exec opencode run --format json --thinking --print-logs --log-level INFO "$@" < "$SWITCHYARD_PROMPT_FILE"'
+/**
+ * The first words of every container. The engine looks the directory up by its path, as late as when it starts the container, and
+ * whoever can write beside that directory can have put a link there meanwhile, to anywhere on the host. So it is known by its
+ * number, and nothing is read in what is mounted, nor run on it, before that is the right one; not even a directory is entered.
+ */
+const ENTER = [
+  'if [ -n "$SWITCHYARD_ROOT_ID" ] && [ "$(stat -c %d:%i "$SWITCHYARD_ROOT")" != "$SWITCHYARD_ROOT_ID" ]; then',
+  'echo "another directory has come into the place of $SWITCHYARD_ROOT; nothing was run in it" >&2; exit 125; fi;',
+  'cd "$SWITCHYARD_DIRECTORY" || exit 125;',
+].join(' ')
 
-const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', SCRIPT, 'opencode']
+/** `$@` are the arguments of {@link Turn.args}; the shell gives way to OpenCode. */
+const RUN = 'exec opencode run --format json --thinking --print-logs --log-level INFO "$@" < "$SWITCHYARD_PROMPT_FILE"'
+
+const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', `${ENTER} ${RUN}`, 'opencode']
 
 /** In place of a prompt's id: the container that answers none, but prints what OpenCode's data have of subagents. */
 export const SUBAGENTS = 'subagents'
@@ -60,13 +70,25 @@ const SUBAGENTS_QUERY = [
   'WHERE session.parent_id IS NOT NULL ORDER BY part.time_created, part.id',
 ].join(' ')
 
-const READ_SUBAGENTS: readonly string[] = ['opencode', 'db', '--format=tsv', SUBAGENTS_QUERY]
+const READ_SUBAGENTS: readonly string[] = [
+  ...['/bin/sh', '-c', `${ENTER} exec "$@"`, 'opencode'],
+  ...['opencode', 'db', '--format=tsv', SUBAGENTS_QUERY],
+]
+
+/**
+ * What the filter adds to a container's environment: the directory that it has found, for which alone the container is.
+ *
+ * @param rootId - `device:inode`
+ */
+export const rootMark = (rootId: string): string => `SWITCHYARD_ROOT_ID=${rootId}`
 
 const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly<Record<string, string>> => ({
   ...QUIET_OPENCODE,
   ...settings.environment,
   ...turn.environment,
   HOME: turn.home,
+  SWITCHYARD_ROOT: turn.root,
+  SWITCHYARD_DIRECTORY: turn.directory,
   SWITCHYARD_PROMPT_FILE: turn.promptFile,
   HTTP_PROXY: way.proxy,
   HTTPS_PROXY: way.proxy,
@@ -79,7 +101,8 @@ const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly
 export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Docker.ContainerCreateOptions => ({
   Image: settings.image,
   User: settings.user,
-  WorkingDir: turn.directory,
+  // Not the task's: where that is missing the engine would make it, in whatever is mounted.
+  WorkingDir: '/',
   Entrypoint: [...(turn.promptId === SUBAGENTS ? READ_SUBAGENTS : ENTRYPOINT)],
   Cmd: [...turn.args],
   Env: toEnv(environmentOf(settings, turn, way)),

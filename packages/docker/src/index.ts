@@ -1,6 +1,6 @@
 // Tasks in throw-away containers: the engine, the containers, their output, their network.
 
-export { createBody, type RunnerSettings, SUBAGENTS, type Turn, type Way } from './container-spec.ts'
+export { createBody, type RunnerSettings, rootMark, SUBAGENTS, type Turn, type Way } from './container-spec.ts'
 export { diskUsage } from './disk.ts'
 export { connectEngine, type Engine } from './engine.ts'
 export { createHolderBody, HOLDER_NAME, joined, joinedBy, joining } from './namespaces.ts'
@@ -16,3 +16,4 @@ export {
   serverName,
 } from './server-spec.ts'
 export { type ServerContainer, ServerContainers } from './servers.ts'
+export { containerUser, IMAGE_UID } from './user.ts'

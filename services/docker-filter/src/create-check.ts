@@ -19,7 +19,7 @@ import {
 import { z } from 'zod'
 
 export type Policy = {
-  readonly settings: Omit<RunnerSettings, 'stack' | 'user'>
+  readonly settings: Omit<RunnerSettings, 'stack'>
   readonly way: Way
   /** Where projects may have servers in containers; what else they have is as for tasks. */
   readonly server?: { readonly network: string; readonly memoryBytes: number } | undefined
@@ -33,13 +33,11 @@ export class NotAdmitted extends Error {}
 const STACK = /^[0-9a-f]{12}$/
 const TASK = /^task_[0-9A-Z]{26}$/
 const PROMPT = new RegExp(`^(msg_[0-9A-Za-z]{10,60}|${SUBAGENTS})$`)
-const USER = /^[1-9]\d{0,9}:[1-9]\d{0,9}$/
 const ARGUMENT = /^--(model|agent|variant|title|session)=[^\0]{1,300}$|^--auto$/
 /** What the worker may add to the environment by itself: the task's permissions. Keys are the filter's to give. */
 const OWN_VARIABLE = 'OPENCODE_PERMISSION'
 
 const bodySchema = z.object({
-  User: z.string().regex(USER, 'is root, or no uid:gid'),
   Cmd: z.array(z.string().regex(ARGUMENT, 'is no argument that a worker gives')).max(10),
   Env: z.array(z.string()).max(200),
   Labels: z.strictObject({
@@ -53,7 +51,6 @@ const bodySchema = z.object({
 })
 
 const serverBodySchema = z.object({
-  User: z.string().regex(USER, 'is root, or no uid:gid'),
   Env: z.array(z.string().max(100_000)).max(300),
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
@@ -64,7 +61,6 @@ const serverBodySchema = z.object({
 })
 
 const holderBodySchema = z.object({
-  User: z.string().regex(USER, 'is root, or no uid:gid'),
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
     'switchyard.namespace': z.string().regex(/^worker_[0-9A-Z]{26}$/),
@@ -89,10 +85,15 @@ const difference = (given: unknown, ours: unknown, at = ''): string | undefined 
   return at
 }
 
+/** The directory of a task as the worker sees it. */
+export const rootOf = (policy: Policy, taskId: string): string => path.join(policy.workspacesDir, 'docker', taskId)
+
 export type Admitted = {
   readonly body: ReturnType<typeof createBody>
   /** The directory that is mounted, as the worker sees it; null where none is. */
   readonly root: string | null
+  /** Whose container it is, where it is one of a task. */
+  readonly taskId?: string
   /** The container whose network namespace it joins, yet to be checked with the engine. */
   readonly joins?: string
 }
@@ -115,11 +116,11 @@ const joinedHolder = (given: unknown): string | undefined => {
 
 /** What holds a network namespace: nothing of the host, no keys, and nothing that runs. */
 const admitHolder = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  const { User, Labels } = parse(holderBodySchema, given)
+  const { Labels } = parse(holderBodySchema, given)
   const stack = Labels['switchyard.stack']
   if (name === null || !HOLDER_NAME.test(name) || !name.startsWith(`switchyard-${stack}-`))
     throw new NotAdmitted('the name is not the one of its labels')
-  const settings = { ...policy.settings, stack, user: User }
+  const settings = { ...policy.settings, stack }
   const ours = createHolderBody(settings, Labels['switchyard.namespace'], policy.way.network)
   requireSame(given, ours)
   return { body: ours, root: null }
@@ -128,13 +129,13 @@ const admitHolder = (policy: Policy, name: string | null, given: unknown): Admit
 /** The server of a project: one container by its name, all working directories, a volume that only it has. */
 const admitServer = (policy: Policy, name: string | null, given: unknown): Admitted => {
   if (!policy.server) throw new NotAdmitted('this installation has no servers of projects in containers')
-  const { User, Env, Labels } = parse(serverBodySchema, given)
+  const { Env, Labels } = parse(serverBodySchema, given)
   const stack = Labels['switchyard.stack']
   const projectId = Labels['switchyard.server']
   if (name !== serverName(stack, projectId)) throw new NotAdmitted('the name is not the one of its labels')
   const asked = serverAskedFor(projectId, Env)
   if (!asked) throw new NotAdmitted('the server has no password that a worker gives')
-  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack, user: User }
+  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack }
   const ours = createServerBody(settings, asked)
   requireSame(given, ours)
   return { body: ours, root: policy.workspacesDir }
@@ -153,17 +154,17 @@ const requireSame = (given: unknown, ours: ReturnType<typeof createBody>): void 
 export const admitCreate = (policy: Policy, name: string | null, given: unknown): Admitted => {
   if (hasLabel(given, 'switchyard.server')) return admitServer(policy, name, given)
   if (hasLabel(given, 'switchyard.namespace')) return admitHolder(policy, name, given)
-  const { User, Cmd, Env, Labels } = parse(bodySchema, given)
+  const { Cmd, Env, Labels } = parse(bodySchema, given)
   const stack = Labels['switchyard.stack']
   const taskId = Labels['switchyard.task']
   const promptId = Labels['switchyard.prompt']
   if (name !== `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase())
     throw new NotAdmitted('the name is not the one of its labels')
-  const root = path.join(policy.workspacesDir, 'docker', taskId)
+  const root = rootOf(policy, taskId)
   const permission = variable(Env, OWN_VARIABLE)
   const joins = joinedHolder(given)
   const ours = createBody(
-    { ...policy.settings, stack, user: User },
+    { ...policy.settings, stack },
     {
       taskId,
       generation: Number(Labels['switchyard.generation']),
@@ -178,5 +179,5 @@ export const admitCreate = (policy: Policy, name: string | null, given: unknown)
     joins === undefined ? policy.way : { ...policy.way, network: joining(joins) },
   )
   requireSame(given, ours)
-  return { body: ours, root, ...(joins === undefined ? {} : { joins }) }
+  return { body: ours, taskId, root, ...(joins === undefined ? {} : { joins }) }
 }

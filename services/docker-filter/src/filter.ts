@@ -2,12 +2,13 @@
 // tasks, and no others. Whoever takes the worker over gets no more of the engine than that.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { SERVER_NAME } from '@switchyard/docker'
+import { rootMark, SERVER_NAME } from '@switchyard/docker'
 import type { Logger } from 'pino'
-import { type Admitted, admitCreate, NotAdmitted, type Policy } from './create-check.ts'
+import { type Admitted, admitCreate, NotAdmitted, type Policy, rootOf } from './create-check.ts'
 import { type Answer, callJson, type EngineAddress, openCall } from './engine-calls.ts'
 import { removeIdleHolders } from './holders.ts'
-import { onHost, requireRealDirectory } from './mounts.ts'
+import { type Described, factsOf, type Listed, Ours } from './ours.ts'
+import { idOf, onHost, openRoot } from './roots.ts'
 
 export type FilterOptions = {
   readonly engine: EngineAddress
@@ -60,24 +61,22 @@ const reply = (outgoing: ServerResponse, { status, json }: Answer): void => {
   outgoing.end(json === undefined ? undefined : JSON.stringify(json))
 }
 
-const OURS = ['switchyard.task', 'switchyard.server', 'switchyard.namespace'] as const
+const TASK = 'switchyard.task'
 
 type Mount = NonNullable<NonNullable<Admitted['body']['HostConfig']>['Mounts']>[number]
-
-type Described = {
-  readonly Config?: { readonly Labels?: Record<string, string>; Env?: unknown }
-  readonly Mounts?: readonly { readonly Destination?: string }[]
-}
 
 export class Filter {
   readonly #options: FilterOptions
   readonly server: Server
   /** Containers that the engine is making for us. */
   readonly #making = new Set<Promise<Answer>>()
+  readonly #ours: Ours
   #isClosed = false
 
   constructor(options: FilterOptions) {
     this.#options = options
+    const { way, server } = options.policy
+    this.#ours = new Ours(options.engine, server ? [way.network, server.network] : [way.network])
     this.server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing))
     // Attach and exec take the connection over; a worker needs neither.
     this.server.on('upgrade', (_incoming, socket) => {
@@ -136,7 +135,10 @@ export class Filter {
     if (route === 'GET /containers/json') return await this.#list(query, outgoing)
     if (route === 'POST /containers/create') return await this.#create(query.get('name'), incoming, outgoing)
     const volume = method === 'DELETE' ? VOLUME.exec(path)?.[1] : undefined
-    if (volume !== undefined && SERVER_NAME.test(volume)) return await pass(path)
+    if (volume !== undefined && SERVER_NAME.test(volume)) {
+      await this.#requireVolume(volume)
+      return await pass(path)
+    }
     for (const [verb, pattern] of ON_CONTAINER) {
       const [, id, action] = verb === method ? (pattern.exec(path) ?? []) : []
       if (id !== undefined) return await this.#onContainer(method, id, action ?? 'remove', query, outgoing)
@@ -144,49 +146,88 @@ export class Filter {
     throw new NotAdmitted('a worker makes no such call')
   }
 
-  /** Only containers of tasks are shown, whatever else the engine runs. */
+  /** Only containers of this installation are shown, whatever else the engine runs. */
   async #list(query: URLSearchParams, outgoing: ServerResponse): Promise<void> {
     const filters = parseJson(query.get('filters') ?? '{}', 'filters') as { label?: unknown } | null
     const labels = filters?.label
-    const isOurs =
+    const isAdmitted =
       Array.isArray(labels) && labels.some((label) => /^switchyard\.(task|namespace)(=|$)/.test(String(label)))
-    if (!isOurs) throw new NotAdmitted('the containers of tasks are asked for by label')
+    if (!isAdmitted) throw new NotAdmitted('the containers of tasks are asked for by label')
     const to = `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ label: labels }))}`
-    reply(outgoing, await callJson(this.#options.engine, { method: 'GET', path: to }))
+    const { status, json } = await callJson(this.#options.engine, { method: 'GET', path: to })
+    if (status !== 200) return reply(outgoing, { status, json })
+    reply(outgoing, { status, json: await this.#ours.only(json as readonly Listed[]) })
   }
 
   async #create(name: string | null, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const { engine, policy, logger } = this.#options
-    const { body, root, joins } = admitCreate(policy, name, await readBody(incoming))
-    if (joins !== undefined) await this.#requireHolder(joins)
-    const Mounts = root === null ? [] : await this.#mounts(root, body.HostConfig?.Mounts ?? [])
-    if (this.#isClosed) return reply(outgoing, { status: 503, json: { message: 'the filter is being stopped' } })
-    const making = callJson(engine, {
-      method: 'POST',
-      path: `/containers/create?name=${encodeURIComponent(name ?? '')}`,
-      body: { ...body, HostConfig: { ...body.HostConfig, Mounts } },
-    })
-    this.#making.add(making)
-    const answer = await making.finally(() => this.#making.delete(making))
-    logger.info({ name, status: answer.status }, 'container made')
+    const admitted = admitCreate(this.#options.policy, name, await readBody(incoming))
+    if (admitted.joins !== undefined) await this.#requireHolder(admitted.joins)
+    const body = await this.#completed(admitted)
+    const making = () => this.#make(name ?? '', body)
+    const first = await making()
+    const isOutdated = first.status === 409 && (await this.#removeOutdated(name ?? '', body))
+    const answer = isOutdated ? await making() : first
+    this.#options.logger.info({ name, status: answer.status }, 'container made')
     reply(outgoing, answer)
+  }
+
+  async #make(name: string, body: Admitted['body']): Promise<Answer> {
+    if (this.#isClosed) return { status: 503, json: { message: 'the filter is being stopped' } }
+    const path = `/containers/create?name=${encodeURIComponent(name)}`
+    const making = callJson(this.#options.engine, { method: 'POST', path, body })
+    this.#making.add(making)
+    return await making.finally(() => this.#making.delete(making))
+  }
+
+  /** The body with what only the filter knows: where the host has the directory, which one that is, and whose all of it is. */
+  async #completed({ body, root, taskId }: Admitted): Promise<Admitted['body']> {
+    const Labels = { ...body.Labels, ...this.#ours.mark }
+    if (root === null) return { ...body, Labels }
+    const { workspacesDir } = this.#options.policy
+    await using directory = await openRoot(workspacesDir, root)
+    const Env = taskId === undefined ? body.Env : [...(body.Env ?? []), rootMark(await idOf(directory))]
+    const Source = onHost(workspacesDir, await this.#source(), root)
+    const [, ...volumes] = body.HostConfig?.Mounts ?? []
+    const Mounts: Mount[] = [{ Type: 'bind', Source, Target: root, ReadOnly: false }]
+    for (const volume of volumes) Mounts.push(await this.#marked(volume))
+    return { ...body, Labels, Env, HostConfig: { ...body.HostConfig, Mounts } }
+  }
+
+  async #marked(volume: Mount): Promise<Mount> {
+    await this.#requireVolume(volume.Source)
+    return {
+      ...volume,
+      VolumeOptions: { NoCopy: false, Labels: { ...this.#ours.mark }, DriverConfig: { Name: 'local', Options: {} } },
+    }
+  }
+
+  async #requireVolume(name: string): Promise<void> {
+    if (await this.#ours.mayHaveVolume(name)) return
+    throw new NotAdmitted(`the volume ${name} is that of another installation`)
+  }
+
+  /**
+   * A container that was made for a directory which is there no more, or by a filter that did not look which it is, could never be
+   * started. It has not run: another one takes its place.
+   */
+  async #removeOutdated(name: string, { Env }: Admitted['body']): Promise<boolean> {
+    const { engine } = this.#options
+    const { json } = await callJson(engine, { method: 'GET', path: `/containers/${name}/json` })
+    const found = json as Described
+    const mark = Env?.find((entry) => entry.startsWith(rootMark('')))
+    if (found.State?.Status !== 'created' || mark === undefined || found.Config?.Env?.includes(mark)) return false
+    if (!(await this.#ours.has(factsOf(found)))) return false
+    await callJson(engine, { method: 'DELETE', path: `/containers/${name}?v=1` })
+    return true
   }
 
   /** The namespace of any other container would lead into that one's network. One that has gone is for the engine to tell. */
   async #requireHolder(id: string): Promise<void> {
     const found = await callJson(this.#options.engine, { method: 'GET', path: `/containers/${id}/json` })
     if (found.status === 404) return
-    const labels = (found.json as Described).Config?.Labels ?? {}
-    if (labels['switchyard.namespace'] === undefined)
+    const facts = factsOf(found.json as Described)
+    if (facts.labels['switchyard.namespace'] === undefined || !(await this.#ours.has(facts)))
       throw new NotAdmitted('HostConfig.NetworkMode names a container that holds no network namespace for tasks')
-  }
-
-  async #mounts(root: string, mounts: readonly Mount[]): Promise<readonly Mount[]> {
-    const { workspacesDir } = this.#options.policy
-    await requireRealDirectory(workspacesDir, root)
-    const source = onHost(workspacesDir, await this.#source(), root)
-    const [, ...volumes] = mounts
-    return [{ Type: 'bind', Source: source, Target: root, ReadOnly: false }, ...volumes]
   }
 
   async #source(): Promise<string> {
@@ -205,27 +246,41 @@ export class Filter {
     query: URLSearchParams,
     outgoing: ServerResponse,
   ): Promise<void> {
-    const { engine, policy } = this.#options
+    const { engine } = this.#options
     const found = await callJson(engine, { method: 'GET', path: `/containers/${id}/json` })
     if (found.status !== 200) return reply(outgoing, found)
     const described = found.json as Described
-    const labels = described.Config?.Labels ?? {}
-    if (!OURS.some((label) => labels[label] !== undefined)) throw new NotAdmitted('this is no container of a task')
+    const { Id } = described
+    if (!(await this.#ours.has(factsOf(described))))
+      throw new NotAdmitted('this is no container of a task of this installation')
     if (action === 'json') {
       // The keys of providers are in it, and a worker has no use for them.
       const { Env: _env, ...config } = described.Config ?? {}
       return reply(outgoing, { status: 200, json: { ...described, Config: config } })
     }
-    // Looked at again: a link may have come into its place since the container was made.
-    if (action === 'start')
-      for (const { Destination } of described.Mounts ?? [])
-        if (Destination?.startsWith(policy.workspacesDir)) await requireRealDirectory(policy.workspacesDir, Destination)
+    if (action === 'start') return reply(outgoing, await this.#start(described))
     const kept = new URLSearchParams([...query].filter(([name]) => PARAMETERS.has(name)))
     if (action === 'stats')
-      return reply(outgoing, await callJson(engine, { method, path: `/containers/${id}/stats?${ONCE}` }))
-    const to = action === 'remove' ? `/containers/${id}?${kept}` : `/containers/${id}/${action}?${kept}`
+      return reply(outgoing, await callJson(engine, { method, path: `/containers/${Id}/stats?${ONCE}` }))
+    const to = action === 'remove' ? `/containers/${Id}?${kept}` : `/containers/${Id}/${action}?${kept}`
     if (action !== 'logs') return reply(outgoing, await callJson(engine, { method, path: to }))
     await this.#stream(to, outgoing)
+  }
+
+  /**
+   * Only in the directory for which it was made. That is held open meanwhile: nothing that comes into its place can have its number,
+   * and the container, whose first look is at that number, does nothing in another.
+   */
+  async #start({ Id, Config }: Described): Promise<Answer> {
+    const { engine, policy } = this.#options
+    const start = () => callJson(engine, { method: 'POST', path: `/containers/${Id}/start` })
+    const taskId = Config?.Labels?.[TASK]
+    if (taskId === undefined) return await start()
+    const root = rootOf(policy, taskId)
+    await using directory = await openRoot(policy.workspacesDir, root)
+    if (!Config?.Env?.includes(rootMark(await idOf(directory))))
+      throw new NotAdmitted(`${root} is not the directory for which the container was made`)
+    return await start()
   }
 
   /** The log goes through as it comes, as slowly as it is read, until either side ends it. */

@@ -4,7 +4,7 @@ import { chmod, rm } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { createLogger, loadConfig } from '@switchyard/config'
 import { SwitchyardError } from '@switchyard/contracts'
-import { withConfigFile } from '@switchyard/docker'
+import { containerUser, withConfigFile } from '@switchyard/docker'
 import { engineAddress } from './engine-calls.ts'
 import { Filter } from './filter.ts'
 
@@ -37,6 +37,8 @@ const main = async (): Promise<void> => {
           : { network: projectServers.network, memoryBytes: projectServers.hardMemoryLimit },
       settings: {
         image: docker.image,
+        // The worker's as well: nobody else may connect to the socket.
+        user: containerUser(),
         cpus: docker.cpus,
         memoryBytes: docker.memoryBytes,
         pids: docker.pids,

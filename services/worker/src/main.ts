@@ -3,12 +3,11 @@
 import path from 'node:path'
 import { type Config, createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
-import { connectEngine, ServerContainers } from '@switchyard/docker'
+import { connectEngine, containerUser, ServerContainers } from '@switchyard/docker'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { serveHealth } from './health.ts'
-import { containerUser } from './run/docker/place.ts'
 import { containerMaker } from './servers/container-maker.ts'
 import { startWorker } from './worker.ts'
 

@@ -7,16 +7,8 @@
 import { chown, lstat, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError, type TaskId } from '@switchyard/contracts'
+import { IMAGE_UID } from '@switchyard/docker'
 import { containerRoot } from '../workspace.ts'
-
-/** The user of the image; whoever runs the worker as root gives the directory to it. */
-const IMAGE_UID = 1000
-
-/** `uid:gid` of the containers: whoever owns the directories, and never root. */
-export const containerUser = (): string => {
-  const uid = process.getuid?.() ?? IMAGE_UID
-  return uid === 0 ? `${IMAGE_UID}:${IMAGE_UID}` : `${uid}:${process.getgid?.() ?? IMAGE_UID}`
-}
 
 /** Links are given away themselves, never what they point to. */
 const giveAway = async (directory: string): Promise<void> => {
