@@ -39,6 +39,25 @@ describe('who may see a session', () => {
     })
   })
 
+  it('is nobody for an id that can be no session’s', async () => {
+    const project = await system.start(system.one)
+    const said = { parts: [{ type: 'text', text: 'x' }] }
+    for (const id of ['nothing', 'task_01', 'ses', 'ses_', 'ses_..%2F..%2Fconfig', `ses_${'x'.repeat(300)}`]) {
+      const place = at(project, { id })
+      for (const [method, path, body] of [
+        ['GET', place],
+        ['GET', `${place}/message`],
+        ['GET', `${place}/event`],
+        ['POST', `${place}/message`, said],
+        ['POST', `${place}/abort`],
+        ['DELETE', place],
+      ] as const) {
+        const { status, body: told } = await system.one.request<{ code: string }>(method, path, body)
+        expect([method, path, status, told.code]).toEqual([method, path, 404, 'session_not_found'])
+      }
+    }
+  })
+
   it('marks those of tasks, which only their agent sees and only the task steers', async () => {
     const project = await system.start(system.one)
     await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })

@@ -4,7 +4,7 @@
 
 import { lstat } from 'node:fs/promises'
 import type { Session } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, type ProjectStatus, SwitchyardError, sessionIdSchema } from '@switchyard/contracts'
 import type { OpenCodeClient, OpenCodeServer, SessionRef } from '@switchyard/opencode'
 import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
 import type { SessionDeps } from './deps.ts'
@@ -94,6 +94,8 @@ export const openSession = async (
   who: Who & { readonly session_id: string },
   signal: AbortSignal,
 ): Promise<OwnSession> => {
+  // OpenCode would refuse what can be no id as a wrong call.
+  if (!sessionIdSchema.safeParse(who.session_id).success) throw notFound(who.session_id)
   const project = await openProject(deps, who)
   const { client } = project
   const session = await read(client, who.session_id, project.baseDir, signal)
