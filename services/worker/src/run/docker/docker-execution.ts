@@ -214,6 +214,8 @@ export class DockerExecution implements Execution {
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
       deps.logger.warn({ task_id: record.row.id, err: error }, 'the container could not be reached')
+      // The record need not say so of a task that ends: containers of ended tasks are cleared away without it.
+      return { found: this.#found, abortPending: how === 'pause' }
     }
     return { found: this.#found, abortPending: false }
   }
