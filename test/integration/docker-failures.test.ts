@@ -138,6 +138,28 @@ describe('a container', { timeout: TEST_MS }, () => {
     expect(await caller.ended(task_id)).toMatchObject({ status: 'cancelled' })
   })
 
+  it('is frozen by a pause only when its engine is back, and until then the task is not paused', async () => {
+    const line = await openLine()
+    const { caller } = await start({ DOCKER_HOST: line.url })
+    const read = async (id: string) => (await caller.get(`/tasks/${id}`)) as Task
+    const { task_id } = await caller.submit({
+      task_description: script([bash('echo x > x.txt; sleep 300'), { say: 'x' }]),
+    })
+    await expect.poll(async () => (await read(task_id)).session_id, { timeout: 60_000 }).not.toBeNull()
+    line.cut(true)
+    expect(await caller.post(`/tasks/${task_id}/control`, { control: 'pause' })).toMatchObject({
+      outcome: 'requested',
+      status: 'running',
+    })
+    expect((await containersOf(task_id))[0]?.State.Status).toBe('running')
+    line.cut(false)
+    await expect.poll(async () => (await read(task_id)).status).toBe('paused')
+    expect((await containersOf(task_id))[0]?.State.Status).toBe('paused')
+    await caller.post(`/tasks/${task_id}/control`, { control: 'cancel' })
+    await expect.poll(() => containersOf(task_id)).toEqual([])
+    closing.unshift(line.close)
+  })
+
   it('is read on when its engine is back', async () => {
     const line = await openLine()
     const { caller, model } = await start({ DOCKER_HOST: line.url })

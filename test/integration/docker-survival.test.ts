@@ -23,6 +23,8 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
   let caller: Caller
   let model: ContainerModel
   let startWorker: () => ReturnType<typeof startService>
+  /** The one that runs the tasks. */
+  let worker: ReturnType<typeof startService>
 
   const events = async (id: string) =>
     ((await caller.get(`/tasks/${id}/events?limit=1000`)) as { events: TaskEvent[] }).events
@@ -106,7 +108,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     // It ends with nobody there to see it.
     model.release('orphan')
     await eventually(async () => (await containersOf(task_id))[0]?.State.Status).toBe('exited')
-    startWorker()
+    worker = startWorker()
     const task = await ended(task_id)
     expect(task).toMatchObject({
       status: 'completed',
@@ -133,6 +135,67 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     model.release('lost')
     const task = await ended(task_id)
     expect(task).toMatchObject({ status: 'completed', session_id, result: { files_changed: ['one.txt'] } })
+    expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
+  })
+
+  it('does not ask again for what was asked in a container that nobody has seen end', async () => {
+    const { task_id } = await caller.submit({
+      task_description: script([bash('echo one >> one.txt'), { hold: 'pruned' }, { say: 'went on' }]),
+    })
+    await untilFirstStep(task_id)
+    const [container] = await containersOf(task_id)
+    await worker.kill()
+    await docker(['rm', '--force', container?.Id ?? ''])
+    model.release('pruned')
+    worker = startWorker()
+    expect(await ended(task_id)).toMatchObject({ status: 'completed', attempt: 2, result: { output: 'went on' } })
+    expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
+    expect(await caller.get(`/tasks/${task_id}/files/content?path=one.txt`)).toMatchObject({ content: 'one\n' })
+  })
+
+  it('says again what a container was to say that was ended before its session had it', async () => {
+    const { task_id } = await caller.submit({
+      task_description: script([
+        bash('echo x'),
+        { hold: 'unheard' },
+        { say: 'first' },
+        { say: 'heard: {{last_user}}' },
+      ]),
+    })
+    await untilFirstStep(task_id)
+    const [first] = await containersOf(task_id)
+    await caller.post(`/tasks/${task_id}/messages`, { message: 'use tabs' })
+    model.release('unheard')
+    const second = async () =>
+      (await containersOf(task_id)).find(({ Id, State }) => Id !== first?.Id && State.Status === 'running')?.Id
+    await eventually(second).toBeDefined()
+    await docker(['kill', (await second()) ?? ''])
+    expect(await ended(task_id)).toMatchObject({ status: 'completed', result: { output: 'heard: use tabs' } })
+    expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
+  })
+
+  it('does not take an earlier answer for that of a container that was removed', async () => {
+    const { task_id } = await caller.submit({
+      task_description: script([
+        bash('echo x'),
+        { hold: 'earlier' },
+        { say: 'first' },
+        bash('echo y'),
+        { hold: 'later' },
+        { say: 'second' },
+      ]),
+    })
+    await untilFirstStep(task_id)
+    const [first] = await containersOf(task_id)
+    await caller.post(`/tasks/${task_id}/messages`, { message: 'go on' })
+    model.release('earlier')
+    await eventually(async () => (await events(task_id)).filter((event) => event.data.kind === 'step').length).toBe(3)
+    const second = (await containersOf(task_id)).find(({ Id }) => Id !== first?.Id)
+    await worker.kill()
+    await docker(['rm', '--force', second?.Id ?? ''])
+    model.release('later')
+    worker = startWorker()
+    expect(await ended(task_id)).toMatchObject({ status: 'completed', result: { output: 'second' } })
     expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
   })
 

@@ -50,6 +50,27 @@ const failed = JSON.stringify({
   error: { name: 'APIError', data: { message: 'bad key', statusCode: 401, isRetryable: false } },
 })
 
+const text = (id: string, words: string) =>
+  line('text', { id, messageID: 'msg_a', type: 'text', text: words, time: { start: 1, end: 2 } })
+
+const tool = (id: string, state: object) =>
+  line('tool_use', {
+    id,
+    messageID: 'msg_a',
+    type: 'tool',
+    tool: 'bash',
+    callID: id,
+    state: {
+      status: 'completed',
+      input: {},
+      output: '',
+      metadata: {},
+      title: '',
+      time: { start: 1, end: 5 },
+      ...state,
+    },
+  })
+
 const tell = (transcript: RunTranscript, lines: readonly string[], prompt = 'msg_p') =>
   lines.flatMap((text) => transcript.take(text, prompt) ?? [])
 
@@ -99,10 +120,47 @@ describe('a run’s transcript', () => {
     })
   })
 
+  it('keeps of what its tools took and gave no more than a turn is summed up from', () => {
+    const transcript = new RunTranscript(DIRECTORY, null, null)
+    const big = 'x'.repeat(1_048_576)
+    for (let n = 0; n < 5; n += 1)
+      tell(transcript, [tool(`prt_big_${n}`, { input: { content: big }, output: big, metadata: { output: big } })])
+    tell(transcript, TURN)
+    expect(JSON.stringify(transcript.messages).length).toBeLessThan(10_000)
+    expect(summariseTurn([transcript.messages])).toMatchObject({ end: 'finished', output: 'done' })
+    expect(transcript.hadSubagents).toBe(false)
+    tell(transcript, [tool('prt_task', { metadata: { sessionId: 'ses_2' } })])
+    expect(transcript.hadSubagents).toBe(true)
+  })
+
+  it('remembers what a person refused', () => {
+    const transcript = new RunTranscript(DIRECTORY, null, null)
+    const error = 'The user rejected permission to use this specific tool call.'
+    tell(transcript, [tool('prt_no', { status: 'error', error, output: undefined }), step('msg_a', 'tool-calls')])
+    expect(summariseTurn([transcript.messages])).toMatchObject({ end: 'halted', error: { code: 'request_rejected' } })
+  })
+
+  it.each([
+    ['texts', 100, (n: number) => text(`prt_${n}`, 'x'.repeat(200_000))],
+    ['errors', 40, () => JSON.stringify({ ...JSON.parse(failed), error: { name: 'X', data: 'x'.repeat(1_000_000) } })],
+  ])('refuses more %s than it may keep', (_, count, make) => {
+    const transcript = new RunTranscript(DIRECTORY, null, null)
+    const fill = () => {
+      for (let n = 0; n < count; n += 1) tell(transcript, [make(n), step(`msg_${n}`, 'tool-calls')])
+    }
+    expect(fill).toThrow(/more than the 32 MiB/)
+  })
+
   it('takes a turn that was cut off as open', () => {
     const transcript = new RunTranscript(DIRECTORY, null, null)
     tell(transcript, TURN.slice(0, 3))
     expect(summariseTurn([transcript.messages]).end).toBe('open')
+  })
+
+  it('takes no id that is none of OpenCode’s', () => {
+    const transcript = new RunTranscript(DIRECTORY, null, null)
+    expect(tell(transcript, [text('x'.repeat(1_000), 'x')])).toEqual([])
+    expect(transcript.messages).toEqual([])
   })
 
   it.each(['', 'npm warn', '[]', '{"type":"text"}', '{"type":"text","sessionID":"s","part":{}}', 'null'])(

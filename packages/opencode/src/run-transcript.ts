@@ -1,9 +1,10 @@
 // What `opencode run --format json` prints, turned into the messages and events that a server would have given.
 
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
-import type { NewEvent } from '@switchyard/contracts'
+import { type NewEvent, SwitchyardError } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
 import { isObject, parseObject } from './json-object.ts'
+import { keptPart, Room } from './kept.ts'
 import type { OpenCodeFailure } from './narration/failure.ts'
 import { Narrator } from './narration/narrator.ts'
 import { asRunning } from './narration/tool-start.ts'
@@ -16,21 +17,27 @@ type RunLine =
   | { readonly kind: 'part'; readonly sessionId: string; readonly at: number; readonly part: Part }
   | { readonly kind: 'error'; readonly sessionId: string; readonly at: number; readonly error: OpenCodeFailure }
 
+/** Of one transcript, bytes: some ten thousand parts, or the longest answers by the dozen. */
+const ROOM_BYTES = 32 * 1_048_576
+/** OpenCode's are 30 characters long; each is kept, and told with its events. */
+const MAX_ID = 128
+
+const isId = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_ID
+
 const PARTS: ReadonlySet<string> = new Set(['step_start', 'step_finish', 'text', 'reasoning', 'tool_use'])
 
 /** @returns undefined for a line that is not OpenCode's: a plugin may write to the same place. */
 const parseLine = (text: string): RunLine | undefined => {
   const line = parseObject(text)
-  if (!line || typeof line.sessionID !== 'string' || typeof line.type !== 'string') return undefined
+  if (!line || !isId(line.sessionID) || typeof line.type !== 'string') return undefined
   const at = typeof line.timestamp === 'number' ? line.timestamp : Date.now()
   const base = { sessionId: line.sessionID, at }
   if (line.type === 'error' && isObject(line.error))
     return { ...base, kind: 'error', error: line.error as OpenCodeFailure }
   if (!PARTS.has(line.type) || !isObject(line.part)) return undefined
   const { part } = line
-  if (typeof part.id !== 'string' || typeof part.messageID !== 'string' || typeof part.type !== 'string')
-    return undefined
-  return { ...base, kind: 'part', part: part as Part }
+  if (!isId(part.id) || !isId(part.messageID) || typeof part.type !== 'string') return undefined
+  return { ...base, kind: 'part', part: { ...part, sessionID: line.sessionID } as Part }
 }
 
 type Draft = { info: AssistantMessage; readonly parts: Part[] }
@@ -47,7 +54,8 @@ const addTokens = (a: AssistantMessage['tokens'], b: StepFinishPart['tokens']): 
 /**
  * The transcript of one session over one or more runs.
  *
- * Lines may be taken again from the start: what is known already changes nothing and is not told twice.
+ * Lines may be taken again from the start: what is known already changes nothing and is not told twice. Of what was told it keeps
+ * what a turn is summed up from.
  *
  * @example for (const line of printed) await record.append(transcript.take(line))
  */
@@ -56,6 +64,8 @@ export class RunTranscript {
   readonly #narrator = new Narrator()
   readonly #messages = new Map<string, Draft>()
   readonly #seen = new Set<string>()
+  readonly #room = new Room(ROOM_BYTES)
+  #hadSubagents = false
   #model: { readonly providerID: string; readonly modelID: string }
   #sessionId: string | null
 
@@ -93,12 +103,14 @@ export class RunTranscript {
    *
    * @param promptId - of the run that printed it.
    * @returns its events; undefined where the line is not OpenCode's.
+   * @throws SwitchyardError `output_limit` where there is more than is kept of any task.
    */
   take(text: string, promptId: string): readonly NewEvent[] | undefined {
     const line = parseLine(text)
     if (!line) return undefined
     this.#sessionId ??= line.sessionId
     if (line.kind === 'error') {
+      this.#room.take(text)
       this.#fail(line, promptId)
       return []
     }
@@ -106,7 +118,7 @@ export class RunTranscript {
     const draft = this.#messages.get(part.messageID) ?? this.#begin(part.messageID, line, promptId)
     if (!this.#seen.has(part.id)) {
       this.#seen.add(part.id)
-      draft.parts.push(part)
+      this.#keep(draft, part)
       if (part.type === 'step-finish') this.#finishStep(draft, part, line.at)
     }
     const context = { directory: this.#directory }
@@ -115,6 +127,19 @@ export class RunTranscript {
       ...(before ? this.#narrator.part(before, draft.info, context) : []),
       ...this.#narrator.part(part, draft.info, context),
     ]
+  }
+
+  #keep(draft: Draft, part: Part): void {
+    const kept = keptPart(part)
+    this.#room.takePart(kept)
+    if (this.#room.isFull)
+      throw new SwitchyardError(
+        'output_limit',
+        `the container has printed more than the ${this.#room.bytes / 1_048_576} MiB that are kept of a task in memory`,
+        { hint: 'Something in the container writes to OpenCode’s output, or the task is to be cut into smaller ones.' },
+      )
+    if (kept) draft.parts.push(kept)
+    this.#hadSubagents ||= isOfSubagent(part)
   }
 
   #begin(id: string, line: RunLine, promptId: string): Draft {
@@ -160,8 +185,9 @@ export class RunTranscript {
 
   /** Whether it has had subagents, of which nothing is printed. */
   get hadSubagents(): boolean {
-    return this.messages
-      .flatMap(({ parts }) => parts)
-      .some((part) => part.type === 'tool' && 'metadata' in part.state && part.state.metadata?.sessionId !== undefined)
+    return this.#hadSubagents
   }
 }
+
+const isOfSubagent = (part: Part): boolean =>
+  part.type === 'tool' && 'metadata' in part.state && part.state.metadata?.sessionId !== undefined

@@ -4,6 +4,7 @@ import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
 import { isObject, parseObject } from './json-object.ts'
+import { keptPart, Room } from './kept.ts'
 import { Narrator } from './narration/narrator.ts'
 import { asRunning } from './narration/tool-start.ts'
 
@@ -22,19 +23,28 @@ const parseRow = (text: string): Row | undefined => {
   }
 }
 
+/** Of one transcript, bytes. */
+const ROOM_BYTES = 16 * 1_048_576
+
 type Draft = { readonly info: Message; readonly parts: Part[] }
 
 export class SubagentTranscript {
   readonly #directory: string
   readonly #narrator = new Narrator()
   readonly #seen = new Set<string>()
+  readonly #room = new Room(ROOM_BYTES)
   readonly #sessions = new Map<string, Map<string, Draft>>()
 
   constructor(directory: string) {
     this.#directory = directory
   }
 
-  /** Each session's messages. */
+  /** It keeps as much as it may: nothing more is to be taken. */
+  get isFull(): boolean {
+    return this.#room.isFull
+  }
+
+  /** Each session's messages, with what a turn is summed up from. */
   get sessions(): readonly (readonly SessionMessage[])[] {
     return [...this.#sessions.values()].map((messages) => [...messages.values()])
   }
@@ -51,11 +61,18 @@ export class SubagentTranscript {
     const { info, part, title } = row
     const messages = this.#sessions.get(info.sessionID) ?? new Map<string, Draft>()
     this.#sessions.set(info.sessionID, messages)
-    const draft = messages.get(info.id) ?? { info, parts: [] }
+    const draft = messages.get(info.id) ?? this.#begin(info)
     messages.set(info.id, draft)
-    draft.parts.push(part)
+    const kept = keptPart(part)
+    this.#room.takePart(kept)
+    if (kept) draft.parts.push(kept)
     const context = { directory: this.#directory, child: title }
     const before = part.type === 'tool' ? asRunning(part) : undefined
     return [...(before ? this.#narrator.part(before, info, context) : []), ...this.#narrator.part(part, info, context)]
+  }
+
+  #begin(info: Message): Draft {
+    this.#room.take(JSON.stringify(info))
+    return { info, parts: [] }
   }
 }

@@ -45,6 +45,8 @@ export type Change = {
   readonly set?: Patch
   /** Refuses the change unless callers have sent just so many messages: none came in meanwhile. */
   readonly messagesSent?: number
+  /** Refuses the change unless a pause is asked for, and no cancel: neither was said meanwhile. */
+  readonly whilePauseAsked?: boolean
   /** Counts one more message of a caller. */
   readonly countMessage?: boolean
   readonly events?: readonly NewEvent[]
@@ -86,10 +88,11 @@ const execute = async (db: Db, change: Change): Promise<Advanced | null> => {
   if (change.countMessage) assignments.push(sql`, messages_sent = tasks.messages_sent + 1`)
   const fence = change.generation === null ? sql`` : sql`AND generation = ${change.generation}`
   const sent = change.messagesSent === undefined ? sql`` : sql`AND messages_sent = ${change.messagesSent}`
+  const asked = change.whilePauseAsked ? sql`AND pause_requested_at IS NOT NULL AND cancel_requested_at IS NULL` : sql``
   const { rows } = await sql<Written>`${prepared(db)}
     WITH held AS MATERIALIZED (
       SELECT id, last_seq FROM tasks
-      WHERE id = ${change.taskId} ${fence} ${sent} AND status = ANY (${from})
+      WHERE id = ${change.taskId} ${fence} ${sent} ${asked} AND status = ANY (${from})
       FOR UPDATE
     ),
     fresh AS MATERIALIZED (

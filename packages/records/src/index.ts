@@ -93,8 +93,11 @@ export {
   choosePromptId,
   countDelivered,
   findMessage,
+  lastDeliveredPrompt,
   type MessageRow,
   markDelivered,
+  markPromptDelivered,
+  movePrompt,
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'

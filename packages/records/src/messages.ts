@@ -95,6 +95,41 @@ export const markDelivered = guarded(async (db: Db, id: string): Promise<void> =
   await db.updateTable('task_messages').set({ delivered_at: sql`now()` }).where('id', '=', id).execute()
 })
 
+/** All messages that one prompt holds are delivered: the session has it. */
+export const markPromptDelivered = guarded(async (db: Db, taskId: TaskId, promptId: string): Promise<void> => {
+  await db
+    .updateTable('task_messages')
+    .set({ delivered_at: sql`now()` })
+    .where('task_id', '=', taskId)
+    .where('prompt_id', '=', promptId)
+    .where('delivered_at', 'is', null)
+    .execute()
+})
+
+/** For the messages of a prompt that the session never got: they go with another one. */
+export const movePrompt = guarded(async (db: Db, taskId: TaskId, from: string, to: string): Promise<void> => {
+  await db
+    .updateTable('task_messages')
+    .set({ prompt_id: to })
+    .where('task_id', '=', taskId)
+    .where('prompt_id', '=', from)
+    .where('delivered_at', 'is', null)
+    .execute()
+})
+
+/** The prompt of the message that the session got last; null where it has got none. */
+export const lastDeliveredPrompt = guarded(async (db: Db, taskId: TaskId): Promise<string | null> => {
+  const row = await db
+    .selectFrom('task_messages')
+    .select('prompt_id')
+    .where('task_id', '=', taskId)
+    .where('delivered_at', 'is not', null)
+    .orderBy('delivered_at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.prompt_id ?? null
+})
+
 /** How many of a task's messages the session has. */
 export const countDelivered = guarded(async (db: Db, taskId: TaskId): Promise<number> => {
   const row = await db

@@ -158,6 +158,23 @@ describe('advancing', () => {
     expect(await advance(records.db, { ...run, to: 'completed', messagesSent: 0 })).toBeNull()
     expect((await advance(records.db, { ...run, to: 'completed', messagesSent: 1 }))?.task.status).toBe('completed')
   })
+
+  it.each([
+    ['that was taken back', { pause_requested_at: null }],
+    ['that was overtaken by a cancel', { cancel_requested_at: new Date() }],
+  ])('does not bring a pause into force %s', async (_, set) => {
+    const { id } = await accept()
+    const taken = await take(id, await aliveWorker())
+    const pause = { taskId: id, generation: taken?.generation ?? 0, to: 'paused', whilePauseAsked: true } as const
+    await advance(records.db, { taskId: id, generation: null, set: { pause_requested_at: new Date(), ...set } })
+    expect(await advance(records.db, pause)).toBeNull()
+    await advance(records.db, {
+      taskId: id,
+      generation: null,
+      set: { pause_requested_at: new Date(), cancel_requested_at: null },
+    })
+    expect((await advance(records.db, pause))?.task.status).toBe('paused')
+  })
 })
 
 describe('owning', () => {

@@ -42,7 +42,7 @@ export type RunContext = {
 
 export type Halted = {
   readonly found: Found
-  /** It may still run: what it runs on did not answer. Whoever clears up stops it when that is back. */
+  /** It may still run: what it runs on did not answer. Whoever clears up stops that of an ended task when it is back. */
   readonly abortPending: boolean
 }
 

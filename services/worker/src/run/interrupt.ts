@@ -3,7 +3,7 @@
 /** handover: the worker stops and another goes on. */
 export type Reason = 'cancel' | 'pause' | 'deadline' | 'stuck' | 'handover'
 
-/** The first reason counts, except that a cancel outranks a pause. */
+/** The first reason counts, except that any other outranks a pause, which may take long to come into force. */
 export class Interrupt {
   readonly #controller = new AbortController()
   #reason: Reason | null = null
@@ -22,7 +22,7 @@ export class Interrupt {
   }
 
   raise(reason: Reason): void {
-    if (this.#reason !== null && !(this.#reason === 'pause' && reason === 'cancel')) return
+    if ((this.#reason !== null && this.#reason !== 'pause') || reason === this.#reason) return
     this.#reason = reason
     this.#controller.abort(new Interrupted(reason))
   }

@@ -101,7 +101,7 @@ export class OpenCodeExecution implements Execution {
     await this.#watch.untilEnd(mayBePrompted)
   }
 
-  /** Aborts the session with all its subagents and reads what it had done. A server that is away runs nothing. */
+  /** Aborts the session with all its subagents and reads what it had done. */
   async halt(): Promise<Halted> {
     if (!this.#place) return { found: NOTHING_FOUND, abortPending: false }
     const { deps, record } = this.#run
@@ -116,6 +116,8 @@ export class OpenCodeExecution implements Execution {
       return { found, abortPending: false }
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
+      // It was deleted, and what runs in it with it.
+      if (isSwitchyardError(error, 'session_lost')) return { found: NOTHING_FOUND, abortPending: false }
       deps.logger.warn({ task_id: record.row.id, err: error }, 'the session could not be stopped yet')
       return { found: NOTHING_FOUND, abortPending: true }
     }

@@ -45,7 +45,7 @@ export class RunRecord {
   /**
    * Writes a change, waiting for a database that is away: what happened in the session stays true meanwhile.
    *
-   * @returns null where the change's own conditions (`from`, `messagesSent`) were not met.
+   * @returns null where the change's own conditions (`from`, `messagesSent`, `whilePauseAsked`) were not met.
    * @throws SwitchyardError `stale_owner` where the task has another owner or has ended.
    */
   async tryWrite(change: RunChange): Promise<Advanced | null> {

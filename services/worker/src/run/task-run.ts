@@ -1,5 +1,6 @@
 // One run of one task by one owner: its execution, its deadline, and what an interrupt leaves behind.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Processed } from '@switchyard/queue'
 import type { TaskRow } from '@switchyard/records'
@@ -16,6 +17,8 @@ const OVER: Processed = { againInMs: null }
 const AGAIN: Processed = { againInMs: 0 }
 /** setTimeout takes no more than this, ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+/** Between two tries to hold work whose server or engine does not answer, ms. */
+const HOLD_AGAIN_MS = 1_000
 
 export class TaskRun {
   readonly #deps: TaskRunDeps
@@ -101,13 +104,36 @@ export class TaskRun {
     return found
   }
 
+  /**
+   * Holds the work, waiting for a server or an engine that does not answer: until then the task is not paused. A cancel, the
+   * deadline and the worker's own end are not kept waiting.
+   *
+   * @returns null where something else is to be done by now.
+   */
+  async #hold(): Promise<Found | null> {
+    for (;;) {
+      const { found, abortPending } = await this.#execution.halt('pause')
+      if (!abortPending) return found
+      await delay(HOLD_AGAIN_MS)
+      await this.#record.refresh()
+      if (this.#interrupt.reason !== 'pause' || !this.#isPauseAsked) return null
+    }
+  }
+
+  get #isPauseAsked(): boolean {
+    const { pause_requested_at, cancel_requested_at } = this.#record.row
+    return pause_requested_at !== null && cancel_requested_at === null
+  }
+
   async #pause(): Promise<Processed> {
-    const found = await this.#halt('pause')
+    const found = await this.#hold()
+    if (!found) return await this.#insteadOfPause()
     const objectDirs = await objectDirectories(this.#deps, this.#record.row)
     const result = await resultOf(this.#record, { ...found, objectDirs }, this.#deps.logger)
     const reason = this.#record.row.control_reason
-    await this.#record.write({
+    const paused = await this.#record.tryWrite({
       to: 'paused',
+      whilePauseAsked: true,
       // What it has come to so far stays on the record, should it never be resumed.
       set: { worker_id: null, pause_requested_at: null, result },
       events: [
@@ -118,7 +144,15 @@ export class TaskRun {
         },
       ],
     })
-    return OVER
+    return paused ? OVER : await this.#insteadOfPause()
+  }
+
+  /** The pause did not come into force. It stays on the record for the next run, unless it was taken back. */
+  async #insteadOfPause(): Promise<Processed> {
+    if (this.#record.row.cancel_requested_at) return await this.#stop('cancel')
+    const { reason } = this.#interrupt
+    if (reason === null || reason === 'pause' || reason === 'handover') return await this.#release()
+    return await this.#stop(reason)
   }
 
   async #stop(reason: Exclude<Reason, 'handover' | 'pause'>): Promise<Processed> {

@@ -9,7 +9,7 @@ import { type Execution, type Halted, type RunContext, raiseRequested } from '..
 import type { Found } from '../transcript.ts'
 import { makeWorkspace, workspaceDirectory } from '../workspace.ts'
 import { permissionEnvironment, runArguments } from './arguments.ts'
-import { Follower, type Read } from './follow.ts'
+import { Follower, GONE, type Read } from './follow.ts'
 import { Patience } from './patience.ts'
 import { Place } from './place.ts'
 import { type Prompt, Prompts } from './prompts.ts'
@@ -37,7 +37,7 @@ export class DockerExecution implements Execution {
     const { row } = record
     this.#run = run
     this.#place = new Place(deps.workspacesDir, row.id)
-    this.#prompts = new Prompts(record)
+    this.#prompts = new Prompts(record, this.#place)
     this.#model = row.model ?? deps.defaultModel ?? null
     this.#transcript = new RunTranscript(workspaceDirectory(deps.workspacesDir, row), row.session_id, this.#model)
     this.#patience = new Patience(interrupt, deps.logger)
@@ -46,6 +46,7 @@ export class DockerExecution implements Execution {
       transcript: this.#transcript,
       patience: this.#patience,
       root: this.#place.root,
+      heard: (promptId) => this.#prompts.heard(promptId),
     })
   }
 
@@ -80,7 +81,9 @@ export class DockerExecution implements Execution {
     const left = record.row.attempt > 1 ? await this.#patience.forEngine(() => deps.runner.find(record.row.id)) : []
     for (const container of left)
       if (container.promptId === SUBAGENTS) await this.#patience.forEngine(() => deps.runner.remove(container.id))
-      else if (container.status !== 'created') read = await this.#attach(container)
+      else if (container.status === 'created') this.#prompts.unstarted(container.promptId)
+      else read = await this.#attach(container)
+    if (read?.verdict.kind === 'finished' && (await this.#prompts.isLastLost())) read = GONE
     for (;;) {
       const prompt: Prompt | null = await this.#next(read)
       if (!prompt) return
@@ -132,11 +135,10 @@ export class DockerExecution implements Execution {
   /** @returns what to ask next; null once the end is written. */
   async #next(read: Read | null): Promise<Prompt | null> {
     const { finish, record } = this.#run
-    if (read === null)
-      return record.row.session_id === null ? this.#prompts.first() : await this.#prompts.again('it was removed')
+    if (read === null) return await this.#prompts.next('it was removed')
     switch (read.verdict.kind) {
       case 'interrupted':
-        return await this.#prompts.again(read.verdict.how)
+        return await this.#prompts.next(read.verdict.how)
       case 'failed':
         await this.#readSubagents()
         await finish({ status: 'failed', error: read.verdict.error }, this.#found)
@@ -166,7 +168,6 @@ export class DockerExecution implements Execution {
     const made = this.#made?.promptId === prompt.id ? this.#made.id : undefined
     const id = await this.#patience.forEngine(() => deps.runner.start(this.#turn(prompt.id), made))
     await this.#started(id)
-    await this.#prompts.delivered(prompt)
     return await this.#readToEnd(id, prompt.id)
   }
 
@@ -214,6 +215,8 @@ export class DockerExecution implements Execution {
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
       deps.logger.warn({ task_id: record.row.id, err: error }, 'the container could not be reached')
+      // The record need not say so of a task that ends: containers of ended tasks are cleared away without it.
+      return { found: this.#found, abortPending: how === 'pause' }
     }
     return { found: this.#found, abortPending: false }
   }

@@ -12,7 +12,8 @@ import { Watchdog } from './watchdog.ts'
 
 export type Read = { readonly verdict: Verdict; readonly exitCode: number }
 
-const GONE: Read = { verdict: { kind: 'interrupted', how: 'it was removed' }, exitCode: 137 }
+/** Of a container that somebody has removed. */
+export const GONE: Read = { verdict: { kind: 'interrupted', how: 'it was removed' }, exitCode: 137 }
 
 export type FollowOptions = {
   readonly run: RunContext
@@ -20,6 +21,8 @@ export type FollowOptions = {
   readonly patience: Patience
   /** The directory whose size is looked after. */
   readonly root: string
+  /** OpenCode works on the prompt: its session has it. */
+  readonly heard: (promptId: string) => Promise<void>
 }
 
 export class Follower {
@@ -86,11 +89,15 @@ export class Follower {
   }
 
   async #take(line: OutputLine, promptId: string, words: LogWords, watchdog: Watchdog | undefined): Promise<void> {
-    const { transcript, run } = this.#options
+    const { transcript, run, heard } = this.#options
     const { record } = run
     if (line.from === 'stderr') {
       words.take(line.text)
-      if (words.model !== null) transcript.setModel(words.model)
+      if (words.model !== null) {
+        transcript.setModel(words.model)
+        // It asks the model for an answer to what it has written down.
+        await heard(promptId)
+      }
       if (words.missingAgent !== null)
         throw new SwitchyardError('agent_not_found', `OpenCode has no agent named ${words.missingAgent}`)
       return
@@ -98,6 +105,7 @@ export class Follower {
     const events = transcript.take(line.text, promptId)
     if (events === undefined) return
     watchdog?.seen()
+    await heard(promptId)
     if (record.row.session_id === null && transcript.sessionId !== null)
       await record.write({ set: { session_id: transcript.sessionId }, events })
     else await record.append(events)

@@ -38,6 +38,11 @@ export class Place {
     return path.join(this.root, 'prompts', `${promptId}.txt`)
   }
 
+  /** Whether the prompt was left for a container, which has run then or was about to. */
+  async hasPrompt(promptId: string): Promise<boolean> {
+    return (await lstat(this.promptFile(promptId)).catch(() => undefined)) !== undefined
+  }
+
   /**
    * To be called once `work` is there, before the first container: gives all of it to the container's user.
    *

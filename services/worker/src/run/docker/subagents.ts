@@ -9,8 +9,8 @@ import type { Found } from '../transcript.ts'
 
 /** Of a query that takes about a second. */
 const READ_MS = 60_000
-/** More than this is left unread, bytes: it is memory of the worker's. */
-const MOST_BYTES = 256 * 1_048_576
+/** More than this is left unread, bytes. */
+const MOST_BYTES = 64 * 1_048_576
 
 /**
  * Tells what they did as events and gives their messages. What cannot be read is logged and left out: the task is done all the same.
@@ -26,13 +26,13 @@ export const readSubagents = async (run: RunContext, turn: Turn): Promise<Found[
     const id = await deps.runner.start({ ...turn, promptId: SUBAGENTS, args: [] })
     let size = 0
     // A log may end before its container does: only what is read after that is all of it.
-    for (let isOver = false; !isOver && !signal.aborted && size < MOST_BYTES; ) {
+    for (let isOver = false; !isOver && !signal.aborted && size < MOST_BYTES && !transcript.isFull; ) {
       isOver = (await deps.runner.state(id)).status === 'ended'
       for await (const line of deps.runner.output(id, { follow: true, keep: async () => undefined, signal })) {
         const events = line.from === 'stdout' ? transcript.take(line.text) : undefined
         if (events === undefined) continue
         size += line.text.length
-        if (size > MOST_BYTES) break
+        if (size > MOST_BYTES || transcript.isFull) break
         await record.append(events)
       }
     }
