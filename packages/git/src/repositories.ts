@@ -16,6 +16,7 @@ import { Mirror } from './mirror.ts'
 import { makeClone } from './own-clone.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import { isPublished } from './published.ts'
+import { saveWork } from './save-work.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
@@ -228,14 +229,14 @@ export class Repositories {
     return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
       const place = await this.#placeOf(identity, directory)
       // An agent may have switched to another branch; the worktree's own goes with it.
-      const tip = await worktrees.tipOf(directory, signal)
+      const branch = await worktrees.branchOf(directory, signal)
       const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
       return await workState({
         directory,
         place,
         objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
         ...(remoteTips === undefined ? {} : { remoteTips }),
-        ...(tip === undefined ? {} : { alsoLost: [tip] }),
+        ...(branch === undefined ? {} : { alsoLost: [branch.tip] }),
         ...(withIndex === undefined ? {} : { withIndex }),
         ...(hasBase ? { base: await resolve(base) } : {}),
         ...(signal ? { signal } : {}),
@@ -258,6 +259,32 @@ export class Repositories {
       place: await this.#placeOf(identity, directory),
       objectDirs: [mirror.objectDirectory],
       remoteTips,
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Writes all that `workState` counts for a directory into one bundle, and no less: `refs/switchyard/head` is what is checked
+   * out, `refs/heads/<branch>` the branch that a worktree was made on, `refs/switchyard/worktree` what was not committed. With
+   * their whole history, so that any repository takes it.
+   *
+   * @returns false where there is neither a commit nor a file, and no bundle
+   * @throws SwitchyardError `workspace_gone`, `payload_too_large` with a file over 512 MiB, `disk_full`, `directory_unwritable`,
+   *   `repository_unavailable`, `call_timeout`
+   */
+  async bundle(
+    identity: RepositoryIdentity,
+    directory: string,
+    file: string,
+    { signal }: Options = {},
+  ): Promise<boolean> {
+    const mirror = this.#mirror(identity)
+    return await saveWork({
+      directory,
+      place: await this.#placeOf(identity, directory),
+      objectDirs: [mirror.objectDirectory],
+      branch: await this.#worktrees(identity).branchOf(directory, signal),
+      file,
       ...(signal ? { signal } : {}),
     })
   }

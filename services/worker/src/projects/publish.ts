@@ -91,21 +91,24 @@ const inParts = (content: Buffer): readonly Buffer[] =>
     content.subarray(at * PART_BYTES, (at + 1) * PART_BYTES),
   )
 
-/** @throws SwitchyardError as `publishWork`, and `payload_too_large` for a patch over 64 MiB */
+/** @throws SwitchyardError as `publishWork`, and `payload_too_large` for a patch over 64 MiB, or a file over 512 MiB in a bundle */
 export const exportWork = async (
   deps: ProjectDeps,
   { place, format }: CallArgs<'work.export'>,
   signal: AbortSignal,
 ): Promise<CallResult<'work.export'>> => {
-  const { directory, base, objectDirs } = await workIn(deps, place)
+  const { directory, base, objectDirs, identity } = await workIn(deps, place)
   if (format === 'patch') {
     const patch = await exportPatch({ directory, base, objectDirs, signal })
     return { upload_id: patch === '' ? null : await handOver(deps, inParts(Buffer.from(patch))) }
   }
   const file = path.join(deps.bundlesDir, `export-${randomUUID()}.bundle`)
   try {
-    const head = await bundleHead(directory, file, { isThin: false })
-    if (head === null) return { upload_id: null }
+    const isWritten =
+      identity === null
+        ? (await bundleHead(directory, file, { isThin: false })) !== null
+        : await deps.repositories.bundle(identity, directory, file, { signal })
+    if (!isWritten) return { upload_id: null }
     const bundle = await open(file)
     return { upload_id: await handOver(deps, bundle.createReadStream({ highWaterMark: PART_BYTES })) }
   } finally {

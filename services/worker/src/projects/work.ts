@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { bundleHead, describeLoss, type RepositoryIdentity } from '@switchyard/git'
+import { describeLoss, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectDeps } from './deps.ts'
 
 /** The remote is asked, so that what was pushed counts as pushed; one that does not answer soon is not waited for, ms. */
@@ -27,7 +27,8 @@ export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, s
  * @param what - its name in a message
  * @param force - bundle what would be lost instead of refusing
  * @returns the bundle's file; null where there was nothing to keep
- * @throws SwitchyardError `work_would_be_lost`, `disk_full`, `directory_unwritable`, `repository_unavailable`
+ * @throws SwitchyardError `work_would_be_lost`, also where it cannot be bundled; `payload_too_large` with a file that no bundle takes;
+ *   `disk_full`, `directory_unwritable`, `repository_unavailable`
  */
 export const secure = async (
   deps: ProjectDeps,
@@ -45,7 +46,12 @@ export const secure = async (
   if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
   const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)
-  await bundleHead(directory, file, { isThin: false })
+  const isWritten = await deps.repositories.bundle(identity, directory, file)
+  // It goes on the word of this answer.
+  if (!isWritten || !(await lstat(file).catch(() => undefined))?.isFile())
+    throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}, and no bundle of it came to be`, {
+      hint: 'Take what is in the directory elsewhere by hand, and call again.',
+    })
   deps.logger.info({ directory, file }, 'bundled what was not pushed')
   return file
 }
