@@ -212,6 +212,12 @@ export class Worktrees {
     }
   }
 
+  /** The branches of the worktrees made here, but of these. */
+  async branchesBut(directories: readonly string[]): Promise<readonly string[]> {
+    const given = new Set(directories.map((directory) => path.resolve(directory)))
+    return (await this.#parts.records.all()).filter((one) => !given.has(one.directory)).map((one) => one.branch)
+  }
+
   async hasAny(): Promise<boolean> {
     return (await this.#parts.records.all()).length > 0
   }

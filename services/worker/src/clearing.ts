@@ -6,11 +6,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
-import { bundleWork, clearStaging, type Repositories } from '@switchyard/git'
+import { bundleWork, clearStaging, type Repositories, type RepositoryIdentity } from '@switchyard/git'
 import {
+  countOpenTasks,
   deleteOldTasks,
   findExpiredWorkspaces,
   findPendingAborts,
+  findProject,
   markAborted,
   markWorkspaceRemoved,
   pruneEvents,
@@ -19,6 +21,7 @@ import {
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { secureClone } from './projects/work.ts'
 import { outputDirectory } from './run/docker/output-file.ts'
 import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
 import type { ServerPool } from './servers/pool.ts'
@@ -58,6 +61,19 @@ const stopSessions = async ({ records, servers, logger }: ClearingDeps): Promise
     }
 }
 
+/** The clone of a repository that nobody registered goes with the last directory of a task that was made of it. */
+const forgetUnused = async (deps: ClearingDeps, projectId: string, identity: RepositoryIdentity): Promise<void> => {
+  const { records, repositories } = deps
+  await records.withLock(`project:${projectId}`, async () => {
+    if ((await findProject(records.db, projectId))?.registered_at) return
+    await repositories.forget(identity, async () => {
+      if ((await countOpenTasks(records.db, [projectId])).length > 0) return false
+      await secureClone(deps, identity, { goes: [], force: true, isThin: true })
+      return true
+    })
+  })
+}
+
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
   const { records, repositories, workspacesDir, outputDir, bundlesDir, servers } = deps
   const directory = workspaceDirectory(workspacesDir, row)
@@ -86,6 +102,7 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
     }
   }
   await markWorkspaceRemoved(records.db, row.id)
+  if (row.project_id !== null) await forgetUnused(deps, row.project_id, await identityOf(records, row.project_id))
 }
 
 /** When those that could not be removed are tried again, by task. */

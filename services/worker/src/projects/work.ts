@@ -21,6 +21,19 @@ export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, s
   })
 }
 
+const bundleFile = ({ bundlesDir }: Pick<ProjectDeps, 'bundlesDir'>, name: string): string =>
+  path.join(bundlesDir, `${name}-${randomUUID().slice(0, 8)}.bundle`)
+
+const notBundled = (lost: string): SwitchyardError =>
+  new SwitchyardError('work_would_be_lost', `${lost}, and no bundle of it came to be`, {
+    hint: 'Take what is there elsewhere by hand, and call again.',
+  })
+
+/** Work goes on the word that it is in there. */
+const requireFile = async (file: string, lost: string): Promise<void> => {
+  if (!(await lstat(file).catch(() => undefined))?.isFile()) throw notBundled(lost)
+}
+
 /**
  * Makes sure that a directory can go.
  *
@@ -45,13 +58,35 @@ export const secure = async (
   // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
   if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
-  const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)
-  const isWritten = await deps.repositories.bundle(identity, directory, file)
-  // It goes on the word of this answer.
-  if (!isWritten || !(await lstat(file).catch(() => undefined))?.isFile())
-    throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}, and no bundle of it came to be`, {
-      hint: 'Take what is in the directory elsewhere by hand, and call again.',
-    })
+  const file = bundleFile(deps, path.basename(directory))
+  if (await deps.repositories.bundle(identity, directory, file)) await requireFile(file, `${what} has ${lost}`)
+  else throw notBundled(`${what} has ${lost}`)
   deps.logger.info({ directory, file }, 'bundled what was not pushed')
+  return file
+}
+
+/**
+ * Makes sure that a project's clone can go, as `secure` does for a directory: branches and stashes that nothing else has.
+ *
+ * @param goes - directories that go with it, and that no bundle was written of
+ * @param isThin - bundle without what the remote has; default false
+ */
+export const secureClone = async (
+  deps: Pick<ProjectDeps, 'repositories' | 'bundlesDir' | 'logger'>,
+  identity: RepositoryIdentity,
+  {
+    goes,
+    force,
+    isThin = false,
+  }: { readonly goes: readonly string[]; readonly force: boolean; readonly isThin?: boolean },
+): Promise<string | null> => {
+  const lost = await deps.repositories.describeCloneLoss(identity, goes)
+  if (lost === null) return null
+  const directory = deps.repositories.sharedDirectory(identity)
+  if (!force) throw new SwitchyardError('work_would_be_lost', `the project’s clone ${directory} has ${lost}`)
+  const file = bundleFile(deps, identity.slug)
+  await deps.repositories.bundleClone(identity, file, { isThin })
+  await requireFile(file, `the project’s clone ${directory} has ${lost}`)
+  deps.logger.info({ directory, file }, 'bundled branches and stashes that were not pushed')
   return file
 }
