@@ -150,6 +150,7 @@ describe('a task that has ended', () => {
     const { task_id } = await caller.submit({
       project: repository,
       task_description: script([
+        bash('echo stashed > a.txt && git -c user.name=a -c user.email=a@b stash -q'),
         bash('echo b >> a.txt && git -c user.name=a -c user.email=a@b commit -qam one && echo c > c.txt'),
         { say: 'done' },
       ]),
@@ -169,10 +170,20 @@ describe('a task that has ended', () => {
     expect(await caller.get(`/tasks/${task_id}/diff?format=json`)).toMatchObject({
       files: [{ path: 'a.txt' }, { path: 'c.txt' }],
     })
-    const [shared = ''] = await readdir(path.join(system.home, 'workspaces', 'repos'))
-    expect(
-      await git(path.join(system.home, 'workspaces', 'repos', shared), 'worktree', 'list', '--porcelain'),
-    ).not.toContain(task_id)
+    // Nobody registered it: its clone goes with the last directory, and what only that had is in a bundle.
+    for (const place of ['workspaces/repos', 'mirrors'])
+      await expectFor(() => readdir(path.join(system.home, place))).toEqual([])
+    const [ofClone = ''] = (await readdir(path.join(system.home, 'bundles'))).filter(
+      (name) => !name.startsWith('task_'),
+    )
+    await git(
+      repository,
+      'fetch',
+      '--quiet',
+      path.join(system.home, 'bundles', ofClone),
+      'refs/switchyard/stash/0:stash',
+    )
+    expect(await git(repository, 'show', 'stash:a.txt')).toBe('stashed')
     await expect(
       system.switchyard.opencode?.client.session({ sessionId: task.session_id ?? '', directory: repository }),
     ).rejects.toMatchObject({ code: 'session_lost' })
@@ -184,5 +195,17 @@ describe('a task that has ended', () => {
       events: [{ seq: task.last_seq, type: 'task_completed' }],
     })
     await expectFor(() => caller.get(`/tasks/${task_id}`).then(() => 'there', String)).toMatch(/404.*task_not_found/s)
+  })
+
+  it('keeps its directory where that holds a file that no bundle takes', { timeout: 180_000 }, async () => {
+    const { caller } = system
+    const run = async (command: string) => {
+      const { task_id } = await caller.submit({ task_description: script([bash(command), { say: 'done' }]) })
+      return (await caller.ended(task_id)).directory ?? ''
+    }
+    const kept = await run('truncate -s 600M huge.bin && echo mine > mine.txt')
+    const cleared = await run('echo x > x.txt')
+    await expect.poll(() => existsSync(cleared), { timeout: 60_000 }).toBe(false)
+    expect(existsSync(path.join(kept, 'mine.txt'))).toBe(true)
   })
 })

@@ -4,7 +4,7 @@
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { findGitPlace, readHead } from './checkout-files.ts'
-import { AS_THEY_ARE, isCommit, lineOf, writeWorkTree } from './commit-work.ts'
+import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
 import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
@@ -21,11 +21,13 @@ export type BundleRequest = {
   readonly branch: string
 }
 
-const TIMEOUT_MS = 5 * 60_000
+/** Of one step, with millions of files. */
+const TIMEOUT_MS = 30 * 60_000
 
 /**
  * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
- * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`, `payload_too_large` where it holds a file that
+ *   no bundle takes
  */
 export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
   const directory = path.resolve(request.directory)
@@ -48,7 +50,7 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const head = found ?? (hasBase ? request.base : undefined)
     const begun = head ?? (await line(['mktree']))
-    const { tree } = await writeWorkTree(own, directory, begun, options)
+    const tree = await writeWholeWorkTree(own, directory, begun, options)
     const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
     if (isCommitted && (head === undefined || head === request.base)) return false
     const tip =

@@ -5,7 +5,7 @@ import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import type { OwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
-import { findUntracked } from './untracked.ts'
+import { findUntracked, type ListLimits, SHOWN } from './untracked.ts'
 
 /** An untracked file is entered with this content, which it has not: git then reads the file itself. */
 const EMPTY_BLOB = {
@@ -13,13 +13,15 @@ const EMPTY_BLOB = {
   64: '473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813',
 }
 const AT_ONCE = 64
+/** Of names of changed files. */
+const MAX_LIST_BYTES = 256 * 1_048_576
 
 export type ChangedFiles = {
   /** Changed, added or deleted, and small enough to be read. */
   readonly names: readonly string[]
   /** Over the limit: added ones are not in the index, changed ones are. */
   readonly big: readonly { readonly path: string; readonly isNew: boolean }[]
-  /** There are more untracked files than were listed. */
+  /** There are more changed or untracked files than were listed. */
   readonly isTruncated: boolean
 }
 
@@ -48,6 +50,7 @@ export const enterFiles = async (
   commit: string,
   maxFileBytes: number,
   options: GitOptions,
+  limits: ListLimits = SHOWN,
 ): Promise<ChangedFiles> => {
   const update = (args: readonly string[], entries: readonly string[]) =>
     own.git(['update-index', '-q', '--ignore-submodules', ...args, '-z', '--index-info'], {
@@ -56,7 +59,7 @@ export const enterFiles = async (
       okCodes: [0, 1],
     })
   await own.git(['read-tree', commit], options)
-  const untracked = await findUntracked(own, directory, options)
+  const untracked = await findUntracked(own, directory, options, [''], limits)
   const added = await sort(directory, untracked.names, maxFileBytes)
   const blob = commit.length === 64 ? EMPTY_BLOB[64] : EMPTY_BLOB[40]
   // Refreshed once, here: the comparisons that follow read only what has changed.
@@ -64,7 +67,10 @@ export const enterFiles = async (
     ['--refresh'],
     added.small.map((name) => `100644 ${blob} 0\t${name}`),
   )
-  const told = await own.git(['diff-files', '--name-only', '-z', '--ignore-submodules=all'], options)
+  const told = await own.git(['diff-files', '--name-only', '-z', '--ignore-submodules=all'], {
+    ...options,
+    maxBytes: MAX_LIST_BYTES,
+  })
   const changed = await sort(directory, told.stdout.toString('utf8').split('\0').slice(0, -1), maxFileBytes)
   // Where a file was, git would fail on a pipe: for it, the file is gone.
   if (changed.odd.length > 0)
@@ -78,6 +84,6 @@ export const enterFiles = async (
       ...added.big.map((name) => ({ path: name, isNew: true })),
       ...changed.big.map((name) => ({ path: name, isNew: false })),
     ],
-    isTruncated: untracked.isTruncated,
+    isTruncated: untracked.isTruncated || told.truncated,
   }
 }

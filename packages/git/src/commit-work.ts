@@ -1,15 +1,17 @@
 // Makes a commit of all that a working directory holds, in a repository of our own: no ref or index of the directory's
 // repository moves, and nothing that it configures has a part in it.
 
+import { SwitchyardError } from '@switchyard/contracts'
 import { enterFiles } from './changed-files.ts'
 import type { OwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
+import { ALL, type ListLimits, SHOWN } from './untracked.ts'
 
 export type WorkTree = {
   readonly tree: string
   /** Files over the limit: new ones are not in the tree, changed ones are as they were. */
   readonly leftOut: readonly string[]
-  /** There are more untracked files than are taken. */
+  /** There are more files than are taken. */
   readonly isTruncated: boolean
 }
 
@@ -28,13 +30,40 @@ export const writeWorkTree = async (
   directory: string,
   begun: string,
   options: GitOptions,
+  limits: ListLimits = SHOWN,
 ): Promise<WorkTree> => {
-  const { names, big, isTruncated } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options)
+  const { names, big, isTruncated } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options, limits)
   await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
     ...options,
     input: names.map((name) => `${name}\0`).join(''),
   })
   return { tree: await lineOf(own, ['write-tree'], options), leftOut: big.map((file) => file.path), isTruncated }
+}
+
+/** Of names in a message. */
+const NAMED = 5
+
+/**
+ * As `writeWorkTree`, of all the files that there are: for a directory that goes.
+ *
+ * @returns the tree
+ * @throws SwitchyardError `payload_too_large` where a file is over 512 MiB: what is left is not whole
+ */
+export const writeWholeWorkTree = async (
+  own: OwnRepository,
+  directory: string,
+  begun: string,
+  options: GitOptions,
+): Promise<string> => {
+  const { tree, leftOut, isTruncated } = await writeWorkTree(own, directory, begun, options, ALL)
+  if (leftOut.length === 0 && !isTruncated) return tree
+  const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : ''
+  const what = isTruncated
+    ? 'more files than a bundle takes'
+    : `files over 512 MiB, which no bundle takes: ${leftOut.slice(0, NAMED).join(', ')}${more}`
+  throw new SwitchyardError('payload_too_large', `${directory} holds ${what}`, {
+    hint: 'Move them out of the directory, or delete them, and call again. Nothing was deleted.',
+  })
 }
 
 export const isCommit = async (own: OwnRepository, name: string, options: GitOptions): Promise<boolean> =>

@@ -18,7 +18,8 @@ const readStatus = async (own: OwnRepository, directory: string, index: string, 
   const nested = entries.filter((entry) => entry.startsWith('??') && entry.endsWith('/')).map((entry) => entry.slice(3))
   if (nested.length === 0) return entries.length
   const inside = await findUntracked(own, directory, options, nested)
-  return entries.length - nested.length + inside.names.length
+  // What is in those that were not looked into is work until somebody says otherwise.
+  return entries.length - nested.length + inside.names.length + (inside.isTruncated ? 1 : 0)
 }
 
 /**

@@ -1,12 +1,14 @@
 // Clones and worktrees. A private mirror is all that talks to the network; the agent sees a shared clone that is
 // brought up to date from the mirror, and its task's worktree of that. Submodules and LFS objects are not fetched.
 
+import { existsSync } from 'node:fs'
 import { realpath, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { type Connect, networkEnvironment } from './access/connection.ts'
 import { requireBranch } from './branch.ts'
 import { findGitPlace, type GitPlace, isRealDirectory, readHead } from './checkout-files.ts'
+import { bundleClone, describeCloneLoss, readCloneLoss } from './clone-loss.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
@@ -17,6 +19,7 @@ import { makeClone } from './own-clone.ts'
 import { ownPlaceOf } from './own-place.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
 import { isPublished } from './published.ts'
+import { saveWork } from './save-work.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
 import { type WorkState, workState } from './work-state.ts'
@@ -236,14 +239,14 @@ export class Repositories {
     return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
       const place = await this.placeOf(identity, directory)
       // An agent may have switched to another branch; the worktree's own goes with it.
-      const tip = await worktrees.tipOf(directory, signal)
+      const branch = await worktrees.branchOf(directory, signal)
       const hasBase = remoteTips !== undefined && (remoteTips.length > 0 || base !== undefined)
       return await workState({
         directory,
         place,
         objectDirs: remoteTips === undefined ? [] : [mirror.objectDirectory],
         ...(remoteTips === undefined ? {} : { remoteTips }),
-        ...(tip === undefined ? {} : { alsoLost: [tip] }),
+        ...(branch === undefined ? {} : { alsoLost: [branch.tip] }),
         ...(withIndex === undefined ? {} : { withIndex }),
         ...(hasBase ? { base: await resolve(base) } : {}),
         ...(signal ? { signal } : {}),
@@ -266,6 +269,32 @@ export class Repositories {
       place: await this.placeOf(identity, directory),
       objectDirs: [mirror.objectDirectory],
       remoteTips,
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  /**
+   * Writes all that `workState` counts for a directory into one bundle, and no less: `refs/switchyard/head` is what is checked
+   * out, `refs/heads/<branch>` the branch that a worktree was made on, `refs/switchyard/worktree` what was not committed. With
+   * their whole history, so that any repository takes it.
+   *
+   * @returns false where there is neither a commit nor a file, and no bundle
+   * @throws SwitchyardError `workspace_gone`, `payload_too_large` with a file over 512 MiB, `disk_full`, `directory_unwritable`,
+   *   `repository_unavailable`, `call_timeout`
+   */
+  async bundle(
+    identity: RepositoryIdentity,
+    directory: string,
+    file: string,
+    { signal }: Options = {},
+  ): Promise<boolean> {
+    const mirror = this.#mirror(identity)
+    return await saveWork({
+      directory,
+      place: await this.placeOf(identity, directory),
+      objectDirs: [mirror.objectDirectory],
+      branch: await this.#worktrees(identity).branchOf(directory, signal),
+      file,
       ...(signal ? { signal } : {}),
     })
   }
@@ -333,16 +362,54 @@ export class Repositories {
     await this.#worktrees(identity).remove(directory, root, identity.displayUrl)
   }
 
+  /** The branch that a worktree was made on; undefined where it was not made here, or has lost its branch. */
+  async branchOf(identity: RepositoryIdentity, directory: string): Promise<string | undefined> {
+    return (await this.#worktrees(identity).branchOf(directory))?.name
+  }
+
+  /**
+   * In words, what would be lost with the shared clone: commits on branches and tags that the remote has not, as of the last
+   * `fetch`, and stashes; null where nothing would be. What is on the branches of its worktrees is theirs.
+   *
+   * @param goes - worktrees that go with it, of which no bundle was written: what is on their branches counts
+   * @throws SwitchyardError `repository_unavailable` where the clone is damaged, `call_timeout`
+   */
+  async describeCloneLoss(identity: RepositoryIdentity, goes: readonly string[]): Promise<string | null> {
+    const shared = this.#shared(identity)
+    if (!existsSync(shared.gitDirectory)) return null
+    const kept = await this.#worktrees(identity).branchesBut(goes)
+    const remoteTips = (await this.#mirror(identity).tips()) ?? []
+    const safe = [...remoteTips, ...kept.map((branch) => `refs/heads/${branch}`)]
+    return describeCloneLoss(await readCloneLoss(shared.directory, safe))
+  }
+
+  /**
+   * Writes all branches and tags of the shared clone, and its stashes as `refs/switchyard/stash/<n>`, into one bundle.
+   *
+   * @param isThin - without what the remote has, as of the last `fetch`
+   * @throws SwitchyardError as `describeCloneLoss`, `disk_full`, `directory_unwritable`
+   */
+  async bundleClone(
+    identity: RepositoryIdentity,
+    file: string,
+    { isThin }: { readonly isThin: boolean },
+  ): Promise<void> {
+    const without = isThin ? ((await this.#mirror(identity).tips()) ?? []) : []
+    await bundleClone(this.sharedDirectory(identity), file, without)
+  }
+
   /**
    * Deletes mirror and shared clone of a repository that no worktree needs any more.
    *
-   * @returns false where there are worktrees of it still: then nothing was deleted
+   * @param mayGo - asked where there is none, while nobody can fetch; default: yes
+   * @returns false where there are worktrees of it still, or it may not go: then nothing was deleted
    */
-  async forget(identity: RepositoryIdentity): Promise<boolean> {
+  async forget(identity: RepositoryIdentity, mayGo?: () => Promise<boolean>): Promise<boolean> {
     const { lock, mirrorsDir } = this.#options
     return await lock(`mirror:${identity.key}`, () =>
       lock(`shared:${identity.key}`, async () => {
         if (await this.#worktrees(identity).hasAny()) return false
+        if (mayGo && !(await mayGo())) return false
         await rm(this.sharedDirectory(identity), { recursive: true, force: true })
         await rm(this.#mirror(identity).directory, { recursive: true, force: true })
         for (const directory of Object.values(besideMirror(mirrorsDir, identity)))

@@ -23,6 +23,7 @@ import { type Imported, importInto, isAsImported } from './import-bundle.ts'
 import type { KeptIndexes, WithIndex } from './kept-indexes.ts'
 import type { Mirror } from './mirror.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import type { OwnBranch } from './save-work.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, type SharedClone } from './shared-clone.ts'
 import { isStagingOf, stagingPlace } from './staging.ts'
@@ -213,6 +214,12 @@ export class Worktrees {
     }
   }
 
+  /** The branches of the worktrees made here, but of these. */
+  async branchesBut(directories: readonly string[]): Promise<readonly string[]> {
+    const given = new Set(directories.map((directory) => path.resolve(directory)))
+    return (await this.#parts.records.all()).filter((one) => !given.has(one.directory)).map((one) => one.branch)
+  }
+
   async hasAny(): Promise<boolean> {
     return (await this.#parts.records.all()).length > 0
   }
@@ -364,14 +371,15 @@ export class Worktrees {
     return known && ((commit, work) => this.#parts.indexes.use(known.id, commit, work))
   }
 
-  /** Where the branch of a worktree made here ends, whatever its agent has switched to. */
-  async tipOf(directory: string, signal?: AbortSignal): Promise<string | undefined> {
+  /** The branch of a worktree made here and where it ends, whatever its agent has switched to. */
+  async branchOf(directory: string, signal?: AbortSignal): Promise<OwnBranch | undefined> {
     const known = await this.#parts.records.read(idOf(path.resolve(directory)))
     if (!known) return undefined
     const ref = `refs/heads/${known.branch}`
     // Read as a file where that says it, without a process.
     const commit = await readRef(this.#parts.shared.gitDirectory, ref)
-    return commit !== undefined && COMMIT.test(commit) ? commit : await this.#parts.shared.resolve(ref, signal)
+    const tip = commit !== undefined && COMMIT.test(commit) ? commit : await this.#parts.shared.resolve(ref, signal)
+    return tip === undefined ? undefined : { name: known.branch, tip }
   }
 
   /** See `Repositories.removeWorktree`. */

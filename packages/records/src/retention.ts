@@ -8,14 +8,15 @@ import type { Db } from './schema.ts'
 
 const ago = (ms: number) => sql<Date>`now() - ${ms} * interval '1 millisecond'`
 
-/** Ended tasks whose working directory is past its time, the oldest first. */
+/** Ended tasks whose working directory is past its time, the oldest first. @param except - not these */
 export const findExpiredWorkspaces = guarded(
-  async (db: Db, keptMs: number, limit: number): Promise<readonly TaskRow[]> =>
+  async (db: Db, keptMs: number, limit: number, except: readonly TaskId[]): Promise<readonly TaskRow[]> =>
     db
       .selectFrom('tasks')
       .selectAll()
       .where('completed_at', '<', ago(keptMs))
       .where('workspace_removed_at', 'is', null)
+      .where('id', '<>', sql<TaskId>`ALL (${[...except]})`)
       .where('abort_pending', '=', false)
       .orderBy('completed_at')
       .limit(limit)

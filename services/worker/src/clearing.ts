@@ -5,12 +5,14 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
-import { isSwitchyardError } from '@switchyard/contracts'
-import { bundleWork, clearStaging, type Repositories } from '@switchyard/git'
+import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
+import { bundleWork, clearStaging, type Repositories, type RepositoryIdentity } from '@switchyard/git'
 import {
+  countOpenTasks,
   deleteOldTasks,
   findExpiredWorkspaces,
   findPendingAborts,
+  findProject,
   markAborted,
   markWorkspaceRemoved,
   pruneEvents,
@@ -19,6 +21,7 @@ import {
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { secureClone } from './projects/work.ts'
 import { outputDirectory } from './run/docker/output-file.ts'
 import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
 import type { ServerPool } from './servers/pool.ts'
@@ -38,6 +41,8 @@ const ABORTS_EVERY_MS = 2_000
 const STAGING_EVERY_MS = 5_000
 const EXPIRED_EVERY_MS = 60_000
 const BATCH = 50
+/** One that could not be removed, with a file too large for a bundle, say, does not keep the others waiting, ms. */
+const PUT_OFF_MS = 10 * 60_000
 
 /** The server is back: what runs there for a task that has ended is stopped. */
 const stopSessions = async ({ records, servers, logger }: ClearingDeps): Promise<void> => {
@@ -54,6 +59,19 @@ const stopSessions = async ({ records, servers, logger }: ClearingDeps): Promise
       await markAborted(records.db, row.id)
       logger.info({ task_id: row.id }, 'stopped the session of a task that had ended')
     }
+}
+
+/** The clone of a repository that nobody registered goes with the last directory of a task that was made of it. */
+const forgetUnused = async (deps: ClearingDeps, projectId: string, identity: RepositoryIdentity): Promise<void> => {
+  const { records, repositories } = deps
+  await records.withLock(`project:${projectId}`, async () => {
+    if ((await findProject(records.db, projectId))?.registered_at) return
+    await repositories.forget(identity, async () => {
+      if ((await countOpenTasks(records.db, [projectId])).length > 0) return false
+      await secureClone(deps, identity, { goes: [], force: true, isThin: true })
+      return true
+    })
+  })
 }
 
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
@@ -84,15 +102,21 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
     }
   }
   await markWorkspaceRemoved(records.db, row.id)
+  if (row.project_id !== null) await forgetUnused(deps, row.project_id, await identityOf(records, row.project_id))
 }
 
-const clearExpired = async (deps: ClearingDeps): Promise<void> => {
+/** When those that could not be removed are tried again, by task. */
+type PutOff = Map<TaskId, number>
+
+const clearExpired = async (deps: ClearingDeps, putOff: PutOff): Promise<void> => {
   const { records, retention, logger } = deps
   await records.withLock('clearing', async () => {
-    for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH))
-      await removeWorkspace(deps, row).catch((error: unknown) =>
-        logger.warn({ task_id: row.id, err: error }, 'a working directory could not be removed'),
-      )
+    for (const [id, until] of putOff) if (until < Date.now()) putOff.delete(id)
+    for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH, [...putOff.keys()]))
+      await removeWorkspace(deps, row).catch((error: unknown) => {
+        putOff.set(row.id, Date.now() + PUT_OFF_MS)
+        logger.warn({ task_id: row.id, err: error }, 'a working directory could not be removed')
+      })
     await pruneEvents(records.db, retention.eventsMs, BATCH)
     await deleteOldTasks(records.db, retention.recordsMs, BATCH)
   })
@@ -121,10 +145,11 @@ const repeat = (everyMs: number, work: () => Promise<void>, onError: (error: unk
 export const startClearing = (deps: ClearingDeps): Clearing => {
   const warn = (error: unknown) => deps.logger.warn({ err: error }, 'clearing up was cut short')
   const everyMs = Math.min(EXPIRED_EVERY_MS, Math.max(1_000, deps.retention.workspacesMs))
+  const putOff: PutOff = new Map()
   const parts = [
     repeat(ABORTS_EVERY_MS, () => stopSessions(deps), warn),
     repeat(STAGING_EVERY_MS, () => clearStaging([tmpdir(), path.join(deps.workspacesDir, 'tasks')]), warn),
-    repeat(everyMs, () => clearExpired(deps), warn),
+    repeat(everyMs, () => clearExpired(deps, putOff), warn),
   ]
   return {
     stop: async () => {

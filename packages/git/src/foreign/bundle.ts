@@ -18,11 +18,17 @@ export type ForeignBundle = {
   readonly changed: number
 }
 
-const writeBundle = async (checkout: ForeignCheckout, file: string, what: readonly string[]): Promise<void> => {
+/** @param input - what to write besides, where `what` says `--stdin` */
+export const writeBundle = async (
+  checkout: ForeignCheckout,
+  file: string,
+  what: readonly string[],
+  input = '',
+): Promise<void> => {
   const part = `${file}.part`
   try {
     await mkdir(path.dirname(file), { recursive: true })
-    await checkout.own.git(['bundle', 'create', '--quiet', part, ...what], SNAPSHOT_OPTIONS)
+    await checkout.own.git(['bundle', 'create', '--quiet', part, ...what], { ...SNAPSHOT_OPTIONS, input })
     await rename(part, file)
   } catch (error) {
     throw fromFileError(error, file)

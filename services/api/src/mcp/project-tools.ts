@@ -109,7 +109,7 @@ const restartTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_restart',
     title: 'Restart a project',
-    description: 'Stops a project and starts it again, with the newest of its remote.',
+    description: 'Stops a project and starts it again: its remote is fetched, its files stay as they are.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectInfoSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },

@@ -37,7 +37,7 @@ const restart = createRoute({
   method: 'post',
   path: '/project/{id}/restart',
   operationId: 'restartProject',
-  summary: 'Stop it and start it again, with the newest of its remote',
+  summary: 'Stop it and start it again: its remote is fetched, its files stay as they are',
   request: { params },
   responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404, 409, 422) },
 })

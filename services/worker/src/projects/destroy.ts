@@ -3,10 +3,54 @@
 
 import { rmdir } from 'node:fs/promises'
 import type { CallArgs, CallResult } from '@switchyard/contracts'
-import { deleteSandboxRow, forgetProject, listSandboxes } from '@switchyard/records'
+import type { RepositoryIdentity } from '@switchyard/git'
+import { deleteSandboxRow, forgetProject, listSandboxes, type SandboxRow } from '@switchyard/records'
 import { alone, type ProjectDeps, readRegistered, sandboxRoot } from './deps.ts'
+import { defaultBranch } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
-import { refresh, secure } from './work.ts'
+import { refresh, secure, secureClone } from './work.ts'
+
+/** @returns the bundles of what would be lost with these directories and with the clone */
+const secureAll = async (
+  deps: ProjectDeps,
+  identity: RepositoryIdentity,
+  places: readonly { readonly directory: string; readonly what: string }[],
+  force: boolean,
+): Promise<readonly string[]> => {
+  const bundles: string[] = []
+  const unbundled: string[] = []
+  for (const { directory, what } of places) {
+    const bundle = await secure(deps, identity, directory, what, force)
+    if (bundle === null) unbundled.push(directory)
+    else bundles.push(bundle)
+  }
+  const ofClone = await secureClone(deps, identity, { goes: unbundled, force })
+  return ofClone === null ? bundles : [...bundles, ofClone]
+}
+
+/** Those that we made for its directories; one that was asked for may be another's work. */
+const branchesMadeFor = async (
+  { repositories }: ProjectDeps,
+  identity: RepositoryIdentity,
+  base: string | null,
+  sandboxes: readonly SandboxRow[],
+): Promise<readonly string[]> => {
+  const ofBase = base === null ? undefined : await repositories.branchOf(identity, base)
+  const ofSandboxes = sandboxes.filter(({ name, branch }) => branch === defaultBranch(name)).map(({ branch }) => branch)
+  return [...(ofBase === undefined ? [] : [ofBase]), ...ofSandboxes]
+}
+
+/** A project that is started again begins at what the remote has then, and not where these ended. */
+const deleteBranches = async (
+  { repositories, logger }: ProjectDeps,
+  identity: RepositoryIdentity,
+  branches: readonly string[],
+): Promise<void> => {
+  for (const branch of branches)
+    await repositories.deleteBranch(identity, branch).catch((error: Error) => {
+      logger.warn({ project: identity.key, branch, err: error.message }, 'a branch was not deleted')
+    })
+}
 
 /**
  * Looks at everything before it deletes anything. Safe to repeat: what is gone already is passed over.
@@ -28,11 +72,8 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    const bundles: string[] = []
-    for (const { directory, what } of places) {
-      const bundle = await secure(deps, identity, directory, what, force)
-      if (bundle !== null) bundles.push(bundle)
-    }
+    const bundles = await secureAll(deps, identity, places, force)
+    const ourBranches = await branchesMadeFor(deps, identity, base, sandboxes)
     // Of a server of its own everything goes, once nothing works on it.
     const isDedicated = row.isolation === 'dedicated'
     const leaveDirectory = async (directory: string): Promise<void> => {
@@ -51,8 +92,8 @@ export const destroyProject = async (
       await repositories.removeWorktree(identity, base, workspacesDir)
     }
     // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
-    await repositories.forget(identity)
+    if (!(await repositories.forget(identity))) await deleteBranches(deps, identity, ourBranches)
     await deps.keys.forget(identity)
     await forgetProject(records.db, projectId)
-    return { bundles }
+    return { bundles: [...bundles] }
   })

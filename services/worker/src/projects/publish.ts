@@ -91,7 +91,7 @@ const inParts = (content: Buffer): readonly Buffer[] =>
     content.subarray(at * PART_BYTES, (at + 1) * PART_BYTES),
   )
 
-/** @throws SwitchyardError as `publishWork`, and `payload_too_large` for a patch over 64 MiB */
+/** @throws SwitchyardError as `publishWork`, and `payload_too_large` for a patch over 64 MiB, or a file over 512 MiB in a bundle */
 export const exportWork = async (
   deps: ProjectDeps,
   { place, format }: CallArgs<'work.export'>,
@@ -104,9 +104,11 @@ export const exportWork = async (
   }
   const file = path.join(deps.bundlesDir, `export-${randomUUID()}.bundle`)
   try {
-    const known = identity ? await deps.repositories.placeOf(identity, directory) : await ownPlaceOf(directory)
-    const head = await bundleHead(directory, file, { isThin: false, place: known })
-    if (head === null) return { upload_id: null }
+    const isWritten =
+      identity === null
+        ? (await bundleHead(directory, file, { isThin: false, place: await ownPlaceOf(directory) })) !== null
+        : await deps.repositories.bundle(identity, directory, file, { signal })
+    if (!isWritten) return { upload_id: null }
     const bundle = await open(file)
     return { upload_id: await handOver(deps, bundle.createReadStream({ highWaterMark: PART_BYTES })) }
   } finally {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { bundleHead, describeLoss, type RepositoryIdentity } from '@switchyard/git'
+import { describeLoss, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectDeps } from './deps.ts'
 
 /** The remote is asked, so that what was pushed counts as pushed; one that does not answer soon is not waited for, ms. */
@@ -21,13 +21,27 @@ export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, s
   })
 }
 
+const bundleFile = ({ bundlesDir }: Pick<ProjectDeps, 'bundlesDir'>, name: string): string =>
+  path.join(bundlesDir, `${name}-${randomUUID().slice(0, 8)}.bundle`)
+
+const notBundled = (lost: string): SwitchyardError =>
+  new SwitchyardError('work_would_be_lost', `${lost}, and no bundle of it came to be`, {
+    hint: 'Take what is there elsewhere by hand, and call again.',
+  })
+
+/** Work goes on the word that it is in there. */
+const requireFile = async (file: string, lost: string): Promise<void> => {
+  if (!(await lstat(file).catch(() => undefined))?.isFile()) throw notBundled(lost)
+}
+
 /**
  * Makes sure that a directory can go.
  *
  * @param what - its name in a message
  * @param force - bundle what would be lost instead of refusing
  * @returns the bundle's file; null where there was nothing to keep
- * @throws SwitchyardError `work_would_be_lost`, `disk_full`, `directory_unwritable`, `repository_unavailable`
+ * @throws SwitchyardError `work_would_be_lost`, also where it cannot be bundled; `payload_too_large` with a file that no bundle takes;
+ *   `disk_full`, `directory_unwritable`, `repository_unavailable`
  */
 export const secure = async (
   deps: ProjectDeps,
@@ -44,8 +58,35 @@ export const secure = async (
   // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
   if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
-  const file = path.join(deps.bundlesDir, `${path.basename(directory)}-${randomUUID().slice(0, 8)}.bundle`)
-  await bundleHead(directory, file, { isThin: false })
+  const file = bundleFile(deps, path.basename(directory))
+  if (await deps.repositories.bundle(identity, directory, file)) await requireFile(file, `${what} has ${lost}`)
+  else throw notBundled(`${what} has ${lost}`)
   deps.logger.info({ directory, file }, 'bundled what was not pushed')
+  return file
+}
+
+/**
+ * Makes sure that a project's clone can go, as `secure` does for a directory: branches and stashes that nothing else has.
+ *
+ * @param goes - directories that go with it, and that no bundle was written of
+ * @param isThin - bundle without what the remote has; default false
+ */
+export const secureClone = async (
+  deps: Pick<ProjectDeps, 'repositories' | 'bundlesDir' | 'logger'>,
+  identity: RepositoryIdentity,
+  {
+    goes,
+    force,
+    isThin = false,
+  }: { readonly goes: readonly string[]; readonly force: boolean; readonly isThin?: boolean },
+): Promise<string | null> => {
+  const lost = await deps.repositories.describeCloneLoss(identity, goes)
+  if (lost === null) return null
+  const directory = deps.repositories.sharedDirectory(identity)
+  if (!force) throw new SwitchyardError('work_would_be_lost', `the project’s clone ${directory} has ${lost}`)
+  const file = bundleFile(deps, identity.slug)
+  await deps.repositories.bundleClone(identity, file, { isThin })
+  await requireFile(file, `the project’s clone ${directory} has ${lost}`)
+  deps.logger.info({ directory, file }, 'bundled branches and stashes that were not pushed')
   return file
 }

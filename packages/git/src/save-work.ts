@@ -1,0 +1,80 @@
+// Saves all that goes with a working directory in one git bundle: where HEAD is, its branch, and what was not committed. What there
+// is to save is read where our records say, as it is when it is counted; the directory's own word has no part in it.
+
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { type GitPlace, readHead } from './checkout-files.ts'
+import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
+import { fromFileError } from './file-errors.ts'
+import { HEAD_REF, WORKTREE_REF } from './foreign/bundle.ts'
+import { readGuarded } from './guarded-read.ts'
+import { openOwnRepository } from './own-repository.ts'
+import type { GitOptions } from './run.ts'
+import { IDENTITY } from './scratch.ts'
+
+export type OwnBranch = { readonly name: string; readonly tip: string }
+
+export type SaveRequest = {
+  readonly directory: string
+  /** Where its commits are. */
+  readonly place: GitPlace
+  /** Objects that are read beside those of `place`: those of the mirror, which are trusted. */
+  readonly objectDirs: readonly string[]
+  /** The branch that goes with the directory, whatever is checked out. */
+  readonly branch?: OwnBranch | undefined
+  /** Where to write the bundle. */
+  readonly file: string
+  readonly signal?: AbortSignal
+}
+
+/** Of one step, with millions of files. */
+const TIMEOUT_MS = 30 * 60_000
+
+/**
+ * Writes `refs/switchyard/head`, `refs/heads/<branch>`, and `refs/switchyard/worktree`: what was not committed, as one commit on
+ * top of HEAD, or the first one where HEAD has none. Each is left out where there is no such thing. Whole or not at all.
+ *
+ * @returns false where there was nothing to save: no commit and no file
+ * @throws SwitchyardError `payload_too_large` with a file over 512 MiB, `disk_full`, `directory_unwritable`, `call_timeout`,
+ *   `repository_*` where objects are missing
+ */
+export const saveWork = async (request: SaveRequest): Promise<boolean> => {
+  const { place, branch, file, signal } = request
+  const directory = path.resolve(request.directory)
+  const named = (await readHead(place)).commit
+  const own = await openOwnRepository({
+    objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
+    workTree: directory,
+    isSha256: (named ?? branch?.tip)?.length === 64,
+  })
+  const options: GitOptions = {
+    timeoutMs: TIMEOUT_MS,
+    config: [...IDENTITY, ...AS_THEY_ARE],
+    ...(signal ? { signal } : {}),
+  }
+  const line = (args: readonly string[]) => lineOf(own, args, options)
+  try {
+    const shallow = await readGuarded(path.join(place.commonDir, 'shallow'))
+    if (shallow !== '') await writeFile(path.join(own.directory, 'shallow'), shallow)
+    const head = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
+    const begun = head ?? (await line(['mktree']))
+    const tree = await writeWholeWorkTree(own, directory, begun, options)
+    const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
+    const parents = head === undefined ? [] : ['-p', head]
+    const refs = new Map<string, string>()
+    if (head !== undefined) refs.set(HEAD_REF, head)
+    if (branch !== undefined) refs.set(`refs/heads/${branch.name}`, branch.tip)
+    if (!isCommitted)
+      refs.set(WORKTREE_REF, await line(['commit-tree', tree, ...parents, '-m', 'Work that was not committed']))
+    if (refs.size === 0) return false
+    for (const [ref, commit] of refs) await own.git(['update-ref', '--end-of-options', ref, commit], options)
+    await mkdir(path.dirname(file), { recursive: true })
+    await own.git(['bundle', 'create', '--quiet', `${file}.part`, ...refs.keys()], options)
+    await rename(`${file}.part`, file)
+    return true
+  } catch (error) {
+    throw fromFileError(error, file)
+  } finally {
+    await own.close()
+  }
+}

@@ -1,0 +1,165 @@
+// What goes by force is bundled whole, whatever its agent did to it before; what is not bundled does not go.
+
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { DestroyedProject, Sandbox, SandboxChanged, StartedProject } from '@switchyard/contracts'
+import { parseRepositoryUrl } from '@switchyard/git'
+import { script } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectMcp, type McpCaller } from './mcp-caller.ts'
+import { git, makeRepository } from './repository.ts'
+import { type System, startSystem } from './system.ts'
+
+let system: System
+let repositories: string
+let mcp: McpCaller
+let number = 0
+
+beforeAll(async () => {
+  repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+  system = await startSystem('postgres')
+  mcp = await connectMcp(system.url)
+})
+
+afterAll(async () => {
+  await mcp?.close()
+  await system?.close()
+  await rm(repositories, { recursive: true, force: true })
+})
+
+/** A started project, its repository, and a sandbox of it. */
+const project = async () => {
+  number += 1
+  const origin = await makeRepository(path.join(repositories, `r${number}`), { 'a.txt': 'a\n' })
+  const git_url = `file://${origin}`
+  const start = () => mcp.call<StartedProject>('opencode_project_start', { git_url })
+  const { base_dir: base, project_id: id } = await start()
+  const create = (name: string, more: object = {}) =>
+    mcp.call<Sandbox>('opencode_sandbox_create', { git_url, name, ...more })
+  const { path: sandbox } = await create('s')
+  const commit = async (directory: string, file: string) => {
+    await writeFile(path.join(directory, file), `${file}\n`)
+    await git(directory, 'add', file)
+    await git(directory, 'commit', '--quiet', '--message', file)
+  }
+  const change = (how: 'delete' | 'reset', args: object = {}) =>
+    mcp.call<SandboxChanged>(`opencode_sandbox_${how}`, { git_url, name: 's', ...args })
+  const destroy = (args: object = {}) => mcp.call<DestroyedProject>('opencode_project_destroy', { git_url, ...args })
+  const saved = async (bundle: string | null | undefined, ref: string, file: string) => {
+    await git(origin, 'fetch', '--quiet', bundle ?? 'no bundle', `+${ref}:refs/saved`)
+    return await git(origin, 'show', `refs/saved:${file}`)
+  }
+  return { origin, git_url, id, base: base ?? '', sandbox, start, create, commit, change, destroy, saved }
+}
+
+/** Several projects are started and destroyed in one test. */
+const LONG_MS = 3 * 60_000
+
+describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
+  it('leaves the files of a branch without a commit, and the branch that it was made on', async () => {
+    const { sandbox, commit, change, saved } = await project()
+    await commit(sandbox, 'done.txt')
+    await git(sandbox, 'checkout', '--quiet', '--orphan', 'pages')
+    await writeFile(path.join(sandbox, 'page.html'), 'page\n')
+    await expect(change('delete')).rejects.toThrow(/work_would_be_lost/)
+    const { bundle } = await change('delete', { force: true })
+    expect(await saved(bundle, 'refs/switchyard/worktree', 'page.html')).toBe('page')
+    expect(await saved(bundle, 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
+    expect(existsSync(sandbox)).toBe(false)
+  })
+
+  it('leaves what is on its branch when it is reset while another commit is checked out', async () => {
+    const { sandbox, commit, change, saved } = await project()
+    await commit(sandbox, 'done.txt')
+    await git(sandbox, 'checkout', '--quiet', '--detach', 'origin/main')
+    await expect(change('reset')).rejects.toThrow(/work_would_be_lost.*1 commit/)
+    const { bundle } = await change('reset', { force: true })
+    expect(existsSync(path.join(sandbox, 'done.txt'))).toBe(false)
+    expect(await saved(bundle, 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
+  })
+
+  it('leaves its work where the agent took away what makes it a worktree, and the project can go too', async () => {
+    const { sandbox, base, commit, change, create, destroy, saved } = await project()
+    await commit(sandbox, 'done.txt')
+    await rm(path.join(sandbox, '.git'))
+    const { bundle } = await change('delete', { force: true })
+    expect(await saved(bundle, 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
+    const { path: next } = await create('next')
+    await writeFile(path.join(next, 'new.txt'), 'new\n')
+    await rm(path.join(next, '.git'))
+    const { bundles } = await destroy({ force: true })
+    expect(await saved(bundles[0], 'refs/switchyard/worktree', 'new.txt')).toBe('new')
+    expect(existsSync(base)).toBe(false)
+  })
+
+  it('stays where a file is too large for a bundle, and says which', async () => {
+    const { sandbox, change, destroy } = await project()
+    await writeFile(path.join(sandbox, 'huge.bin'), '')
+    await truncate(path.join(sandbox, 'huge.bin'), 2 ** 30)
+    await expect(change('delete', { force: true })).rejects.toThrow(/payload_too_large.*huge\.bin/)
+    await expect(destroy({ force: true })).rejects.toThrow(/payload_too_large.*huge\.bin/)
+    await rm(path.join(sandbox, 'huge.bin'))
+    expect(await change('delete')).toMatchObject({ bundle: null })
+  })
+})
+
+describe('a project that is destroyed', { timeout: LONG_MS }, () => {
+  it('is refused while its clone has stashes and branches that nothing else has, and by force leaves them in a bundle', async () => {
+    const { sandbox, base, commit, destroy, saved, origin } = await project()
+    await writeFile(path.join(sandbox, 'a.txt'), 'stashed\n')
+    await git(sandbox, 'stash', '--quiet')
+    await git(sandbox, 'checkout', '--quiet', '-b', 'feature')
+    await commit(sandbox, 'feature.txt')
+    await git(sandbox, 'checkout', '--quiet', 'sandbox/s')
+    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 commit on feature that the remote has not, 1 stash/)
+    expect(existsSync(base)).toBe(true)
+    const { bundles } = await destroy({ force: true })
+    expect(bundles).toHaveLength(1)
+    expect(await saved(bundles[0], 'refs/heads/feature', 'feature.txt')).toBe('feature.txt')
+    expect(await saved(bundles[0], 'refs/switchyard/stash/0', 'a.txt')).toBe('stashed')
+    expect(await git(origin, 'branch', '--list', 'feature')).toBe('')
+  })
+
+  it('is refused while its clone has the branch of a sandbox that was deleted, until that is pushed', async () => {
+    const { origin, git_url, create, commit, destroy } = await project()
+    const { path: directory } = await create('mine', { branch: 'mine' })
+    await commit(directory, 'mine.txt')
+    await mcp.call('opencode_sandbox_delete', { git_url, name: 'mine', force: true })
+    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 commit on mine that the remote has not/)
+    const [shared] = (await readdir(path.join(system.home, 'workspaces', 'repos'))).filter((name) =>
+      name.startsWith(parseRepositoryUrl(git_url).slug),
+    )
+    await git(path.join(system.home, 'workspaces', 'repos', shared ?? ''), 'push', '--quiet', origin, 'mine')
+    expect((await destroy()).bundles).toEqual([])
+  })
+
+  it('says once what is in a sandbox, and has the branch of one whose directory somebody took away', async () => {
+    const { sandbox, create, commit, destroy, saved } = await project()
+    await commit(sandbox, 'done.txt')
+    const { path: gone } = await create('gone')
+    await commit(gone, 'gone.txt')
+    await rm(gone, { recursive: true })
+    await expect(destroy()).rejects.toThrow(/work_would_be_lost/)
+    const { bundles } = await destroy({ force: true })
+    expect(bundles).toHaveLength(2)
+    expect(await saved(bundles[0], 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
+    expect(await saved(bundles[1], 'refs/heads/sandbox/gone', 'gone.txt')).toBe('gone.txt')
+  })
+
+  it('begins at the newest of its remote when it is started again, though a task’s directory is left', async () => {
+    const { origin, git_url, base, start, create, commit, destroy } = await project()
+    const task = await mcp.call<{ status: string }>('execute_task', {
+      task_description: script([{ say: 'done' }]),
+      project: git_url,
+      sync: true,
+    })
+    expect(task.status).toBe('completed')
+    await destroy()
+    await commit(origin, 'newer.txt')
+    await start()
+    expect(existsSync(path.join(base, 'newer.txt'))).toBe(true)
+    expect(existsSync(path.join((await create('s')).path, 'newer.txt'))).toBe(true)
+  })
+})
