@@ -127,6 +127,7 @@ export {
   requestOfServer,
   type ServerSettings,
   settleAbortsOfStopped,
+  takeBackStop,
   touchProjectServer,
   useProjectServers,
 } from './project-servers.ts'

@@ -1,0 +1,100 @@
+// Sessions on a server that a project has for itself, on the real OpenCode: through a drain, a stop and a crash of it.
+
+import path from 'node:path'
+import type { Ask, SentToSession, ServerInfo, ServerList, SessionInfo, StartedProject } from '@switchyard/contracts'
+import { configureServer, Records } from '@switchyard/records'
+import { script } from '@switchyard/testing'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { makeRepository } from './repository.ts'
+import { at, type Project, type SessionSystem, startSessionSystem } from './session-system.ts'
+
+// Each test starts a server or two, which takes seconds of a processor that others use too.
+vi.setConfig({ testTimeout: 180_000 })
+
+const MEBIBYTE = 1_048_576
+const PATIENCE = { timeout: 60_000 }
+
+describe('sessions on a server of their project’s own', () => {
+  let system: SessionSystem
+  let records: Records
+
+  beforeAll(async () => {
+    system = await startSessionSystem()
+    records = new Records({ connectionString: system.databaseUrl, applicationName: 'test', max: 2 })
+  })
+
+  afterAll(async () => {
+    await records?.close()
+    await system?.close()
+  })
+
+  const start = async (name: string): Promise<Project> => {
+    const baseDir = await makeRepository(path.join(system.repositories, name), { 'a.txt': 'a\n' })
+    const url = `file://${baseDir}`
+    const project = await system.mcp.call<StartedProject>('opencode_project_start', {
+      git_url: url,
+      isolation: 'dedicated',
+    })
+    return { url, id: project.project_id, baseDir: project.base_dir ?? '', path: `/project/${project.project_id}` }
+  }
+
+  const serverOf = async ({ id }: Project): Promise<ServerInfo> => {
+    const { servers } = await system.ops.ok<ServerList>('GET', '/servers')
+    const found = servers.find((server) => server.project_id === id)
+    if (!found) throw new Error(`${id} has no server`)
+    return found
+  }
+
+  const becomes = (project: Project, status: ServerInfo['status']) =>
+    expect.poll(async () => (await serverOf(project)).status, PATIENCE).toBe(status)
+
+  /** Less than it needs: it is drained at the next look. */
+  const drain = async (project: Project): Promise<void> => {
+    await configureServer(records.db, project.id, { memory_limit: 64 * MEBIBYTE })
+    await becomes(project, 'draining')
+    await configureServer(records.db, project.id, { memory_limit: null })
+  }
+
+  /** Says what ends in an ask. */
+  const askIn = async (project: Project, session: SessionInfo): Promise<Ask> => {
+    const steps = [{ tool: 'bash', args: { command: 'ls', description: 'Look' } }, { say: 'it is done' }]
+    const { asks } = await system.say(project, session, script(steps))
+    const [ask] = asks
+    if (!ask) throw new Error('nothing was asked')
+    return ask
+  }
+
+  it('are answered while it is drained: the ask that holds it up, and what is said to its turn; what is new waits', async () => {
+    const project = await start('drain')
+    const session = await system.create(project)
+    const other = await system.create(project)
+    const { pid } = await serverOf(project)
+    const ask = await askIn(project, session)
+    await drain(project)
+    expect(await system.ops.ok<SessionInfo>('GET', at(project, session))).toMatchObject({ status: 'waiting' })
+    expect(await system.ops.ok('GET', `${at(project, session)}/ask`)).toMatchObject({ asks: [{ id: ask.id }] })
+    const steered = await system.say(project, session, 'And be quick.', { wait_ms: 0 })
+    expect(steered.error).toBeNull()
+    const another = system.say(project, other, script([{ say: 'on the next one' }]))
+    await system.ops.ok('POST', `${at(project, session)}/permission/${ask.id}`, { reply: 'once' })
+    expect(await another).toMatchObject({
+      running: false,
+      text: 'on the next one',
+      error: null,
+    } satisfies Partial<SentToSession>)
+    expect((await serverOf(project)).pid).not.toBe(pid)
+    const { messages } = await system.ops.ok<{ messages: object[] }>('GET', `${at(project, session)}/message`)
+    expect(JSON.stringify(messages)).toContain('it is done')
+  })
+
+  it('can be aborted while it is drained, which lets it be replaced', async () => {
+    const project = await start('abort')
+    const session = await system.create(project)
+    const { pid } = await serverOf(project)
+    await askIn(project, session)
+    await drain(project)
+    await system.ops.ok('POST', `${at(project, session)}/abort`)
+    await becomes(project, 'up')
+    expect((await serverOf(project)).pid).not.toBe(pid)
+  })
+})
