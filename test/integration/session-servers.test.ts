@@ -6,7 +6,7 @@ import { configureServer, Records } from '@switchyard/records'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeRepository } from './repository.ts'
-import { at, type Project, type SessionSystem, startSessionSystem } from './session-system.ts'
+import { at, OPERATOR, type Project, type SessionSystem, startSessionSystem } from './session-system.ts'
 
 // Each test starts a server or two, which takes seconds of a processor that others use too.
 vi.setConfig({ testTimeout: 180_000 })
@@ -85,6 +85,46 @@ describe('sessions on a server of their project’s own', () => {
     expect((await serverOf(project)).pid).not.toBe(pid)
     const { messages } = await system.ops.ok<{ messages: object[] }>('GET', `${at(project, session)}/message`)
     expect(JSON.stringify(messages)).toContain('it is done')
+  })
+
+  /** A reader that stays. */
+  const follow = (project: Project, session: SessionInfo) => {
+    const stop = new AbortController()
+    let told = ''
+    const read = async (): Promise<void> => {
+      const { body } = await fetch(`${system.url}${at(project, session)}/event`, {
+        headers: { accept: 'text/event-stream', authorization: `Bearer ${OPERATOR}` },
+        signal: stop.signal,
+      })
+      for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) told += chunk
+    }
+    const done = read().catch(() => {})
+    return {
+      told: () => told,
+      /** Signs of life, of which the second comes after the session was read again. */
+      beats: () => told.split(': alive').length - 1,
+      end: async () => {
+        stop.abort()
+        await done
+      },
+    }
+  }
+
+  it('are followed without keeping it from its end, and without starting it again', async () => {
+    const project = await start('follow')
+    const session = await system.create(project, { permissions: 'allow' })
+    const reader = follow(project, session)
+    await expect.poll(() => reader.told()).toContain('"status":"idle"')
+    // Longer than a reader waits from one look to the next.
+    await configureServer(records.db, project.id, { idle_ms: 8_000 })
+    await becomes(project, 'stopped')
+    await configureServer(records.db, project.id, { idle_ms: null })
+    const before = reader.beats()
+    await expect.poll(() => reader.beats(), PATIENCE).toBeGreaterThan(before + 1)
+    expect((await serverOf(project)).status).toBe('stopped')
+    await system.say(project, session, script([{ say: 'here again' }]))
+    await expect.poll(() => reader.told(), PATIENCE).toContain('finished: here again')
+    await reader.end()
   })
 
   it('can be aborted while it is drained, which lets it be replaced', async () => {

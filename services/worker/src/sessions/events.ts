@@ -1,7 +1,7 @@
 // What happened in a session since a reader last looked, and how it is now.
 
 import type { CallArgs, CallResult } from '@switchyard/contracts'
-import { openSession } from './access.ts'
+import { type OwnSession, openSession, requireProject } from './access.ts'
 import { standingOf } from './asks.ts'
 import { parseCursor } from './cursor.ts'
 import type { SessionDeps } from './deps.ts'
@@ -11,14 +11,29 @@ import { tellFrom } from './telling.ts'
 /** Events at once; the rest is the next call's. */
 const PAGE = 200
 
-/** @throws SwitchyardError `session_not_found`, `invalid_request` where `after` is no event's id */
+const NOTHING_NEW: CallResult<'session.events'> = { events: [], has_more: false, status: 'idle', asks: [] }
+
+/** Of a server that nobody has started nothing works; undefined where it rests and is not to be started for this. */
+const open = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.events'>,
+  signal: AbortSignal,
+): Promise<OwnSession | undefined> => {
+  if (args.may_start) return await openSession(deps, args, signal)
+  const { row } = await requireProject(deps, args)
+  const server = await deps.servers.find(row, signal)
+  return server && (await openSession({ ...deps, serverFor: async () => server }, args, signal))
+}
+
+/** @throws SwitchyardError `session_not_found`, `opencode_unavailable`, `invalid_request` where `after` is no event's id */
 export const readEvents = async (
   deps: SessionDeps,
   args: CallArgs<'session.events'>,
   signal: AbortSignal,
 ): Promise<CallResult<'session.events'>> => {
   const cursor = args.after === null ? undefined : parseCursor(args.after)
-  const own = await openSession(deps, args, signal)
+  const own = await open(deps, args, signal)
+  if (!own) return NOTHING_NEW
   const { client, place } = own
   // How it is first: what is read after that is at least as new, so an end is never told before what led to it.
   const { status, asks } = await standingOf(own, signal)
