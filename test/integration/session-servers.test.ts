@@ -1,8 +1,17 @@
 // Sessions on a server that a project has for itself, on the real OpenCode: through a drain, a stop and a crash of it.
 
 import path from 'node:path'
-import type { Ask, SentToSession, ServerInfo, ServerList, SessionInfo, StartedProject } from '@switchyard/contracts'
-import { configureServer, Records } from '@switchyard/records'
+import {
+  type Ask,
+  CALLS,
+  type CallResult,
+  newCallId,
+  type ServerInfo,
+  type ServerList,
+  type SessionInfo,
+  type StartedProject,
+} from '@switchyard/contracts'
+import { addCall, configureServer, Records, readCall } from '@switchyard/records'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeRepository } from './repository.ts'
@@ -71,18 +80,21 @@ describe('sessions on a server of their project’s own', () => {
     const { pid } = await serverOf(project)
     const ask = await askIn(project, session)
     await drain(project)
+    const parts = [{ type: 'text', text: 'Begin.' }]
+    const refused = system.ops.request('POST', `${at(project, other)}/message`, { parts })
     expect(await system.ops.ok<SessionInfo>('GET', at(project, session))).toMatchObject({ status: 'waiting' })
     expect(await system.ops.ok('GET', `${at(project, session)}/ask`)).toMatchObject({ asks: [{ id: ask.id }] })
     const steered = await system.say(project, session, 'And be quick.', { wait_ms: 0 })
     expect(steered.error).toBeNull()
-    const another = system.say(project, other, script([{ say: 'on the next one' }]))
+    expect(await refused).toMatchObject({
+      status: 503,
+      body: { code: 'opencode_unavailable', retryable: true, detail: expect.stringContaining('draining') },
+    })
     await system.ops.ok('POST', `${at(project, session)}/permission/${ask.id}`, { reply: 'once' })
-    expect(await another).toMatchObject({
-      running: false,
-      text: 'on the next one',
-      error: null,
-    } satisfies Partial<SentToSession>)
+    await expect.poll(async () => (await serverOf(project)).restarts, PATIENCE).toBe(1)
+    await becomes(project, 'up')
     expect((await serverOf(project)).pid).not.toBe(pid)
+    await system.idle(project, session)
     const { messages } = await system.ops.ok<{ messages: object[] }>('GET', `${at(project, session)}/message`)
     expect(JSON.stringify(messages)).toContain('it is done')
   })
@@ -134,7 +146,50 @@ describe('sessions on a server of their project’s own', () => {
     await askIn(project, session)
     await drain(project)
     await system.ops.ok('POST', `${at(project, session)}/abort`)
+    await expect.poll(async () => (await serverOf(project)).restarts, PATIENCE).toBe(1)
     await becomes(project, 'up')
     expect((await serverOf(project)).pid).not.toBe(pid)
+  })
+
+  /** What a caller who waits for the answer is told. */
+  const turnOf = async (
+    project: Project,
+    session: SessionInfo,
+    messageId: string,
+  ): Promise<CallResult<'session.turn'>> => {
+    const id = newCallId()
+    const args = { project_id: project.id, agent: null, session_id: session.id, message_id: messageId }
+    await addCall(records.db, { id, kind: 'session.turn', target: 'any', args }, 60_000)
+    await expect.poll(async () => (await readCall(records.db, id))?.state, PATIENCE).toBe('done')
+    return CALLS['session.turn'].result.parse((await readCall(records.db, id))?.result)
+  }
+
+  it('end their turns as interrupted where it crashes, for the stream and for who waits, and go on with the next message', async () => {
+    const project = await start('crash')
+    const session = await system.create(project, { permissions: 'allow' })
+    const reader = follow(project, session)
+    const steps = [{ tool: 'bash', args: { command: 'sleep 300', description: 'Wait' } }, { say: 'never' }]
+    const { messageID } = await system.say(project, session, `Wait. ${script(steps)}`, { wait_ms: 0 })
+    await expect.poll(() => reader.told(), PATIENCE).toContain('"state":"running"')
+    process.kill((await serverOf(project)).pid ?? 0, 'SIGKILL')
+    // Until it is there again nobody knows better.
+    const states = new Set<string>()
+    const turn = async () => {
+      const now = await turnOf(project, session, messageID)
+      states.add(now.state)
+      return now
+    }
+    await expect.poll(async () => (await turn()).state, PATIENCE).toBe('ended')
+    expect([...states].filter((state) => state !== 'ended' && state !== 'running')).toEqual([])
+    expect((await turn()).error).toMatchObject({
+      code: 'opencode_error',
+      retryable: false,
+      message: expect.stringContaining('cut off'),
+    })
+    await expect.poll(() => reader.told(), PATIENCE).toContain('"end":"interrupted"')
+    await system.say(project, session, script([{ say: 'on I go' }]))
+    await expect.poll(() => reader.told(), PATIENCE).toContain('finished: on I go')
+    expect(reader.told().match(/"end":"interrupted"/g)).toHaveLength(1)
+    await reader.end()
   })
 })

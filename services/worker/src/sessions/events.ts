@@ -1,9 +1,11 @@
 // What happened in a session since a reader last looked, and how it is now.
 
 import type { CallArgs, CallResult } from '@switchyard/contracts'
+import type { SessionMessage } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireProject } from './access.ts'
 import { standingOf } from './asks.ts'
-import { parseCursor } from './cursor.ts'
+import { type Cursor, END, parseCursor } from './cursor.ts'
+import { isAbandoned, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { messagesFrom } from './messages.ts'
 import { tellFrom } from './telling.ts'
@@ -25,6 +27,18 @@ const open = async (
   return server && (await openSession({ ...deps, serverFor: async () => server }, args, signal))
 }
 
+/** The last answer, where it was cut off and that was not told yet. */
+const findAbandoned = async (
+  own: OwnSession,
+  messages: readonly SessionMessage[],
+  cursor: Cursor | undefined,
+  signal: AbortSignal,
+): Promise<SessionMessage | undefined> => {
+  const answer = lastAnswer(messages)
+  if (!answer || (cursor?.item === END && cursor.messageId >= answer.info.id)) return undefined
+  return (await isAbandoned(own, answer, signal)) ? answer : undefined
+}
+
 /** @throws SwitchyardError `session_not_found`, `opencode_unavailable`, `invalid_request` where `after` is no event's id */
 export const readEvents = async (
   deps: SessionDeps,
@@ -37,7 +51,10 @@ export const readEvents = async (
   const { client, place } = own
   // How it is first: what is read after that is at least as new, so an end is never told before what led to it.
   const { status, asks } = await standingOf(own, signal)
-  const messages = await messagesFrom(client, place, ({ info }) => info.id === cursor?.messageId, signal)
-  const events = tellFrom(messages, cursor, place, status === 'idle')
+  // From an answer on: parts of it may have gone on after what was said meanwhile.
+  const isThere = ({ info }: SessionMessage) => info.role === 'assistant' && info.id <= (cursor?.messageId ?? '')
+  const messages = await messagesFrom(client, place, isThere, signal)
+  const abandoned = status === 'idle' ? await findAbandoned(own, messages, cursor, signal) : undefined
+  const events = tellFrom(messages, cursor, place, status === 'idle', abandoned)
   return { events: events.slice(0, PAGE), has_more: events.length > PAGE, status, asks: [...asks] }
 }
