@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ProjectInfo, ServerInfo, ServerList, StartedProject, Task } from '@switchyard/contracts'
+import { configureServer, Records } from '@switchyard/records'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
@@ -23,15 +24,18 @@ describe('servers that projects have for themselves', () => {
   let system: System
   let mcp: McpCaller
   let repositories: string
+  let records: Records
 
   beforeAll(async () => {
     repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
     system = await startSystem('postgres', { PROJECT_SERVER_DRAIN_MS: '60000' })
+    records = new Records({ connectionString: system.databaseUrl, applicationName: 'test', max: 2 })
     mcp = await connectMcp(system.url)
   })
 
   afterAll(async () => {
     await mcp?.close()
+    await records?.close()
     await system?.close()
     await rm(repositories, { recursive: true, force: true })
   })
@@ -146,7 +150,9 @@ describe('servers that projects have for themselves', () => {
     await expect.poll(async () => (await serverOf(project.id)).busy_sessions, { timeout: 60_000 }).toBe(1)
     const { pid, memory_bytes: memory } = await serverOf(project.id)
     expect(memory).toBeGreaterThan(256 * MEBIBYTE)
-    await configure(project.id, { memory_limit_bytes: 256 * MEBIBYTE })
+    // No caller sets less than a server needs.
+    expect(await configure(project.id, { memory_limit_bytes: 256 * MEBIBYTE })).toMatchObject({ status: 400 })
+    await configureServer(records.db, project.id, { memory_limit: 256 * MEBIBYTE })
     await expect.poll(async () => (await serverOf(project.id)).status, { timeout: 40_000 }).toBe('draining')
     const second = await system.caller.submit({ task_description: script([{ say: 'second' }]), project: project.url })
     expect((await system.caller.ended(first.task_id)).error).toBeNull()

@@ -141,6 +141,7 @@ describe('loadConfig', () => {
     for (const [name, value] of Object.entries({
       RUNNER_MEMORY_LIMIT: '12m',
       RUNNER_CPU_LIMIT: 'two',
+      PROJECT_SERVER_MEMORY_LIMIT: '512m',
       RUNNER_EGRESS_ALLOW: 'http://x',
       DOCKER_HOST: 'ssh://host',
       RUNNER_PROXY: 'http://proxy:3128',

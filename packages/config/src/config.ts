@@ -2,7 +2,7 @@
 
 import { cpus } from 'node:os'
 import path from 'node:path'
-import { MODEL_NAME, SwitchyardError } from '@switchyard/contracts'
+import { MIN_SERVER_MEMORY, MODEL_NAME, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
 import { certificatesFile } from './certificates.ts'
 import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
@@ -74,7 +74,7 @@ const environment = z.object({
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
   OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
   OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
-  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, 256 * MEBIBYTE),
+  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, MIN_SERVER_MEMORY),
   PROJECT_SERVER_NETWORK: text(),
   PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
   PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),

@@ -119,7 +119,11 @@ export const sessionCalls = {
   'session.todo': { args: session, result: z.object({ todos: z.array(todoSchema) }) },
   'session.diff': { args: session.extend({ message_id: z.string().nullable() }), result: sessionDiffSchema },
   'session.events': {
-    args: session.extend({ after: z.string().nullable() }),
+    args: session.extend({
+      after: z.string().nullable(),
+      /** Whether a server that rests is started for it; else nothing has happened there. */
+      may_start: z.boolean().default(true),
+    }),
     result: z.object({
       events: z.array(sessionEventSchema),
       has_more: z.boolean(),

@@ -130,6 +130,7 @@ export {
   requestOfServer,
   type ServerSettings,
   settleAbortsOfStopped,
+  takeBackStop,
   touchProjectServer,
   useProjectServers,
 } from './project-servers.ts'

@@ -163,12 +163,26 @@ export const requestOfServer = guarded(
   },
 )
 
-export const clearRequest = guarded(async (db: Db, projectId: string, workerId: WorkerId): Promise<void> => {
+/** Another request that came meanwhile stands. */
+export const clearRequest = guarded(
+  async (db: Db, projectId: string, workerId: WorkerId, request: ProjectServerRow['request']): Promise<void> => {
+    await db
+      .updateTable('project_servers')
+      .set({ request: null })
+      .where('project_id', '=', projectId)
+      .where('worker_id', '=', workerId)
+      .where('request', '=', request)
+      .execute()
+  },
+)
+
+/** For whoever needs the server again before it was stopped. */
+export const takeBackStop = guarded(async (db: Db, projectId: string): Promise<void> => {
   await db
     .updateTable('project_servers')
     .set({ request: null })
     .where('project_id', '=', projectId)
-    .where('worker_id', '=', workerId)
+    .where('request', '=', 'stop')
     .execute()
 })
 

@@ -79,7 +79,8 @@ class Reader implements SessionFollower {
     try {
       while (this.#isBehind && this.outlet.hasRoom) {
         this.#isBehind = false
-        const args = { ...who, session_id: id, after: this.#cursor ?? null }
+        // A reader that only waits keeps no server from its end.
+        const args = { ...who, session_id: id, after: this.#cursor ?? null, may_start: false }
         const page = this.#first ?? (await feeds.read(args, target))
         this.#first = undefined
         for (const event of page.events) this.#send(event)
@@ -123,7 +124,7 @@ class Reader implements SessionFollower {
 /** @throws SwitchyardError `session_not_found`, `invalid_request`, before the stream begins */
 export const openSessionStream = async (options: SessionStreamOptions): Promise<ReadableStream<Uint8Array>> => {
   const { feeds, id, who, target, after } = options
-  const first = await feeds.read({ ...who, session_id: id, after: after ?? null }, target)
+  const first = await feeds.read({ ...who, session_id: id, after: after ?? null, may_start: true }, target)
   const reader = new Reader(options, first)
   try {
     reader.attach(await feeds.follow(id, reader))

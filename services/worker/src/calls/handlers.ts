@@ -22,8 +22,8 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
     await startProject(deps, id, signal)
     return {}
   },
-  'project.stop': async ({ project_id: id }) => {
-    await stopProject(deps, id)
+  'project.stop': async ({ project_id: id }, signal) => {
+    await stopProject(deps, id, signal)
     return {}
   },
   'project.destroy': (args, signal) => destroyProject(deps, args, signal),

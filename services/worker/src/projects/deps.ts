@@ -27,7 +27,7 @@ export type ProjectDeps = {
 export type Registered = { readonly row: ProjectRow; readonly identity: RepositoryIdentity }
 
 /** @throws SwitchyardError `project_not_found` */
-export const readRegistered = async (deps: ProjectDeps, projectId: string): Promise<Registered> => {
+export const readRegistered = async (deps: Pick<ProjectDeps, 'records'>, projectId: string): Promise<Registered> => {
   const row = await findProject(deps.records.db, projectId)
   if (!row?.registered_at) throw new SwitchyardError('project_not_found', `${projectId} is not registered`)
   return { row, identity: parseRepositoryUrl(row.url) }
@@ -55,5 +55,5 @@ export const isInOwnFolder = ({ workspacesDir }: Pick<ProjectDeps, 'workspacesDi
   WORKSPACE_FOLDERS.has(path.relative(workspacesDir, directory).split(path.sep)[0] ?? '')
 
 /** One change of a project at a time, whoever asks for it. */
-export const alone = <T>(deps: ProjectDeps, projectId: string, work: () => Promise<T>): Promise<T> =>
+export const alone = <T>(deps: Pick<ProjectDeps, 'records'>, projectId: string, work: () => Promise<T>): Promise<T> =>
   deps.records.withLock(`project:${projectId}`, work)

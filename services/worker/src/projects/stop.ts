@@ -1,24 +1,37 @@
 // Stops a project: what runs in its directories ends its turn, and its server forgets them. Sessions and files stay.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import { listSandboxes, requestOfServer, updateProject } from '@switchyard/records'
+import type { OpenCodeServer } from '@switchyard/opencode'
+import { listSandboxes, type ProjectRow, requestOfServer, updateProject } from '@switchyard/records'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 
+type StopDeps = Pick<ProjectDeps, 'records' | 'servers'>
+
+/** A server that is away holds nothing. */
+const unlessAway = (error: unknown): undefined => {
+  if (isSwitchyardError(error, 'opencode_unavailable')) return undefined
+  throw error
+}
+
+/** The turns in its directories are on its server, whichever worker keeps that. */
+const endTurns = async (
+  server: OpenCodeServer | undefined,
+  { base_dir: base }: ProjectRow,
+  sandboxes: readonly { readonly path: string }[],
+): Promise<void> => {
+  for (const directory of [...(base === null ? [] : [base]), ...sandboxes.map(({ path }) => path)])
+    await server?.client.disposeDirectory(directory).catch(unlessAway)
+}
+
 /** Safe to repeat. */
-export const stopProject = async (deps: ProjectDeps, projectId: string): Promise<void> =>
+export const stopProject = async (deps: StopDeps, projectId: string, signal: AbortSignal): Promise<void> =>
   await alone(deps, projectId, async () => {
     const { row } = await readRegistered(deps, projectId)
-    const sandboxes = await listSandboxes(deps.records.db, [projectId])
-    const directories = [...(row.base_dir === null ? [] : [row.base_dir]), ...sandboxes.map(({ path }) => path)]
+    const { db } = deps.records
+    const server = await deps.servers.find(row, signal).catch(unlessAway)
+    await endTurns(server, row, await listSandboxes(db, [projectId]))
     // Of its own server nothing is needed any more once its turns have ended.
-    const isDedicated = row.isolation === 'dedicated'
-    const server = deps.servers.runningFor(row)
-    for (const directory of directories)
-      await server?.client.disposeDirectory(directory).catch((error: unknown) => {
-        // A server that is away holds nothing.
-        if (!isSwitchyardError(error, 'opencode_unavailable')) throw error
-      })
-    if (isDedicated) await requestOfServer(deps.records.db, projectId, 'stop')
+    if (row.isolation === 'dedicated') await requestOfServer(db, projectId, 'stop')
     // One that was never ready stays what it is.
-    if (row.status === 'ready') await updateProject(deps.records.db, projectId, { status: 'stopped', detail: null })
+    if (row.status === 'ready') await updateProject(db, projectId, { status: 'stopped', detail: null })
   })

@@ -36,7 +36,9 @@ export class OpenCodeExecution implements Execution {
     const { deps, record } = this.#run
     const server = this.#use?.server
     if (server) return server
-    const use = await deps.servers.use(record.row.server_id, signal)
+    // The turn of one that was taken over may run there still, and wait for an answer.
+    const goesOn = () => record.row.prompt_id !== null
+    const use = await deps.servers.use(record.row.server_id, { signal, goesOn })
     // A second one that was asked for meanwhile.
     if (this.#use) use.release()
     else this.#use = use

@@ -11,7 +11,11 @@ import {
   reportProjectServer,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { Holds } from './holds.ts'
 import { liveOn } from './live.ts'
+
+/** One that is past its limit so soon after it was replaced would be again, and again: it is left alone for so long, ms. */
+const SETTLE_MS = 10 * 60_000
 
 export type KeeperSettings = {
   /** Bytes; what a project does not set for itself. */
@@ -31,6 +35,9 @@ export type KeptOptions = {
   readonly logger: Logger
 }
 
+/** Whether what somebody wants there belongs to what the server does already, such as the answer to an ask of a turn that runs. */
+export type GoesOn = (server: OpenCodeServer) => boolean
+
 export type Verdict =
   | 'kept'
   /** Nobody uses it: it is to be ended. */
@@ -41,12 +48,17 @@ export type Verdict =
 export class KeptServer {
   readonly server: OpenCodeServer
   readonly projectId: string
+  readonly holds = new Holds()
   readonly #options: KeptOptions
-  /** Runs and calls that hold it now. */
-  uses = 0
   #draining: { readonly since: number; readonly why: string } | null = null
   #isEnding = false
   #restarts = 0
+  /** When it was last replaced for its memory, ms since 1970. */
+  #replacedAt = 0
+  /** What is said of a limit that even a new one is past. */
+  #shortage: string | null = null
+  /** How often something had begun when it was first seen that it is to be stopped. */
+  #begunAtStop: number | null = null
 
   constructor(options: KeptOptions) {
     const { launcher, calls, logger } = options
@@ -55,13 +67,14 @@ export class KeptServer {
     this.server = OpenCodeServer.start({ launcher, logger, ...calls })
   }
 
-  /** Whether new work may go there: not while it is drained or ended. */
-  get isTaking(): boolean {
-    return this.#draining === null && !this.#isEnding && this.server.state().status !== 'stopped'
+  /** Whether work may go there: not while it is ended; while it is drained, only what goes on with what it does already. */
+  takes(goesOn: GoesOn): boolean {
+    if (this.#isEnding || this.server.state().status === 'stopped') return false
+    return this.#draining === null || goesOn(this.server)
   }
 
   get #isIdle(): boolean {
-    return this.uses === 0 && this.server.busy().length === 0
+    return this.holds.now === 0 && this.server.busy().length === 0
   }
 
   /** Reports how it stands, and does what is due. To be called every few seconds, once at a time. */
@@ -69,10 +82,11 @@ export class KeptServer {
     const memory = await this.server.memory().catch(() => undefined)
     const row = await this.#report(memory)
     if (!row) return 'lost'
-    await this.#answer(row)
+    const isToStop = await this.#answer(row)
+    const idleMs = isToStop ? 0 : (row.idle_ms ?? this.#options.settings.idleMs)
+    if (await this.#mayEnd(idleMs)) return 'idle'
     await this.#watchMemory(memory, row)
-    const idleMs = row.request === 'stop' ? 0 : (row.idle_ms ?? this.#options.settings.idleMs)
-    return (await this.#mayEnd(idleMs)) ? 'idle' : 'kept'
+    return 'kept'
   }
 
   async #report(memory: number | undefined): Promise<ProjectServerRow | undefined> {
@@ -80,7 +94,7 @@ export class KeptServer {
     const { status, error, url, pid, container, version, lastHealthAt } = this.server.state()
     return await reportProjectServer(records.db, this.projectId, workerId, {
       state: this.#draining && status !== 'stopped' ? 'draining' : status,
-      detail: this.#draining?.why ?? error?.message ?? null,
+      detail: this.#draining?.why ?? error?.message ?? this.#shortage,
       kind: launcher.kind === 'container' ? 'container' : 'child',
       url: url ?? null,
       pid: pid ?? null,
@@ -95,26 +109,47 @@ export class KeptServer {
     })
   }
 
-  async #answer({ request }: ProjectServerRow): Promise<void> {
-    if (request === null) return
+  /** @returns whether it is to be stopped: until it is, or until somebody begins something there after that was asked. */
+  async #answer({ request }: ProjectServerRow): Promise<boolean> {
+    if (request === 'stop') {
+      this.#begunAtStop ??= this.holds.begun
+      if (this.holds.begun === this.#begunAtStop) return true
+    }
+    this.#begunAtStop = null
+    if (request === null) return false
     const { records, workerId } = this.#options
-    await clearRequest(records.db, this.projectId, workerId)
+    await clearRequest(records.db, this.projectId, workerId, request)
     if (request === 'restart') await this.#replace('it was asked for')
+    return false
   }
 
   async #watchMemory(memory: number | undefined, row: ProjectServerRow): Promise<void> {
-    const { settings, logger } = this.#options
+    const { settings } = this.#options
     const limit = row.memory_limit ?? settings.memoryLimit
-    if (!this.#draining && memory !== undefined && memory > limit) {
-      this.#draining = { since: Date.now(), why: `it holds ${mebibytes(memory)} MiB of ${mebibytes(limit)}` }
-      logger.warn({ project_id: this.projectId, memory, limit }, 'a project’s server has grown past its limit: drained')
-      await this.#report(memory)
-    }
+    if (memory !== undefined && !this.#draining) await this.#checkLimit(memory, limit)
     if (!this.#draining) return
     const isOver = Date.now() - this.#draining.since > settings.drainMs
-    if (this.server.busy().length > 0 && !isOver) return
+    if (!this.#isIdle && !isOver) return
     await this.#replace(this.#draining.why)
     this.#draining = null
+    this.#replacedAt = Date.now()
+  }
+
+  /** Holds its memory against the limit. */
+  async #checkLimit(memory: number, limit: number): Promise<void> {
+    const { logger } = this.#options
+    const facts = { project_id: this.projectId, memory, limit }
+    const holds = `it holds ${mebibytes(memory)} MiB of ${mebibytes(limit)}`
+    const isAnew = Date.now() - this.#replacedAt < SETTLE_MS
+    if (memory <= limit) this.#shortage = null
+    else if (isAnew) {
+      if (this.#shortage === null) logger.warn(facts, 'the memory limit of a project’s server is below what it needs')
+      this.#shortage = `${holds} although it was just replaced: the limit is below what it needs`
+    } else {
+      this.#draining = { since: Date.now(), why: holds }
+      logger.warn(facts, 'a project’s server has grown past its limit: drained')
+      await this.#report(memory)
+    }
   }
 
   /** Turns that still run are taken up again by those who watch them. */
@@ -127,7 +162,7 @@ export class KeptServer {
     const { records, workerId } = this.#options
     // One that was taken over may work on something that began before.
     await this.server.caughtUp()
-    if (!this.#isIdle || this.#draining) return false
+    if (!this.#isIdle) return false
     // From here on it takes nothing new, so that nobody comes in between.
     this.#isEnding = true
     const ends = await beginStop(records.db, this.projectId, workerId, idleMs).catch(() => false)

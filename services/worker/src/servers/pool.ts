@@ -17,10 +17,11 @@ import {
   type Records,
   releaseProjectServer,
   requestOfServer,
+  takeBackStop,
   touchProjectServer,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
+import { type GoesOn, type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
 import type { ServerMaker, ServerSettings } from './launch.ts'
 import { busyIn } from './live.ts'
 import { type Visit, Visits } from './visits.ts'
@@ -32,6 +33,10 @@ const LOOK_EVERY_MS = 2_000
 const LEFT_EVERY = 10
 /** How often a server that cannot be used yet is asked for again, ms. */
 const AGAIN_MS = 500
+/** How long a call waits for a server that cannot be used yet, ms: its caller hears why before it gives up by itself. */
+const CALL_WAIT_MS = 30_000
+/** How long it takes at most to say that a server that should run cannot be reached, ms. */
+const FOUND_WITHIN_MS = 10_000
 /** How long another worker may take to end a server that is to be removed, ms. */
 const REMOVE_MS = 20_000
 
@@ -51,6 +56,21 @@ export type PoolOptions = {
 
 /** A server for as long as it is used; until `release` it is not ended as idle. */
 export type ServerUse = { readonly server: OpenCodeServer; readonly release: () => void }
+
+export type UseOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** How long it is waited for, ms; default: until the signal. */
+  readonly withinMs?: number
+  /** Such work goes to a server that is drained too; default: none does. */
+  readonly goesOn?: GoesOn
+}
+
+/** Of a call: it ends in time, whatever becomes of the server. */
+export const inCall = (signal?: AbortSignal, goesOn?: GoesOn): UseOptions => ({
+  signal,
+  withinMs: CALL_WAIT_MS,
+  ...(goesOn ? { goesOn } : {}),
+})
 
 type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
 
@@ -77,6 +97,10 @@ export class ServerPool {
     this.#timer = setInterval(() => this.#lookNow(), LOOK_EVERY_MS)
   }
 
+  get #db(): Records['db'] {
+    return this.#options.records.db
+  }
+
   get shared(): OpenCodeServer | null {
     return this.#options.shared
   }
@@ -98,7 +122,7 @@ export class ServerPool {
    * @param id - `server_id` of a task, or {@link projectServerId}.
    * @throws SwitchyardError `opencode_unavailable`, `not_supported` where this installation makes none; the signal's reason
    */
-  async use(id: string | null, signal?: AbortSignal): Promise<ServerUse> {
+  async use(id: string | null, { signal, withinMs, goesOn = nothing }: UseOptions = {}): Promise<ServerUse> {
     const projectId = id === null ? undefined : projectOfServer(id)
     const { shared } = this.#options
     if (projectId === undefined) {
@@ -106,41 +130,50 @@ export class ServerPool {
       throw new SwitchyardError('opencode_unavailable', 'this worker has no OpenCode server')
     }
     const until = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const ends = withinMs === undefined ? undefined : Date.now() + withinMs
     for (;;) {
       until.throwIfAborted()
-      const opened = await this.#alone(projectId, () => this.#open(projectId))
-      if (!opened) {
-        await delay(AGAIN_MS, undefined, { signal: until })
-        continue
-      }
-      opened.uses += 1
-      let isHeld = true
-      const release = (): void => {
-        if (isHeld) opened.uses -= 1
-        isHeld = false
-      }
-      try {
-        await opened.server.ready({ signal: until })
-        return { server: opened.server, release }
-      } catch (error) {
-        release()
-        throw error
-      }
+      const opened = await this.#alone(projectId, () => this.#open(projectId, goesOn))
+      if (opened) return await hold(opened, goesOn, until, ends)
+      if (ends !== undefined && Date.now() >= ends) throw notTaking(await findProjectServer(this.#db, projectId))
+      await delay(AGAIN_MS, undefined, { signal: until })
     }
   }
 
-  /** Works with a project's server: its own where it has one, else the shared one. */
+  /** Works with a project's server, for a call: its own where it has one, else the shared one. */
   async with<T>(
     project: ProjectOnServer,
     work: (server: OpenCodeServer) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const use = await this.use(project.isolation === 'dedicated' ? projectServerId(project.id) : null, signal)
+    const use = await this.use(project.isolation === 'dedicated' ? projectServerId(project.id) : null, inCall(signal))
     try {
       return await work(use.server)
     } finally {
       use.release()
     }
+  }
+
+  /**
+   * The server that a project is on, where it runs now, whichever worker keeps it: neither started for this nor kept from its end.
+   *
+   * @returns undefined where it rests.
+   * @throws SwitchyardError `opencode_unavailable` where it is not there yet, or not any more; the signal's reason
+   */
+  async find({ id, isolation }: ProjectOnServer, signal: AbortSignal): Promise<OpenCodeServer | undefined> {
+    if (isolation !== 'dedicated') return (await this.use(null)).server
+    const server = this.#kept.get(id)?.server ?? (await this.#visit(id))
+    if (!server || server.state().status === 'stopped') return undefined
+    const until = AbortSignal.any([signal, this.#closing.signal])
+    await server.ready({ signal: until, timeoutMs: FOUND_WITHIN_MS })
+    return server
+  }
+
+  /** Another worker's, or one whose worker has just gone. */
+  async #visit(projectId: string): Promise<OpenCodeServer | undefined> {
+    const { maker } = this.#options
+    const row = maker ? await findProjectServer(this.#db, projectId) : undefined
+    return row && maker && !RESTING.has(row.state) ? this.#visits.open(row, maker).server : undefined
   }
 
   /** The servers that run now and can be used without waiting. */
@@ -205,9 +238,9 @@ export class ServerPool {
   }
 
   /** @returns null while it cannot be used: it is drained, ended, or being started by another worker. */
-  async #open(projectId: string): Promise<KeptServer | Visit | null> {
+  async #open(projectId: string, goesOn: GoesOn): Promise<KeptServer | Visit | null> {
     const kept = this.#kept.get(projectId)
-    if (kept && kept.server.state().status !== 'stopped') return kept.isTaking ? kept : null
+    if (kept && kept.server.state().status !== 'stopped') return kept.takes(goesOn) ? kept : null
     // One that cannot be started at all is begun anew by whoever needs it next.
     if (kept) await this.#end(kept)
     const { records, workerId, maker } = this.#options
@@ -215,8 +248,11 @@ export class ServerPool {
       throw new SwitchyardError('not_supported', 'no server of a project’s own can be made here', NO_MAKER)
     const row = await touchProjectServer(records.db, projectId)
     if (row.is_kept && row.worker_id !== workerId) {
-      const isThere = row.state === 'up' || row.state === 'busy'
-      return isThere ? this.#visits.open(row, maker) : null
+      if (!THERE.has(row.state)) return null
+      const visit = this.#visits.open(row, maker)
+      if (goesOn(visit.server)) return visit
+      if (row.request === 'stop') await takeBackStop(records.db, projectId)
+      return row.state === 'draining' ? null : visit
     }
     const claimed = await claimProjectServer(records.db, projectId, workerId)
     return claimed ? this.#keep(claimed, maker) : null
@@ -338,3 +374,41 @@ export class ServerPool {
 const NO_MAKER = {
   hint: 'Start the stack with --profile docker, or register the project with isolation "shared".',
 } as const
+
+/** States in which another worker's server can be reached. */
+const THERE: ReadonlySet<string> = new Set(['up', 'busy', 'draining'])
+
+/** States in which nothing can work on a server. */
+const RESTING: ReadonlySet<string> = new Set(['stopping', 'stopped'])
+
+const nothing: GoesOn = () => false
+
+/** @param ends - ms since 1970; undefined: as long as a server waits for itself. */
+const hold = async (
+  { server, holds }: KeptServer | Visit,
+  goesOn: GoesOn,
+  signal: AbortSignal,
+  ends: number | undefined,
+): Promise<ServerUse> => {
+  const release = holds.take(!goesOn(server))
+  try {
+    await server.ready({ signal, ...(ends === undefined ? {} : { timeoutMs: Math.max(0, ends - Date.now()) }) })
+    return { server, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+const notTaking = (row: ProjectServerRow | undefined): SwitchyardError => {
+  const why = row?.detail ? `: ${row.detail}` : ''
+  return new SwitchyardError(
+    'opencode_unavailable',
+    `the project’s own server is ${row?.state ?? 'stopped'}${why}`,
+    row?.state === 'draining'
+      ? {
+          hint: 'It is replaced once what runs in it has ended: answer what its sessions ask, or abort them, then try again.',
+        }
+      : {},
+  )
+}

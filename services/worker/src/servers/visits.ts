@@ -10,6 +10,7 @@ import {
   useProjectServers,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
+import { Holds } from './holds.ts'
 import type { KeptOptions } from './kept-server.ts'
 import type { ServerMaker } from './launch.ts'
 import { busyIn } from './live.ts'
@@ -25,16 +26,20 @@ export type VisitOptions = {
 
 export class Visit {
   readonly server: OpenCodeServer
-  /** Runs and calls that hold it now. */
-  uses = 0
+  readonly holds = new Holds()
   #usedAt = Date.now()
 
   constructor(server: OpenCodeServer) {
     this.server = server
   }
 
+  /** Keeps the connection for a while, and not the server. */
+  touch(): void {
+    this.#usedAt = Date.now()
+  }
+
   get isUsed(): boolean {
-    const isUsed = this.uses > 0 || this.server.busy().length > 0
+    const isUsed = this.holds.now > 0 || this.server.busy().length > 0
     if (isUsed) this.#usedAt = Date.now()
     return isUsed
   }
@@ -56,6 +61,7 @@ export class Visits {
   open({ project_id: projectId, live }: Pick<ProjectServerRow, 'project_id' | 'live'>, maker: ServerMaker): Visit {
     const { calls, logger } = this.#options
     const known = this.#open.get(projectId)
+    known?.touch()
     if (known) return known
     const visit = new Visit(OpenCodeServer.start({ launcher: this.#launcher(projectId, maker), logger, ...calls }))
     visit.server.learn(busyIn(live))

@@ -35,17 +35,26 @@ export type OwnSession = {
   readonly client: OpenCodeClient
 }
 
-/** @throws SwitchyardError `project_not_found`, `project_not_ready`, `not_supported` */
-export const openProject = async (deps: SessionDeps, { project_id: id }: Who): Promise<OpenProject> => {
-  const row = await findProject(deps.records.db, id)
+/** @throws SwitchyardError `project_not_found`, `project_not_ready` */
+export const requireProject = async (
+  { records }: Pick<SessionDeps, 'records'>,
+  { project_id: id }: Pick<Who, 'project_id'>,
+): Promise<{ readonly row: ProjectRow; readonly baseDir: string }> => {
+  const row = await findProject(records.db, id)
   if (!row?.registered_at) throw new SwitchyardError('project_not_found', `${id} is not registered`)
   if (!USABLE.has(row.status) || row.base_dir === null)
     throw new SwitchyardError('project_not_ready', `${row.url} is ${row.status}`)
-  const sandboxes = await listSandboxes(deps.records.db, [id])
+  return { row, baseDir: row.base_dir }
+}
+
+/** @throws SwitchyardError `project_not_found`, `project_not_ready`, `not_supported` */
+export const openProject = async (deps: SessionDeps, who: Who): Promise<OpenProject> => {
+  const { row, baseDir } = await requireProject(deps, who)
+  const sandboxes = await listSandboxes(deps.records.db, [row.id])
   const server = await deps.serverFor(row)
   return {
     row,
-    baseDir: row.base_dir,
+    baseDir,
     sandboxes: new Map(sandboxes.filter((one) => one.is_ready).map((one) => [one.path, one.name])),
     server,
     client: server.client,

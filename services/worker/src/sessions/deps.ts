@@ -8,9 +8,9 @@ import type { MessageCounts } from './message-counts.ts'
 
 export type SessionDeps = {
   readonly records: Records
-  readonly servers: Pick<ServerPool, 'running'>
+  readonly servers: Pick<ServerPool, 'running' | 'find'>
   /**
-   * The server that a project is on, started if need be and held until the call ends.
+   * The server that a project is on, started if need be and held until the call ends; not waited for longer than a caller waits.
    *
    * @throws SwitchyardError `opencode_unavailable`, `not_supported`
    */

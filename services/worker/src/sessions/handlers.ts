@@ -2,7 +2,8 @@
 
 import { projectServerId } from '@switchyard/records'
 import type { CallHandlers } from '../calls/calls.ts'
-import type { ServerPool, ServerUse } from '../servers/pool.ts'
+import type { GoesOn } from '../servers/kept-server.ts'
+import { inCall, type ServerPool, type ServerUse } from '../servers/pool.ts'
 import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
   abortSession,
@@ -27,14 +28,28 @@ export type SessionSettings = Omit<SessionDeps, 'serverFor' | 'servers' | 'count
 
 type SessionCall = Extract<keyof CallHandlers, `session.${string}` | `directory.${string}`>
 
+/** Most calls are about what is there, and reach a server that is drained: a turn that waits for an answer ends by one of them. */
+const onWhatIsThere = (): GoesOn => () => true
+/** These begin something, for which a server that is drained is not there. */
+const onNew = (): GoesOn => () => false
+/** A turn that runs reads what is said to it; in a session that rests it would be a new one. */
+const onTurn =
+  ({ session_id: id }: { readonly session_id: string }): GoesOn =>
+  (server) =>
+    server.busy().some(({ sessionId }) => sessionId === id)
+
 /** What a call holds of servers is given back when it ends. */
 const holding =
   (settings: SessionSettings, counts: MessageCounts) =>
-  <A, R>(work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>) =>
+  <A, R>(
+    work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>,
+    goesOn: (args: A) => GoesOn = onWhatIsThere,
+  ) =>
   async (args: A, signal: AbortSignal): Promise<R> => {
     const uses: ServerUse[] = []
     const serverFor: SessionDeps['serverFor'] = async ({ id, isolation }) => {
-      const use = await settings.servers.use(isolation === 'dedicated' ? projectServerId(id) : null, signal)
+      const own = isolation === 'dedicated' ? projectServerId(id) : null
+      const use = await settings.servers.use(own, inCall(signal, goesOn(args)))
       uses.push(use)
       return use.server
     }
@@ -48,22 +63,22 @@ const holding =
 export const sessionHandlers = (settings: SessionSettings): Pick<CallHandlers, SessionCall> => {
   const call = holding(settings, new MessageCounts())
   return {
-    'session.create': call(createSession),
+    'session.create': call(createSession, onNew),
     'session.list': call(listSessions),
     'session.count': call((deps, _args: unknown, signal) => countSessions(deps, signal)),
     'session.read': call(readSession),
     'session.update': call(updateSession),
     'session.delete': call(deleteSession),
     'session.abort': call(abortSession),
-    'session.fork': call(forkSession),
-    'session.init': call(initSession),
-    'session.compact': call(compactSession),
+    'session.fork': call(forkSession, onNew),
+    'session.init': call(initSession, onNew),
+    'session.compact': call(compactSession, onNew),
     'session.share': call(shareSession),
     'session.unshare': call(unshareSession),
     'session.revert': call(revertSession),
     'session.unrevert': call(unrevertSession),
     'session.messages': call(readMessages),
-    'session.message': call(sendMessage),
+    'session.message': call(sendMessage, onTurn),
     'session.turn': call(readTurn),
     'session.asks': call(listAsks),
     'session.permission': call(replyPermission),

@@ -1,6 +1,12 @@
 // The messages of a session: read in pages, sent, and what came of one.
 
-import { type CallArgs, type CallResult, type SessionMessageInfo, SwitchyardError } from '@switchyard/contracts'
+import {
+  type CallArgs,
+  type CallResult,
+  isSwitchyardError,
+  type SessionMessageInfo,
+  SwitchyardError,
+} from '@switchyard/contracts'
 import {
   cursorBefore,
   type OpenCodeClient,
@@ -8,10 +14,11 @@ import {
   type SessionRef,
   summariseTurn,
 } from '@switchyard/opencode'
-import { openSession, requireDirectory, requireNoOpenTask } from './access.ts'
+import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
 import { requireAgent, requireModel } from './choice.ts'
 import { ensureRules } from './create.ts'
+import { CUT_OFF, isAbandoned, isIncomplete, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata } from './describe.ts'
 
@@ -123,8 +130,35 @@ const answerTo = (messages: readonly SessionMessage[], messageId: string): Sessi
   messages.findLast(({ info }) => info.role === 'assistant' && info.parentID === messageId) ??
   messages.findLast(({ info }) => info.role === 'assistant')
 
-/** How it stands with the turn of one message. @throws SwitchyardError `session_not_found` */
+const isCutOff = async (
+  own: OwnSession,
+  messages: readonly SessionMessage[],
+  answer: SessionMessage,
+  isIdle: boolean,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const isFollowed = answer !== lastAnswer(messages)
+  return isFollowed ? isIncomplete(answer) : isIdle && (await isAbandoned(own, answer, signal))
+}
+
+const NOT_ENDED = { state: 'running', message: null, text: null, asks: [], error: null } as const
+
+/** How it stands with the turn of one message, which was sent before. @throws SwitchyardError `session_not_found` */
 export const readTurn = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.turn'>,
+  signal: AbortSignal,
+): Promise<CallResult<'session.turn'>> => {
+  try {
+    return await lookAtTurn(deps, args, signal)
+  } catch (error) {
+    // What became of it is seen when the server is there again; a caller who was told a failure might send it anew.
+    if (isSwitchyardError(error, 'opencode_unavailable')) return { ...NOT_ENDED, asks: [] }
+    throw error
+  }
+}
+
+const lookAtTurn = async (
   deps: SessionDeps,
   args: CallArgs<'session.turn'>,
   signal: AbortSignal,
@@ -133,7 +167,7 @@ export const readTurn = async (
   const { client, place } = own
   const { status, asks } = await standingOf(own, signal)
   const from = await messagesFrom(client, place, ({ info }) => info.id === args.message_id, signal)
-  const nothing = { message: null, text: null, asks: [...asks], error: null }
+  const nothing = { ...NOT_ENDED, asks: [...asks] }
   const isWritten = from[0]?.info.id === args.message_id
   const answer = isWritten ? answerTo(from, args.message_id) : undefined
   const summary = answer ? summariseTurn([[answer]]) : undefined
@@ -142,6 +176,8 @@ export const readTurn = async (
     const error = summary.end === 'aborted' ? ABORTED : summary.error
     return { state: 'ended', message: toMessage(answer), text: summary.output, asks: [], error }
   }
+  if (answer && summary && (await isCutOff(own, from, answer, status === 'idle', signal)))
+    return { state: 'ended', message: toMessage(answer), text: summary.output, asks: [], error: CUT_OFF }
   if (status === 'idle') return { ...nothing, state: 'unanswered' }
   return { ...nothing, state: status === 'waiting' ? 'waiting' : 'running' }
 }

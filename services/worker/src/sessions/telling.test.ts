@@ -116,6 +116,53 @@ describe('telling a session', () => {
     ).toEqual(['go', 'done', 'finished: done', 'more'])
   })
 
+  describe('of an answer that was cut off', () => {
+    const CUT = assistant('msg_2', [tool('msg_2', 'prt_a', 'running')])
+    const more = user('msg_3', 'be quick')
+    const again = assistant('msg_4', [text('msg_4', 'prt_c', 'done')], 'stop')
+    const tell = (messages: readonly SessionMessage[], isIdle: boolean, after?: string, abandoned?: SessionMessage) =>
+      tellFrom(messages, after === undefined ? undefined : parseCursor(after), place, isIdle, abandoned)
+    const ends = (...told: Parameters<typeof tell>) =>
+      tell(...told).flatMap(({ type, id, data }) => (type === 'session_turn_ended' ? [[id, data.end]] : []))
+
+    it('tells the end once nothing will complete it, and once only', () => {
+      expect(ends([ASK, CUT], true)).toEqual([])
+      const [end] = tell([ASK, CUT], true, 'msg_2.prt_a', CUT)
+      expect(end).toMatchObject({
+        id: 'msg_2.end',
+        type: 'session_turn_ended',
+        message: expect.stringMatching(/^interrupted: the turn was cut off/),
+        data: { end: 'interrupted', message_id: 'msg_2', error: { code: 'opencode_error', retryable: false } },
+      })
+      expect(tell([CUT], true, 'msg_2.end')).toEqual([])
+    })
+
+    it('tells it behind what was said meanwhile, and does not tell it again once there is another answer', () => {
+      const [end] = ends([CUT, more], true, 'msg_3.prt_3', CUT)
+      expect(end).toEqual(['msg_3.end', 'interrupted'])
+      expect(ends([CUT, more, again], true, 'msg_3.end')).toEqual([['msg_4.end', 'finished']])
+    })
+
+    it('tells it in its place where another answer came after', () => {
+      expect(ends([ASK, CUT, more, again], false)).toEqual([['msg_2.end', 'interrupted']])
+      expect(ends([ASK, CUT, more, again], true)).toEqual([
+        ['msg_2.end', 'interrupted'],
+        ['msg_4.end', 'finished'],
+      ])
+    })
+
+    it('takes none for it that is being made while something is said', () => {
+      expect(ends([ASK, CUT, more], false)).toEqual([])
+      const live = tell([ASK, CUT, more], false).at(-1)?.id ?? ''
+      const ended = assistant('msg_2', [tool('msg_2', 'prt_a', 'completed')], 'tool-calls')
+      expect(tell([ended, more, again], true, live).map(({ message }) => message)).toEqual([
+        'bash: prt_a → done: out',
+        'done',
+        'finished: done',
+      ])
+    })
+  })
+
   it('goes on where the message of the cursor was taken back', () => {
     const cursor = parseCursor('msg_2.prt_b')
     expect(tellFrom([ASK, END], cursor, place, true).map(({ message }) => message)).toEqual(['done', 'finished: done'])

@@ -4,6 +4,7 @@ import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent, SessionEvent } from '@switchyard/contracts'
 import { maskSecrets, narratePart, oneLine, type SessionMessage, summariseTurn } from '@switchyard/opencode'
 import { type Cursor, END, formatCursor, type Told } from './cursor.ts'
+import { CUT_OFF, isIncomplete, lastAnswer } from './cut-off.ts'
 
 const MAX_TEXT = 32_768
 
@@ -79,11 +80,13 @@ const ofPart = (part: Part, message: Message, directory: string, isPast: boolean
 }
 
 /** The end of a turn; undefined while it goes on, and where the message is one step of several. */
-const ofEnd = ({ info, parts }: SessionMessage): Item | undefined => {
+const ofEnd = ({ info, parts }: SessionMessage, isCutOff: boolean): Item | undefined => {
   if (info.role !== 'assistant') return undefined
-  const { end, output, error, usage, cost, model } = summariseTurn([[{ info, parts }]])
-  if (end === 'open' || end === 'unanswered') return undefined
+  const { end: found, output, error: failure, usage, cost, model } = summariseTurn([[{ info, parts }]])
+  if (!isCutOff && (found === 'open' || found === 'unanswered')) return undefined
+  const { end, error } = isCutOff ? { end: 'interrupted' as const, error: CUT_OFF } : { end: found, error: failure }
   const text = maskSecrets(output.slice(0, MAX_TEXT))
+  const last = parts.reduce((time, part) => Math.max(time, timeOf(part, info)), info.time.created)
   return {
     message: info,
     key: END,
@@ -91,23 +94,34 @@ const ofEnd = ({ info, parts }: SessionMessage): Item | undefined => {
     isFinal: true,
     event: {
       type: 'session_turn_ended',
-      timestamp: iso(info.time.completed ?? info.time.created),
+      timestamp: iso(info.time.completed ?? last),
       message: error ? `${end}: ${oneLine(error.message)}` : `${end}: ${oneLine(output)}`,
       data: { end, output: text, error, usage, cost, model, message_id: info.id },
     },
   }
 }
 
-const toItems = (messages: readonly SessionMessage[], directory: string, isIdle: boolean): readonly Item[] => {
+/** @param abandoned - the last answer, where nothing will complete it. */
+const toItems = (
+  messages: readonly SessionMessage[],
+  directory: string,
+  isIdle: boolean,
+  abandoned: SessionMessage | undefined,
+): readonly Item[] => {
   const last = messages.at(-1)
-  return messages.flatMap((message) => {
+  // One answer comes after the other: what was said meanwhile follows one that is still being made.
+  const newest = lastAnswer(messages)
+  const items = messages.flatMap((message) => {
     const { info, parts } = message
-    const isPast = message !== last
-    const items = parts.map((part) => ofPart(part, info, directory, isPast))
+    const isLeft = message !== newest
+    const own = parts.map((part) => ofPart(part, info, directory, isLeft || message === abandoned))
     // Parts may follow the answer until the session is idle.
-    const end = isPast || isIdle ? ofEnd(message) : undefined
-    return end ? [...items, end] : items
+    const end = message !== last || isIdle ? ofEnd(message, isLeft && isIncomplete(message)) : undefined
+    return end ? [...own, end] : own
   })
+  const cut = abandoned && ofEnd(abandoned, true)
+  // Behind what was said meanwhile, which was told already.
+  return cut && last ? [...items, { ...cut, message: last.info }] : items
 }
 
 /** The index of the last item that the cursor has seen; -1: of none. */
@@ -124,14 +138,16 @@ const furthestOf = (items: readonly Item[], cursor: Cursor | undefined): number 
  *
  * @param messages - from the cursor's message on, or all; in their order.
  * @param isIdle - no turn runs.
+ * @param abandoned - the last answer, where nothing will complete it.
  */
 export const tellFrom = (
   messages: readonly SessionMessage[],
   cursor: Cursor | undefined,
   place: { readonly sessionId: string; readonly directory: string },
   isIdle: boolean,
+  abandoned?: SessionMessage,
 ): readonly SessionEvent[] => {
-  const items = toItems(messages, place.directory, isIdle)
+  const items = toItems(messages, place.directory, isIdle, abandoned)
   const seen = furthestOf(items, cursor)
   const open = new Map<string, Told>(cursor?.open)
   const events: SessionEvent[] = []

@@ -16,7 +16,7 @@ of that id, in whichever process; without it the stream begins with the session.
 | \`session_message\` | somebody said something to the session |
 | \`session_progress\` | text, reasoning, tool calls (once when they run, once when they have ended), steps, retries, compactions; \`data.kind\` says which |
 | \`session_artifact\` | files were changed or made |
-| \`session_turn_ended\` | an answer is complete, or failed, or was aborted: \`data.end\`, \`data.output\`, \`data.error\` |
+| \`session_turn_ended\` | an answer is complete, failed, was aborted, or was cut off and does not go on: \`data.end\` (\`finished\`, \`failed\`, \`aborted\`, \`halted\`, \`interrupted\`), \`data.output\`, \`data.error\` |
 | \`session_status\` | without an id: \`active\`, \`waiting\` or \`idle\`, when it changes and on every connection |
 | \`session_input_required\` | without an id: an ask that waits for an answer, on every connection while it does |
 
