@@ -12,7 +12,7 @@ import type {
   StartedProject,
 } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, projectName, Repositories } from '@switchyard/git'
-import { script } from '@switchyard/testing'
+import { type GitDaemon, script, startGitDaemon } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { git, makeRepository } from './repository.ts'
@@ -37,6 +37,7 @@ describe('what is there at the start', () => {
   let system: System
   let mcp: McpCaller
   let agent: McpCaller
+  let daemon: GitDaemon
   let repositories: string
   let workspaces: string
   let home: string
@@ -73,6 +74,7 @@ describe('what is there at the start', () => {
 
   beforeAll(async () => {
     repositories = await mkdtemp(path.join(tmpdir(), 'switchyard-test-repositories-'))
+    daemon = await startGitDaemon(repositories)
     workspaces = path.join(repositories, 'workspaces')
     home = path.join(repositories, 'home')
     // Left by an installation whose database is gone: one of the managed place, with a password in its remote.
@@ -98,11 +100,14 @@ describe('what is there at the start', () => {
   afterAll(async () => {
     for (const client of [mcp, agent]) await client?.close()
     await system?.close()
+    await daemon?.close()
     await rm(repositories, { recursive: true, force: true })
   })
 
   const start = async (name: string, files: Readonly<Record<string, string>>, caller = mcp) => {
-    const url = `file://${await makeRepository(path.join(repositories, name), files)}`
+    const place = await makeRepository(path.join(repositories, name), files)
+    // A path is an operator's to name.
+    const url = caller === mcp ? `file://${place}` : daemon.url(name)
     return await caller.call<StartedProject>('opencode_project_start', { git_url: url })
   }
   const list = (caller = mcp) => caller.call<Listed>('opencode_project_list')

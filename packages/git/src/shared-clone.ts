@@ -15,8 +15,8 @@ const STALE_LOCK_MS = 60_000
 const WAIT_FOR_LOCKS = ['core.filesRefLockTimeout=5000', 'core.packedRefsTimeout=10000', 'fetch.unpackLimit=1']
 
 const damaged = (directory: string, what: string): SwitchyardError =>
-  new SwitchyardError('repository_unavailable', `the shared clone ${directory} is damaged: ${what}`, {
-    hint: 'Move that directory away; the next task makes it again from the mirror.',
+  new SwitchyardError('repository_unavailable', `the repository in ${directory} is damaged: ${what}`, {
+    hint: 'Move that directory away; where it is the shared clone of a project, the next task makes it again from the mirror.',
     retryable: false,
   })
 
