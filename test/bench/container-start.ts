@@ -58,7 +58,7 @@ const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
     workerId: 'bench',
     liveWorkers: async () => new Set(),
     namespaces: 0,
-    egress: { image: IMAGE, allow: [] },
+    egress: { image: IMAGE, allow: [], deny: [] },
     logger: pino({ level: 'silent' }),
   })
   return async () => {

@@ -117,7 +117,7 @@ describe('the filter in front of the Docker socket', () => {
       engine: connectEngine(`unix://${at}`),
       settings,
       way: { ...WAY, network },
-      egress: { image: IMAGE, allow: [] },
+      egress: { image: IMAGE, allow: [], deny: [] },
       alone: (work) => work(),
       workerId,
       liveWorkers: live,

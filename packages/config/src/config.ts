@@ -22,15 +22,19 @@ const model = z.preprocess(
   z.string().regex(MODEL_NAME, 'is not provider/model').optional(),
 )
 
-const hostPorts = z.preprocess(
-  (value) =>
-    typeof value === 'string'
-      ? value
-          .split(',')
-          .map((entry) => entry.trim())
-          .filter((entry) => entry !== '')
-      : [],
-  z.array(z.string().regex(/^[^\s/:]+:\d{1,5}$/, 'is not host:port')),
+const entries = (value: unknown): readonly string[] =>
+  typeof value === 'string'
+    ? value
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '')
+    : []
+
+const hostPorts = z.preprocess(entries, z.array(z.string().regex(/^[^\s/:]+:\d{1,5}$/, 'is not host:port')))
+
+const addresses = z.preprocess(
+  entries,
+  z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'is no address and no network')),
 )
 
 /** The sets of MCP tools; `/mcp/<set>` serves one of them. */
@@ -108,6 +112,7 @@ const environment = z.object({
   RUNNER_NETWORK: text(),
   RUNNER_PROXY: url('http'),
   RUNNER_EGRESS_ALLOW: hostPorts,
+  RUNNER_EGRESS_DENY: addresses,
   NOTIFIER_PORT: integer(3458, 0, 65_535),
   WEBHOOK_SECRET: webhookSecret(),
   WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
@@ -204,6 +209,8 @@ export type Config = Readonly<{
     proxy: string | undefined
     /** host:port pairs that containers may reach although they are not on the internet. */
     egressAllow: readonly string[]
+    /** Addresses and networks. */
+    egressDeny: readonly string[]
     /** What a container gets of the caller's environment: variables of providers and of OpenCode. */
     environment: Readonly<Record<string, string>>
   }>
@@ -378,6 +385,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       network: vars.RUNNER_NETWORK,
       proxy: vars.RUNNER_PROXY,
       egressAllow: Object.freeze(vars.RUNNER_EGRESS_ALLOW),
+      egressDeny: Object.freeze(vars.RUNNER_EGRESS_DENY),
       environment: Object.freeze(providerVariables(inheritedBy(env))),
     }),
     rollout: Object.freeze({

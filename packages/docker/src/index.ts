@@ -3,6 +3,7 @@
 export { createBody, type RunnerSettings, rootMark, SUBAGENTS, type Turn, type Way } from './container-spec.ts'
 export { diskUsage } from './disk.ts'
 export { connectEngine, type Engine } from './engine.ts'
+export { publicAddresses } from './host-addresses.ts'
 export { createHolderBody, HOLDER_NAME, joined, joinedBy, joining } from './namespaces.ts'
 export { withConfigFile } from './opencode-config.ts'
 export type { OutputLine } from './output.ts'

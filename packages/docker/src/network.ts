@@ -18,7 +18,10 @@ export type WayOptions = {
   readonly stack: string
   /** Of the proxy: any with Node 24. */
   readonly image: string
+  /** `host:port`. */
   readonly allow: readonly string[]
+  /** Addresses and networks. */
+  readonly deny: readonly string[]
   readonly logger: Logger
 }
 
@@ -50,11 +53,17 @@ const makeNetwork = async (docker: Docker, name: string, stack: string): Promise
   })
 }
 
-const egressBody = ({ stack, image, allow }: WayOptions): Docker.ContainerCreateOptions => ({
-  Image: image,
+const argumentsOf = ({ allow, deny }: WayOptions): readonly string[] => [
+  `--port=${PORT}`,
+  `--allow=${allow.join(',')}`,
+  `--deny=${deny.join(',')}`,
+]
+
+const egressBody = (options: WayOptions): Docker.ContainerCreateOptions => ({
+  Image: options.image,
   User: '1000:1000',
-  Entrypoint: ['node', '/egress/main.ts', `--port=${PORT}`, `--allow=${allow.join(',')}`],
-  Labels: { [STACK]: stack, [EGRESS]: allow.join(','), ...NOT_OF_COMPOSE },
+  Entrypoint: ['node', '/egress/main.ts', ...argumentsOf(options)],
+  Labels: { [STACK]: options.stack, [EGRESS]: argumentsOf(options).join(' '), ...NOT_OF_COMPOSE },
   Healthcheck: { Test: ['NONE'] },
   HostConfig: {
     Init: true,
@@ -72,14 +81,14 @@ const egressBody = ({ stack, image, allow }: WayOptions): Docker.ContainerCreate
 })
 
 const makeEgress = async (options: WayOptions, network: string): Promise<void> => {
-  const { docker, stack, allow, logger } = options
+  const { docker, stack, logger } = options
   const name = `${network}-egress`
   const container = docker.getContainer(name)
   const found = await call('looking for the way out', () => container.inspect()).catch((error: unknown) => {
     if (statusOf(error) === 404) return undefined
     throw error
   })
-  if (found?.State.Running && found.Config.Labels[EGRESS] === allow.join(',')) return
+  if (found?.State.Running && found.Config.Labels[EGRESS] === argumentsOf(options).join(' ')) return
   if (found) await call('removing an old way out', () => container.remove({ force: true }))
   await call('making the way out', () => createContainer(docker, name, egressBody(options))).catch((error: unknown) => {
     if (statusOf(error) !== 409) throw error

@@ -8,7 +8,7 @@ import { createBody, type RunnerSettings, type Turn, type Way } from './containe
 import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
 import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
 import { joined, joining, Namespaces } from './namespaces.ts'
-import { makeWay, removeWay } from './network.ts'
+import { makeWay, removeWay, type WayOptions } from './network.ts'
 import type { OutputLine } from './output.ts'
 
 /** How long a container may take to end by itself once it is told to, seconds. */
@@ -19,7 +19,7 @@ export type RunnerOptions = {
   readonly settings: RunnerSettings
   /** A network and a proxy that are there; default: our own, made at the first container. */
   readonly way?: Way
-  readonly egress: { readonly image: string; readonly allow: readonly string[] }
+  readonly egress: Pick<WayOptions, 'image' | 'allow' | 'deny'>
   /** One at a time of all workers on this engine: it makes two networks of one name where two ask for it at once. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>
   readonly workerId: string

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
-import { connectEngine, containerUser, Runner, withConfigFile } from '@switchyard/docker'
+import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile } from '@switchyard/docker'
 import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
@@ -88,7 +88,11 @@ const makeRunner = async ({ config, records, logger }: WorkerDeps, workerId: Wor
     ...(docker.network !== undefined && docker.proxy !== undefined
       ? { way: { network: docker.network, proxy: docker.proxy } }
       : {}),
-    egress: { image: docker.egressImage, allow: docker.egressAllow },
+    egress: {
+      image: docker.egressImage,
+      allow: docker.egressAllow,
+      deny: [...docker.egressDeny, ...publicAddresses(docker.host)],
+    },
     alone: (work) => records.withLock('runner-way', work),
     workerId,
     liveWorkers: () => liveWorkers(records.db),

@@ -1,4 +1,4 @@
-// Which addresses a runner may reach: public ones, and what an operator names. Uses Node alone, see main.ts.
+// Which addresses a runner may reach: public ones but those that an operator names. Uses Node alone, see main.ts.
 
 import { BlockList, isIP } from 'node:net'
 
@@ -42,4 +42,22 @@ export const isPublic = (address: string): boolean => {
   if (family === 4) return !inner.check(address, 'ipv4')
   if (family === 6) return global6.check(address, 'ipv6') && !inner6.check(address, 'ipv6')
   return false
+}
+
+/**
+ * Knows the addresses of a list, each entry an address or a network (`9.9.9.9`, `2620:fe::/48`).
+ *
+ * @throws Error naming an entry that is neither
+ */
+export const amongst = (entries: readonly string[]): ((address: string) => boolean) => {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? []
+    const family = isIP(address)
+    const bits = family === 6 ? 128 : 32
+    const length = prefix === undefined ? bits : Number(prefix)
+    if (family === 0 || length > bits) throw new Error(`${entry} is no address and no network`)
+    list.addSubnet(address, length, family === 6 ? 'ipv6' : 'ipv4')
+  }
+  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }

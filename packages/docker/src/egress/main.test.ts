@@ -46,7 +46,9 @@ describe('the way out', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     near = `127.0.0.1:${(server.address() as AddressInfo).port}`
-    child = spawn(process.execPath, [MAIN, '--port=0', `--allow=${near}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    child = spawn(process.execPath, [MAIN, '--port=0', `--allow=${near}`, '--deny=9.9.9.9,2620:fe::/48'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     if (!child.stdout) throw new Error('it says nothing')
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
     port = Number(/open on port (\d+)/.exec(line)?.[1])
@@ -104,5 +106,10 @@ describe('the way out', () => {
   it('leads to nothing near that is not named', async () => {
     const text = expect.stringContaining('RUNNER_EGRESS_ALLOW')
     expect(await get('http://127.0.0.1:1/')).toMatchObject({ status: 403, text })
+  })
+
+  it.each(['9.9.9.9', '[2620:fe::fe]'])('leads not to %s, which is public and refused', async (address) => {
+    const text = expect.stringContaining('RUNNER_EGRESS_DENY')
+    expect(await get(`http://${address}:1/`)).toMatchObject({ status: 403, text })
   })
 })

@@ -1,16 +1,17 @@
 // The runners' one way out: an HTTP proxy (CONNECT and plain) that leads to the internet and to nothing near it.
 // It runs in a container of its own, from this folder alone, hence without any package:
 //
-//   node main.ts [--port 3128] [--allow host:port,host:port]
+//   node main.ts [--port 3128] [--allow host:port,host:port] [--deny address,network]
 //
-// `--allow` names what is reachable although it is not public.
+// `--allow` names what is reachable although it is not public, `--deny` what is not although it is: this machine’s own public addresses
+// lead to what listens on it, past any firewall around it.
 
 import { lookup } from 'node:dns/promises'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, isIP, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { isPublic } from './addresses.ts'
+import { amongst, isPublic } from './addresses.ts'
 
 const CONNECT_MS = 15_000
 const IDLE_MS = 15 * 60_000
@@ -18,15 +19,21 @@ const IDLE_MS = 15 * 60_000
 const MAX_CONNECTIONS = 2_000
 
 const { values } = parseArgs({
-  options: { port: { type: 'string', default: '3128' }, allow: { type: 'string', default: '' } },
+  options: {
+    port: { type: 'string', default: '3128' },
+    allow: { type: 'string', default: '' },
+    deny: { type: 'string', default: '' },
+  },
 })
 
-const allowed: ReadonlySet<string> = new Set(
-  values.allow
+const listed = (text: string): readonly string[] =>
+  text
     .split(',')
     .map((entry) => entry.trim().toLowerCase())
-    .filter((entry) => entry !== ''),
-)
+    .filter((entry) => entry !== '')
+
+const allowed: ReadonlySet<string> = new Set(listed(values.allow))
+const isDenied = amongst(listed(values.deny))
 
 class Refused extends Error {}
 
@@ -35,9 +42,12 @@ const resolve = async (host: string, port: number): Promise<string> => {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase()
   const found = isIP(name) ? [{ address: name }] : await lookup(name, { all: true, verbatim: true })
   const isAllowed = allowed.has(`${name}:${port}`)
-  const address = found.find((each) => isAllowed || isPublic(each.address))?.address
-  if (address === undefined) throw new Refused(`${name}:${port} is not on the internet and not in RUNNER_EGRESS_ALLOW`)
-  return address
+  const address = found.find((each) => isAllowed || (isPublic(each.address) && !isDenied(each.address)))?.address
+  if (address !== undefined) return address
+  const why = found.some((each) => isDenied(each.address))
+    ? 'is this machine’s own, or in RUNNER_EGRESS_DENY,'
+    : 'is not on the internet'
+  throw new Refused(`${name}:${port} ${why} and not in RUNNER_EGRESS_ALLOW`)
 }
 
 const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`)
