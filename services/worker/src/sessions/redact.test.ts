@@ -17,9 +17,49 @@ describe('a configuration without its secrets', () => {
       { environment: { ANY: '***' }, env: { B: ['***'] } },
     ],
     [
-      'flags',
-      { command: ['run', '--token', 'x', '--api-key=y', '-v'] },
-      { command: ['run', '--token', '***', '--api-key=***', '-v'] },
+      'what a program is told',
+      { mcp: { db: { type: 'local', command: ['docker', 'run', '-e', 'DB_PASS=hunter2', '-p', 'hunter2'] } } },
+      { mcp: { db: { type: 'local', command: ['docker', '***'] } } },
+    ],
+    [
+      'what a language server is told',
+      { lsp: { x: { command: ['lsp', '--pat', 'hunter2'], initialization: { licence: 'hunter2', deep: true } } } },
+      { lsp: { x: { command: ['lsp', '***'], initialization: { licence: '***', deep: true } } } },
+    ],
+    [
+      'all but the host of an MCP server’s URL',
+      { mcp: { a: { url: 'https://u:p@host.example:8443/s/hunter2/mcp?k=hunter2' }, b: { url: 'hunter2' } } },
+      { mcp: { a: { url: 'https://host.example:8443' }, b: { url: '***' } } },
+    ],
+    [
+      'an option of a provider that nobody knows',
+      {
+        provider: {
+          x: {
+            npm: 'y',
+            options: {
+              baseURL: 'https://h/v1',
+              timeout: 5,
+              pat: 'hunter2',
+              bearer: 'hunter2',
+              dsn: { a: ['hunter2'] },
+            },
+          },
+        },
+      },
+      {
+        provider: {
+          x: {
+            npm: 'y',
+            options: { baseURL: 'https://h/v1', timeout: 5, pat: '***', bearer: '***', dsn: { a: ['***'] } },
+          },
+        },
+      },
+    ],
+    [
+      'the options of a plugin',
+      { plugin: ['one', ['two', { pat: 'hunter2', isQuiet: true }]] },
+      { plugin: ['one', ['two', { pat: '***', isQuiet: true }]] },
     ],
     ['a URL', { url: 'https://u:p@h/x?a=1&token=y' }, { url: 'https://***@h/x?a=1&token=***' }],
     ['a key by its look', { note: 'sk-0123456789abcdef0123' }, { note: '***' }],
@@ -34,7 +74,9 @@ describe('a configuration without its secrets', () => {
       keybinds: { leader: 'ctrl+x' },
       limit: { context: 200_000, maxTokens: 1_000 },
       agent: { build: { prompt: 'Say what you do.', tools: { bash: true } } },
-      command: ['npx', 'tracker', '--verbose'],
+      command: { tidy: { template: 'Tidy up.' } },
+      formatter: { x: { command: ['npx'], extensions: ['.ts'] } },
+      provider: { x: { options: { baseURL: 'https://h/v1', region: 'eu', setCacheKey: true } } },
       instructions: ['AGENTS.md'],
     }
     expect(redact(config)).toEqual(config)

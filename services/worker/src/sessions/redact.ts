@@ -8,10 +8,10 @@ const MASK = '***'
 const SECRET =
   /(?:^|[-_.\s])(?:key|keys|auth)$|[a-z]Key$|api[-_]?key|token|secret|passw(?:or)?d|passphrase|authorization|credential|cookie|private[-_]?key/i
 /** Whatever is below them may be one: a header or a variable can have any name. */
-const ALL_BELOW = /^(?:headers|env|environment|variables)$/i
-/** `--token x`, `--api-key=x` */
-const FLAG = /^--?[\w-]*(?:key|token|secret|passw(?:or)?d|auth)[\w-]*(=)?/i
+const ALL_BELOW = /^(?:headers|env|environment|variables|args)$/i
 const QUERY = /([?&][\w-]*(?:key|token|secret|passw(?:or)?d|auth|sig)[\w-]*=)[^&#\s]+/gi
+/** Options of a provider that hold none. Each provider's package takes others of its own, and some of those are. */
+const PROVIDER_OPTIONS = new Set(['baseURL', 'enterpriseUrl', 'region'])
 
 const maskText = (text: string): string => maskSecrets(text).replace(QUERY, `$1${MASK}`)
 
@@ -24,29 +24,47 @@ const maskBelow = (value: unknown): unknown => {
   return value
 }
 
-const maskList = (list: readonly unknown[]): readonly unknown[] =>
-  list.map((item, at) => {
-    if (typeof item !== 'string') return redact(item)
-    const flag = FLAG.exec(item)
-    if (flag?.[1] !== undefined) return `${flag[0]}${MASK}`
-    const before = list[at - 1]
-    const isValue = typeof before === 'string' && FLAG.exec(before)?.[0] === before
-    return isValue ? MASK : maskText(item)
-  })
+/** An argument can be a secret without a sign of it: `-p x`, `-e DB=x`. */
+const programOf = ([program, ...args]: readonly unknown[]): readonly unknown[] => [
+  ...(typeof program === 'string' ? [maskText(program)] : []),
+  ...(args.length > 0 ? [MASK] : []),
+]
+
+/** The rest of an address can be one that lets in whoever has it. */
+const hostOf = (url: unknown): string => {
+  if (typeof url !== 'string' || !URL.canParse(url)) return MASK
+  const { origin } = new URL(url)
+  return origin === 'null' ? MASK : origin
+}
+
+type Show = (value: unknown) => unknown
+
+/** How what stands at a place is shown, where that says more than its name: `['mcp', 'tracker', 'url']`. */
+const showAt = (path: readonly string[]): Show | undefined => {
+  const [top, , field = '', option = ''] = path
+  if (top === 'plugin' && field === '1') return maskBelow
+  if (top === 'lsp' && field === 'initialization') return maskBelow
+  if (top === 'mcp' && field === 'url') return hostOf
+  if (top === 'provider' && field === 'options' && path.length === 4 && !PROVIDER_OPTIONS.has(option)) return maskBelow
+  return undefined
+}
+
+const redactAt = (value: unknown, path: readonly string[]): unknown => {
+  const key = path.at(-1) ?? ''
+  const show = showAt(path)
+  if (show) return show(value)
+  if (ALL_BELOW.test(key) || SECRET.test(key)) return maskBelow(value)
+  if (typeof value === 'string') return maskText(value)
+  if (Array.isArray(value))
+    return key === 'command' ? programOf(value) : value.map((item, at) => redactAt(item, [...path, String(at)]))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redactAt(inner, [...path, name])]))
+}
 
 /**
- * The same with `***` in the place of secrets.
+ * A configuration of OpenCode with `***` in the place of secrets. Of commands only the program is shown, of an MCP server's
+ * address only scheme, host and port.
  *
  * @example redact({ provider: { x: { options: { apiKey: 'k', baseURL: 'https://x' } } } })
  */
-export const redact = (value: unknown): unknown => {
-  if (typeof value === 'string') return maskText(value)
-  if (Array.isArray(value)) return maskList(value)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key,
-      ALL_BELOW.test(key) || SECRET.test(key) ? maskBelow(inner) : redact(inner),
-    ]),
-  )
-}
+export const redact = (config: unknown): unknown => redactAt(config, [])
