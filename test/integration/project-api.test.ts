@@ -118,7 +118,7 @@ describe('the configuration of a directory', () => {
               models: { model: { name: 'Scripted' } },
             },
           },
-          mcp: { tracker: { command: ['tracker', '--api-key', '***', '--token=***'] } },
+          mcp: { tracker: { command: ['tracker', '***'] } },
         },
       })
       const providers = await rest.ok<object>('GET', `/provider${query}`)

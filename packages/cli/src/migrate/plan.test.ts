@@ -286,6 +286,24 @@ describe('the plan of a migration', () => {
     expect(messages(found).match(/has a passphrase.*will make a new one/g)).toHaveLength(3)
   })
 
+  it('takes the ssh address of an https URL that has a key, and the URL where nobody can tell that address', async () => {
+    const urls = { azure: 'https://dev.azure.com/o/p/_git/r', port: 'https://git.example:8443/o/r' }
+    await tree.write({
+      'opencode-state.json': {
+        projects: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, v1(name, url)])),
+      },
+      'opencode-keys/azure-deploy': KEY,
+      'opencode-keys/port-deploy': KEY,
+    })
+    const found = await plan()
+    expect(found.projects).toMatchObject([
+      { key: 'dev.azure.com/o/p/r', gitUrl: 'ssh://git@ssh.dev.azure.com/v3/o/p/r', sshKey: { isHandedOver: true } },
+      { key: 'git.example:8443/o/r', gitUrl: urls.port, sshKey: { isHandedOver: true } },
+    ])
+    expect(messages(found, 'warning')).toMatch(/port: its key is for ssh, .* https:\/\/git\.example/)
+    expect(messages(found, 'warning')).not.toMatch(/azure: its key is for ssh/)
+  })
+
   it('follows no link out of the tree', async () => {
     const remote = await tree.remote('blog')
     const elsewhere = await tree.clone(remote, tree.at('elsewhere/repo'))

@@ -1,7 +1,7 @@
 // What a migration would do: from what was found, without a look at anything else.
 
 import { MODEL_NAME } from '@switchyard/contracts'
-import type { RepositoryIdentity } from '@switchyard/git'
+import { type RepositoryIdentity, sshAddress } from '@switchyard/git'
 import type { Finding, Findings } from './findings.ts'
 import { hasCredentials, identityOf, keyOf, safeName } from './identity.ts'
 import type { Clone, Look } from './look.ts'
@@ -122,10 +122,17 @@ const group = (
 }
 
 /** A key opens ssh alone; the older manager, too, used it so, whatever the URL was. */
-const urlFor = (identity: RepositoryIdentity, hasKey: boolean): string =>
-  hasKey && identity.kind === 'https'
-    ? `ssh://git@${identity.displayUrl.slice('https://'.length)}`
-    : identity.displayUrl
+const urlFor = (identity: RepositoryIdentity, hasKey: boolean, where: string, findings: Findings): string => {
+  const url = identity.displayUrl
+  if (!hasKey || identity.kind !== 'https') return url
+  const address = sshAddress(identity)
+  if (address === undefined)
+    findings.warning(
+      where,
+      `its key is for ssh, and nobody can tell the ssh address of ${url}: put a token into GIT_HTTPS_TOKENS, or start the project by its ssh URL`,
+    )
+  return address ?? url
+}
 
 const planProject = (
   { identity, looks }: Group,
@@ -153,7 +160,7 @@ const planProject = (
   const password = holder?.project.password ?? tree.password
   return {
     key: identity.key,
-    gitUrl: urlFor(identity, key !== null && identity.kind === 'https'),
+    gitUrl: urlFor(identity, key !== null, whereOf(base), findings),
     name: base.project.name,
     description: base.project.description,
     entries: looks.map(({ project }) => project.name),

@@ -1,8 +1,8 @@
 // Takes back what a migration did, and only that: from its journal, the last step first.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import type { Outcome } from './execute.ts'
 import type { Journal, Step } from './journal.ts'
+import type { Outcome } from './steps.ts'
 import type { Switchyard } from './switchyard.ts'
 
 export type UndoDeps = {
