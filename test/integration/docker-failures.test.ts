@@ -129,6 +129,14 @@ describe('a container', { timeout: TEST_MS }, () => {
     })
   })
 
+  it('that prints more than its disk quota', async () => {
+    const image = await buildImage('switchyard-test/loud:0', 'exec yes "$(head -c 4000 /dev/zero | tr "\\0" x)"')
+    expect(await failureOf({ RUNNER_IMAGE: image, RUNNER_DISK_LIMIT: '40m' })).toMatchObject({
+      status: 'failed',
+      error: { code: 'container_disk_full' },
+    })
+  })
+
   it('waits for an engine that is away, and can be cancelled meanwhile', async () => {
     const { caller } = await start({ DOCKER_HOST: 'tcp://127.0.0.1:9' })
     const { task_id } = await caller.submit({ task_description: 'x' })

@@ -5,7 +5,7 @@ import type { OutputLine } from '@switchyard/docker'
 import type { RunTranscript } from '@switchyard/opencode'
 import type { RunContext } from '../execution.ts'
 import { LogWords } from './log-words.ts'
-import { openOutput } from './output-file.ts'
+import { OutputFile, outputDirectory } from './output-file.ts'
 import type { Patience } from './patience.ts'
 import { judge, type Verdict } from './verdict.ts'
 import { Watchdog } from './watchdog.ts'
@@ -19,7 +19,7 @@ export type FollowOptions = {
   readonly run: RunContext
   readonly transcript: RunTranscript
   readonly patience: Patience
-  /** The directory whose size is looked after. */
+  /** The task's directory; its size is looked after, together with that of what the containers have printed. */
   readonly root: string
   /** OpenCode works on the prompt: its session has it. */
   readonly heard: (promptId: string) => Promise<void>
@@ -39,9 +39,10 @@ export class Follower {
    */
   async untilEnd(id: string, promptId: string): Promise<Read> {
     const { run, patience, root } = this.#options
-    const { deps, interrupt } = run
+    const { deps, record, interrupt } = run
     const words = new LogWords()
-    const watchdog = new Watchdog({ directory: root, diskBytes: deps.diskBytes, silentMs: deps.stuckMs, interrupt })
+    const directories = [root, outputDirectory(deps.outputDir, record.row.id)]
+    const watchdog = new Watchdog({ directories, diskBytes: deps.diskBytes, silentMs: deps.stuckMs, interrupt })
     const signal = AbortSignal.any([interrupt.signal, watchdog.signal])
     try {
       for (;;) {
@@ -76,12 +77,9 @@ export class Follower {
     watchdog?: Watchdog,
   ): Promise<void> {
     const { deps, record } = this.#options.run
-    const file = await openOutput(deps.outputDir, record.row.id, promptId)
+    const file = await OutputFile.open(deps.outputDir, record.row.id, promptId)
     try {
-      const keep = async (data: Buffer): Promise<void> => {
-        await file.write(data)
-      }
-      for await (const line of deps.runner.output(id, { ...how, keep }))
+      for await (const line of deps.runner.output(id, { ...how, keep: (data) => file.keep(data) }))
         await this.#take(line, promptId, words, watchdog)
     } finally {
       await file.close()

@@ -9,7 +9,8 @@ const LOOK_MS = 500
 const DISK_MS = 5_000
 
 export type WatchdogOptions = {
-  readonly directory: string
+  /** Their sizes together are what the task keeps on disk. */
+  readonly directories: readonly string[]
   readonly diskBytes: number
   /** Without any output for so long it counts as dead; once it has said something, after twice as long, ms. */
   readonly silentMs: number
@@ -63,12 +64,14 @@ export class Watchdog {
   }
 
   async #measure(): Promise<void> {
-    const { directory, diskBytes } = this.#options
+    const { directories, diskBytes } = this.#options
     this.#measuring = true
-    const used = await diskUsage(directory)
+    const sizes = await Promise.all(directories.map(diskUsage))
+    // What could not be measured in time is left out: the rest may be too much already.
+    const used = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
     this.#measuring = false
     this.#diskAt = Date.now()
-    if (used === undefined || used <= diskBytes) return
+    if (used <= diskBytes) return
     this.#controller.abort(
       new SwitchyardError(
         'container_disk_full',
