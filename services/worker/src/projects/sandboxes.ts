@@ -69,8 +69,8 @@ const runStartCommand = async (
 }
 
 /**
- * Safe to repeat: the same name on the same branch is the same sandbox. A start command is run again where a crash cut it
- * short, never in a sandbox that is ready.
+ * Safe to repeat: the same name on the same branch is the same sandbox, and a worktree again where its `.git` was deleted. A start
+ * command is run again where a crash cut it short, never in a sandbox that is ready.
  *
  * @throws SwitchyardError `sandbox_exists`, `sandbox_failed`, `branch_*`, `invalid_branch`, `disk_full`, …
  */
@@ -95,7 +95,10 @@ export const createSandbox = async (
     })
     if (row.branch !== branch)
       throw new SwitchyardError('sandbox_exists', `sandbox ${args.name} is there, on branch ${row.branch}`)
-    if (row.is_ready) return { sandbox: toSandbox(row), created: false }
+    if (row.is_ready) {
+      await deps.repositories.relink(identity, row.path)
+      return { sandbox: toSandbox(row), created: false }
+    }
     await deps.repositories.fetch(identity, { signal })
     // A branch that was asked for may exist: the work goes on where it ends.
     return { sandbox: await populate(deps, project, row, args.branch !== undefined, signal), created }
