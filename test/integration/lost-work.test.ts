@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { DestroyedProject, Sandbox, SandboxChanged, StartedProject } from '@switchyard/contracts'
 import { parseRepositoryUrl } from '@switchyard/git'
+import { Records } from '@switchyard/records'
 import { script } from '@switchyard/testing'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { git, makeRepository } from './repository.ts'
@@ -89,6 +91,9 @@ describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
     const { path: next } = await create('next')
     await writeFile(path.join(next, 'new.txt'), 'new\n')
     await rm(path.join(next, '.git'))
+    await create('next')
+    expect(await git(next, 'status', '--porcelain', '--branch')).toBe('## sandbox/next\n?? new.txt')
+    await rm(path.join(next, '.git'))
     const { bundles } = await destroy({ force: true })
     expect(await saved(bundles[0], 'refs/switchyard/worktree', 'new.txt')).toBe('new')
     expect(existsSync(base)).toBe(false)
@@ -161,5 +166,71 @@ describe('a project that is destroyed', { timeout: LONG_MS }, () => {
     await start()
     expect(existsSync(path.join(base, 'newer.txt'))).toBe(true)
     expect(existsSync(path.join((await create('s')).path, 'newer.txt'))).toBe(true)
+  })
+})
+
+describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, () => {
+  let records: Records
+  let database: pg.Client
+
+  beforeAll(async () => {
+    records = new Records({ connectionString: system.databaseUrl, applicationName: 'test', max: 2 })
+    database = new pg.Client(system.databaseUrl)
+    await database.connect()
+  })
+
+  afterAll(async () => {
+    await records?.close()
+    await database?.end()
+  })
+
+  /** Keeps the project for itself until what `call` asks for waits for it and a task was accepted in the sandbox. */
+  const whileItWaits = async (id: string, call: () => Promise<unknown>, url: string) => {
+    let asked: Promise<unknown> | undefined
+    const task = await records.withLock(`project:${id}`, async () => {
+      asked = call()
+      asked.catch(() => undefined)
+      const waiting = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`
+      await expect.poll(async () => (await database.query(waiting)).rowCount).toBe(1)
+      return await mcp.call<{ task_id: string }>('execute_task', {
+        task_description: script([{ hold: `late-${id}` }, { say: 'done' }]),
+        project: url,
+        sandbox: 's',
+      })
+    })
+    await expect(asked).rejects.toThrow(/project_busy.*1 task has not ended/)
+    system.model.release(`late-${id}`)
+    return await mcp.call('get_task_status', { task_id: task.task_id, wait_ms: 45_000 })
+  }
+
+  it.each(['delete', 'reset', 'destroy'] as const)('keeps it from being taken away: %s', async (how) => {
+    const { id, git_url, sandbox, change, destroy } = await project()
+    const call = () => (how === 'destroy' ? destroy({ force: true }) : change(how, { force: true }))
+    expect(await whileItWaits(id, call, git_url)).toMatchObject({ status: 'completed' })
+    expect(existsSync(path.join(sandbox, 'a.txt'))).toBe(true)
+    await call()
+  })
+
+  it('finds the sandbox as it was where its work was a reason to keep it', async () => {
+    const { git_url, sandbox, change, destroy } = await project()
+    await writeFile(path.join(sandbox, 'mine.txt'), 'mine\n')
+    for (const call of [() => change('delete'), () => change('reset'), () => destroy()])
+      await expect(call()).rejects.toThrow(/work_would_be_lost/)
+    const task = { task_description: script([{ say: 'done' }]), project: git_url, sandbox: 's', sync: true }
+    expect(await mcp.call('execute_task', task)).toMatchObject({ status: 'completed' })
+  })
+
+  it('keeps the work of a sandbox whose deletion a crash cut short, though its start command fails now', async () => {
+    const { id, sandbox, create, saved } = await project()
+    await writeFile(path.join(sandbox, 'mine.txt'), 'mine\n')
+    const broken = `UPDATE sandboxes SET is_ready = false, start_command = 'exit 3' WHERE project_id = $1`
+    await database.query(broken, [id])
+    await expect(create('s')).rejects.toThrow(/sandbox_failed/)
+    const bundles = path.join(system.home, 'bundles')
+    const names = (await readdir(bundles)).filter((name) => name.startsWith('s-'))
+    const found: string[] = []
+    for (const name of names)
+      found.push(await saved(path.join(bundles, name), 'refs/switchyard/worktree', 'mine.txt').catch(() => 'none'))
+    expect(found).toContain('mine')
   })
 })

@@ -3,12 +3,15 @@
 
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { findGitPlace, readHead } from './checkout-files.ts'
+import { findGitPlace, findKnownPlace, readHead } from './checkout-files.ts'
 import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
 import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
+import { readSubmoduleRefs } from './save-submodules.ts'
 import { IDENTITY } from './scratch.ts'
+import { hasWork } from './submodules.ts'
+import { submodulesOf } from './work-state.ts'
 
 export type BundleRequest = {
   readonly directory: string
@@ -50,19 +53,30 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const head = found ?? (hasBase ? request.base : undefined)
     const begun = head ?? (await line(['mktree']))
-    const tree = await writeWholeWorkTree(own, directory, begun, options)
+    const superproject = {
+      own,
+      directory,
+      place: await findKnownPlace(directory),
+      commit: begun,
+      published: hasBase ? request.base : undefined,
+    }
+    const submodules = (await submodulesOf(superproject, options)).filter(hasWork)
+    const asFiles = submodules.map((one) => one.path)
+    const tree = await writeWholeWorkTree(own, directory, begun, options, asFiles)
     const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
-    if (isCommitted && (head === undefined || head === request.base)) return false
+    if (isCommitted && submodules.length === 0 && (head === undefined || head === request.base)) return false
     const tip =
       isCommitted && head !== undefined
         ? head
         : await line(['commit-tree', tree, ...(head ? ['-p', head] : []), '-m', 'Work that was not committed'])
-    await own.git(['update-ref', `refs/heads/${request.branch}`, tip], options)
+    const inside = await readSubmoduleRefs(own, directory, submodules, options)
+    const refs = new Map([[`refs/heads/${request.branch}`, tip], ...inside])
+    for (const [ref, commit] of refs) await own.git(['update-ref', ref, commit], options)
     await mkdir(path.dirname(request.file), { recursive: true })
     const part = `${request.file}.part`
     // Without the base, as after `rm -r .git && git init`, the bundle holds all there is.
     const without = hasBase ? [`^${request.base}`] : []
-    await own.git(['bundle', 'create', '--quiet', part, `refs/heads/${request.branch}`, ...without], options)
+    await own.git(['bundle', 'create', '--quiet', part, ...refs.keys(), ...without], options)
     await rename(part, request.file)
     return true
   } catch (error) {

@@ -43,6 +43,14 @@ const sort = async (directory: string, names: readonly string[], maxFileBytes: n
   return kinds
 }
 
+/** What is entered. */
+export type Entered = {
+  /** How many untracked files; default: as many as can be shown. */
+  readonly limits?: ListLimits
+  /** Submodules whose files are entered in the place of what the commit names. */
+  readonly asFiles?: readonly string[]
+}
+
 /** @param commit - what the directory is compared with: a commit or a tree */
 export const enterFiles = async (
   own: OwnRepository,
@@ -50,7 +58,7 @@ export const enterFiles = async (
   commit: string,
   maxFileBytes: number,
   options: GitOptions,
-  limits: ListLimits = SHOWN,
+  { limits = SHOWN, asFiles = [] }: Entered = {},
 ): Promise<ChangedFiles> => {
   const update = (args: readonly string[], entries: readonly string[]) =>
     own.git(['update-index', '-q', '--ignore-submodules', ...args, '-z', '--index-info'], {
@@ -59,9 +67,15 @@ export const enterFiles = async (
       okCodes: [0, 1],
     })
   await own.git(['read-tree', commit], options)
+  const blob = commit.length === 64 ? EMPTY_BLOB[64] : EMPTY_BLOB[40]
+  const remove = (names: readonly string[]) =>
+    update(
+      [],
+      names.map((name) => `0 ${'0'.repeat(blob.length)} 0\t${name}`),
+    )
+  if (asFiles.length > 0) await remove(asFiles)
   const untracked = await findUntracked(own, directory, options, [''], limits)
   const added = await sort(directory, untracked.names, maxFileBytes)
-  const blob = commit.length === 64 ? EMPTY_BLOB[64] : EMPTY_BLOB[40]
   // Refreshed once, here: the comparisons that follow read only what has changed.
   await update(
     ['--refresh'],
@@ -73,11 +87,7 @@ export const enterFiles = async (
   })
   const changed = await sort(directory, told.stdout.toString('utf8').split('\0').slice(0, -1), maxFileBytes)
   // Where a file was, git would fail on a pipe: for it, the file is gone.
-  if (changed.odd.length > 0)
-    await update(
-      [],
-      changed.odd.map((name) => `0 ${'0'.repeat(blob.length)} 0\t${name}`),
-    )
+  if (changed.odd.length > 0) await remove(changed.odd)
   return {
     names: changed.small,
     big: [

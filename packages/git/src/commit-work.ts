@@ -2,10 +2,10 @@
 // repository moves, and nothing that it configures has a part in it.
 
 import { SwitchyardError } from '@switchyard/contracts'
-import { enterFiles } from './changed-files.ts'
+import { type Entered, enterFiles } from './changed-files.ts'
 import type { OwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
-import { ALL, type ListLimits, SHOWN } from './untracked.ts'
+import { ALL } from './untracked.ts'
 
 export type WorkTree = {
   readonly tree: string
@@ -30,9 +30,9 @@ export const writeWorkTree = async (
   directory: string,
   begun: string,
   options: GitOptions,
-  limits: ListLimits = SHOWN,
+  entered: Entered = {},
 ): Promise<WorkTree> => {
-  const { names, big, isTruncated } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options, limits)
+  const { names, big, isTruncated } = await enterFiles(own, directory, begun, MAX_FILE_BYTES, options, entered)
   await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
     ...options,
     input: names.map((name) => `${name}\0`).join(''),
@@ -46,6 +46,7 @@ const NAMED = 5
 /**
  * As `writeWorkTree`, of all the files that there are: for a directory that goes.
  *
+ * @param asFiles - submodules whose files are in it, in the place of what `begun` names
  * @returns the tree
  * @throws SwitchyardError `payload_too_large` where a file is over 512 MiB: what is left is not whole
  */
@@ -54,8 +55,10 @@ export const writeWholeWorkTree = async (
   directory: string,
   begun: string,
   options: GitOptions,
+  asFiles: readonly string[] = [],
 ): Promise<string> => {
-  const { tree, leftOut, isTruncated } = await writeWorkTree(own, directory, begun, options, ALL)
+  const entered = { limits: ALL, asFiles }
+  const { tree, leftOut, isTruncated } = await writeWorkTree(own, directory, begun, options, entered)
   if (leftOut.length === 0 && !isTruncated) return tree
   const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : ''
   const what = isTruncated

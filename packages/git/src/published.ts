@@ -6,6 +6,8 @@ import { AS_THEY_ARE, writeWorkTree } from './commit-work.ts'
 import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
 import { EMPTY_TREE } from './scratch.ts'
+import { hasWork } from './submodules.ts'
+import { submodulesOf } from './work-state.ts'
 
 export type PublishedRequest = {
   readonly directory: string
@@ -43,6 +45,10 @@ export const isPublished = async (request: PublishedRequest): Promise<boolean> =
   try {
     const { tree, leftOut, isTruncated } = await writeWorkTree(own, directory, head ?? EMPTY_TREE, options)
     if (leftOut.length > 0 || isTruncated) return false
+    // Of a submodule a commit names a commit, and nothing that is in it.
+    const published = head !== undefined && remoteTips.includes(head) ? head : undefined
+    const superproject = { own, directory, place, commit: head ?? EMPTY_TREE, published }
+    if ((await submodulesOf(superproject, options)).some(hasWork)) return false
     const { stdout } = await own.git(['log', '--format=%T', `--max-count=${NEWEST}`, '--ignore-missing', '--stdin'], {
       ...options,
       input: [...remoteTips, ...(head ? [`^${head}`] : [])].map((line) => `${line}\n`).join(''),

@@ -156,6 +156,16 @@ export class Repositories {
     return await this.#worktrees(identity).add(request)
   }
 
+  /**
+   * Puts back what makes a directory a worktree, where an agent deleted that; all its files stay as they are. Does nothing in
+   * one that was not made here, or is gone.
+   *
+   * @throws SwitchyardError `repository_unavailable` where the shared clone is damaged
+   */
+  async relink(identity: RepositoryIdentity, directory: string): Promise<void> {
+    await this.#worktrees(identity).relink(directory)
+  }
+
   /** Forgets a branch of the shared clone that no worktree has any more; its commits go with git’s next clean-up. */
   async deleteBranch(identity: RepositoryIdentity, branch: string): Promise<void> {
     requireBranch(branch)

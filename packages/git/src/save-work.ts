@@ -10,7 +10,10 @@ import { HEAD_REF, WORKTREE_REF } from './foreign/bundle.ts'
 import { readGuarded } from './guarded-read.ts'
 import { openOwnRepository } from './own-repository.ts'
 import type { GitOptions } from './run.ts'
+import { readSubmoduleRefs } from './save-submodules.ts'
 import { IDENTITY } from './scratch.ts'
+import { hasWork } from './submodules.ts'
+import { submodulesOf } from './work-state.ts'
 
 export type OwnBranch = { readonly name: string; readonly tip: string }
 
@@ -32,7 +35,9 @@ const TIMEOUT_MS = 30 * 60_000
 
 /**
  * Writes `refs/switchyard/head`, `refs/heads/<branch>`, and `refs/switchyard/worktree`: what was not committed, as one commit on
- * top of HEAD, or the first one where HEAD has none. Each is left out where there is no such thing. Whole or not at all.
+ * top of HEAD, or the first one where HEAD has none. Each is left out where there is no such thing. Of a submodule with work the
+ * files are in the last, in the place of what names it, and `refs/switchyard/submodules/<n>-<path>/…` are its commits: `head`,
+ * `heads/<branch>`, `stash/<n>`. Whole or not at all.
  *
  * @returns false where there was nothing to save: no commit and no file
  * @throws SwitchyardError `payload_too_large` with a file over 512 MiB, `disk_full`, `directory_unwritable`, `call_timeout`,
@@ -58,7 +63,9 @@ export const saveWork = async (request: SaveRequest): Promise<boolean> => {
     if (shallow !== '') await writeFile(path.join(own.directory, 'shallow'), shallow)
     const head = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const begun = head ?? (await line(['mktree']))
-    const tree = await writeWholeWorkTree(own, directory, begun, options)
+    const submodules = (await submodulesOf({ own, directory, place, commit: begun }, options)).filter(hasWork)
+    const asFiles = submodules.map((one) => one.path)
+    const tree = await writeWholeWorkTree(own, directory, begun, options, asFiles)
     const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
     const parents = head === undefined ? [] : ['-p', head]
     const refs = new Map<string, string>()
@@ -66,6 +73,7 @@ export const saveWork = async (request: SaveRequest): Promise<boolean> => {
     if (branch !== undefined) refs.set(`refs/heads/${branch.name}`, branch.tip)
     if (!isCommitted)
       refs.set(WORKTREE_REF, await line(['commit-tree', tree, ...parents, '-m', 'Work that was not committed']))
+    for (const [ref, commit] of await readSubmoduleRefs(own, directory, submodules, options)) refs.set(ref, commit)
     if (refs.size === 0) return false
     for (const [ref, commit] of refs) await own.git(['update-ref', '--end-of-options', ref, commit], options)
     await mkdir(path.dirname(file), { recursive: true })

@@ -25,8 +25,11 @@ const damaged = (directory: string, what: string): SwitchyardError =>
  *
  * @throws SwitchyardError `repository_unavailable`, saying what an agent did to it
  */
-export const inspectClone = async (directory: string): Promise<void> => {
-  const gitDir = path.join(directory, '.git')
+export const inspectClone = async (directory: string): Promise<void> =>
+  await inspectGitDir(path.join(directory, '.git'), directory)
+
+/** As `inspectClone`, for a git directory of any name. @param directory - what it is called in a message */
+export const inspectGitDir = async (gitDir: string, directory: string): Promise<void> => {
   const kindOf = async (name: string) => {
     const found = await lstat(path.join(gitDir, name)).catch(() => undefined)
     return found === undefined ? 'missing' : found.isDirectory() ? 'directory' : found.isFile() ? 'file' : 'other'

@@ -10,6 +10,7 @@ import type { WithIndex } from './kept-indexes.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import { type GitOptions, PATH } from './run.ts'
 import { EMPTY_TREE } from './scratch.ts'
+import { type Counts, readSubmodules, type Submodule, type Superproject } from './submodules.ts'
 
 export type WorkState = {
   /** Null where HEAD is detached. */
@@ -19,11 +20,11 @@ export type WorkState = {
   /** Commits that the base has not, and commits of the base that this has not; null without a base or a commit. */
   readonly ahead: number | null
   readonly behind: number | null
-  /** Files that were changed, added or deleted since the last commit; ignored ones do not count. */
+  /** Files that were changed, added or deleted since the last commit, in submodules too; ignored ones do not count. */
   readonly dirty: number
-  /** Commits that are on no branch of the remote. Of a checkout of its own those of all its branches. */
+  /** Commits that are on no branch of the remote, in submodules too. Of a checkout of its own those of all its branches. */
   readonly unpushed: number
-  /** 0 for a linked worktree: its stashes are the repository's, and stay. */
+  /** Of a linked worktree those in its submodules alone: its own are the repository's, and stay. */
   readonly stashes: number
   /** Of the directory; null where measuring took too long. */
   readonly diskBytes: number | null
@@ -37,6 +38,8 @@ export type WorkStateRequest = {
   readonly objectDirs: readonly string[]
   /** The tips of what the remote has; undefined: as far as the checkout knows. */
   readonly remoteTips?: readonly string[]
+  /** Commits that the remote has beside those. */
+  readonly alsoPushed?: readonly string[]
   /** The commit that ahead and behind are counted from. */
   readonly base?: string
   /** What is lost with the directory although its HEAD does not lead there. */
@@ -75,17 +78,16 @@ const countUnpushed = async (
   return Number(stdout.toString('utf8'))
 }
 
-/**
- * @throws SwitchyardError `repository_unavailable` where its objects are elsewhere; `call_timeout`
- */
-export const workState = async (request: WorkStateRequest): Promise<WorkState> => {
+/** All but the disk. */
+const readWork = async (request: WorkStateRequest): Promise<Omit<WorkState, 'diskBytes'>> => {
   const { place } = request
   const directory = path.resolve(request.directory)
   const { branch, commit: head } = await readHead(place)
   const isLinked = place.gitDir !== place.commonDir
   const stashes = isLinked ? [] : await readStashes(place.commonDir)
   const branches = isLinked ? [] : [...(await readRefs(place.commonDir, 'refs/heads/')).values()]
-  const tips = request.remoteTips ?? [...(await readRefs(place.commonDir, 'refs/remotes/')).values()]
+  const known = request.remoteTips ?? [...(await readRefs(place.commonDir, 'refs/remotes/')).values()]
+  const tips = [...known, ...(request.alsoPushed ?? [])]
   const own = await openOwnRepository({
     objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
     workTree: directory,
@@ -98,25 +100,45 @@ export const workState = async (request: WorkStateRequest): Promise<WorkState> =
     const withIndex: WithIndex =
       request.withIndex ?? ((_, work) => work({ file: path.join(own.directory, 'index'), commit: undefined }))
     const against = head ?? EMPTY_TREE
-    const [disk, dirty, unpushed, sides] = await Promise.all([
-      diskBytes(directory, request.signal),
+    const superproject = { own, directory, place, commit: against, published: request.base }
+    const [dirty, unpushed, sides, submodules] = await Promise.all([
       withIndex(against, (index) => countChanges(own, directory, against, index, options)),
       countUnpushed(own, lost, tips, options),
       head !== undefined && request.base !== undefined ? compare(own, request.base, head, options) : undefined,
+      head === undefined ? [] : readSubmodules(superproject, readWork, options),
     ])
+    const inAll = (count: (one: Counts) => number) => submodules.reduce((sum, one) => sum + count(one), 0)
     return {
       branch,
       head: head ?? null,
       ahead: sides?.ahead ?? null,
       behind: sides?.behind ?? null,
-      dirty,
-      unpushed,
-      stashes: stashes.length,
-      diskBytes: disk,
+      dirty: dirty + inAll((one) => one.dirty),
+      unpushed: unpushed + inAll((one) => one.unpushed),
+      stashes: stashes.length + inAll((one) => one.stashes),
     }
   } finally {
     await own.close()
   }
+}
+
+/**
+ * What is done in the submodules of a directory, each as a checkout of its own.
+ *
+ * @throws SwitchyardError as `workState`
+ */
+export const submodulesOf = (superproject: Superproject, options: GitOptions): Promise<readonly Submodule[]> =>
+  readSubmodules(superproject, readWork, options)
+
+/**
+ * @throws SwitchyardError `repository_unavailable` where its objects are elsewhere; `call_timeout`
+ */
+export const workState = async (request: WorkStateRequest): Promise<WorkState> => {
+  const [work, disk] = await Promise.all([
+    readWork(request),
+    diskBytes(path.resolve(request.directory), request.signal),
+  ])
+  return { ...work, diskBytes: disk }
 }
 
 const compare = async (own: OwnRepository, base: string, head: string, options: GitOptions) => {

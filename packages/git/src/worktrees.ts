@@ -224,6 +224,13 @@ export class Worktrees {
     return (await this.#parts.records.all()).length > 0
   }
 
+  /** See `Repositories.relink`. */
+  async relink(given: string): Promise<void> {
+    const directory = path.resolve(given)
+    const record = await this.#parts.records.read(idOf(directory))
+    if (record?.isReady && (await isRealDirectory(directory))) await this.#relink(record)
+  }
+
   /** See `Repositories.importBundle`. */
   async importBundle(directory: string, bundle: string): Promise<Imported> {
     const record = await this.#ready(directory)

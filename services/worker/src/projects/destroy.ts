@@ -5,6 +5,7 @@ import { rmdir } from 'node:fs/promises'
 import type { CallArgs, CallResult } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '@switchyard/git'
 import { deleteSandboxRow, forgetProject, listSandboxes, type SandboxRow } from '@switchyard/records'
+import { closeSandboxes } from './closing.ts'
 import { alone, type ProjectDeps, readRegistered, sandboxRoot } from './deps.ts'
 import { defaultBranch } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
@@ -55,7 +56,7 @@ const deleteBranches = async (
 /**
  * Looks at everything before it deletes anything. Safe to repeat: what is gone already is passed over.
  *
- * @throws SwitchyardError `project_not_found`, `work_would_be_lost`, `control_not_possible`, `disk_full`, `directory_unwritable`
+ * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`, `control_not_possible`, `disk_full`, `directory_unwritable`
  */
 export const destroyProject = async (
   deps: ProjectDeps,
@@ -72,7 +73,7 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    const bundles = await secureAll(deps, identity, places, force)
+    const bundles = await closeSandboxes(deps, projectId, sandboxes, () => secureAll(deps, identity, places, force))
     const ourBranches = await branchesMadeFor(deps, identity, base, sandboxes)
     // Of a server of its own everything goes, once nothing works on it.
     const isDedicated = row.isolation === 'dedicated'

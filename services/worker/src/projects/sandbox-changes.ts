@@ -7,10 +7,10 @@ import {
   deleteSandboxRow,
   findSandbox,
   listSandboxes,
-  markSandboxUnready,
   type SandboxRow,
   toSandbox,
 } from '@switchyard/records'
+import { closeSandboxes } from './closing.ts'
 import { alone, type ProjectDeps, type Registered, readReady, readRegistered, sandboxRoot } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
@@ -75,7 +75,7 @@ const isUntouchedImport = async (deps: ProjectDeps, { identity }: Registered, ro
  * Safe to repeat: one that is gone already is only forgotten. `as_imported` takes an import back: one in which nothing was
  * changed since goes as if it were pushed, and its branch with it; one into which nothing was imported stays.
  *
- * @throws SwitchyardError `sandbox_not_found`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
+ * @throws SwitchyardError `sandbox_not_found`, `project_busy`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
  */
 export const deleteSandbox = async (
   deps: ProjectDeps,
@@ -89,7 +89,8 @@ export const deleteSandbox = async (
     await refresh(deps, identity, signal)
     // Whoever imported it has all of it still.
     const isImport = asImported === true && (await isUntouchedImport(deps, project, row))
-    const bundle = isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force)
+    const look = async () => (isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force))
+    const bundle = await closeSandboxes(deps, projectId, [row], look, name)
     await takeAway(deps, project, row)
     // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
     if (isImport || row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
@@ -112,8 +113,8 @@ export const resetSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
-    const bundle = await secure(deps, identity, row.path, `sandbox ${name}`, force)
-    await markSandboxUnready(deps.records.db, projectId, name)
+    const look = () => secure(deps, identity, row.path, `sandbox ${name}`, force)
+    const bundle = await closeSandboxes(deps, projectId, [row], look, name)
     await deps.servers
       .runningFor(project.row)
       ?.client.disposeDirectory(row.path)

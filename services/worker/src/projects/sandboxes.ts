@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type CallArgs, type CallResult, isSwitchyardError, type Sandbox, SwitchyardError } from '@switchyard/contracts'
+import type { RepositoryIdentity } from '@switchyard/git'
 import { runCommand } from '@switchyard/opencode'
 import {
   claimSandbox,
@@ -13,15 +14,28 @@ import {
   toSandbox,
 } from '@switchyard/records'
 import { alone, type ProjectDeps, type Registered, readReady, sandboxRoot } from './deps.ts'
+import { secure } from './work.ts'
 
 /** Of a start command that failed, characters. */
 const LAST_WORDS = 1_000
 
 export const defaultBranch = (name: string): string => `sandbox/${name}`
 
+const canGo = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<boolean> => {
+  try {
+    await secure(deps, identity, row.path, `sandbox ${row.name}`, true)
+    return true
+  } catch (error) {
+    deps.logger.warn({ sandbox: row.path, err: error }, 'a sandbox that did not come to be was left: it holds work')
+    return false
+  }
+}
+
 /** Takes back what was made of a sandbox that did not come to be. */
 const takeBack = async (deps: ProjectDeps, project: Registered, row: SandboxRow): Promise<void> => {
   const { identity } = project
+  // It was ready before: a crash while it was to go may have left work in it.
+  if (row.base_commit !== null && !(await canGo(deps, identity, row))) return
   await deps.servers
     .runningFor(project.row)
     ?.client.disposeDirectory(row.path)
@@ -55,8 +69,8 @@ const runStartCommand = async (
 }
 
 /**
- * Safe to repeat: the same name on the same branch is the same sandbox. A start command is run again where a crash cut it
- * short, never in a sandbox that is ready.
+ * Safe to repeat: the same name on the same branch is the same sandbox, and a worktree again where its `.git` was deleted. A start
+ * command is run again where a crash cut it short, never in a sandbox that is ready.
  *
  * @throws SwitchyardError `sandbox_exists`, `sandbox_failed`, `branch_*`, `invalid_branch`, `disk_full`, …
  */
@@ -81,7 +95,10 @@ export const createSandbox = async (
     })
     if (row.branch !== branch)
       throw new SwitchyardError('sandbox_exists', `sandbox ${args.name} is there, on branch ${row.branch}`)
-    if (row.is_ready) return { sandbox: toSandbox(row), created: false }
+    if (row.is_ready) {
+      await deps.repositories.relink(identity, row.path)
+      return { sandbox: toSandbox(row), created: false }
+    }
     await deps.repositories.fetch(identity, { signal })
     // A branch that was asked for may exist: the work goes on where it ends.
     return { sandbox: await populate(deps, project, row, args.branch !== undefined, signal), created }

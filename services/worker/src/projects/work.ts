@@ -52,8 +52,7 @@ export const secure = async (
 ): Promise<string | null> => {
   if (!(await exists(directory))) return null
   const state = await deps.repositories.workState(identity, directory)
-  // Stashes are the clone’s and stay in it.
-  const lost = describeLoss({ ...state, stashes: 0 })
+  const lost = describeLoss(state)
   if (lost === null) return null
   // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
   if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
