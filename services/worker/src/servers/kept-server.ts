@@ -152,7 +152,7 @@ export class KeptServer {
     }
   }
 
-  /** Turns that still run are taken up again by those who watch them. */
+  /** Tasks whose turns still run take them up again; other turns end there. */
   async #replace(why: string): Promise<void> {
     this.#restarts += 1
     await this.server.restart(why)
