@@ -132,6 +132,7 @@ export {
 } from './project-servers.ts'
 export {
   countOpenTasks,
+  countTasksOfOthers,
   findProject,
   findProjectIn,
   forgetProject,
