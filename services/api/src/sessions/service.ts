@@ -191,21 +191,20 @@ export class SessionService {
   }
 
   /**
-   * The session's events as server-sent events. It ends when the reader goes.
+   * The session's events as server-sent events. It ends when the reader goes, or may no longer use the project.
    *
    * @param after - the id of the last event that the reader has; undefined: from the session's beginning.
-   * @throws SwitchyardError `session_not_found`, `invalid_request`
+   * @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`
    */
   async stream(on: On, id: string, after: string | undefined, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
     // The connection's signal would end the calls that other readers share.
     const { signal: _, ...whose } = on
-    const { who, options } = await scopeOf(this.#deps, whose)
+    const { row } = await scopeOf(this.#deps, whose)
     const { metrics, logger } = this.#deps
     return await openSessionStream({
       id,
       after,
-      who,
-      target: options.target,
+      scope: () => scopeOf(this.#deps, { ...whose, project: row.id }),
       feeds: this.#feeds,
       metrics,
       logger,
