@@ -1,10 +1,11 @@
 import { symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { SessionInfo, Task } from '@switchyard/contracts'
+import type { SessionEvent, SessionInfo, Task } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { followSession } from './follow-session.ts'
 import { restCaller } from './rest-caller.ts'
-import { at, OPERATOR, type SessionSystem, startSessionSystem } from './session-system.ts'
+import { at, ONE, OPERATOR, type SessionSystem, startSessionSystem, TWO } from './session-system.ts'
 
 let system: SessionSystem
 
@@ -56,6 +57,26 @@ describe('who may see a session', () => {
         expect([method, path, status, told.code]).toEqual([method, path, 404, 'session_not_found'])
       }
     }
+  })
+
+  it('follows it no longer than the project is shared', async () => {
+    const project = await system.start(system.one)
+    await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
+    const session = await system.create(project, {}, system.one)
+    const follow = (key: string, isLast: (event: SessionEvent) => boolean) => {
+      const told: SessionEvent[] = []
+      const url = `${system.url}${at(project, session)}/event`
+      const ended = followSession(url, key, (event) => told.push(event) > 0 && isLast(event))
+      return { told, ended }
+    }
+    const isSaid = (event: SessionEvent) => event.type === 'session_message'
+    const [owner, other] = [follow(ONE, isSaid), follow(TWO, () => false)]
+    for (const { told } of [owner, other])
+      await expect.poll(() => told.map(({ type }) => type)).toContain('session_status')
+    await system.one.ok('PATCH', project.path, { permissions: { agents: [] } })
+    await system.say(project, session, 'Between us', { noReply: true })
+    expect((await owner.ended).at(-1)?.message).toContain('Between us')
+    expect((await other.ended).filter(isSaid)).toEqual([])
   })
 
   it('marks those of tasks, which only their agent sees and only the task steers', async () => {

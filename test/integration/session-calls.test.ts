@@ -6,12 +6,15 @@ import {
   type MessageList,
   newCallId,
   newOpenCodeMessageId,
+  type SentToSession,
+  type SessionInfo,
   type SessionList,
 } from '@switchyard/contracts'
 import { addCall, Records, readCall } from '@switchyard/records'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { at, type SessionSystem, startSessionSystem } from './session-system.ts'
+import type { RestCaller } from './rest-caller.ts'
+import { at, type Project, type SessionSystem, startSessionSystem } from './session-system.ts'
 
 let system: SessionSystem
 let records: Records
@@ -88,6 +91,87 @@ describe('a call about sessions that is answered twice', () => {
     const gone = { ...who, session_id: first.session.id }
     await call('session.delete', gone)
     expect(await system.ops.ok<SessionList>('GET', `${project.path}/session`)).toMatchObject({ total: 1 })
+  })
+})
+
+describe('a message that is sent again under its id', () => {
+  const say = (project: Project, session: { id: string }, messageID: string, text: string, more: object = {}) =>
+    system.ops.request<SentToSession>('POST', `${at(project, session)}/message`, {
+      parts: [{ type: 'text', text }],
+      messageID,
+      ...more,
+    })
+
+  it('is said once: the answer is that of its turn', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    // OpenCode's own ids would sort between these two.
+    for (const [messageID, word] of [
+      ['msg_0first', 'first'],
+      ['msg_zsecond', 'second'],
+    ] as const) {
+      const said = await say(project, session, messageID, script([{ say: `heard ${word}` }]))
+      expect(said).toMatchObject({ status: 200, body: { running: false, messageID, text: `heard ${word}` } })
+      expect(await say(project, session, messageID, script([{ say: 'heard again' }]))).toMatchObject(said)
+    }
+    const { messages } = await system.ops.ok<MessageList>('GET', `${at(project, session)}/message`)
+    expect(messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])
+    // An answer's id is none of a message to it.
+    expect(await say(project, session, messages[1]?.info.id ?? '', 'x')).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    })
+  })
+
+  it('does not begin a turn anew that was aborted', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    const messageID = newOpenCodeMessageId()
+    const held = script([{ hold: messageID }, { say: 'done' }])
+    expect(await say(project, session, messageID, held, { wait_ms: 0 })).toMatchObject({ body: { running: true } })
+    const status = async () => (await system.ops.ok<SessionInfo>('GET', at(project, session))).status
+    await expect.poll(status, { interval: 100 }).toBe('active')
+    await system.ops.ok('POST', `${at(project, session)}/abort`)
+    await system.idle(project, session)
+    expect(await say(project, session, messageID, held)).toMatchObject({
+      body: { running: false, messageID, error: { code: 'request_rejected' } },
+    })
+    system.model.release(messageID)
+  })
+
+  it('is said once over MCP', async () => {
+    const project = await system.start()
+    const session = await system.create(project)
+    const message = {
+      git_url: project.id,
+      session_id: session.id,
+      message_id: newOpenCodeMessageId(),
+      message: script([{ say: 'once' }]),
+      wait_ms: 40_000,
+    }
+    for (const _ of [1, 2])
+      expect(await system.mcp.call('opencode_session_message', message)).toMatchObject({
+        message_id: message.message_id,
+        running: false,
+        text: 'once',
+      })
+    expect(await system.ops.ok('GET', `${at(project, session)}/message`)).toMatchObject({ total: 2 })
+  })
+})
+
+describe('a session that is made again under its key', () => {
+  it('is the first one, for the key’s caller, and so is a fork', async () => {
+    const project = await system.start(system.one)
+    await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
+    const make = (as: RestCaller, idempotencyKey: string) => system.create(project, { idempotencyKey }, as)
+    const [first, again] = await Promise.all([make(system.one, 'a'), make(system.one, 'a')])
+    expect(again.id).toBe(first.id)
+    const others = await Promise.all([make(system.one, 'b'), make(system.two, 'a')])
+    expect(new Set([first, ...others].map(({ id }) => id)).size).toBe(3)
+    const fork = () => system.one.ok<SessionInfo>('POST', `${at(project, first)}/fork`, { idempotencyKey: 'a' })
+    const copy = await fork()
+    expect(copy.id).not.toBe(first.id)
+    expect((await fork()).id).toBe(copy.id)
   })
 })
 

@@ -12,8 +12,8 @@ import { type RestCaller, restCaller } from './rest-caller.ts'
 import { type Backend, startSystem } from './system.ts'
 
 export const OPERATOR = 'ops-operator-0123456789'
-const ONE = 'one-agent-0123456789'
-const TWO = 'two-agent-0123456789'
+export const ONE = 'one-agent-0123456789'
+export const TWO = 'two-agent-0123456789'
 
 export type Project = { readonly url: string; readonly id: string; readonly baseDir: string; readonly path: string }
 

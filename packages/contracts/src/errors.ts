@@ -367,7 +367,7 @@ export const ERRORS = {
   call_timeout: {
     status: 504,
     retryable: true,
-    hint: 'The call took too long; the task itself goes on. Read it with get_task_status.',
+    hint: 'The work itself goes on: read the task, the session or the project before you send the call again.',
   },
   not_supported: { status: 400, retryable: false, hint: 'This installation does not offer that; see the message.' },
   configuration_invalid: {

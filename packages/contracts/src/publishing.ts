@@ -15,7 +15,12 @@ export const publishSchema = z.object({
     .object({ name: shortText(200), email: shortText(320).regex(/^[^\s<>]+@[^\s<>]+$/, 'is no e-mail address') })
     .optional()
     .describe('Of that commit; default: Switchyard'),
-  force: z.boolean().optional().describe('Replace what the branch has, as long as nobody else changed it meanwhile'),
+  force: z
+    .boolean()
+    .optional()
+    .describe(
+      'Replace what the branch has, as long as nobody else changed it meanwhile. For the project’s owner and operators',
+    ),
 })
 export type Publish = z.infer<typeof publishSchema>
 

@@ -59,6 +59,11 @@ export const sessionListSchema = z.object({
 })
 export type SessionList = z.infer<typeof sessionListSchema>
 
+/** Of a call that makes something: sent again with the same one it makes nothing more. */
+export const sessionKeySchema = shortText(200).describe(
+  'Of your choice: a call that is sent again with the same one gives the session that the first one made',
+)
+
 export const createSessionSchema = z.object({
   title: shortText(300).optional(),
   worktree: shortText(200).optional().describe('A sandbox of the project; default: its base checkout'),
@@ -69,6 +74,7 @@ export const createSessionSchema = z.object({
   system: z.string().max(LIMITS.messageBytes).optional().describe('Put before the model with every message'),
   metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Kept with the session'),
   permissions: permissionsSchema.optional().describe('What it may do without asking. Default ask'),
+  idempotencyKey: sessionKeySchema.optional(),
 })
 export type CreateSession = z.infer<typeof createSessionSchema>
 
@@ -101,6 +107,11 @@ const textPart = z.strictObject({ type: z.literal('text'), text: z.string().min(
 
 export const sendToSessionSchema = z.object({
   parts: z.array(textPart).min(1).max(50).describe('What is said'),
+  messageID: messageIdSchema
+    .optional()
+    .describe(
+      'Of your choice, or the one that an answer gave: sent again with the same one it is not said again, and the answer is how its turn stands',
+    ),
   model: modelChoiceSchema.optional(),
   agent: shortText(200).optional(),
   variant: shortText(200).optional(),
@@ -129,7 +140,9 @@ export const askSchema = z.object({
 export type Ask = z.infer<typeof askSchema>
 
 export const sentToSessionSchema = z.object({
-  running: z.boolean().describe('the turn goes on: follow the session’s events, or read its messages'),
+  running: z
+    .boolean()
+    .describe('it goes on: follow the session’s events, read its messages, or send it again with this messageID'),
   messageID: z.string().describe('of what was sent'),
   info: sessionMessageSchema.shape.info.nullable().describe('of the answer, once the turn has ended'),
   parts: sessionMessageSchema.shape.parts,
@@ -189,6 +202,9 @@ export const sessionEventSchema = z.object({
   data: z.record(z.string(), z.unknown()).describe('what happened, for a program'),
 })
 export type SessionEvent = z.infer<typeof sessionEventSchema>
+
+/** What the marker of a session begins with that a caller's own key makes: several calls may come with it at once. */
+export const KEY_MARKER = 'key_'
 
 /** What we keep in the metadata of a session of OpenCode’s, under a name of ours. */
 export const ownMetadataSchema = z.object({

@@ -3,7 +3,7 @@
 
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { findGitPlace, findKnownPlace, readHead } from './checkout-files.ts'
+import { findGitPlace, type GitPlace, readHead } from './checkout-files.ts'
 import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
 import { openOwnRepository } from './own-repository.ts'
@@ -18,6 +18,8 @@ export type BundleRequest = {
   /** The commit it began from; the bundle needs it where it is unpacked. */
   readonly base: string
   readonly objectDirs: readonly string[]
+  /** Where its commits are, as `Repositories.placeOf` knows it; the work in submodules is saved only with it. */
+  readonly place?: GitPlace | undefined
   /** Where to write the bundle. */
   readonly file: string
   /** The branch's name in the bundle. */
@@ -48,7 +50,8 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
   const line = (args: readonly string[]) => lineOf(own, args, options)
   try {
     const hasBase = await isCommit(own, request.base, options)
-    const place = await findGitPlace(directory)
+    // By its own word alone, it names a commit among the objects that are read here, or none.
+    const place = request.place ?? (await findGitPlace(directory))
     const named = place && (await readHead(place)).commit
     const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const head = found ?? (hasBase ? request.base : undefined)
@@ -56,7 +59,7 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     const superproject = {
       own,
       directory,
-      place: await findKnownPlace(directory),
+      place: request.place,
       commit: begun,
       published: hasBase ? request.base : undefined,
     }

@@ -230,11 +230,12 @@ describe('what is done in a submodule', () => {
   })
 
   it('is in the bundle of a task whose time is over', async () => {
-    const { inside, baseCommit: base, directory, objectDirs } = await withSubmodule()
+    const { identity, repositories, inside, baseCommit: base, directory, objectDirs } = await withSubmodule()
     const file = at('task.bundle')
-    expect(await bundleWork({ directory, base, objectDirs, file, branch: 'task' })).toBe(false)
+    const place = await repositories.placeOf(identity, directory)
+    expect(await bundleWork({ directory, base, objectDirs, place, file, branch: 'task' })).toBe(false)
     await commit(inside, 'committed.txt')
-    expect(await bundleWork({ directory, base, objectDirs, file, branch: 'task' })).toBe(true)
+    expect(await bundleWork({ directory, base, objectDirs, place, file, branch: 'task' })).toBe(true)
     await sh(at('origin'), 'fetch', '-q', file, 'task:task', 'refs/switchyard/submodules/0-lib/head:lib')
     expect(await sh(at('origin'), 'show', 'task:lib/committed.txt')).toBe('committed.txt')
     expect(await sh(at('origin'), 'show', 'lib:committed.txt')).toBe('committed.txt')

@@ -136,6 +136,7 @@ export {
 } from './project-servers.ts'
 export {
   countOpenTasks,
+  countTasksOfOthers,
   findProject,
   findProjectIn,
   forgetProject,

@@ -163,6 +163,24 @@ export const countOpenTasks = guarded(async (db: Db, projectIds: readonly string
   return rows
 })
 
+/** How many tasks that another key made have not ended. @param place - a project, or one sandbox of it. */
+export const countTasksOfOthers = guarded(
+  async (
+    db: Db,
+    place: { readonly project_id: string; readonly sandbox: string | undefined },
+    ownerKey: string,
+  ): Promise<number> => {
+    let query = db
+      .selectFrom('tasks')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('project_id', '=', place.project_id)
+      .where('completed_at', 'is', null)
+      .where('owner_key', '<>', ownerKey)
+    if (place.sandbox !== undefined) query = query.where('sandbox', '=', place.sandbox)
+    return Number((await query.executeTakeFirst())?.count ?? 0)
+  },
+)
+
 /** The directories that registered projects own: their base checkouts and their sandboxes. */
 export const listOwnedDirectories = guarded(async (db: Db): Promise<readonly string[]> => {
   const { rows } = await sql<{ directory: string }>`

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
-import { bundleWork, clearStaging, type Repositories, type RepositoryIdentity } from '@switchyard/git'
+import { bundleWork, clearStaging, ownPlaceOf, type Repositories, type RepositoryIdentity } from '@switchyard/git'
 import {
   countOpenTasks,
   deleteOldTasks,
@@ -79,10 +79,13 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
   const directory = workspaceDirectory(workspacesDir, row)
   if (row.directory === directory && row.base_commit !== null) {
     const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
+    const place = identity ? repositories.placeOf(identity, directory) : ownPlaceOf(directory)
     await bundleWork({
       directory,
       base: row.base_commit,
       objectDirs: await objectDirectories(deps, row),
+      // What its agent has broken is saved as far as it can be read.
+      place: await place.catch(() => undefined),
       file: path.join(bundlesDir, `${row.id}.bundle`),
       branch: row.branch ?? row.id,
     })

@@ -22,7 +22,7 @@ const setModelTool = (llm: LlmService): Tool =>
     name: 'opencode_llm_set_model',
     title: 'Set a project’s model',
     description:
-      'Which model the tasks and sessions of a project use that name none. It must be one that OpenCode offers there.',
+      'Which model the tasks and sessions of a project use that name none. It must be one that OpenCode offers there. For its owner and operators.',
     input: z.strictObject({
       git_url: z.string().min(1).max(2_000).describe('The repository’s URL or path, or its project_id'),
       model: z.string().trim().min(1).max(200).describe('provider/model; default: the installation’s'),

@@ -73,7 +73,7 @@ const stopTool = (projects: ProjectService): Tool =>
     name: 'opencode_project_stop',
     title: 'Stop a project',
     description:
-      'Ends what its sessions do and frees what its server holds for it. Files, sandboxes and sessions stay; opencode_project_start takes it up again.',
+      'Ends what its sessions do and frees what its server holds for it. Files, sandboxes and sessions stay; opencode_project_start takes it up again. Of a project that is shared with you: while no other key’s task is open.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectInfoSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -109,7 +109,8 @@ const restartTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_restart',
     title: 'Restart a project',
-    description: 'Stops a project and starts it again: its remote is fetched, its files stay as they are.',
+    description:
+      'Stops a project, as opencode_project_stop may, and starts it again: its remote is fetched, its files stay as they are.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectInfoSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
@@ -148,7 +149,7 @@ const deleteSandboxTool = (projects: ProjectService): Tool =>
     name: 'opencode_sandbox_delete',
     title: 'Delete a sandbox',
     description:
-      'Deletes a sandbox and its sessions. Refuses while tasks work in it or work would be lost, unless forced: that work is bundled first.',
+      'Deletes a sandbox and its sessions. Refuses while tasks work in it or work would be lost, unless forced, by who made it, the project’s owner or an operator: that work is bundled first.',
     input: z.strictObject({ git_url: gitUrl, name: z.string(), force }),
     output: sandboxChangedSchema,
     annotations: CHANGES,

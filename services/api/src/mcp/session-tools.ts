@@ -13,6 +13,7 @@ import {
   replyPermissionSchema,
   replyQuestionSchema,
   SwitchyardError,
+  sendToSessionSchema,
   sentToSessionSchema,
   sessionDiffSchema,
   sessionListSchema,
@@ -49,11 +50,12 @@ const createTool = (sessions: SessionService): Tool =>
       agent: createSessionSchema.shape.agent,
       model,
       permissions: createSessionSchema.shape.permissions,
+      idempotency_key: createSessionSchema.shape.idempotencyKey,
     }),
     output: z.object({ session_id: z.string(), directory: z.string(), title: z.string() }),
     annotations: ACTS,
-    run: async ({ git_url: project, parent_id: parentID, ...input }, call) => {
-      const session = await sessions.create(on(project, call), { ...input, parentID })
+    run: async ({ git_url: project, parent_id: parentID, idempotency_key: idempotencyKey, ...input }, call) => {
+      const session = await sessions.create(on(project, call), { ...input, parentID, idempotencyKey })
       return { session_id: session.id, directory: session.directory, title: session.title }
     },
   })
@@ -80,11 +82,12 @@ const messageTool = (sessions: SessionService): Tool =>
     name: 'opencode_session_message',
     title: 'Say something to a session',
     description:
-      'Sends a message. Returns at once, or with `wait_ms` when the turn has ended or asks something: `running` says whether it goes on, `text` is the answer, `asks` are answered with opencode_session_reply. While a turn runs, the agent reads the message at its next step.',
+      'Sends a message. Returns at once, or with `wait_ms` when the turn has ended or asks something: `running` says whether it goes on, `text` is the answer, `asks` are answered with opencode_session_reply. While a turn runs, the agent reads the message at its next step. Sent again with the same `message_id` it is said once.',
     input: z.strictObject({
       git_url: gitUrl,
       session_id: sessionId,
       message: z.string().min(1).max(LIMITS.messageBytes),
+      message_id: sendToSessionSchema.shape.messageID,
       wait_ms: z.number().int().min(0).max(LIMITS.maxWaitMs).optional().describe('Default 0: does not wait'),
       agent: createSessionSchema.shape.agent,
       model,
@@ -93,11 +96,12 @@ const messageTool = (sessions: SessionService): Tool =>
       .pick({ running: true, text: true, asks: true, error: true })
       .extend({ session_id: z.string(), message_id: z.string() }),
     annotations: ACTS,
-    run: async ({ git_url: project, session_id: id, message, wait_ms: waitMs = 0, ...rest }, call) => {
+    run: async (input, call) => {
+      const { git_url: project, session_id: id, message, message_id: given, wait_ms: waitMs = 0, ...rest } = input
       const sent = await sessions.send(
         on(project, call),
         id,
-        { ...rest, parts: [{ type: 'text', text: message }] },
+        { ...rest, messageID: given, parts: [{ type: 'text', text: message }] },
         waitMs,
       )
       const { running, messageID, text, asks, error } = sent

@@ -3,14 +3,11 @@
 import type { CallResult, ProjectObject } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
+import { mayChange } from '../projects/access.ts'
 import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
 import { readServers } from '../servers/list.ts'
 
 export type Counted = CallResult<'session.count'>['directories']
-
-/** Whether the caller may change or delete it; others that its permissions name may use it. */
-export const mayChange = (caller: Caller, row: ProjectRow): boolean =>
-  caller.role === 'operator' || row.owner_key === caller.name
 
 const latest = (dates: readonly string[]): string => dates.toSorted().at(-1) ?? ''
 

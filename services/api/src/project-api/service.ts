@@ -10,12 +10,12 @@ import {
 } from '@switchyard/contracts'
 import { listProjects, listSandboxes, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { findOwnProject, maySee } from '../projects/access.ts'
+import { findOwnProject, maySee, requireChange } from '../projects/access.ts'
 import type { ProjectService } from '../projects/service.ts'
 import { defaultProject } from '../sessions/default-project.ts'
 import { type On, type SessionDeps, scopeOf } from '../sessions/deps.ts'
 import { checkModel } from '../tasks/model.ts'
-import { type Counted, mayChange, toProjectObjects } from './objects.ts'
+import { type Counted, toProjectObjects } from './objects.ts'
 
 /** Counts are an extra: nobody waits long for them, ms. */
 const COUNT_WAIT_MS = 3_000
@@ -129,8 +129,7 @@ export class ProjectApi {
   }
 
   async #write(caller: Caller, row: ProjectRow, input: ChangeProject): Promise<ProjectRow> {
-    if (!mayChange(caller, row))
-      throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may change it`)
+    requireChange(caller, row, 'changing it')
     if (typeof input.model === 'string') checkModel(input.model)
     const patch = patchOf(input)
     if (Object.keys(patch).length === 0) return row

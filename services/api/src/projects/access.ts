@@ -1,8 +1,9 @@
-// Finds a registered project for a caller. A project is its owner's, the agents' that its permissions name, and operators'.
+// What a caller may do with a project: the one place that decides (the table is in docs/projects.md). It is used by its owner,
+// the agents that its permissions name, and operators; changing it, and what others do in it, is for its owner and operators.
 
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { findProjectIn, type ProjectRow, type Records } from '@switchyard/records'
+import { findProjectIn, findSandbox, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { resolveProject } from './identity.ts'
 
@@ -12,6 +13,18 @@ export const maySee = (caller: Caller, row: ProjectRow | undefined): boolean =>
   caller.role === 'operator' ||
   row.owner_key === caller.name ||
   (row.permissions.agents?.includes(caller.name) ?? false)
+
+/** Whether the caller may change or destroy it, and decide over the work of others in it. */
+export const mayChange = (caller: Caller, row: ProjectRow | undefined): boolean =>
+  !row?.registered_at || caller.role === 'operator' || row.owner_key === caller.name
+
+/** @param what - is refused, for the message. @throws SwitchyardError `forbidden` */
+export const requireChange = (caller: Caller, row: ProjectRow, what: string): void => {
+  if (mayChange(caller, row)) return
+  throw new SwitchyardError('forbidden', `${row.url} is shared with you; ${what} is for its owner and operators`, {
+    hint: 'Ask the key that registered the project, or an operator.',
+  })
+}
 
 const findNamed = async (records: Records, project: string): Promise<ProjectRow | undefined> => {
   const { row } = await resolveProject(records, project).catch((error: unknown) => {
@@ -34,4 +47,32 @@ export const findOwnProject = async (records: Records, caller: Caller, project: 
   const row = (await findIn(records, project)) ?? (await findNamed(records, project))
   if (row?.registered_at && maySee(caller, row)) return row
   throw new SwitchyardError('project_not_found', `${project.slice(0, 200)} is not registered`)
+}
+
+/** As `findOwnProject`, for what only its owner and operators may. @throws SwitchyardError `forbidden` as well */
+export const findChangeable = async (
+  records: Records,
+  caller: Caller,
+  project: string,
+  what: string,
+): Promise<ProjectRow> => {
+  const row = await findOwnProject(records, caller, project)
+  requireChange(caller, row, what)
+  return row
+}
+
+/**
+ * A sandbox, and whether the caller may decide over what others do and have there: who made it, and who may change the project.
+ *
+ * @throws SwitchyardError `sandbox_not_found`
+ */
+export const findSandboxOf = async (
+  records: Records,
+  caller: Caller,
+  project: ProjectRow,
+  name: string,
+): Promise<{ readonly sandbox: SandboxRow; readonly mayForce: boolean }> => {
+  const sandbox = await findSandbox(records.db, project.id, name)
+  if (!sandbox) throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
+  return { sandbox, mayForce: mayChange(caller, project) || sandbox.owner_key === caller.name }
 }

@@ -2,15 +2,31 @@
 
 import type { ExportFormat, Place, Publish, Published } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import { deleteUpload, findSandbox, type Records, readUploadPart } from '@switchyard/records'
+import { deleteUpload, findProject, type ProjectRow, type Records, readUploadPart } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import type { WorkerCalls } from '../calls/worker-calls.ts'
 import { findOwnTask } from '../tasks/access.ts'
 import { checkBranch } from '../tasks/branch.ts'
-import { findOwnProject } from './access.ts'
+import { findOwnProject, findSandboxOf, maySee, requireChange } from './access.ts'
 
 /** A working directory as callers name it. */
 export type NamedPlace = { readonly task: string } | { readonly project: string; readonly sandbox: string }
+
+type Found = { readonly place: Place; readonly project: ProjectRow | undefined }
+
+/** @throws SwitchyardError `forbidden` */
+const requirePush = (caller: Caller, project: ProjectRow, isForced: boolean): void => {
+  // It goes out with the project's key, which outlives the task.
+  if (!maySee(caller, project))
+    throw new SwitchyardError(
+      'forbidden',
+      `${project.url} is a project of another key, and not shared with you any more`,
+      {
+        hint: 'Take the task’s work away as a patch or a bundle, or ask the project’s owner to share it again.',
+      },
+    )
+  if (isForced) requireChange(caller, project, 'replacing what was pushed (force)')
+}
 
 export class Publishing {
   readonly #records: Records
@@ -21,20 +37,25 @@ export class Publishing {
     this.#calls = calls
   }
 
-  async #placeOf(caller: Caller, named: NamedPlace): Promise<Place> {
-    if ('task' in named) return { task_id: (await findOwnTask(this.#records, caller, named.task)).id }
-    const { id } = await findOwnProject(this.#records, caller, named.project)
-    const sandbox = await findSandbox(this.#records.db, id, named.sandbox)
-    if (!sandbox) throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${named.sandbox}`)
-    return { project_id: id, sandbox: sandbox.name }
+  async #find(caller: Caller, named: NamedPlace): Promise<Found> {
+    if ('task' in named) {
+      const { id, project_id: projectId } = await findOwnTask(this.#records, caller, named.task)
+      const project = projectId === null ? undefined : await findProject(this.#records.db, projectId)
+      return { place: { task_id: id }, project }
+    }
+    const project = await findOwnProject(this.#records, caller, named.project)
+    const { sandbox } = await findSandboxOf(this.#records, caller, project, named.sandbox)
+    return { place: { project_id: project.id, sandbox: sandbox.name }, project }
   }
 
   /**
-   * @throws SwitchyardError `task_not_found`, `project_not_found`, `sandbox_not_found`, `invalid_branch`, `branch_diverged`,
-   *   `push_rejected`, `repository_access_denied`, `not_supported` for a task without a project, …
+   * @throws SwitchyardError `task_not_found`, `project_not_found`, `sandbox_not_found`, `forbidden` for `force` of another's project
+   *   and for a task whose project is not the caller's to use any more, `invalid_branch`, `branch_diverged`, `push_rejected`,
+   *   `repository_access_denied`, `not_supported` for a task without a project, …
    */
   async publish(caller: Caller, named: NamedPlace, input: Publish, signal?: AbortSignal): Promise<Published> {
-    const place = await this.#placeOf(caller, named)
+    const { place, project } = await this.#find(caller, named)
+    if (project) requirePush(caller, project, input.force ?? false)
     if (input.branch !== undefined) checkBranch('branch', input.branch)
     return await this.#calls.call('work.publish', { ...input, place }, { signal })
   }
@@ -49,7 +70,7 @@ export class Publishing {
     format: ExportFormat,
     signal?: AbortSignal,
   ): Promise<ReadableStream<Uint8Array> | null> {
-    const place = await this.#placeOf(caller, named)
+    const { place } = await this.#find(caller, named)
     const { upload_id: id } = await this.#calls.call('work.export', { place, format }, { signal })
     return id === null ? null : this.#stream(id)
   }

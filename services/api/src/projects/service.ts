@@ -21,8 +21,8 @@ import {
 import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { checkBranch } from '../tasks/branch.ts'
-import { findOwnProject, maySee } from './access.ts'
-import { clearTasks } from './clear-tasks.ts'
+import { findChangeable, findOwnProject, findSandboxOf, mayChange, maySee } from './access.ts'
+import { clearTasks, requireNoTasksOfOthers } from './clear-tasks.ts'
 import type { ProjectDeps } from './deps.ts'
 import { toProjectInfos } from './info.ts'
 import { startProject, targetOf } from './start.ts'
@@ -32,6 +32,11 @@ import { storeUpload } from './upload.ts'
 const IMPORT_WAIT_MS = 4 * 60_000
 /** What is told of a project beside its record is not waited for longer, ms. */
 const STATES_WAIT_MS = 15_000
+
+const notForced = (name: string): SwitchyardError =>
+  new SwitchyardError('forbidden', `force is for who made sandbox ${name}, the project’s owner and operators`, {
+    hint: 'Call without: it goes where no task of other keys works in it and nothing would be lost.',
+  })
 
 export class ProjectService {
   readonly #deps: ProjectDeps
@@ -95,9 +100,14 @@ export class ProjectService {
     }
   }
 
-  /** Ends its sessions’ turns and frees its server; files and sessions stay. @throws SwitchyardError `project_not_found` */
+  /**
+   * Ends its sessions’ turns and frees its server; files and sessions stay.
+   *
+   * @throws SwitchyardError `project_not_found`, `project_busy` where it is shared with the caller and tasks of others are open
+   */
   async stop(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectInfo> {
     const row = await findOwnProject(this.#deps.records, caller, project)
+    if (!mayChange(caller, row)) await requireNoTasksOfOthers(this.#deps, caller, row)
     await this.#deps.calls.call('project.stop', { project_id: row.id }, { target: targetOf(this.#deps, row), signal })
     return await this.info(caller, row.id)
   }
@@ -126,7 +136,7 @@ export class ProjectService {
    * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`
    */
   async destroy(caller: Caller, project: string, force: boolean, signal?: AbortSignal): Promise<DestroyedProject> {
-    const row = await this.#ownOf(caller, project)
+    const row = await findChangeable(this.#deps.records, caller, project, 'destroying it')
     await clearTasks(this.#deps, caller, row, { force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
     const { bundles } = await this.#deps.calls.call('project.destroy', { project_id: row.id, force }, options)
@@ -152,7 +162,8 @@ export class ProjectService {
    * @param how - `reset`: its files are made anew from the newest of its branch or base
    * @param args - `force`: cancel its tasks and bundle what would be lost, instead of refusing; `as_imported`: an import in which
    *   nothing was changed since may go as if it were pushed
-   * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`
+   * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`, `forbidden` for
+   *   `force` and `as_imported` of whoever neither made the sandbox nor may change the project
    */
   async changeSandbox(
     how: 'delete' | 'reset',
@@ -163,6 +174,10 @@ export class ProjectService {
   ): Promise<SandboxChanged> {
     const row = await findOwnProject(this.#deps.records, caller, project)
     const { name, force } = args
+    const { mayForce } = await findSandboxOf(this.#deps.records, caller, row, name)
+    // An import that is taken back leaves nothing of itself here, not even a bundle.
+    if (!mayForce && (force || args.as_imported)) throw notForced(name)
+    if (!mayForce) await requireNoTasksOfOthers(this.#deps, caller, row, name)
     await clearTasks(this.#deps, caller, row, { sandbox: name, force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
     const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, ...args }, options)
@@ -199,13 +214,16 @@ export class ProjectService {
    * @throws SwitchyardError `project_not_found`, `worker_unavailable`
    */
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
-    const row = rotate ? await this.#ownOf(caller, project) : await findOwnProject(this.#deps.records, caller, project)
+    const { records } = this.#deps
+    const row = rotate
+      ? await findChangeable(records, caller, project, 'a new key')
+      : await findOwnProject(records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
   }
 
   /** A key to seal one deploy key with, for `takeKey`. @throws SwitchyardError as `deployKey`, `forbidden` */
   async offerKeySeal(caller: Caller, project: string, signal?: AbortSignal): Promise<OfferedKey> {
-    const row = await this.#ownOf(caller, project)
+    const row = await findChangeable(this.#deps.records, caller, project, 'giving it a key')
     return await this.#deps.calls.call('key.offer_seal', { project_id: row.id }, { signal })
   }
 
@@ -215,7 +233,7 @@ export class ProjectService {
    * @throws SwitchyardError as `offerKeySeal`, `invalid_request` where it was sealed with another key, `deploy_key_invalid`
    */
   async takeKey(caller: Caller, project: string, sealed: string, signal?: AbortSignal): Promise<DeployKey> {
-    const row = await this.#ownOf(caller, project)
+    const row = await findChangeable(this.#deps.records, caller, project, 'giving it a key')
     return await this.#deps.calls.call('key.take', { project_id: row.id, sealed }, { signal })
   }
 
@@ -224,12 +242,5 @@ export class ProjectService {
     if (caller.role !== 'operator')
       throw new SwitchyardError('forbidden', 'only an operator’s key may look around on the worker’s host')
     return await this.#deps.calls.call('project.duplicates', {}, { signal })
-  }
-
-  /** Only who registered it, or an operator, may take it away. */
-  async #ownOf(caller: Caller, project: string): Promise<ProjectRow> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
-    if (caller.role === 'operator' || row.owner_key === caller.name) return row
-    throw new SwitchyardError('forbidden', `${row.url} is shared with you; its owner or an operator may do that`)
   }
 }

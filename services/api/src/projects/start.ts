@@ -14,7 +14,7 @@ import { findProject, type ProjectPatch, type ProjectRow, registerProject, updat
 import type { Caller } from '../caller.ts'
 import { readServers, serversOfProjects } from '../servers/list.ts'
 import { checkModel } from '../tasks/model.ts'
-import { maySee } from './access.ts'
+import { maySee, requireChange } from './access.ts'
 import type { ProjectDeps } from './deps.ts'
 import { readWanted, type Wanted } from './wanted.ts'
 
@@ -95,7 +95,7 @@ const tellWaiting = (row: ProjectRow): StartedProject => {
   }
 }
 
-/** What differs from how it is registered; a second checkout is no second project. */
+/** What is asked for; a second checkout is no second project. */
 const patchOf = (found: ProjectRow, created: boolean, input: StartProject, wanted: Wanted): ProjectPatch => ({
   ...(input.model === undefined ? {} : { model: checkModel(input.model) }),
   ...(input.isolation === undefined ? {} : { isolation: input.isolation }),
@@ -109,6 +109,10 @@ const patchOf = (found: ProjectRow, created: boolean, input: StartProject, wante
         ],
       }),
 })
+
+/** What of it the project is not set to already. */
+const changesOf = (found: ProjectRow, patch: ProjectPatch): ProjectPatch =>
+  Object.fromEntries(Object.entries(patch).filter(([field, value]) => found[field as keyof ProjectRow] !== value))
 
 /**
  * @throws SwitchyardError `invalid_project`, `invalid_model`, `forbidden`, `worker_unavailable`, `repository_*`, `host_key_*`,
@@ -128,8 +132,11 @@ export const startProject = async (
     throw new SwitchyardError('forbidden', `${found.url} is a project of another key`, {
       hint: 'Ask its owner, or an operator, to share it with you.',
     })
-  const { warnings = [], ...patch } = patchOf(found, created, input, wanted)
-  const row = (Object.keys(patch).length > 0 ? await updateProject(records.db, found.id, patch) : undefined) ?? found
+  const { warnings = [], ...asked } = patchOf(found, created, input, wanted)
+  const patch = changesOf(found, asked)
+  const changed = Object.keys(patch).join(', ')
+  if (!created && changed !== '') requireChange(caller, found, `changing its ${changed}`)
+  const row = (changed !== '' ? await updateProject(records.db, found.id, patch) : undefined) ?? found
   const withWarnings = (told: StartedProject) => ({ ...told, warnings: [...told.warnings, ...warnings] })
   if (row.status === 'ready' && input.user_ssh_key === undefined)
     return await withAddress(

@@ -28,8 +28,9 @@ const stop = createRoute({
   path: '/project/{id}/stop',
   operationId: 'stopProject',
   summary: 'End what its sessions do and free its server; files and sessions stay',
+  description: '`project_busy` where the project is shared with you and tasks of other keys are open.',
   request: { params },
-  responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404) },
+  responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404, 409) },
 })
 
 const restart = createRoute({
@@ -38,6 +39,7 @@ const restart = createRoute({
   path: '/project/{id}/restart',
   operationId: 'restartProject',
   summary: 'Stop it and start it again: its remote is fetched, its files stay as they are',
+  description: 'Refused as a stop is.',
   request: { params },
   responses: { 200: answer(ProjectInfo, 'The project as it is now'), ...failures(404, 409, 422) },
 })
@@ -58,6 +60,7 @@ const rotate = createRoute({
   path: '/project/{id}/key/rotate',
   operationId: 'rotateDeployKey',
   summary: 'Make a new deploy key; the one before works until the new one was accepted',
+  description: 'For the owner and operators.',
   request: { params },
   responses: { 200: answer(DeployKey, 'The new key'), ...failures(404) },
 })

@@ -84,7 +84,7 @@ const init = createRoute({
   operationId: 'initProject',
   summary: 'Register a repository and make it ready to work in',
   description:
-    'Safe to repeat: one repository is one project. While its host does not accept our key, `status` is `waiting_for_key`, with the key in `publicKey` and what to do in `nextStep`.',
+    'Safe to repeat: one repository is one project. What it is set to is changed by its owner and operators alone. While its host does not accept our key, `status` is `waiting_for_key`, with the key in `publicKey` and what to do in `nextStep`.',
   middleware: [jsonBody],
   request: { body: body(InitProject) },
   responses: { 200: answer(InitialisedProject, 'The project'), ...failures(404, 409, 413, 415, 422) },

@@ -42,7 +42,7 @@ const remove = createRoute({
   operationId: 'deleteSandbox',
   summary: 'Delete a sandbox',
   description:
-    'Refused while work would be lost. `force` cancels its tasks and bundles what is not pushed; `as_imported` takes an import back: one in which nothing was changed since goes, and a sandbox into which nothing was imported stays.',
+    'Refused while work would be lost. `force`, for who made it, the project’s owner and operators, cancels its tasks and bundles what is not pushed; `as_imported` takes an import back: one in which nothing was changed since goes, and a sandbox into which nothing was imported stays.',
   request: { params: one, query: z.strictObject({ force: flag, as_imported: flag }) },
   responses: { 200: answer(SandboxChanged, 'It is gone'), ...failures(404, 409) },
 })

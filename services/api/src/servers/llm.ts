@@ -4,7 +4,7 @@ import type { Config } from '@switchyard/config'
 import { type LlmConfig, type Offer, type SetModel, SwitchyardError } from '@switchyard/contracts'
 import { listProjects, listServers, type Records, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
-import { findOwnProject, maySee } from '../projects/access.ts'
+import { findChangeable, maySee } from '../projects/access.ts'
 import { checkModel } from '../tasks/model.ts'
 import { modelsOf, offersOfProjects } from './offers.ts'
 
@@ -54,11 +54,11 @@ export class LlmService {
 
   /**
    * @param model - provider/model, or `default` for the installation's.
-   * @throws SwitchyardError `project_not_found`, `invalid_model`, `model_not_found` with some that are there
+   * @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model`, `model_not_found` with some that are there
    */
   async setModel(caller: Caller, project: string, model: string): Promise<SetModel> {
     const { records } = this.#deps
-    const row = await findOwnProject(records, caller, project)
+    const row = await findChangeable(records, caller, project, 'changing its model')
     const wanted = model === DEFAULT ? null : model
     const told = wanted === null ? 'the installation’s default' : await this.#check(row, wanted)
     await updateProject(records.db, row.id, { model: wanted })

@@ -34,7 +34,10 @@ export type Scope = {
 }
 
 /** Who asks, checked: from here on the worker holds every session against the project. @throws SwitchyardError `project_not_found` */
-export const scopeOf = async (deps: SessionDeps, { caller, project, signal }: On): Promise<Scope> => {
+export const scopeOf = async (
+  deps: Pick<SessionDeps, 'config' | 'records'>,
+  { caller, project, signal }: On,
+): Promise<Scope> => {
   const row = await defaultProject(deps.records, caller, project)
   return {
     row,

@@ -1,10 +1,11 @@
 // One reader of a session's events as a byte stream: what happened after its cursor, then live; and how the session is now.
 
 import type { Logger } from '@switchyard/config'
-import { type Ask, type CallTarget, isSwitchyardError, type SessionEvent } from '@switchyard/contracts'
+import { type Ask, isSwitchyardError, type SessionEvent } from '@switchyard/contracts'
 import { commentBytes } from '../feed/frame.ts'
 import { Outlet } from '../feed/outlet.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Scope } from './deps.ts'
 import type { Page, SessionFeeds, SessionFollower } from './feeds.ts'
 
 const ALIVE = commentBytes('alive')
@@ -14,8 +15,8 @@ export type SessionStreamOptions = {
   readonly id: string
   /** The id of the last event that the reader has. */
   readonly after: string | undefined
-  readonly who: { readonly project_id: string; readonly agent: string | null }
-  readonly target: CallTarget | undefined
+  /** Who reads, looked up anew before every read: a stream outlasts what its reader may. */
+  readonly scope: () => Promise<Pick<Scope, 'who' | 'options'>>
   readonly feeds: SessionFeeds
   readonly metrics: Metrics
   readonly logger: Logger
@@ -27,6 +28,19 @@ const toBytes = (event: SessionEvent): Uint8Array =>
   encoder.encode(
     `${event.id === null ? '' : `id: ${event.id}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
   )
+
+/**
+ * @param mayStart - whether a server that rests is started for it
+ * @throws SwitchyardError `project_not_found` where the project is no longer the reader’s to use, `session_not_found`
+ */
+const readPage = async (options: SessionStreamOptions, after: string | undefined, mayStart: boolean): Promise<Page> => {
+  const { feeds, id, scope } = options
+  const {
+    who,
+    options: { target },
+  } = await scope()
+  return await feeds.read({ ...who, session_id: id, after: after ?? null, may_start: mayStart }, target)
+}
 
 class Reader implements SessionFollower {
   readonly #options: SessionStreamOptions
@@ -74,14 +88,13 @@ class Reader implements SessionFollower {
   }
 
   async #pump(): Promise<void> {
-    const { feeds, who, id, target, logger } = this.#options
+    const { id, logger } = this.#options
     this.#isPumping = true
     try {
       while (this.#isBehind && this.outlet.hasRoom) {
         this.#isBehind = false
         // A reader that only waits keeps no server from its end.
-        const args = { ...who, session_id: id, after: this.#cursor ?? null, may_start: false }
-        const page = this.#first ?? (await feeds.read(args, target))
+        const page = this.#first ?? (await readPage(this.#options, this.#cursor, false))
         this.#first = undefined
         for (const event of page.events) this.#send(event)
         if (page.has_more) this.#isBehind = true
@@ -121,10 +134,10 @@ class Reader implements SessionFollower {
   }
 }
 
-/** @throws SwitchyardError `session_not_found`, `invalid_request`, before the stream begins */
+/** @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`, before the stream begins */
 export const openSessionStream = async (options: SessionStreamOptions): Promise<ReadableStream<Uint8Array>> => {
-  const { feeds, id, who, target, after } = options
-  const first = await feeds.read({ ...who, session_id: id, after: after ?? null, may_start: true }, target)
+  const { feeds, id, after } = options
+  const first = await readPage(options, after, true)
   const reader = new Reader(options, first)
   try {
     reader.attach(await feeds.follow(id, reader))

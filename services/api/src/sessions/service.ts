@@ -1,10 +1,13 @@
 // Everything a caller can do with sessions, whichever way it came in: REST or MCP.
 
+import { createHash } from 'node:crypto'
 import {
   type Ask,
   type CallResult,
   type ChangeSession,
   type CreateSession,
+  isSwitchyardError,
+  KEY_MARKER,
   type MessageList,
   newCallId,
   newOpenCodeMessageId,
@@ -20,6 +23,21 @@ import { sendToSession, toModelRef } from './send.ts'
 
 /** The worker answers these when the model has, within this, ms; longer ones go on. */
 const MODEL_WAIT_MS = 48_000
+
+/** A key is its caller's own: another's with the same words makes another session. */
+const markerOf = ({ caller }: On, key: string | undefined, what: string): string =>
+  key === undefined
+    ? newCallId()
+    : `${KEY_MARKER}${createHash('sha256')
+        .update(JSON.stringify([what, caller.name, key]))
+        .digest('hex')
+        .slice(0, 32)}`
+
+/** The worker goes on with what it has not answered yet. */
+const orRunning = (error: unknown): { readonly running: boolean } => {
+  if (isSwitchyardError(error, 'call_timeout')) return { running: true }
+  throw error
+}
 
 type OneKind = Extract<
   | 'session.read'
@@ -64,7 +82,7 @@ export class SessionService {
       system: input.system ?? null,
       metadata: input.metadata ?? {},
       permissions: input.permissions ?? 'ask',
-      marker: newCallId(),
+      marker: markerOf(on, input.idempotencyKey, 'create'),
     }
     return (await this.#deps.calls.call('session.create', args, options)).session
   }
@@ -85,9 +103,14 @@ export class SessionService {
     return (await this.#deps.calls.call('session.update', args, options)).session
   }
 
-  async fork(on: On, id: string, messageId: string | undefined): Promise<SessionInfo> {
+  async fork(
+    on: On,
+    id: string,
+    input: { readonly messageID?: string | undefined; readonly idempotencyKey?: string | undefined },
+  ): Promise<SessionInfo> {
     const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id, message_id: messageId ?? null, marker: newCallId() }
+    const marker = markerOf(on, input.idempotencyKey, `fork ${id}`)
+    const args = { ...who, session_id: id, message_id: input.messageID ?? null, marker }
     return (await this.#deps.calls.call('session.fork', args, options)).session
   }
 
@@ -102,14 +125,16 @@ export class SessionService {
     const { who, options } = await scopeOf(this.#deps, on)
     const messageID = input.messageID ?? newOpenCodeMessageId()
     const args = { ...who, session_id: id, message_id: messageID, model: toModelRef(input.model) }
-    const { running } = await this.#deps.calls.call('session.init', args, { ...options, waitMs: MODEL_WAIT_MS })
+    const { running } = await this.#deps.calls
+      .call('session.init', args, { ...options, waitMs: MODEL_WAIT_MS })
+      .catch(orRunning)
     return { running, messageID }
   }
 
   async compact(on: On, id: string, model: SendToSession['model']): Promise<{ readonly running: boolean }> {
     const { who, options } = await scopeOf(this.#deps, on)
     const args = { ...who, session_id: id, model: toModelRef(model) }
-    return await this.#deps.calls.call('session.compact', args, { ...options, waitMs: MODEL_WAIT_MS })
+    return await this.#deps.calls.call('session.compact', args, { ...options, waitMs: MODEL_WAIT_MS }).catch(orRunning)
   }
 
   async messages(on: On, id: string, limit: number, before: string | undefined): Promise<MessageList> {
@@ -191,21 +216,20 @@ export class SessionService {
   }
 
   /**
-   * The session's events as server-sent events. It ends when the reader goes.
+   * The session's events as server-sent events. It ends when the reader goes, or may no longer use the project.
    *
    * @param after - the id of the last event that the reader has; undefined: from the session's beginning.
-   * @throws SwitchyardError `session_not_found`, `invalid_request`
+   * @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`
    */
   async stream(on: On, id: string, after: string | undefined, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
     // The connection's signal would end the calls that other readers share.
     const { signal: _, ...whose } = on
-    const { who, options } = await scopeOf(this.#deps, whose)
+    const { row } = await scopeOf(this.#deps, whose)
     const { metrics, logger } = this.#deps
     return await openSessionStream({
       id,
       after,
-      who,
-      target: options.target,
+      scope: () => scopeOf(this.#deps, { ...whose, project: row.id }),
       feeds: this.#feeds,
       metrics,
       logger,

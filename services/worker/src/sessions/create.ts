@@ -1,9 +1,9 @@
 // Makes sessions, anew or from others. A call that is repeated finds what the first try made by its marker.
 
 import type { Session } from '@opencode-ai/sdk/v2'
-import { type CallArgs, type CallResult, SwitchyardError } from '@switchyard/contracts'
+import { type CallArgs, type CallResult, KEY_MARKER, SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeClient, permissionRules, type SessionRef } from '@switchyard/opencode'
-import { directoryOf, type OwnSession, openProject, openSession, type Who } from './access.ts'
+import { directoryOf, type OpenProject, type OwnSession, openProject, openSession, type Who } from './access.ts'
 import { requireAgent, requireModel, toModelRef } from './choice.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata, policyOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
@@ -20,6 +20,10 @@ const findMade = async (
   (await client.projectSessions(directory, RECENT, { signal })).find(
     (session) => ownMetadata(session).marker === marker,
   )
+
+/** What a marker makes, made once. The marker of a call of ours comes again only where the worker is gone that had it. */
+const once = async (deps: SessionDeps, marker: string, make: () => Promise<Session>): Promise<Session> =>
+  marker.startsWith(KEY_MARKER) ? await deps.records.withLock(`session:${marker}`, make) : await make()
 
 const asNew = (session: Session, own: Pick<OwnSession, 'project' | 'task'>) => ({
   session: toSessionInfo(session, { ...own, status: 'idle', children: [], messageCount: null }),
@@ -50,12 +54,22 @@ export const createSession = async (
   signal: AbortSignal,
 ): Promise<CallResult<'session.create'>> => {
   const { project, task, directory } = await placeOf(deps, args, signal)
+  const session = await once(deps, args.marker, () => findOrMake(deps, args, { project, directory }, signal))
+  return asNew(session, { project, task })
+}
+
+const findOrMake = async (
+  deps: SessionDeps,
+  args: CallArgs<'session.create'>,
+  { project, directory }: { readonly project: OpenProject; readonly directory: string },
+  signal: AbortSignal,
+): Promise<Session> => {
   const { client } = project
   const made = await findMade(client, directory, args.marker, signal)
-  if (made) return asNew(made, { project, task })
+  if (made) return made
   const agent = args.agent_name === null ? undefined : await requireAgent(client, directory, args.agent_name, signal)
   if (args.model) await requireModel(client, directory, args.model, signal)
-  const session = await client.createSession(
+  return await client.createSession(
     {
       directory,
       title: args.title ?? `Session of ${new Date().toISOString().slice(0, 16).replace('T', ' ')}`,
@@ -71,7 +85,6 @@ export const createSession = async (
     },
     { signal },
   )
-  return asNew(session, { project, task })
 }
 
 /**
@@ -103,15 +116,18 @@ export const forkSession = async (
   signal: AbortSignal,
 ): Promise<CallResult<'session.fork'>> => {
   const own = await openSession(deps, args, signal)
+  return asNew(await once(deps, args.marker, () => findOrFork(own, args, signal)), own)
+}
+
+const findOrFork = async (own: OwnSession, args: CallArgs<'session.fork'>, signal: AbortSignal): Promise<Session> => {
   const { client, place, session } = own
   const made = await findMade(client, place.directory, args.marker, signal)
-  if (made) return asNew(made, own)
+  if (made) return made
   if (args.message_id !== null) await requireMessage(own, args.message_id, signal)
   const fork = await client.forkSession(place, args.message_id ?? undefined, { signal })
   const forked = { ...place, sessionId: fork.id }
   const given = withoutOwn(session.metadata)
   const metadata = toMetadata(given, { ...ownMetadata(session), marker: args.marker })
   await ensureRules(client, { ...fork, metadata: toMetadata(given, ownMetadata(session)) }, forked, signal)
-  const marked = await client.updateSession(forked, { metadata }, { signal })
-  return asNew(marked, own)
+  return await client.updateSession(forked, { metadata }, { signal })
 }

@@ -92,15 +92,25 @@ export const readMessages = async (
   return { messages, total, hasMore: page.before !== undefined || messages.length < page.messages.length }
 }
 
+/** @throws SwitchyardError `invalid_request` where the id is an answer's */
+const isSaid = async ({ client, place }: OwnSession, messageId: string, signal: AbortSignal): Promise<boolean> => {
+  const there = await client.message({ ...place, messageId }, { signal })
+  if (there && there.info.role !== 'user')
+    throw new SwitchyardError('invalid_request', `messageID: ${messageId} is an answer of the session’s agent`)
+  return there !== undefined
+}
+
 /**
- * Says something to the session. The message’s id was chosen before: sent twice it makes one turn.
+ * Says something to the session. The message’s id was chosen before: sent twice it makes one turn. OpenCode itself would
+ * begin the turn anew that was aborted or has failed.
  *
- * @throws SwitchyardError `session_not_found`, `session_of_task`, `model_not_found`, `agent_not_found`
+ * @throws SwitchyardError `session_not_found`, `session_of_task`, `model_not_found`, `agent_not_found`, `invalid_request`
  */
 export const sendMessage = async (deps: SessionDeps, args: CallArgs<'session.message'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
   requireNoOpenTask(own)
   await requireDirectory(own)
+  if (await isSaid(own, args.message_id, signal)) return {}
   const { client, place, session } = own
   await ensureRules(client, session, place, signal)
   if (args.model) await requireModel(client, place.directory, args.model, signal)

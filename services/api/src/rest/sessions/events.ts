@@ -9,7 +9,8 @@ import { SessionEvent } from './schemas.ts'
 import { SESSION } from './sessions.ts'
 
 const DESCRIPTION = `Server-sent events: \`event:\` is the type, \`data:\` a SessionEvent, and \`Last-Event-ID\` (or \`after\`) resumes behind the event
-of that id, in whichever process; without it the stream begins with the session. A comment every 10 s. It ends only when the session is deleted or the process stops.
+of that id, in whichever process; without it the stream begins with the session. A comment every 10 s. It ends only when the session is deleted, the project is no longer
+yours to use, or the process stops.
 
 | type | what |
 | --- | --- |

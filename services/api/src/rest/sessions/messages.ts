@@ -35,7 +35,7 @@ export const addMessageOperations = (app: RestApp, service: SessionService): voi
     path: '/session/{sid}/message',
     operationId: 'sendSessionMessage',
     summary: 'Say something to a session',
-    description: `Waits for the answer, \`wait_ms\` at most (default and maximum ${LIMITS.maxWaitMs}; 0: does not wait). A turn that asks something answers at once with its \`asks\`; one that goes on with \`running\`.`,
+    description: `Waits for the answer, \`wait_ms\` at most (default and maximum ${LIMITS.maxWaitMs}; 0: does not wait). A turn that asks something answers at once with its \`asks\`; one that goes on with \`running\`, and so does a message that has not reached the session by then. Sent again with the same \`messageID\` it is said once.`,
     params: SESSION,
     body: SendToSession,
     result: SentToSession,

@@ -14,6 +14,7 @@ import {
   sentToSessionSchema,
   sessionDiffSchema,
   sessionEventSchema,
+  sessionKeySchema,
   sessionListSchema,
   sessionSchema,
   todoSchema,
@@ -90,6 +91,7 @@ export const ReplyQuestion = replyQuestionSchema
 export const ForkSession = z
   .strictObject({
     messageID: messageIdSchema.optional().describe('The copy ends before this message; default: all of it'),
+    idempotencyKey: sessionKeySchema.optional(),
   })
   .meta({ id: 'ForkSession', examples: [{}] })
 const modelFields = {

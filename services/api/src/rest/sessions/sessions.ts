@@ -120,7 +120,7 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     isBodyOptional: true,
     result: Session,
     says: 'The copy, in the same directory',
-    run: async ({ on, params: { sid }, body }) => await service.fork(on, sid, body.messageID),
+    run: async ({ on, params: { sid }, body }) => await service.fork(on, sid, body),
   })
   addOperation(app, {
     method: 'post',

@@ -1,0 +1,132 @@
+import { loadConfig } from '@switchyard/config'
+import { CALLS, type CallKind, newWorkerId, SwitchyardError } from '@switchyard/contracts'
+import { answerCall, type CallRow, registerProject, reportWorker, takeCalls } from '@switchyard/records'
+import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { sql } from 'kysely'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startApi, type TestApi } from '../api.fixture.ts'
+import type { Caller } from '../caller.ts'
+import { WorkerCalls } from '../calls/worker-calls.ts'
+import { sendToSession } from './send.ts'
+
+const PROJECT = 'proj_01K5A0Z9F6M2Q7R8S9T0V1W2X3'
+const caller: Caller = { name: 'local', role: 'operator', agentId: undefined }
+const away = new SwitchyardError('opencode_unavailable', 'it starts')
+
+let database: TestDatabase
+let test: TestApi
+
+beforeAll(async () => {
+  database = await createDatabase()
+  test = await startApi(database.url)
+  await registerProject(test.records.db, {
+    id: PROJECT,
+    key: 'example.org/a/b',
+    url: 'https://example.org/a/b',
+    owner_key: null,
+    name: 'b',
+    base_dir: '/b',
+    is_managed: true,
+    pool: 'blue',
+  })
+})
+
+afterAll(async () => {
+  await test.close()
+  await database.drop()
+})
+
+/** What a worker says to each kind of call; undefined: it has taken it and says nothing. */
+let answers: Partial<Record<CallKind, (call: CallRow) => object | SwitchyardError | undefined>>
+let asked: CallRow[]
+let worker: NodeJS.Timeout
+
+beforeEach(async () => {
+  answers = { 'session.message': () => ({}) }
+  asked = []
+  const id = newWorkerId()
+  await reportWorker(test.records.db, { id, hostname: 'here', concurrency: 1, lanes: ['blue'] })
+  const work = async (): Promise<void> => {
+    for (const call of await takeCalls(test.records.db, id, ['blue'], 10)) {
+      asked.push(call)
+      const said = answers[call.kind as CallKind]?.(call)
+      if (said === undefined) continue
+      await answerCall(
+        test.records.db,
+        call.id,
+        id,
+        said instanceof SwitchyardError ? { error: said } : { result: said },
+      )
+      test.bus.publishHint(`answer:${call.id}`)
+    }
+  }
+  worker = setInterval(() => void work(), 20)
+})
+
+afterEach(async () => {
+  clearInterval(worker)
+  await sql`DELETE FROM worker_calls`.execute(test.records.db)
+})
+
+const send = (waitMs: number, messageID?: string, deliverMs?: number) => {
+  const { records, bus } = test
+  return sendToSession(
+    { config: loadConfig({}), records, bus, calls: new WorkerCalls(records, bus) },
+    { caller, project: PROJECT },
+    'ses_1',
+    { parts: [{ type: 'text', text: 'hello' }], messageID },
+    waitMs,
+    deliverMs,
+  )
+}
+
+const turn = (state: 'running' | 'ended') =>
+  CALLS['session.turn'].result.parse({ state, message: null, text: state, asks: [], error: null })
+
+describe('a message to a session', () => {
+  it('is told with its id where the worker has not said yet that it arrived', async () => {
+    answers = {}
+    const sent = await send(0, undefined, 300)
+    expect(sent).toMatchObject({ running: true, messageID: expect.stringMatching(/^msg_/), error: null })
+    expect(asked).toMatchObject([{ kind: 'session.message', args: { message_id: sent.messageID } }])
+    // Sent again under that id it is the same message.
+    answers = { 'session.message': () => ({}), 'session.turn': () => turn('ended') }
+    expect(await send(5_000, sent.messageID)).toMatchObject({ running: false, messageID: sent.messageID })
+    expect(asked.map(({ args }) => (args as { message_id: string }).message_id)).toEqual([
+      sent.messageID,
+      sent.messageID,
+      sent.messageID,
+    ])
+  })
+
+  it('is waited for no longer than was asked, however long a look at its turn takes', async () => {
+    answers['session.turn'] = () => undefined
+    expect(await send(3_000)).toMatchObject({ running: true, error: null })
+  })
+
+  it('is no failure where its turn cannot be looked at for a while', async () => {
+    let looks = 0
+    answers['session.turn'] = () => {
+      looks += 1
+      return looks < 3 ? away : turn('ended')
+    }
+    expect(await send(30_000)).toMatchObject({ running: false, text: 'ended' })
+    answers['session.turn'] = () => new SwitchyardError('session_not_found', 'it was deleted')
+    await expect(send(30_000)).rejects.toMatchObject({ code: 'session_not_found' })
+  })
+
+  it('says under which id to send it again where it may have arrived', async () => {
+    answers['session.message'] = () => away
+    const messageID = 'msg_mine'
+    await expect(send(0, messageID)).rejects.toMatchObject({
+      code: 'opencode_unavailable',
+      retryable: true,
+      hint: expect.stringContaining(`the message id ${messageID}`),
+    })
+    answers['session.message'] = () => new SwitchyardError('model_not_found', 'no such model')
+    await expect(send(0, messageID)).rejects.toMatchObject({
+      code: 'model_not_found',
+      hint: expect.not.stringContaining(messageID),
+    })
+  })
+})
