@@ -203,6 +203,10 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     await eventually(async () => system.caller.get(`/tasks/${id}/files`)).toMatchObject({
       entries: expect.arrayContaining([expect.objectContaining({ path: 'begun.txt' })]),
     })
+    // Its agent could make a link of what is being read.
+    const early = system.caller.post(`/tasks/${id}/publish`, {})
+    await expect(early).rejects.toThrow(/workspace_unavailable.*has to end first/)
+    await expect(system.caller.get(`/tasks/${id}/export?format=bundle`)).rejects.toThrow(/has to end first/)
     await control(id, 'cancel')
     expect(await system.caller.ended(id)).toMatchObject({
       status: 'cancelled',

@@ -3,7 +3,14 @@
 import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { type CallArgs, type CallResult, type Place, SwitchyardError, type TaskId } from '@switchyard/contracts'
+import {
+  type CallArgs,
+  type CallResult,
+  isTerminal,
+  type Place,
+  SwitchyardError,
+  type TaskId,
+} from '@switchyard/contracts'
 import { bundleHead, exportPatch, ownPlaceOf, type RepositoryIdentity } from '@switchyard/git'
 import { addUploadPart, findSandbox, findTaskRow } from '@switchyard/records'
 import { identityOf, objectDirectories } from '../run/workspace.ts'
@@ -27,6 +34,11 @@ const ofTask = async (deps: ProjectDeps, id: string): Promise<Work> => {
     throw new SwitchyardError('workspace_gone', `the working directory of ${id} was removed after its time`)
   if (row.directory === null || row.base_commit === null)
     throw new SwitchyardError('workspace_unavailable', `${id} has no working directory yet`)
+  // What is looked at could be swapped for a link to another project's, before it is read, by whatever runs in the container.
+  if (row.mode === 'docker' && !isTerminal(row.status))
+    throw new SwitchyardError('workspace_unavailable', `${id} is ${row.status}: its container has to end first`, {
+      hint: 'Wait for its end, or cancel it; its diff can be read meanwhile.',
+    })
   return {
     directory: row.directory,
     branch: row.branch ?? `switchyard/${row.id}`,
