@@ -127,7 +127,7 @@ describe('the filter in front of the Docker socket', () => {
 
   const printed = async (runner: Runner, id: string): Promise<readonly string[]> => {
     const lines: OutputLine[] = []
-    const signal = AbortSignal.timeout(20_000)
+    const signal = AbortSignal.timeout(50_000)
     for await (const line of runner.output(id, { follow: true, keep: async () => undefined, signal })) lines.push(line)
     return lines.map(({ text }) => text)
   }
