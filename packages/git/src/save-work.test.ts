@@ -88,7 +88,7 @@ describe('the bundle of a working directory that goes', () => {
     expect(await show('refs/switchyard/head:detached.txt')).toBe('detached.txt')
   })
 
-  it('has every file, however many are not ignored', async () => {
+  it('has every file, however many are not ignored', { timeout: 120_000 }, async () => {
     const { directory, bundle, restore, show, objectDirs, baseCommit } = await project()
     await mkdir(path.join(directory, 'node_modules'))
     await mkdir(path.join(directory, 'src'))
