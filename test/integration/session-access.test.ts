@@ -147,12 +147,18 @@ describe('the default project', () => {
   it('is the only one of the caller, or the one that is marked', async () => {
     const key = restCaller(system.url, OPERATOR)
     const project = await system.start()
+    const other = await system.start(system.one)
     expect(await key.request('GET', '/session')).toMatchObject({ status: 404, body: { code: 'project_not_found' } })
     await key.ok('PATCH', project.path, { metadata: { settings: { default: true }, tags: ['main'] } })
     const session = await key.ok<SessionInfo>('POST', '/session', { title: 'here' })
     expect(session.projectID).toBe(project.id)
     expect(await key.ok('GET', `/session/${session.id}`)).toMatchObject({ title: 'here' })
     expect(await key.ok('GET', '/session')).toMatchObject({ total: 1 })
+    // What another key marks does not take its place.
+    await system.one.ok('PATCH', other.path, { metadata: { settings: { default: true } } })
+    expect(await key.ok('GET', '/session')).toMatchObject({ sessions: [{ id: session.id }] })
+    expect(await system.one.ok('GET', '/session')).toMatchObject({ total: 0 })
+    await system.one.ok('PATCH', other.path, { metadata: { settings: {} } })
     await key.ok('PATCH', project.path, { metadata: { settings: {} } })
   })
 })

@@ -6,7 +6,8 @@ import type { Caller } from '../caller.ts'
 import { findOwnProject, maySee } from '../projects/access.ts'
 
 /**
- * The one that is named, else the one whose settings say `default: true`, else the only one that the caller may use.
+ * The one that is named, else the one whose settings say `default: true`, else the only one that the caller may use. Of those
+ * that are marked the caller's own come first: another key's mark does not move where its calls go.
  *
  * @throws SwitchyardError `project_not_found`
  */
@@ -18,8 +19,9 @@ export const defaultProject = async (
   if (project !== undefined) return await findOwnProject(records, caller, project)
   const own = (await listProjects(records.db)).filter((row) => maySee(caller, row))
   const marked = own.filter((row) => row.settings.default === true)
-  const [only] = marked.length > 0 ? marked : own
-  if (only && (marked.length === 1 || own.length === 1)) return only
+  const markedOwn = marked.filter((row) => row.owner_key === caller.name)
+  const [only, ...further] = [markedOwn, marked, own].find((rows) => rows.length > 0) ?? []
+  if (only && further.length === 0) return only
   throw new SwitchyardError(
     'project_not_found',
     `which of your ${own.length} projects is the default one is not said`,
