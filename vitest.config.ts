@@ -79,8 +79,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 5 * MINUTE,
           hookTimeout: 2 * MINUTE,
-          // Much of a fault is waiting for what comes back, and each file has a system of its own.
-          maxWorkers: 2,
+          fileParallelism: false,
           sequence: { groupOrder: 4 },
         },
       },

@@ -16,20 +16,12 @@ import { streamUpstream } from './stream-upstream.ts'
 import { workerKill } from './worker-kill.ts'
 import { workerStop } from './worker-stop.ts'
 
-/** A process of ours, or OpenCode, dies, hangs or is replaced. */
-export const OF_PROCESSES: readonly Scenario[] = [
+export const SCENARIOS: readonly Scenario[] = [
   workerKill,
   workerStop,
   opencodeKill,
   opencodeSilent,
   opencodeBusy,
-  deployWorkers,
-  apiRestart,
-  notifierKill,
-]
-
-/** A store or a connection is away; a client cancels or answers in the middle of it. */
-export const OF_CONNECTIONS: readonly Scenario[] = [
   streamUpstream,
   streamDownstream,
   postgresRestart,
@@ -38,8 +30,9 @@ export const OF_CONNECTIONS: readonly Scenario[] = [
   valkeyPause,
   valkeyFlush,
   storeUnreachable,
+  deployWorkers,
+  apiRestart,
   cancelAnyState,
   askRestart,
+  notifierKill,
 ]
-
-export const SCENARIOS: readonly Scenario[] = [...OF_PROCESSES, ...OF_CONNECTIONS]
