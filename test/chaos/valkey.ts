@@ -40,7 +40,7 @@ export const startValkey = async (runId: string): Promise<Valkey> => {
   // A port of our choice: one that Docker chooses changes with a restart.
   const port = await freePort()
   const name = `switchyard-chaos-${runId}`
-  await docker('run', '-d', '--rm', '--name', name, '-p', `127.0.0.1:${port}:6379`, IMAGE, ...SERVER)
+  await docker('run', '-d', '--name', name, '-p', `127.0.0.1:${port}:6379`, IMAGE, ...SERVER)
   const url = `redis://127.0.0.1:${port}`
   const cli = (command: string): Promise<string> => docker('exec', name, 'valkey-cli', command)
   const untilReady = async (): Promise<void> => {
@@ -57,7 +57,10 @@ export const startValkey = async (runId: string): Promise<Valkey> => {
     url,
     port,
     restart: async () => {
-      await docker('restart', '--time', '0', name)
+      // Step by step: a busy engine can take a restart for done before the old process has ended.
+      await docker('kill', name)
+      await docker('wait', name)
+      await docker('start', name)
       await untilReady()
     },
     pause: async () => {
@@ -68,7 +71,7 @@ export const startValkey = async (runId: string): Promise<Valkey> => {
     flush: async () => void (await cli('flushall')),
     close: async () => {
       await resume()
-      await docker('rm', '--force', name)
+      await docker('rm', '--force', '--volumes', name)
     },
   }
 }
