@@ -4,7 +4,7 @@
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import type { OwnRepository } from './own-repository.ts'
-import type { GitOptions } from './run.ts'
+import { type GitOptions, MAX_TEXT_BYTES } from './run.ts'
 import { findUntracked, type ListLimits, SHOWN } from './untracked.ts'
 
 /** An untracked file is entered with this content, which it has not: git then reads the file itself. */
@@ -13,8 +13,6 @@ const EMPTY_BLOB = {
   64: '473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813',
 }
 const AT_ONCE = 64
-/** Of names of changed files. */
-const MAX_LIST_BYTES = 256 * 1_048_576
 
 export type ChangedFiles = {
   /** Changed, added or deleted, and small enough to be read. */
@@ -83,7 +81,7 @@ export const enterFiles = async (
   )
   const told = await own.git(['diff-files', '--name-only', '-z', '--ignore-submodules=all'], {
     ...options,
-    maxBytes: MAX_LIST_BYTES,
+    maxBytes: MAX_TEXT_BYTES,
   })
   const changed = await sort(directory, told.stdout.toString('utf8').split('\0').slice(0, -1), maxFileBytes)
   // Where a file was, git would fail on a pipe: for it, the file is gone.

@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs'
 import { constants, type FileHandle, lstat, open, opendir, readlink, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { type FileContent, type FileEntry, LIMITS, SwitchyardError } from '@switchyard/contracts'
+import { isInside } from './inside.ts'
 
 const MAX_ENTRIES = 5_000
 const DEFAULT_BYTES = 262_144
@@ -18,8 +19,6 @@ const missing = (given: string): SwitchyardError =>
 
 const codeOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
-
-const isInside = (root: string, place: string): boolean => place === root || place.startsWith(`${root}${path.sep}`)
 
 /** The repository's own files are not shown: they hold what the agent or git wrote there, not work. */
 const isGit = (root: string, place: string): boolean => path.relative(root, place).split(path.sep).includes('.git')

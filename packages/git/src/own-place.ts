@@ -10,6 +10,16 @@ import { requireNoLinks } from './own-objects.ts'
 import { inspectClone } from './shared-clone.ts'
 
 /**
+ * That what is found there is the repository's own, where an agent's word alone says where it is.
+ *
+ * @throws SwitchyardError `repository_unavailable` where it is damaged, or reads objects from elsewhere
+ */
+export const inspectPlace = async ({ commonDir }: GitPlace): Promise<void> => {
+  await inspectClone(path.dirname(commonDir))
+  await requireNoLinks(path.join(commonDir, 'objects'))
+}
+
+/**
  * @throws SwitchyardError `workspace_gone` where there is no repository in the directory itself; `repository_unavailable`
  *   where there is one that is damaged, or reads objects from elsewhere
  */
@@ -18,7 +28,6 @@ export const ownPlaceOf = async (given: string): Promise<GitPlace> => {
   const place = (await isRealDirectory(directory)) ? await findGitPlace(directory) : undefined
   if (place?.gitDir !== path.join(directory, '.git'))
     throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository of its own`)
-  await inspectClone(directory)
-  await requireNoLinks(path.join(place.commonDir, 'objects'))
+  await inspectPlace(place)
   return place
 }

@@ -12,6 +12,7 @@ import { bundleClone, describeCloneLoss, readCloneLoss } from './clone-loss.ts'
 import { Fetches } from './fetches.ts'
 import type { RepositoryIdentity } from './identity.ts'
 import type { Imported } from './import-bundle.ts'
+import { isInside } from './inside.ts'
 import { KeptIndexes, type WithIndex } from './kept-indexes.ts'
 import { besideMirror, type KeptRepository, keptRepositories } from './kept-repositories.ts'
 import { Mirror } from './mirror.ts'
@@ -22,6 +23,7 @@ import { isPublished } from './published.ts'
 import { saveWork } from './save-work.ts'
 import type { Checkout } from './scratch.ts'
 import { inspectClone, SharedClone } from './shared-clone.ts'
+import { gitlinksOnce } from './submodules.ts'
 import { type WorkState, workState } from './work-state.ts'
 import { WorktreeRecords } from './worktree-records.ts'
 import { type WorktreeRequest, Worktrees } from './worktrees.ts'
@@ -134,7 +136,7 @@ export class Repositories {
     const real = async (place: string) => await realpath(place).catch(() => path.resolve(place))
     const place = await real(identity.fetchUrl)
     for (const ours of [mirrorsDir, sharedDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
-      if (`${place}/`.startsWith(`${await real(ours)}/`))
+      if (isInside(await real(ours), place))
         throw new SwitchyardError('invalid_project', `${identity.displayUrl} is a directory of Switchyard’s own`, {
           hint: 'Name the project that it belongs to; a repository of your own has to be moved out of WORKSPACES_DIR.',
         })
@@ -246,6 +248,7 @@ export class Repositories {
       bases.set(base, known)
       return known
     }
+    const gitlinks = gitlinksOnce()
     return async (directory: string, base: string | undefined, withIndex: WithIndex | undefined) => {
       const place = await this.placeOf(identity, directory)
       // An agent may have switched to another branch; the worktree's own goes with it.
@@ -259,6 +262,7 @@ export class Repositories {
         ...(branch === undefined ? {} : { alsoLost: [branch.tip] }),
         ...(withIndex === undefined ? {} : { withIndex }),
         ...(hasBase ? { base: await resolve(base) } : {}),
+        gitlinks,
         ...(signal ? { signal } : {}),
       })
     }

@@ -31,6 +31,8 @@ export type GitOutput = {
 
 const DEFAULT_TIMEOUT_MS = 30_000
 const DEFAULT_MAX_BYTES = 64 * 1_048_576
+/** As much as one piece of text can hold: some millions of names. */
+export const MAX_TEXT_BYTES = 256 * 1_048_576
 const MAX_STDERR = 16_384
 const KILL_AFTER_MS = 2_000
 

@@ -6,8 +6,9 @@ import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { isSwitchyardError } from '@switchyard/contracts'
 import { findGitPlace, type GitPlace } from './checkout-files.ts'
+import { isBelow } from './inside.ts'
 import type { OwnRepository } from './own-repository.ts'
-import type { GitOptions } from './run.ts'
+import { type GitOptions, MAX_TEXT_BYTES } from './run.ts'
 import { inspectGitDir } from './shared-clone.ts'
 import { findUntracked } from './untracked.ts'
 
@@ -43,17 +44,19 @@ export type Superproject = {
   readonly commit: string
   /** A commit of its remote: what that names, the submodules' remotes have. */
   readonly published?: string | undefined
+  /** Default: each is read. */
+  readonly gitlinks?: ReadGitlinks | undefined
 }
 
-const MAX_LIST_BYTES = 256 * 1_048_576
-
-/** Paths and the commits that they name. */
-const readGitlinks = async (
+/** The paths of submodules that a commit or tree names, each with the commit that is named there. */
+export type ReadGitlinks = (
   own: OwnRepository,
   commit: string,
   options: GitOptions,
-): Promise<ReadonlyMap<string, string>> => {
-  const told = await own.git(['ls-tree', '-r', '-z', '--full-tree', commit], { ...options, maxBytes: MAX_LIST_BYTES })
+) => Promise<ReadonlyMap<string, string>>
+
+const readGitlinks: ReadGitlinks = async (own, commit, options) => {
+  const told = await own.git(['ls-tree', '-r', '-z', '--full-tree', commit], { ...options, maxBytes: MAX_TEXT_BYTES })
   return new Map(
     told.stdout
       .toString('utf8')
@@ -63,14 +66,25 @@ const readGitlinks = async (
   )
 }
 
+/** Reads each commit once: for one look at many directories whose commits are in one repository. */
+export const gitlinksOnce = (): ReadGitlinks => {
+  const known = new Map<string, ReturnType<ReadGitlinks>>()
+  return async (own, commit, options) => {
+    // What failed for another directory is for that one to tell.
+    const found = await known.get(commit)?.catch(() => undefined)
+    if (found) return found
+    const reading = readGitlinks(own, commit, options)
+    known.set(commit, reading)
+    return await reading
+  }
+}
+
 /** Something is in it, and no link on the way leads elsewhere. */
 const isFilled = async (directory: string, name: string): Promise<boolean> => {
   const place = path.join(directory, name)
   const real = await realpath(place).catch(() => undefined)
   return real === path.join(await realpath(directory), name) && (await readdir(place).catch(() => [])).length > 0
 }
-
-const isBelow = (place: string, home: string): boolean => place.startsWith(`${home}${path.sep}`)
 
 /** Where git keeps it: in the submodule itself, or in what belongs to its superproject. Elsewhere is somebody else's. */
 const placeOf = async (directory: string, superproject: GitPlace | undefined): Promise<GitPlace | undefined> => {
@@ -81,7 +95,7 @@ const placeOf = async (directory: string, superproject: GitPlace | undefined): P
   const homes = [directory, ...(superproject ? [superproject.gitDir, superproject.commonDir] : [])]
   const modules = homes.map((home, at) => (at === 0 ? home : path.join(home, 'modules')))
   const found = await Promise.all(modules.map(real))
-  if (gitDir === undefined || !found.some((home) => home !== undefined && isBelow(gitDir, home))) return undefined
+  if (gitDir === undefined || !found.some((home) => home !== undefined && isBelow(home, gitDir))) return undefined
   const isPlain = await inspectGitDir(gitDir, directory).then(
     () => true,
     () => false,
@@ -100,13 +114,13 @@ const passOver = (error: unknown): undefined => {
  * @throws SwitchyardError `repository_unavailable`, `call_timeout`
  */
 export const readSubmodules = async (
-  { own, directory, place, commit, published }: Superproject,
+  { own, directory, place, commit, published, gitlinks = readGitlinks }: Superproject,
   look: Look,
   options: GitOptions,
 ): Promise<readonly Submodule[]> => {
-  const links = await readGitlinks(own, commit, options)
+  const links = await gitlinks(own, commit, options)
   if (links.size === 0) return []
-  const before = published === commit ? links : published && (await readGitlinks(own, published, options))
+  const before = published === commit ? links : published && (await gitlinks(own, published, options))
   const found: Submodule[] = []
   for (const name of links.keys()) {
     if (!(await isFilled(directory, name))) continue

@@ -2,7 +2,7 @@
 
 import path from 'node:path'
 import type { OwnRepository } from './own-repository.ts'
-import type { GitOptions } from './run.ts'
+import { type GitOptions, MAX_TEXT_BYTES } from './run.ts'
 
 /** How much of a directory is listed. */
 export type ListLimits = {
@@ -14,8 +14,8 @@ export type ListLimits = {
 
 /** What can be shown; a task that clones a few reference projects stays readable. */
 export const SHOWN: ListLimits = { names: 10_000, bytes: 4 * 1_048_576, nested: 20 }
-/** For what must not be lost: as much as one piece of text can hold, some millions of names. */
-export const ALL: ListLimits = { names: 50_000_000, bytes: 256 * 1_048_576, nested: 1_000_000 }
+/** For what must not be lost. */
+export const ALL: ListLimits = { names: 50_000_000, bytes: MAX_TEXT_BYTES, nested: 1_000_000 }
 
 export type Untracked = { readonly names: readonly string[]; readonly isTruncated: boolean }
 

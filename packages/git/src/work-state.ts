@@ -10,7 +10,7 @@ import type { WithIndex } from './kept-indexes.ts'
 import { type OwnRepository, openOwnRepository } from './own-repository.ts'
 import { type GitOptions, PATH } from './run.ts'
 import { EMPTY_TREE } from './scratch.ts'
-import { type Counts, readSubmodules, type Submodule, type Superproject } from './submodules.ts'
+import { type Counts, type ReadGitlinks, readSubmodules, type Submodule, type Superproject } from './submodules.ts'
 
 export type WorkState = {
   /** Null where HEAD is detached. */
@@ -40,6 +40,7 @@ export type WorkStateRequest = {
   readonly remoteTips?: readonly string[]
   /** Commits that the remote has beside those. */
   readonly alsoPushed?: readonly string[]
+  readonly gitlinks?: ReadGitlinks
   /** The commit that ahead and behind are counted from. */
   readonly base?: string
   /** What is lost with the directory although its HEAD does not lead there. */
@@ -100,7 +101,7 @@ const readWork = async (request: WorkStateRequest): Promise<Omit<WorkState, 'dis
     const withIndex: WithIndex =
       request.withIndex ?? ((_, work) => work({ file: path.join(own.directory, 'index'), commit: undefined }))
     const against = head ?? EMPTY_TREE
-    const superproject = { own, directory, place, commit: against, published: request.base }
+    const superproject = { own, directory, place, commit: against, published: request.base, gitlinks: request.gitlinks }
     const [dirty, unpushed, sides, submodules] = await Promise.all([
       withIndex(against, (index) => countChanges(own, directory, against, index, options)),
       countUnpushed(own, lost, tips, options),

@@ -1,7 +1,7 @@
 // What a migration would do: from what was found, without a look at anything else.
 
 import { MODEL_NAME } from '@switchyard/contracts'
-import { type RepositoryIdentity, sshAddress } from '@switchyard/git'
+import { isInside, type RepositoryIdentity, sshAddress } from '@switchyard/git'
 import type { Finding, Findings } from './findings.ts'
 import { hasCredentials, identityOf, keyOf, safeName } from './identity.ts'
 import type { Clone, Look } from './look.ts'
@@ -93,8 +93,6 @@ const byWorth = (a: Look, b: Look): number =>
   Number(b.project.isRunning) - Number(a.project.isRunning) ||
   (timeOf(a) < timeOf(b) ? 1 : timeOf(a) > timeOf(b) ? -1 : 0)
 
-const isBelow = (root: string, place: string): boolean => `${place}/`.startsWith(`${root}/`)
-
 const group = (
   root: string,
   looks: readonly Look[],
@@ -109,7 +107,7 @@ const group = (
       continue
     }
     // Switchyard works in a repository that has no remote where it is: it would write into the older manager's tree.
-    if (identity.kind === 'path' && isBelow(root, identity.key)) {
+    if (identity.kind === 'path' && isInside(root, identity.key)) {
       skip(look, `it has no remote, and ${identity.key} is in the older manager’s tree: push it, or copy it elsewhere`)
       continue
     }

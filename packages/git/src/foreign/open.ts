@@ -8,10 +8,10 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import { COMMIT, findGitPlace, type GitPlace } from '../checkout-files.ts'
 import { readGuarded } from '../guarded-read.ts'
-import { requireNoLinks } from '../own-objects.ts'
+import { isInside } from '../inside.ts'
+import { inspectPlace } from '../own-place.ts'
 import { type OwnRepository, openOwnRepository } from '../own-repository.ts'
 import type { GitOptions } from '../run.ts'
-import { inspectClone } from '../shared-clone.ts'
 
 /** Refs of our own making in a copy of a checkout's refs: what has no name of its own there. */
 export const KEPT = 'refs/switchyard'
@@ -41,8 +41,6 @@ const refuse = (directory: string, why: string): never => {
   throw new SwitchyardError('repository_not_found', `${directory} ${why}`, { retryable: false })
 }
 
-const isBelow = (place: string, directory: string): boolean => `${place}/`.startsWith(`${directory}/`)
-
 /**
  * Where a linked worktree's repository is. The directory's word is not enough: the repository has to name the directory too, in
  * a place that is not in the directory, or a file could point to any repository of this machine.
@@ -57,7 +55,7 @@ const findLinked = async (directory: string, named: string): Promise<GitPlace> =
   const commonDir = path.dirname(path.dirname(gitDir))
   const isAmongItsWorktrees =
     path.dirname(gitDir) === path.join(commonDir, 'worktrees') && path.resolve(gitDir, common) === commonDir
-  if (isBelow(gitDir, directory) || !isAmongItsWorktrees) return refuse(directory, 'names what is no linked worktree')
+  if (isInside(directory, gitDir) || !isAmongItsWorktrees) return refuse(directory, 'names what is no linked worktree')
   if (path.basename(commonDir) !== '.git') return refuse(directory, 'belongs to a bare repository')
   return { gitDir, commonDir }
 }
@@ -66,8 +64,7 @@ const findPlace = async (directory: string): Promise<GitPlace> => {
   const named = await findGitPlace(directory)
   if (named === undefined) return refuse(directory, 'is no git checkout with a repository of its own')
   const place = named.gitDir === path.join(directory, '.git') ? named : await findLinked(directory, named.gitDir)
-  await inspectClone(path.dirname(place.commonDir))
-  await requireNoLinks(path.join(place.commonDir, 'objects'))
+  await inspectPlace(place)
   return place
 }
 

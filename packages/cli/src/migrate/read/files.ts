@@ -3,14 +3,13 @@
 import { constants, lstat, open, readdir, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
+import { isInside } from '@switchyard/git'
 import type { Findings } from '../findings.ts'
 
 const MAX_BYTES = 16 * 1_048_576
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error)
-
-const isBelow = (root: string, place: string): boolean => place === root || place.startsWith(`${root}${path.sep}`)
 
 export type Place = {
   /** Without links. */
@@ -44,7 +43,7 @@ export class LegacyFiles {
     const place = path.join(this.root, name)
     try {
       const real = await realpath(place)
-      if (!isBelow(this.root, real)) {
+      if (!isInside(this.root, real)) {
         this.#findings.problem(name, `is a link out of the tree, to ${real}; it is not followed`)
         return null
       }
@@ -69,7 +68,7 @@ export class LegacyFiles {
   async list(name: string): Promise<readonly string[]> {
     const real = await realpath(path.join(this.root, name)).catch(() => null)
     if (real === null) return []
-    if (!isBelow(this.root, real)) {
+    if (!isInside(this.root, real)) {
       this.#findings.problem(name, `is a link out of the tree, to ${real}; it is not followed`)
       return []
     }
@@ -81,7 +80,7 @@ export class LegacyFiles {
     if (given === '~' || given.startsWith('~/')) return path.join(homedir(), given.slice(1))
     const place = path.resolve(this.root, given)
     // The tree itself may have been named by a link.
-    return isBelow(this.#given, place) ? path.join(this.root, path.relative(this.#given, place)) : place
+    return isInside(this.#given, place) ? path.join(this.root, path.relative(this.#given, place)) : place
   }
 
   /**
@@ -92,8 +91,8 @@ export class LegacyFiles {
     const place = this.absolute(given)
     const real = await realpath(place).catch(() => null)
     if (real === null) return null
-    const isOutside = !isBelow(this.root, real)
-    if (isOutside && isBelow(this.root, place)) {
+    const isOutside = !isInside(this.root, real)
+    if (isOutside && isInside(this.root, place)) {
       this.#findings.problem(where, `${place} is a link out of the tree, to ${real}; it is not followed`)
       return null
     }
