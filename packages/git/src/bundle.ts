@@ -1,17 +1,14 @@
 // Saves what was done in a working directory as a git bundle, before the directory goes: its commits, and one more for
 // what was never committed. As with the diff, nothing of the directory's own configuration has a part in it.
 
-import { lstat, mkdir, rename } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { findGitPlace, type GitPlace, readHead } from './checkout-files.ts'
-import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
+import { isCommit } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
 import { openOwnRepository } from './own-repository.ts'
-import type { GitOptions } from './run.ts'
-import { readSubmoduleRefs } from './save-submodules.ts'
-import { IDENTITY } from './scratch.ts'
-import { hasWork } from './submodules.ts'
-import { submodulesOf } from './work-state.ts'
+import { commitWholeWork, wholeWorkOptions } from './whole-work.ts'
+import { writeBundle } from './write-bundle.ts'
 
 export type BundleRequest = {
   readonly directory: string
@@ -25,9 +22,6 @@ export type BundleRequest = {
   /** The branch's name in the bundle. */
   readonly branch: string
 }
-
-/** Of one step, with millions of files. */
-const TIMEOUT_MS = 30 * 60_000
 
 /**
  * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
@@ -43,11 +37,7 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     workTree: directory,
     isSha256: request.base.length === 64,
   })
-  const options: GitOptions = {
-    timeoutMs: TIMEOUT_MS,
-    config: [...IDENTITY, ...AS_THEY_ARE],
-  }
-  const line = (args: readonly string[]) => lineOf(own, args, options)
+  const options = wholeWorkOptions()
   try {
     const hasBase = await isCommit(own, request.base, options)
     // By its own word alone, it names a commit among the objects that are read here, or none.
@@ -55,32 +45,17 @@ export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
     const named = place && (await readHead(place)).commit
     const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
     const head = found ?? (hasBase ? request.base : undefined)
-    const begun = head ?? (await line(['mktree']))
-    const superproject = {
-      own,
-      directory,
-      place: request.place,
-      commit: begun,
-      published: hasBase ? request.base : undefined,
-    }
-    const submodules = (await submodulesOf(superproject, options)).filter(hasWork)
-    const asFiles = submodules.map((one) => one.path)
-    const tree = await writeWholeWorkTree(own, directory, begun, options, asFiles)
-    const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
-    if (isCommitted && submodules.length === 0 && (head === undefined || head === request.base)) return false
-    const tip =
-      isCommitted && head !== undefined
-        ? head
-        : await line(['commit-tree', tree, ...(head ? ['-p', head] : []), '-m', 'Work that was not committed'])
-    const inside = await readSubmoduleRefs(own, directory, submodules, options)
+    const published = hasBase ? request.base : undefined
+    const { snapshot, inside } = await commitWholeWork(
+      { own, directory, place: request.place, head, published },
+      options,
+    )
+    const tip = snapshot ?? head
+    if (tip === undefined || (tip === request.base && inside.size === 0)) return false
     const refs = new Map([[`refs/heads/${request.branch}`, tip], ...inside])
     for (const [ref, commit] of refs) await own.git(['update-ref', ref, commit], options)
-    await mkdir(path.dirname(request.file), { recursive: true })
-    const part = `${request.file}.part`
     // Without the base, as after `rm -r .git && git init`, the bundle holds all there is.
-    const without = hasBase ? [`^${request.base}`] : []
-    await own.git(['bundle', 'create', '--quiet', part, ...refs.keys(), ...without], options)
-    await rename(part, request.file)
+    await writeBundle(own, request.file, [...refs.keys(), ...(hasBase ? [`^${request.base}`] : [])], options)
     return true
   } catch (error) {
     throw fromFileError(error, request.file)

@@ -1,9 +1,10 @@
 // What the shared clone of a project holds that is nowhere else: commits on branches and tags, and stashes. Agents make them in a
 // worktree, and they stay in the clone when that goes; with the clone they would go too.
 
-import { writeBundle } from './foreign/bundle.ts'
 import { type ForeignCheckout, KEPT, openForeign } from './foreign/open.ts'
+import { SNAPSHOT_OPTIONS } from './foreign/snapshot.ts'
 import type { GitOptions } from './run.ts'
+import { writeBundle } from './write-bundle.ts'
 
 export type CloneLoss = {
   readonly commits: number
@@ -60,7 +61,8 @@ export const readCloneLoss = async (directory: string, safe: readonly string[]):
 export const bundleClone = async (directory: string, file: string, without: readonly string[]): Promise<void> => {
   const clone = await openForeign(directory)
   try {
-    await writeBundle(clone, file, ['--ignore-missing', '--stdin'], lines(await readRefs(clone), without))
+    const input = lines(await readRefs(clone), without)
+    await writeBundle(clone.own, file, ['--ignore-missing', '--stdin'], { ...SNAPSHOT_OPTIONS, input })
   } finally {
     await clone.close()
   }

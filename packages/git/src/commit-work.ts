@@ -55,7 +55,7 @@ export const writeWholeWorkTree = async (
   directory: string,
   begun: string,
   options: GitOptions,
-  asFiles: readonly string[] = [],
+  asFiles: readonly string[],
 ): Promise<string> => {
   const entered = { limits: ALL, asFiles }
   const { tree, leftOut, isTruncated } = await writeWorkTree(own, directory, begun, options, entered)

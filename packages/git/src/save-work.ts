@@ -1,19 +1,16 @@
 // Saves all that goes with a working directory in one git bundle: where HEAD is, its branch, and what was not committed. What there
 // is to save is read where our records say, as it is when it is counted; the directory's own word has no part in it.
 
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type GitPlace, readHead } from './checkout-files.ts'
-import { AS_THEY_ARE, isCommit, lineOf, writeWholeWorkTree } from './commit-work.ts'
+import { isCommit } from './commit-work.ts'
 import { fromFileError } from './file-errors.ts'
 import { HEAD_REF, WORKTREE_REF } from './foreign/bundle.ts'
 import { readGuarded } from './guarded-read.ts'
 import { openOwnRepository } from './own-repository.ts'
-import type { GitOptions } from './run.ts'
-import { readSubmoduleRefs } from './save-submodules.ts'
-import { IDENTITY } from './scratch.ts'
-import { hasWork } from './submodules.ts'
-import { submodulesOf } from './work-state.ts'
+import { commitWholeWork, wholeWorkOptions } from './whole-work.ts'
+import { writeBundle } from './write-bundle.ts'
 
 export type OwnBranch = { readonly name: string; readonly tip: string }
 
@@ -29,9 +26,6 @@ export type SaveRequest = {
   readonly file: string
   readonly signal?: AbortSignal
 }
-
-/** Of one step, with millions of files. */
-const TIMEOUT_MS = 30 * 60_000
 
 /**
  * Writes `refs/switchyard/head`, `refs/heads/<branch>`, and `refs/switchyard/worktree`: what was not committed, as one commit on
@@ -52,33 +46,19 @@ export const saveWork = async (request: SaveRequest): Promise<boolean> => {
     workTree: directory,
     isSha256: (named ?? branch?.tip)?.length === 64,
   })
-  const options: GitOptions = {
-    timeoutMs: TIMEOUT_MS,
-    config: [...IDENTITY, ...AS_THEY_ARE],
-    ...(signal ? { signal } : {}),
-  }
-  const line = (args: readonly string[]) => lineOf(own, args, options)
+  const options = wholeWorkOptions(signal)
   try {
     const shallow = await readGuarded(path.join(place.commonDir, 'shallow'))
     if (shallow !== '') await writeFile(path.join(own.directory, 'shallow'), shallow)
     const head = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
-    const begun = head ?? (await line(['mktree']))
-    const submodules = (await submodulesOf({ own, directory, place, commit: begun }, options)).filter(hasWork)
-    const asFiles = submodules.map((one) => one.path)
-    const tree = await writeWholeWorkTree(own, directory, begun, options, asFiles)
-    const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
-    const parents = head === undefined ? [] : ['-p', head]
-    const refs = new Map<string, string>()
+    const { snapshot, inside } = await commitWholeWork({ own, directory, place, head }, options)
+    const refs = new Map(inside)
     if (head !== undefined) refs.set(HEAD_REF, head)
     if (branch !== undefined) refs.set(`refs/heads/${branch.name}`, branch.tip)
-    if (!isCommitted)
-      refs.set(WORKTREE_REF, await line(['commit-tree', tree, ...parents, '-m', 'Work that was not committed']))
-    for (const [ref, commit] of await readSubmoduleRefs(own, directory, submodules, options)) refs.set(ref, commit)
+    if (snapshot !== undefined) refs.set(WORKTREE_REF, snapshot)
     if (refs.size === 0) return false
     for (const [ref, commit] of refs) await own.git(['update-ref', '--end-of-options', ref, commit], options)
-    await mkdir(path.dirname(file), { recursive: true })
-    await own.git(['bundle', 'create', '--quiet', `${file}.part`, ...refs.keys()], options)
-    await rename(`${file}.part`, file)
+    await writeBundle(own, file, [...refs.keys()], options)
     return true
   } catch (error) {
     throw fromFileError(error, file)

@@ -1,10 +1,9 @@
 // Saves everything of a checkout that we did not make: all refs, stashes, and what was never committed.
 
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import path from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import type { GitPlace } from '../checkout-files.ts'
-import { fromFileError } from '../file-errors.ts'
-import { type ForeignCheckout, KEPT, openForeign } from './open.ts'
+import { writeBundle } from '../write-bundle.ts'
+import { KEPT, openForeign } from './open.ts'
 import { commitUncommitted, findUncommitted, SNAPSHOT_OPTIONS, startOf } from './snapshot.ts'
 
 /** Where a bundle for `importBundle` has its commits, and what was not committed: one commit on top of them. */
@@ -16,23 +15,6 @@ export type ForeignBundle = {
   readonly isWritten: boolean
   readonly refs: readonly string[]
   readonly changed: number
-}
-
-/** @param input - what to write besides, where `what` says `--stdin` */
-export const writeBundle = async (
-  checkout: ForeignCheckout,
-  file: string,
-  what: readonly string[],
-  input = '',
-): Promise<void> => {
-  const part = `${file}.part`
-  try {
-    await mkdir(path.dirname(file), { recursive: true })
-    await checkout.own.git(['bundle', 'create', '--quiet', part, ...what], { ...SNAPSHOT_OPTIONS, input })
-    await rename(part, file)
-  } catch (error) {
-    throw fromFileError(error, file)
-  }
 }
 
 /**
@@ -58,7 +40,7 @@ export const bundleForeign = async (
     }
     const told = await own.git(['for-each-ref', '--format=%(refname)'], SNAPSHOT_OPTIONS)
     const refs = told.stdout.toString('utf8').split('\n').filter(Boolean)
-    if (refs.length > 0) await writeBundle(checkout, files.bundle, ['--all'])
+    if (refs.length > 0) await writeBundle(own, files.bundle, ['--all'], SNAPSHOT_OPTIONS)
     return { isWritten: refs.length > 0, refs, changed: uncommitted.names.length }
   } finally {
     await checkout.close()
@@ -90,7 +72,7 @@ export const bundleHead = async (
     const isPushed = (await run(['rev-list', '--max-count=1', head, '--not', '--remotes'])).length === 0
     // HEAD stays in where its remote has it: git makes no bundle of refs that the other side has all of.
     const without = isPushed ? [`^${head}^@`] : ['--not', '--remotes']
-    await writeBundle(checkout, file, [...tips, ...(isThin ? without : [])])
+    await writeBundle(own, file, [...tips, ...(isThin ? without : [])], SNAPSHOT_OPTIONS)
     return head
   } finally {
     await checkout.close()
