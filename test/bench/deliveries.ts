@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { newTaskId, newWebhookId, type TaskId } from '@switchyard/contracts'
 import { acceptTask, advance, createDestination, Records } from '@switchyard/records'
-import { createDatabase, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
 import { startRedis, whyNoRedis } from '../integration/redis.ts'
 import type { Backend } from '../integration/system.ts'
 import { percentile, spreadOf } from './figures.ts'
@@ -60,28 +60,11 @@ const addEndpoint = async (records: Records, url: string): Promise<void> => {
 
 const accept = async (records: Records, callbackUrl: string, agentId = 'bench'): Promise<TaskId> => {
   const { row } = await acceptTask(records.db, {
+    ...ordinaryTask(),
     id: newTaskId(),
     agent_id: agentId,
-    owner_key: 'local',
-    mode: 'opencode',
     description: 'Find out why the tests fail and fix it. '.repeat(10),
-    idempotency_key: null,
-    request_hash: 'hash',
-    project_id: null,
-    base_branch: null,
-    branch: null,
-    sandbox: null,
-    model: null,
-    variant: null,
-    agent: null,
-    permissions: 'allow',
-    priority: 5,
     callback_url: callbackUrl,
-    timeout_ms: 60_000,
-    observers: [],
-    metadata: {},
-    deadline: new Date(Date.now() + 3_600_000),
-    project: null,
   })
   return row.id
 }

@@ -6,7 +6,14 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { newTaskId, type Task } from '@switchyard/contracts'
 import { acceptTask, advance, findTask, Records } from '@switchyard/records'
-import { createDatabase, type MatrixWorld, script, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
+import {
+  createDatabase,
+  type MatrixWorld,
+  ordinaryTask,
+  script,
+  startMatrixWorld,
+  whyNoSynapse,
+} from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type System, startSystem } from './system.ts'
 
@@ -110,7 +117,7 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       await expect.poll(isOn, soon).toBe(true)
       const ids = Array.from({ length: TASKS }, newTaskId)
       for (const id of ids) {
-        await acceptTask(records.db, { ...TASK, id, deadline: new Date(Date.now() + 3_600_000) })
+        await acceptTask(records.db, { ...ordinaryTask(), id })
         const events = (['task_started', 'task_input_answered'] as const).map((type) => ({
           type,
           message: `${type} of ${id}`,
@@ -140,26 +147,3 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
     }
   })
 })
-
-const TASK = {
-  agent_id: 'agent',
-  owner_key: 'local',
-  mode: 'opencode',
-  description: 'do it',
-  idempotency_key: null,
-  request_hash: 'hash',
-  project_id: null,
-  base_branch: null,
-  branch: null,
-  sandbox: null,
-  model: null,
-  variant: null,
-  agent: null,
-  permissions: 'allow',
-  priority: 5,
-  callback_url: null,
-  timeout_ms: 60_000,
-  observers: [],
-  metadata: {},
-  project: null,
-} as const

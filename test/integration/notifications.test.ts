@@ -5,7 +5,14 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { type Delivery, newTaskId, type WebhookWithSecret } from '@switchyard/contracts'
 import { acceptTask, advance, Records } from '@switchyard/records'
-import { createDatabase, script, startWebhookReceiver, verifyWebhook, type WebhookReceiver } from '@switchyard/testing'
+import {
+  createDatabase,
+  ordinaryTask,
+  script,
+  startWebhookReceiver,
+  verifyWebhook,
+  type WebhookReceiver,
+} from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startRedis, whyNoRedis } from './redis.ts'
 import { type Backend, type System, startSystem } from './system.ts'
@@ -91,10 +98,9 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         const ids = Array.from({ length: TASKS }, newTaskId)
         for (const id of ids) {
           await acceptTask(records.db, {
-            ...TASK,
+            ...ordinaryTask(),
             id,
             callback_url: receiver.url,
-            deadline: new Date(Date.now() + 3_600_000),
           })
           for (const type of ['task_started', 'task_input_required'] as const)
             await advance(records.db, { taskId: id, generation: null, events: [{ type, message: type, data: {} }] })
@@ -139,25 +145,3 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
     })
   })
 }
-
-const TASK = {
-  agent_id: 'agent',
-  owner_key: 'local',
-  mode: 'opencode',
-  description: 'do it',
-  idempotency_key: null,
-  request_hash: 'hash',
-  project_id: null,
-  base_branch: null,
-  branch: null,
-  sandbox: null,
-  model: null,
-  variant: null,
-  agent: null,
-  permissions: 'allow',
-  priority: 5,
-  timeout_ms: 60_000,
-  observers: [],
-  metadata: {},
-  project: null,
-} as const

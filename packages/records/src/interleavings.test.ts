@@ -10,7 +10,7 @@ import {
   type TaskId,
   type WorkerId,
 } from '@switchyard/contracts'
-import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -207,31 +207,10 @@ it('keeps one owner, one history and one end, whatever happens in whatever order
       // Alone in the table: whose turn it is does not depend on what another run left.
       await sql`DELETE FROM tasks`.execute(records.db)
       const { row } = await acceptTask(records.db, {
+        ...ordinaryTask(),
         id: `task_${newMessageId().slice(4)}`,
-        agent_id: 'agent',
-        owner_key: 'local',
-        mode: 'opencode',
-        mode_reason: null,
-        mode_detail: null,
         pool: 'blue',
-        description: 'do it',
-        idempotency_key: null,
-        request_hash: 'hash',
-        project_id: null,
-        base_branch: null,
-        branch: null,
-        sandbox: null,
-        model: null,
-        variant: null,
-        agent: null,
-        permissions: 'allow',
-        priority: 5,
-        callback_url: null,
         timeout_ms: 3_600_000,
-        observers: [],
-        metadata: {},
-        deadline: new Date(Date.now() + 3_600_000),
-        project: null,
       })
       const model: Model = {
         status: 'queued',

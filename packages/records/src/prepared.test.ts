@@ -1,5 +1,5 @@
 import { newTaskId } from '@switchyard/contracts'
-import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { acceptTask, advance, Records, readEvents } from './index.ts'
@@ -22,33 +22,7 @@ afterAll(async () => {
 })
 
 const accept = async () => {
-  const { row } = await acceptTask(records.db, {
-    id: newTaskId(),
-    agent_id: 'agent',
-    owner_key: 'local',
-    mode: 'opencode',
-    mode_reason: null,
-    mode_detail: null,
-    pool: 'blue',
-    description: 'Do it',
-    idempotency_key: null,
-    request_hash: 'hash',
-    project_id: null,
-    project: null,
-    base_branch: null,
-    branch: null,
-    sandbox: null,
-    model: null,
-    variant: null,
-    agent: null,
-    permissions: 'allow',
-    priority: 5,
-    observers: [],
-    callback_url: null,
-    metadata: {},
-    timeout_ms: 60_000,
-    deadline: new Date(Date.now() + 60_000),
-  })
+  const { row } = await acceptTask(records.db, { ...ordinaryTask(), id: newTaskId(), pool: 'blue' })
   return row.id
 }
 

@@ -9,7 +9,7 @@ import {
   type TaskId,
   type WorkerId,
 } from '@switchyard/contracts'
-import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -44,31 +44,10 @@ afterAll(async () => {
 })
 
 const input = (over: Partial<AcceptInput> = {}): AcceptInput => ({
+  ...ordinaryTask(),
   id: newTaskId(),
-  agent_id: 'agent',
-  owner_key: 'local',
-  mode: 'opencode',
   mode_reason: 'rollout',
-  mode_detail: null,
   pool: 'blue',
-  description: 'do it',
-  idempotency_key: null,
-  request_hash: 'hash',
-  project_id: null,
-  base_branch: null,
-  branch: null,
-  sandbox: null,
-  model: null,
-  variant: null,
-  agent: null,
-  permissions: 'allow',
-  priority: 5,
-  callback_url: null,
-  timeout_ms: 60_000,
-  observers: [],
-  metadata: {},
-  deadline: new Date(Date.now() + 3_600_000),
-  project: null,
   ...over,
 })
 

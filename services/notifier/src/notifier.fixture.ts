@@ -12,7 +12,7 @@ import {
 } from '@switchyard/contracts'
 import { createBus } from '@switchyard/queue'
 import { acceptTask, advance, createDestination, listDeliveries, openRequest, Records } from '@switchyard/records'
-import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Notifier, startNotifier } from './notifier.ts'
 
@@ -68,31 +68,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
       await start(more)
     },
     accept: async (options: TaskOptions = {}): Promise<TaskId> => {
-      const { row } = await acceptTask(records.db, {
-        id: newTaskId(),
-        agent_id: 'agent',
-        owner_key: 'local',
-        mode: 'opencode',
-        description: 'do it',
-        idempotency_key: null,
-        request_hash: 'hash',
-        project_id: null,
-        base_branch: null,
-        branch: null,
-        sandbox: null,
-        model: null,
-        variant: null,
-        agent: null,
-        permissions: 'allow',
-        priority: 5,
-        callback_url: null,
-        timeout_ms: 60_000,
-        observers: [],
-        metadata: {},
-        deadline: new Date(Date.now() + 3_600_000),
-        project: null,
-        ...options,
-      })
+      const { row } = await acceptTask(records.db, { ...ordinaryTask(), id: newTaskId(), ...options })
       return row.id
     },
     tell: async (taskId: TaskId, ...events: NewEvent[]): Promise<void> => {

@@ -5,7 +5,7 @@ import { newMessageId, newTaskId, newWorkerId } from '@switchyard/contracts'
 import { newMessageId as newPromptId } from '@switchyard/opencode'
 import { createBus } from '@switchyard/queue'
 import { acceptTask, admitTask, countDelivered, Records, reportWorker, sendMessage } from '@switchyard/records'
-import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RunRecord } from '../record.ts'
@@ -39,33 +39,7 @@ const taken = async () => {
   const own = newPromptId()
   const workerId = newWorkerId()
   await reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, lanes: ['docker'] })
-  await acceptTask(records.db, {
-    id,
-    agent_id: id,
-    owner_key: 'local',
-    mode: 'docker',
-    mode_reason: null,
-    mode_detail: null,
-    pool: null,
-    description: 'do it',
-    idempotency_key: null,
-    request_hash: 'hash',
-    project_id: null,
-    base_branch: null,
-    branch: null,
-    sandbox: null,
-    model: null,
-    variant: null,
-    agent: null,
-    permissions: 'allow',
-    priority: 5,
-    callback_url: null,
-    timeout_ms: 60_000,
-    observers: [],
-    metadata: {},
-    deadline: new Date(Date.now() + 3_600_000),
-    project: null,
-  })
+  await acceptTask(records.db, { ...ordinaryTask(), id, agent_id: id, mode: 'docker' })
   const limits = { total: 100, perServer: 100, perAgent: 100, perProject: 100 }
   const admission = await admitTask(records.db, workerId, { docker: 'docker' }, limits, 'docker')
   if (admission.kind !== 'taken') throw new Error(`the task was not taken: ${admission.kind}`)
