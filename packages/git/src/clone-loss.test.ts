@@ -1,26 +1,14 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { commit, makeLock, sh } from './git.fixture.ts'
 import { describeLoss, parseRepositoryUrl, Repositories } from './index.ts'
-
-const run = promisify(execFile)
 
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
-const sh = async (directory: string, ...args: string[]) =>
-  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
-
-const lock = <T>(_: string, work: () => Promise<T>): Promise<T> => work()
-
-const commit = async (directory: string, file: string, text = `${file}\n`) => {
-  await writeFile(path.join(directory, file), text)
-  await sh(directory, 'add', '-A')
-  await sh(directory, 'commit', '-qm', `add ${file}`)
-}
+const lock = makeLock()
 
 const project = async () => {
   await mkdir(at('origin'))

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeLock, sh } from './git.fixture.ts'
 import {
   bundleWork,
   createScratch,
@@ -20,9 +21,6 @@ const run = promisify(execFile)
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
 
-const sh = async (directory: string, ...args: string[]) =>
-  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
-
 const origin = async (name = 'origin', files: Readonly<Record<string, string>> = { 'a.txt': 'one\n' }) => {
   const directory = at(name)
   await mkdir(directory, { recursive: true })
@@ -33,12 +31,7 @@ const origin = async (name = 'origin', files: Readonly<Record<string, string>> =
   return directory
 }
 
-const locks = new Map<string, Promise<unknown>>()
-const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
-  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
-  locks.set(name, next)
-  return next
-}
+const lock = makeLock()
 
 const repositories = () => new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
 

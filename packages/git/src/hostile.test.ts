@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeLock, sh } from './git.fixture.ts'
 import {
   bundleWork,
   createScratch,
@@ -36,9 +37,6 @@ const run = promisify(execFile)
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
 const isThere = async (place: string) => (await lstat(place).catch(() => undefined)) !== undefined
-const sh = async (directory: string, ...args: string[]) =>
-  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
-
 const commitAll = async (directory: string, files: Readonly<Record<string, string>>) => {
   await mkdir(directory, { recursive: true })
   if (!(await isThere(path.join(directory, '.git')))) await sh(directory, 'init', '-q', '-b', 'main')
@@ -48,12 +46,7 @@ const commitAll = async (directory: string, files: Readonly<Record<string, strin
   return directory
 }
 
-const locks = new Map<string, Promise<unknown>>()
-const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
-  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
-  locks.set(name, next)
-  return next
-}
+const lock = makeLock()
 
 /** A project with one worktree in which an agent is at work. */
 const project = async (source?: string) => {

@@ -1,6 +1,5 @@
 // Publishing to a real remote behind a real sshd.
 
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import {
   appendFile,
@@ -16,33 +15,16 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import { type GitSsh, startGitSsh } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { commit, makeLock, sh } from './git.fixture.ts'
 import { bundleHead, DeployKeys, exportPatch, parseRepositoryUrl, Repositories, RepositoryAccess } from './index.ts'
-
-const run = promisify(execFile)
 
 let base: string
 let root: string
 let server: GitSsh
 const at = (...names: string[]) => path.join(root, ...names)
-const sh = async (directory: string, ...args: string[]) =>
-  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
-
-const locks = new Map<string, Promise<unknown>>()
-const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
-  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
-  locks.set(name, next)
-  return next
-}
-
-const commit = async (directory: string, file: string) => {
-  await writeFile(path.join(directory, file), `${file}\n`)
-  await sh(directory, 'add', '-A')
-  await sh(directory, 'commit', '-qm', `add ${file}`)
-  return await sh(directory, 'rev-parse', 'HEAD')
-}
+const lock = makeLock()
 
 /** A project behind ssh, with a deploy key, and an agent's worktree of it. */
 const project = async (access: 'read' | 'write' = 'write') => {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findClones, readCheckout } from './checkout.ts'
+import { commit, makeLock, sh } from './git.fixture.ts'
 import { parseRepositoryUrl } from './identity.ts'
 import { Repositories } from './repositories.ts'
 import { describeLoss } from './work-state.ts'
@@ -14,22 +15,7 @@ const run = promisify(execFile)
 
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
-const sh = async (directory: string, ...args: string[]) =>
-  (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trim()
-
-const locks = new Map<string, Promise<unknown>>()
-const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
-  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
-  locks.set(name, next)
-  return next
-}
-
-const commit = async (directory: string, file: string, text = `${file}\n`) => {
-  await writeFile(path.join(directory, file), text)
-  await sh(directory, 'add', '-A')
-  await sh(directory, 'commit', '-qm', `add ${file}`)
-  return await sh(directory, 'rev-parse', 'HEAD')
-}
+const lock = makeLock()
 
 /** A project, its remote, and one worktree of it. */
 const project = async () => {

@@ -8,6 +8,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { type GitSsh, startGitSsh } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { makeLock } from '../git.fixture.ts'
 import { parseRepositoryUrl } from '../identity.ts'
 import { Repositories } from '../repositories.ts'
 import { checkAccess } from './check-access.ts'
@@ -21,12 +22,7 @@ let root: string
 let server: GitSsh
 const at = (...names: string[]) => path.join(root, ...names)
 
-const locks = new Map<string, Promise<unknown>>()
-const lock = <T>(name: string, work: () => Promise<T>): Promise<T> => {
-  const next = (locks.get(name) ?? Promise.resolve()).then(work, work)
-  locks.set(name, next)
-  return next
-}
+const lock = makeLock()
 
 const bareRepository = async (name: string): Promise<string> => {
   const place = at(name)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeLock } from '../git.fixture.ts'
 import { bundleForeign, bundleHead, parseRepositoryUrl, Repositories, readForeign } from '../index.ts'
 
 const run = promisify(execFile)
@@ -197,7 +198,7 @@ describe('a checkout that we did not make', () => {
 })
 
 describe('importing into a new worktree', () => {
-  const lock = <T>(_: string, work: () => Promise<T>): Promise<T> => work()
+  const lock = makeLock()
 
   const sandbox = async () => {
     const identity = parseRepositoryUrl(at('remote'))
