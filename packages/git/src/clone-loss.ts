@@ -8,7 +8,7 @@ import { writeBundle } from './write-bundle.ts'
 
 export type CloneLoss = {
   readonly commits: number
-  /** Branches and tags that lead to them. */
+  /** Branches and tags that lead to them, by their names. */
   readonly refs: readonly string[]
   readonly stashes: number
 }
@@ -46,7 +46,7 @@ export const readCloneLoss = async (directory: string, safe: readonly string[]):
       input: lines(refs, safe),
     })
     const found = stdout.toString('utf8').split('\n').filter(Boolean)
-    return { commits: found.length, refs: [...new Set(found)], stashes: clone.stashes }
+    return { commits: found.length, refs: [...new Set(found)].toSorted(), stashes: clone.stashes }
   } finally {
     await clone.close()
   }
