@@ -2,7 +2,7 @@
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
-import type { ServerUse } from '../servers/pool.ts'
+import type { ServerUse } from '../servers/use.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from './execution.ts'
 import { Requests } from './requests.ts'
 import { openSession } from './session.ts'

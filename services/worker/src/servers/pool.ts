@@ -24,6 +24,7 @@ import type { Logger } from 'pino'
 import { type GoesOn, type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
 import type { ServerMaker, ServerSettings } from './launch.ts'
 import { busyIn } from './live.ts'
+import { hold, inCall, nothing, notTaking, type ServerUse, type UseOptions } from './use.ts'
 import { type Visit, Visits } from './visits.ts'
 import { WarmDirectories } from './warm-directories.ts'
 
@@ -33,8 +34,6 @@ const LOOK_EVERY_MS = 2_000
 const LEFT_EVERY = 10
 /** How often a server that cannot be used yet is asked for again, ms. */
 const AGAIN_MS = 500
-/** How long a call waits for a server that cannot be used yet, ms: its caller hears why before it gives up by itself. */
-const CALL_WAIT_MS = 30_000
 /** How long it takes at most to say that a server that should run cannot be reached, ms. */
 const FOUND_WITHIN_MS = 10_000
 /** How long another worker may take to end a server that is to be removed, ms. */
@@ -53,24 +52,6 @@ export type PoolOptions = {
   readonly listen: (server: OpenCodeServer) => () => void
   readonly logger: Logger
 }
-
-/** A server for as long as it is used; until `release` it is not ended as idle. */
-export type ServerUse = { readonly server: OpenCodeServer; readonly release: () => void }
-
-export type UseOptions = {
-  readonly signal?: AbortSignal | undefined
-  /** How long it is waited for, ms; default: until the signal. */
-  readonly withinMs?: number
-  /** Such work goes to a server that is drained too; default: none does. */
-  readonly goesOn?: GoesOn
-}
-
-/** Of a call: it ends in time, whatever becomes of the server. */
-export const inCall = (signal?: AbortSignal, goesOn?: GoesOn): UseOptions => ({
-  signal,
-  withinMs: CALL_WAIT_MS,
-  ...(goesOn ? { goesOn } : {}),
-})
 
 type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
 
@@ -380,35 +361,3 @@ const THERE: ReadonlySet<string> = new Set(['up', 'busy', 'draining'])
 
 /** States in which nothing can work on a server. */
 const RESTING: ReadonlySet<string> = new Set(['stopping', 'stopped'])
-
-const nothing: GoesOn = () => false
-
-/** @param ends - ms since 1970; undefined: as long as a server waits for itself. */
-const hold = async (
-  { server, holds }: KeptServer | Visit,
-  goesOn: GoesOn,
-  signal: AbortSignal,
-  ends: number | undefined,
-): Promise<ServerUse> => {
-  const release = holds.take(!goesOn(server))
-  try {
-    await server.ready({ signal, ...(ends === undefined ? {} : { timeoutMs: Math.max(0, ends - Date.now()) }) })
-    return { server, release }
-  } catch (error) {
-    release()
-    throw error
-  }
-}
-
-const notTaking = (row: ProjectServerRow | undefined): SwitchyardError => {
-  const why = row?.detail ? `: ${row.detail}` : ''
-  return new SwitchyardError(
-    'opencode_unavailable',
-    `the project’s own server is ${row?.state ?? 'stopped'}${why}`,
-    row?.state === 'draining'
-      ? {
-          hint: 'It is replaced once what runs in it has ended: answer what its sessions ask, or abort them, then try again.',
-        }
-      : {},
-  )
-}

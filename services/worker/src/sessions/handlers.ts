@@ -3,7 +3,8 @@
 import { projectServerId } from '@switchyard/records'
 import type { CallHandlers } from '../calls/calls.ts'
 import type { GoesOn } from '../servers/kept-server.ts'
-import { inCall, type ServerPool, type ServerUse } from '../servers/pool.ts'
+import type { ServerPool } from '../servers/pool.ts'
+import { inCall, type ServerUse } from '../servers/use.ts'
 import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
   abortSession,
