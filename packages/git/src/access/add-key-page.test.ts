@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { parseRepositoryUrl } from '../identity.ts'
+import { parseRepositoryUrl } from '../identity/identity.ts'
 import { addKeyPage } from './add-key-page.ts'
 
 it.each([

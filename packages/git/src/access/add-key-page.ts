@@ -1,6 +1,6 @@
 // Where a deploy key is added, and how, for the forges that we know.
 
-import type { RepositoryIdentity } from '../identity.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 
 export type AddKeyPage = {
   /** The page; null where the host is none that we know. */

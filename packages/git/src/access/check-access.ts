@@ -1,8 +1,8 @@
 // Asks a repository, within 20 seconds, whether the worker may read it.
 
 import { type ErrorCode, isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
-import type { RepositoryIdentity } from '../identity.ts'
-import { git } from '../run.ts'
+import { git } from '../command/run.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 import type { Connection } from './connection.ts'
 import type { DeployKeys } from './deploy-keys.ts'
 import type { RepositoryAccess } from './repository-access.ts'

@@ -1,6 +1,6 @@
 // What git needs to reach a repository, and what of the caller's environment it gets for that.
 
-import type { RepositoryIdentity } from '../identity.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 
 export type Connection = {
   /** The address, without credentials: ssh where a deploy key is to be used, whatever the project was given as. */

@@ -8,8 +8,8 @@ import { randomUUID } from 'node:crypto'
 import { chmod, link, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { fromFileError } from '../file-errors.ts'
-import type { RepositoryIdentity } from '../identity.ts'
+import { fromFileError } from '../command/file-errors.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 import { fingerprintOf, makeKeyPair, publicKeyOf } from './ssh-keygen.ts'
 
 export type DeployKey = {

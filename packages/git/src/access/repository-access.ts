@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import type { RepositoryIdentity } from '../identity.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 import { type Connection, networkEnvironment } from './connection.ts'
 import type { DeployKeys } from './deploy-keys.ts'
 import { type HttpsToken, hostOf, httpsCredential } from './https-credential.ts'

@@ -1,6 +1,6 @@
 // The ssh address of a repository that was named by another one: deploy keys work over ssh alone.
 
-import type { RepositoryIdentity } from '../identity.ts'
+import type { RepositoryIdentity } from '../identity/identity.ts'
 
 /** Undefined where it cannot be told: a host with a port of its own for https has an ssh port that we do not know. */
 export const sshAddress = ({ key, kind, fetchUrl }: RepositoryIdentity): string | undefined => {

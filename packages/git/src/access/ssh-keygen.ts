@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { SwitchyardError } from '@switchyard/contracts'
-import { PATH } from '../run.ts'
+import { PATH } from '../command/run.ts'
 
 const run = promisify(execFile)
 const TIMEOUT_MS = 10_000

@@ -6,12 +6,12 @@
 import { realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { COMMIT, findGitPlace, type GitPlace } from '../checkout-files.ts'
-import { readGuarded } from '../guarded-read.ts'
-import { isInside } from '../inside.ts'
-import { inspectPlace } from '../own-place.ts'
-import { type OwnRepository, openOwnRepository } from '../own-repository.ts'
-import type { GitOptions } from '../run.ts'
+import { inspectPlace } from '../clones/own-place.ts'
+import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
+import { isInside } from '../command/inside.ts'
+import type { GitOptions } from '../command/run.ts'
+import { COMMIT, findGitPlace, type GitPlace } from '../files/checkout-files.ts'
+import { readGuarded } from '../files/guarded-read.ts'
 
 /** Refs of our own making in a copy of a checkout's refs: what has no name of its own there. */
 export const KEPT = 'refs/switchyard'

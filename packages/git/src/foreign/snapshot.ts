@@ -2,8 +2,8 @@
 
 import { copyFile, lstat } from 'node:fs/promises'
 import path from 'node:path'
-import { enterFiles } from '../changed-files.ts'
-import type { GitOptions } from '../run.ts'
+import { enterFiles } from '../changes/changed-files.ts'
+import type { GitOptions } from '../command/run.ts'
 import type { ForeignCheckout } from './open.ts'
 
 const TIMEOUT_MS = 5 * 60_000
