@@ -31,6 +31,7 @@ export default defineConfig({
             'services/*/src/**/*.test.ts',
             'test/reporters/**/*.test.ts',
             'test/imports/**/*.test.ts',
+            'test/words/**/*.test.ts',
           ],
           testTimeout: 30 * SECOND,
           hookTimeout: MINUTE,
