@@ -11,6 +11,7 @@ describe('the import rule', () => {
   it.each([
     ['packages/contracts/src/a.ts', 'packages/config'],
     ['packages/queue/src/a.ts', 'packages/records'],
+    ['packages/process/src/a.ts', 'packages/records'],
     ['packages/git/src/a.ts', 'services/worker'],
     ['services/api/src/a.ts', 'services/worker'],
     ['services/api/src/a.ts', 'packages/testing'],

@@ -7,7 +7,9 @@ type Rule = { readonly name: string; readonly forbids: (from: Place, to: Place) 
 /** Where a file is: its workspace's folder, and whether it is a test. */
 export type Place = { readonly folder: string; readonly isTest: boolean }
 
-const MIDDLE = ['records', 'queue', 'opencode', 'docker', 'git', 'channels'].map((name) => `packages/${name}`)
+const MIDDLE = ['records', 'queue', 'opencode', 'docker', 'git', 'channels', 'process'].map(
+  (name) => `packages/${name}`,
+)
 const CONTRACTS = 'packages/contracts'
 const CONFIG = 'packages/config'
 const TESTING = 'packages/testing'

@@ -2,9 +2,9 @@
 
 import { chmod, rm } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { createLogger, loadConfig } from '@switchyard/config'
 import { SwitchyardError } from '@switchyard/contracts'
 import { containerUser, withConfigFile } from '@switchyard/docker'
+import { type RunContext, runMain } from '@switchyard/process'
 import { engineAddress } from './engine-calls.ts'
 import { Filter } from './filter.ts'
 
@@ -17,9 +17,10 @@ const { values } = parseArgs({
   },
 })
 
-const main = async (): Promise<void> => {
-  const config = loadConfig(undefined, 'docker-filter')
-  const logger = createLogger(config, 'docker-filter')
+/** Limit of the whole shutdown, ms: calls to the engine that are in progress are cut off. */
+const STOP_MS = 10_000
+
+const start = async ({ config, logger, shutdown }: RunContext): Promise<void> => {
   const { docker, projectServers, workspacesDir } = config
   const { listen, volume } = values
   if (listen === undefined) throw new SwitchyardError('configuration_invalid', '--listen names no socket')
@@ -47,15 +48,11 @@ const main = async (): Promise<void> => {
     },
     logger,
   })
+  shutdown.add('filter', STOP_MS, () => filter.close())
   await rm(listen, { force: true })
   await new Promise<void>((resolve, reject) => filter.server.once('error', reject).listen(listen, resolve))
   await chmod(listen, 0o600)
   logger.info({ socket: listen }, 'the filter listens')
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => void filter.close().finally(() => process.exit(0)))
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
-  process.exit(1)
-})
+await runMain('docker-filter', { stopMs: STOP_MS, start })

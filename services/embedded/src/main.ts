@@ -1,28 +1,20 @@
-// `npm start`: the process. Signals and what a person reads; everything else is in start.ts.
+// `npm start`: the process, its signals and what a person reads on the terminal.
 
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '@switchyard/config'
-import { isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
+import { type Lifetime, runUntilStopped } from '@switchyard/process'
 import { banner } from './banner.ts'
 import { startEmbedded } from './start.ts'
 
-/** Whoever waits at the terminal is told within 5 s where it listens, on a busy machine too. */
+/** The banner must appear within 5 s, on a busy machine too; OpenCode may become ready later. */
 const OPENCODE_WAIT_MS = 3_500
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-
-/** Message and hint where the reader can do something; the stack only where it is a fault of ours. */
-const explain = (error: unknown): string => {
-  if (isSwitchyardError(error) && error.code !== 'internal_error') return `${error.message}\n${error.hint}\n`
-  return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`
-}
 
 const readVersion = (): string => {
   const manifest: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   return manifest.version
 }
 
-/** The same `.env` as the stack's, where there is one; what the environment says itself comes first. */
+/** Loads `.env` if it exists. Variables that are set already take precedence. */
 const loadEnvFile = (): void => {
   try {
     process.loadEnvFile()
@@ -32,44 +24,21 @@ const loadEnvFile = (): void => {
   }
 }
 
-const main = async (): Promise<void> => {
-  const starting = new AbortController()
-  const ending = Promise.withResolvers<{ readonly error?: unknown }>()
-
-  for (const signal of SIGNALS)
-    process.on(signal, () => {
-      // The second one means "now": the guards of PostgreSQL and OpenCode end them when we are gone.
-      if (starting.signal.aborted) process.exit(1)
-      process.stderr.write(`\n${signal}: stopping; once more to stop at once\n`)
-      starting.abort()
-      ending.resolve({})
-    })
+const start = async ({ signal, fail }: Lifetime) => {
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => {
-      // A second fault, or one while stopping, must not wait for what may no longer work.
-      if (starting.signal.aborted) process.exit(1)
-      ending.resolve({ error })
-      starting.abort()
+      // A second fault, or one during the stop, may mean that stopping cannot finish any more.
+      if (signal.aborted) process.exit(1)
+      fail(error)
     })
-
   loadEnvFile()
   const config = loadConfig()
-  const onFatal = (error: SwitchyardError) => ending.resolve({ error })
-  const options = { config, signal: starting.signal, onFatal, opencodeWaitMs: OPENCODE_WAIT_MS }
-  const switchyard = await startEmbedded(options).catch((error: unknown) => {
-    if (!starting.signal.aborted) throw error
-    return undefined
-  })
-  if (switchyard === undefined) {
-    const { error } = await ending.promise
-    if (error !== undefined) throw error
-    return
-  }
+  const switchyard = await startEmbedded({ config, signal, onFatal: fail, opencodeWaitMs: OPENCODE_WAIT_MS })
   const { url, providers } = switchyard
   process.stdout.write(
     banner({
       version: readVersion(),
-      // Since the process began: loading the program is part of what a person waits for.
+      // From the start of the process: a person also waits while the program loads.
       startedInMs: performance.now(),
       url,
       providers,
@@ -79,16 +48,15 @@ const main = async (): Promise<void> => {
       home: config.home,
     }),
   )
-  const { error } = await ending.promise
-  starting.abort()
-  await switchyard.close()
-  if (error !== undefined) throw error
+  return async () => {
+    await switchyard.close()
+    return true
+  }
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(explain(error))
-    process.exit(1)
-  },
-)
+await runUntilStopped({
+  signals: ['SIGINT', 'SIGTERM', 'SIGHUP'],
+  // After the second signal the guard processes stop PostgreSQL and OpenCode.
+  onSignal: (signal) => process.stderr.write(`\n${signal}: stopping; press Ctrl-C again to stop immediately\n`),
+  start,
+})

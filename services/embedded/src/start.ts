@@ -7,6 +7,7 @@ import { type Config, createLogger, type Logger, warnOfWeakSecrets } from '@swit
 import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { startNotifier } from '@switchyard/notifier'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import { createShutdown, type Shutdown } from '@switchyard/process'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { childMaker, startWorker } from '@switchyard/worker'
@@ -16,7 +17,6 @@ import { type Guard, guardProcess } from './guard.ts'
 import { lockHome } from './home-lock.ts'
 import { openLogs } from './logs.ts'
 import { startPostgres } from './postgres/postgres.ts'
-import { createStopSteps, type StopSteps } from './stop-steps.ts'
 import { withWebhookSecret } from './webhook-secret.ts'
 
 const OPENCODE_WAIT_MS = 30_000
@@ -72,36 +72,37 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   const logs = options.logger ? undefined : openLogs(config.home)
   const logger = options.logger ?? createLogger(config, 'switchyard', logs)
   warnOfWeakSecrets(config, logger)
-  const stop = createStopSteps(logger)
-  stop.add('logs', 1_000, () => logs?.close())
-  stop.add('home', 1_000, () => lock.release())
+  const shutdown = createShutdown(logger)
+  shutdown.add('logs', 1_000, () => logs?.close())
+  shutdown.add('home', 1_000, () => lock.release())
   try {
-    const started = await startParts(options, logger, stop)
-    return { ...started, startedInMs: performance.now() - began, close: stop.run }
+    const close = async (): Promise<void> => void (await shutdown.run())
+    const started = await startParts(options, logger, shutdown)
+    return { ...started, startedInMs: performance.now() - began, close }
   } catch (error) {
-    await stop.run()
+    await shutdown.run()
     options.signal?.throwIfAborted()
     throw fromFileError(error, config.home)
   }
 }
 
-const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {
+const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Shutdown) => {
   const { config, signal } = options
   for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
 
   // OpenCode takes longest; it starts while everything else does.
   const opencode = config.opencode.serverEnabled ? startOpenCode(config, logger) : null
-  if (opencode) stop.add('opencode', 20_000, opencode.close)
+  if (opencode) shutdown.add('opencode', 20_000, opencode.close)
   const offered = opencode?.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal) ?? Promise.resolve(undefined)
   // Awaited below; another part may fail first.
   offered.catch(() => {})
 
-  const { databaseUrl, records } = await openRecords(options, logger, stop)
+  const { databaseUrl, records } = await openRecords(options, logger, shutdown)
   const connection: QueueConnection = config.redisUrl ? { redisUrl: config.redisUrl } : { postgresUrl: databaseUrl }
   const queue = new TaskQueue(connection, logger)
-  stop.add('queue', 5_000, () => queue.close())
+  shutdown.add('queue', 5_000, () => queue.close())
   const bus = createBus(config.redisUrl, logger)
-  stop.add('bus', 5_000, () => bus.close())
+  shutdown.add('bus', 5_000, () => bus.close())
   await Promise.all([records.migrate(), queue.ready()])
   signal?.throwIfAborted()
 
@@ -123,10 +124,10 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
     }),
     logger,
   })
-  stop.add('worker', 10_000, () => worker.close())
+  shutdown.add('worker', 10_000, () => worker.close())
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
-  stop.add('api', 10_000, async () => {
+  shutdown.add('api', 10_000, async () => {
     // New calls are refused at once; open streams end with the api, and only then can the server be done.
     const closed = serving.close()
     await api.close()
@@ -136,8 +137,8 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   // Nobody waits for the notifier: what is to be told is in the record. It starts while OpenCode does.
   const notifying = withWebhookSecret(config, logger)
     .then((configured) => startNotifier({ config: configured, records, connection, bus, logger }))
-    .then((notifier) => stop.add('notifier', 10_000, () => notifier.close()))
-  // Both to their end: what has started is known to `stop` before anything is stopped.
+    .then((notifier) => shutdown.add('notifier', 10_000, () => notifier.close()))
+  // Both to their end: what has started is known to `shutdown` before anything is stopped.
   await Promise.allSettled([offered, notifying])
   await notifying
   const providers = await offered
@@ -145,7 +146,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, stop: StopSt
   return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers }
 }
 
-const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopSteps) => {
+const openRecords = async (options: EmbeddedOptions, logger: Logger, shutdown: Shutdown) => {
   const { config, signal, onFatal } = options
   // Every running task may hold a repository's lock, which is a connection, while it writes through another one.
   const max = config.worker.maxConcurrentTasks + 10
@@ -158,7 +159,7 @@ const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopS
       ...(onFatal ? { onFailed: onFatal } : {}),
       ...(signal ? { signal } : {}),
     })
-    stop.add('postgres', 30_000, () => postgres.stop())
+    shutdown.add('postgres', 30_000, () => postgres.stop())
     databaseUrl = postgres.url
   }
   let isClosing = false
@@ -171,7 +172,7 @@ const openRecords = async (options: EmbeddedOptions, logger: Logger, stop: StopS
       if (!isClosing) logger.warn({ err: error.message }, 'a database connection broke')
     },
   })
-  stop.add('records', 5_000, () => {
+  shutdown.add('records', 5_000, () => {
     isClosing = true
     return records.close()
   })

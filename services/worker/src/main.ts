@@ -1,17 +1,18 @@
 // The worker as a process of its own, in the stack.
 
 import path from 'node:path'
-import { type Config, createLogger, type Logger, loadConfig, warnOfWeakSecrets } from '@switchyard/config'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import type { Config, Logger } from '@switchyard/config'
+import { SwitchyardError } from '@switchyard/contracts'
 import { connectEngine, containerUser, ServerContainers } from '@switchyard/docker'
 import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import { type RunContext, runMain } from '@switchyard/process'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { serveHealth } from './health.ts'
 import { containerMaker } from './servers/container-maker.ts'
 import { startWorker } from './worker.ts'
 
-/** A stop that takes longer than this is not waited for, ms: the tasks are anyone's by then. */
+/** Limit of the whole shutdown, ms. Another worker recovers the tasks that were not handed over. */
 const STOP_MS = 15_000
 
 const required = (value: string | undefined, name: string): string => {
@@ -50,10 +51,7 @@ const makeServerMaker = async (config: Config, records: Records, logger: Logger)
   return containerMaker({ containers, root: path.join(home, 'servers'), logger })
 }
 
-const main = async (): Promise<void> => {
-  const config = loadConfig(undefined, 'worker')
-  const logger = createLogger(config, 'worker')
-  warnOfWeakSecrets(config, logger)
+const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<void> => {
   const redisUrl = required(config.redisUrl, 'REDIS_URL')
   const records = new Records({
     connectionString: required(config.databaseUrl, 'DATABASE_URL'),
@@ -62,11 +60,18 @@ const main = async (): Promise<void> => {
     max: config.worker.maxConcurrentTasks + 10,
     onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
   })
-  await records.untilReady({ onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database') })
+  shutdown.add('database', STOP_MS, () => records.close())
+  await records.untilReady({
+    onWait: (error) => logger.warn({ err: error.message }, 'waiting for the database'),
+    signal,
+  })
   await records.migrate()
-  const server = config.opencode.serverEnabled ? findServer(config, logger) : null
   const queue = new TaskQueue({ redisUrl }, logger)
+  shutdown.add('queue', STOP_MS, () => queue.close())
   const bus = createBus(redisUrl, logger)
+  shutdown.add('bus', STOP_MS, () => bus.close())
+  const server = config.opencode.serverEnabled ? findServer(config, logger) : null
+  if (server) shutdown.add('opencode', STOP_MS, () => server.close())
   const serverMaker = await makeServerMaker(config, records, logger)
   const worker = await startWorker({
     config,
@@ -79,23 +84,8 @@ const main = async (): Promise<void> => {
     logger,
   })
   const health = serveHealth(config.worker.port, worker, server)
-
-  const stop = async (signal: string) => {
-    logger.info({ signal }, 'stopping')
-    setTimeout(() => process.exit(1), STOP_MS).unref()
-    await worker.close()
-    await health.close()
-    await server?.close()
-    await bus.close()
-    await queue.close()
-    await records.close()
-    process.exit(0)
-  }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+  shutdown.add('health', STOP_MS, () => health.close())
+  shutdown.add('worker', STOP_MS, () => worker.close())
 }
 
-main().catch((error: unknown) => {
-  if (isSwitchyardError(error)) process.stderr.write(`${error.code}: ${error.message}\n${error.hint}\n`)
-  else process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
-  process.exit(1)
-})
+await runMain('worker', { stopMs: STOP_MS, start })
