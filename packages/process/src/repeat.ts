@@ -1,9 +1,10 @@
 // Repeats work, one round at a time.
 
+import { isSwitchyardError } from '@switchyard/contracts'
 import { Outage, type OutageLogger } from './outage.ts'
 
 export type Failure = {
-  /** Fields of the log line; default: the error as `err`. */
+  /** Fields of the log line; default: code and message of an expected error, the whole of any other. */
   readonly facts?: object
   /** Delay until the next round, ms; default: the usual one. */
   readonly retryMs?: number
@@ -37,6 +38,11 @@ export type Repeating = {
   readonly stop: () => Promise<void>
 }
 
+const factsOf = (error: unknown): object =>
+  isSwitchyardError(error) && error.code !== 'internal_error'
+    ? { code: error.code, err: error.message }
+    : { err: error }
+
 /**
  * Starts a loop whose first round begins after `everyMs`, or with `runNow`. A failed round is logged and retried: one
  * warning per outage, one line when it is over.
@@ -59,7 +65,7 @@ export const repeat = ({ name, everyMs, work, onFailure, logger }: RepeatOptions
       outage.recover()
       return delayMs ?? untilNextStart()
     } catch (error) {
-      const { facts = { err: error }, retryMs, isExpected } = onFailure?.(error) ?? {}
+      const { facts = factsOf(error), retryMs, isExpected } = onFailure?.(error) ?? {}
       if (isExpected || stopping.signal.aborted) logger.debug(facts, `${name} failed`)
       else outage.fail(facts)
       return retryMs ?? untilNextStart()

@@ -17,7 +17,7 @@ export type Lifetime = {
 }
 
 /** @returns whether everything has stopped; a value other than `false` counts as yes. */
-export type Stop = () => Promise<boolean>
+type Stop = () => Promise<boolean>
 
 export type Program = {
   readonly signals: readonly NodeJS.Signals[]

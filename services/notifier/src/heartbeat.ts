@@ -2,6 +2,7 @@
 // due at once.
 
 import { hostname } from 'node:os'
+import { repeat } from '@switchyard/process'
 import {
   type Records,
   readBlockProblem,
@@ -10,7 +11,6 @@ import {
   reportNotifier,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { repeat } from './repeat.ts'
 
 const INTERVAL_MS = 1_000
 
@@ -29,7 +29,7 @@ export const startHeartbeat = async (records: Records, id: string, logger: Logge
     if (released > 0) logger.warn({ deliveries: released }, 'a notifier is gone: what it was sending is due again')
   }
   await report()
-  const reporting = repeat(INTERVAL_MS, 'the notifier’s report', report, logger)
+  const reporting = repeat({ name: 'notifier heartbeat', everyMs: INTERVAL_MS, work: report, logger })
   return {
     stop: async () => {
       await reporting.stop()

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
+import { repeat } from '@switchyard/process'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
 import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
 import type { Logger } from 'pino'
@@ -11,7 +12,6 @@ import { escalate } from './escalate.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { LaneSender } from './lane-sender.ts'
 import { startMatrix } from './matrix/start.ts'
-import { repeat } from './repeat.ts'
 
 /** How soon what was written is seen, ms. One look is one query, whatever waits. */
 const LOOK_EVERY_MS = 200
@@ -72,18 +72,23 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   }
   const clearEveryMs = Math.min(CLEAR_EVERY_MS, config.notifier.giveUpMs)
   const rounds = [
-    repeat(LOOK_EVERY_MS, 'the look for due deliveries', look, logger),
-    repeat(ESCALATE_EVERY_MS, 'repeating unanswered requests', () => escalate(deps, BATCH), logger),
-    repeat(clearEveryMs, 'clearing old deliveries', clear, logger),
+    repeat({ name: 'polling for due deliveries', everyMs: LOOK_EVERY_MS, work: look, logger }),
+    repeat({
+      name: 'escalation of unanswered requests',
+      everyMs: ESCALATE_EVERY_MS,
+      work: () => escalate(deps, BATCH),
+      logger,
+    }),
+    repeat({ name: 'delivery retention', everyMs: clearEveryMs, work: clear, logger }),
   ]
   if (ofLetta) {
     const blockDeps = { config, records, blocks: new ofLetta.LettaBlocks(lettaOptions), logger }
     const kept = lettaOptions.blocks
     const remove = () => removeBlocks(blockDeps, kept?.keptMs ?? null)
-    rounds.push(repeat(clearEveryMs, 'removing memory blocks', remove, logger))
+    rounds.push(repeat({ name: 'removal of memory blocks', everyMs: clearEveryMs, work: remove, logger }))
     if (kept) {
       const write = () => writeBlocks(blockDeps, kept.intervalMs)
-      rounds.push(repeat(BLOCKS_EVERY_MS, 'writing memory blocks', write, logger))
+      rounds.push(repeat({ name: 'update of memory blocks', everyMs: BLOCKS_EVERY_MS, work: write, logger }))
     }
   }
   if (config.webhooks.secret === undefined)

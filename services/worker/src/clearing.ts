@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
 import { bundleWork, clearStaging, ownPlaceOf, type Repositories, type RepositoryIdentity } from '@switchyard/git'
+import { type Repeating, repeat } from '@switchyard/process'
 import {
   countOpenTasks,
   deleteOldTasks,
@@ -125,38 +126,27 @@ const clearExpired = async (deps: ClearingDeps, putOff: PutOff): Promise<void> =
   })
 }
 
-export type Clearing = { readonly stop: () => Promise<void> }
-
-/** One at a time; a failure waits for the next round. */
-const repeat = (everyMs: number, work: () => Promise<void>, onError: (error: unknown) => void): Clearing => {
-  let running: Promise<void> | null = null
-  const timer = setInterval(() => {
-    running ??= work()
-      .catch(onError)
-      .finally(() => {
-        running = null
-      })
-  }, everyMs)
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      await running
-    },
-  }
-}
-
-export const startClearing = (deps: ClearingDeps): Clearing => {
-  const warn = (error: unknown) => deps.logger.warn({ err: error }, 'clearing up was cut short')
-  const everyMs = Math.min(EXPIRED_EVERY_MS, Math.max(1_000, deps.retention.workspacesMs))
+export const startClearing = (deps: ClearingDeps): Pick<Repeating, 'stop'> => {
+  const { logger, retention, workspacesDir } = deps
   const putOff: PutOff = new Map()
-  const parts = [
-    repeat(ABORTS_EVERY_MS, () => stopSessions(deps), warn),
-    repeat(STAGING_EVERY_MS, () => clearStaging([tmpdir(), path.join(deps.workspacesDir, 'tasks')]), warn),
-    repeat(everyMs, () => clearExpired(deps, putOff), warn),
+  const loops = [
+    repeat({ name: 'session abort', everyMs: ABORTS_EVERY_MS, work: () => stopSessions(deps), logger }),
+    repeat({
+      name: 'staging cleanup',
+      everyMs: STAGING_EVERY_MS,
+      work: () => clearStaging([tmpdir(), path.join(workspacesDir, 'tasks')]),
+      logger,
+    }),
+    repeat({
+      name: 'retention',
+      everyMs: Math.min(EXPIRED_EVERY_MS, Math.max(1_000, retention.workspacesMs)),
+      work: () => clearExpired(deps, putOff),
+      logger,
+    }),
   ]
   return {
     stop: async () => {
-      for (const part of parts) await part.stop()
+      for (const loop of loops) await loop.stop()
     },
   }
 }

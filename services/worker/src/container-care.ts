@@ -3,6 +3,7 @@
 
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
 import type { Runner } from '@switchyard/docker'
+import { repeat } from '@switchyard/process'
 import { findOpen, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 
@@ -30,25 +31,31 @@ const tidy = async ({ records, runner, logger }: Deps, taskId?: TaskId): Promise
   if (taskId === undefined) await runner.tend()
 }
 
-/** Looks at once, and then every minute. */
+/** Starts with all containers, and checks them again every minute. */
 export const startContainerCare = (deps: Deps): ContainerCare => {
-  let last: Promise<void> = Promise.resolve()
-  const enqueue = (taskId?: TaskId): void => {
-    last = last
-      .then(() => tidy(deps, taskId))
-      .catch((error: unknown) => {
-        const isAway =
-          isSwitchyardError(error, 'docker_unavailable') || isSwitchyardError(error, 'database_unavailable')
-        deps.logger[isAway ? 'debug' : 'warn']({ err: error }, 'the containers were not looked after')
-      })
+  const requested: TaskId[] = []
+  let checkedAllAt = Number.NEGATIVE_INFINITY
+  const work = async (): Promise<void> => {
+    for (let id = requested.shift(); id !== undefined; id = requested.shift()) await tidy(deps, id)
+    if (performance.now() - checkedAllAt < EVERY_MS) return
+    checkedAllAt = performance.now()
+    await tidy(deps)
   }
-  const timer = setInterval(() => enqueue(), EVERY_MS)
-  enqueue()
+  const loop = repeat({
+    name: 'container cleanup',
+    everyMs: EVERY_MS,
+    work,
+    onFailure: (error) => ({
+      isExpected: isSwitchyardError(error, 'docker_unavailable') || isSwitchyardError(error, 'database_unavailable'),
+    }),
+    logger: deps.logger,
+  })
+  loop.runNow()
   return {
-    look: enqueue,
-    stop: async () => {
-      clearInterval(timer)
-      await last
+    look: (id) => {
+      requested.push(id)
+      loop.runNow()
     },
+    stop: loop.stop,
   }
 }

@@ -3,6 +3,7 @@
 
 import { toSwitchyardError } from '@switchyard/contracts'
 import type { Runner } from '@switchyard/docker'
+import { repeat } from '@switchyard/process'
 import { type Records, reportServer } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { ServerReport } from './server-report.ts'
@@ -43,22 +44,16 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
     await reportServer(records.db, { id: ID, ...found, catalog: null })
     wasUp ||= isUp
   }
-  let busy: Promise<void> | null = null
-  const reportNow = (): void => {
-    busy ??= report()
-      .catch((error: Error) => options.logger.warn({ err: error.message }, 'the state of Docker was not reported'))
-      .finally(() => {
-        busy = null
-      })
-  }
-  const timer = setInterval(reportNow, INTERVAL_MS)
-  reportNow()
+  const reporting = repeat({
+    name: 'Docker status report',
+    everyMs: INTERVAL_MS,
+    work: report,
+    logger: options.logger,
+  })
+  reporting.runNow()
   return {
     wasUp: () => wasUp,
     isUp: () => isUp && runner.isThere(),
-    stop: async () => {
-      clearInterval(timer)
-      await busy
-    },
+    stop: reporting.stop,
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Offer, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
+import { repeat } from '@switchyard/process'
 import { lastLive, listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { busyIn, liveOn, toOffer } from './servers/live.ts'
@@ -25,7 +26,6 @@ export const startServerReport = (
   let catalog: ServerCatalog | null = null
   let offer: Offer | null = null
   let catalogAt = 0
-  let busy: Promise<void> | null = null
   let wasUp = false
 
   const learned = lastLive(records.db, server.id)
@@ -68,34 +68,17 @@ export const startServerReport = (
     wasUp ||= status === 'up' || status === 'busy'
   }
 
-  // What changes while a report is under way is told right after it.
-  let again = false
-  const reportNow = (): void => {
-    if (busy) {
-      again = true
-      return
-    }
-    busy = report()
-      .catch((error: Error) => logger.warn({ err: error.message }, 'the server report was not written'))
-      .finally(() => {
-        busy = null
-        if (!again) return
-        again = false
-        reportNow()
-      })
-  }
-  const timer = setInterval(reportNow, INTERVAL_MS)
+  const reporting = repeat({ name: 'server report', everyMs: INTERVAL_MS, work: report, logger })
   const off = server.onState(() => {
     catalogAt = 0
-    reportNow()
+    reporting.runNow()
   })
-  reportNow()
+  reporting.runNow()
   return {
     wasUp: () => wasUp,
     stop: async () => {
-      clearInterval(timer)
       off()
-      await busy
+      await reporting.stop()
     },
   }
 }

@@ -2,6 +2,7 @@
 // It touches only tasks without a living owner, so it can never fail a healthy one.
 
 import type { Status, TaskId, WorkerId } from '@switchyard/contracts'
+import { type Repeating, repeat } from '@switchyard/process'
 import type { Bus, TaskQueue } from '@switchyard/queue'
 import { advance, findOverdue, findOwned, findUnowned, type Records, releaseTask } from '@switchyard/records'
 import type { Logger } from 'pino'
@@ -14,8 +15,6 @@ const GRACE_MS = 2_000
 const BATCH = 500
 
 const ABANDONED: readonly Status[] = ['preparing', 'running', 'input_required']
-
-export type Sweeper = { readonly stop: () => Promise<void> }
 
 type Deps = {
   readonly records: Records
@@ -64,27 +63,14 @@ const endOverdue = async ({ records, bus, logger }: Deps): Promise<void> => {
   }
 }
 
-export const startSweeper = (deps: Deps): Sweeper => {
-  let running: Promise<void> | null = null
+export const startSweeper = (deps: Deps): Repeating => {
   let round = 0
   let forgotten: ReadonlySet<string> = new Set()
-  const sweep = async () => {
+  const work = async () => {
     await requeue(deps, ABANDONED)
     forgotten = await releaseForgotten(deps, forgotten)
     if (round++ % WAITING_EVERY === 0) await requeue(deps, ['queued'])
     await endOverdue(deps)
   }
-  const timer = setInterval(() => {
-    running ??= sweep()
-      .catch((error: Error) => deps.logger.warn({ err: error.message }, 'the sweep was cut short'))
-      .finally(() => {
-        running = null
-      })
-  }, INTERVAL_MS)
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      await running
-    },
-  }
+  return repeat({ name: 'task sweep', everyMs: INTERVAL_MS, work, logger: deps.logger })
 }

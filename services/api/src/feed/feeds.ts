@@ -2,6 +2,7 @@
 
 import type { Logger } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
+import { type Repeating, repeat } from '@switchyard/process'
 import type { Bus, Unsubscribe } from '@switchyard/queue'
 import { type Records, readProgress } from '@switchyard/records'
 import { type Follower, TaskFeed } from './task-feed.ts'
@@ -17,23 +18,26 @@ export type Following = { readonly feed: TaskFeed; stop(): void }
 export class TaskFeeds {
   readonly #records: Records
   readonly #bus: Bus
-  readonly #logger: Logger
   readonly #opened = new Map<TaskId, Opened>()
-  readonly #timers: readonly NodeJS.Timeout[]
+  readonly #heartbeat: NodeJS.Timeout
+  readonly #rereading: Repeating
   readonly #offResume: Unsubscribe
-  #rereading = false
   #closed = false
 
   constructor(records: Records, bus: Bus, logger: Logger) {
     this.#records = records
     this.#bus = bus
-    this.#logger = logger
-    const reread = setInterval(() => void this.#reread(), REREAD_MS)
-    const heartbeat = setInterval(() => {
+    this.#rereading = repeat({
+      name: 'reading the followed tasks',
+      everyMs: REREAD_MS,
+      work: () => this.#reread(),
+      onFailure: () => ({ isExpected: true }),
+      logger,
+    })
+    this.#heartbeat = setInterval(() => {
       for (const { feed } of this.#opened.values()) feed.heartbeat()
-    }, HEARTBEAT_MS)
-    this.#timers = [reread.unref(), heartbeat.unref()]
-    this.#offResume = bus.onResume(() => void this.#reread())
+    }, HEARTBEAT_MS).unref()
+    this.#offResume = bus.onResume(this.#rereading.runNow)
   }
 
   /**
@@ -79,21 +83,14 @@ export class TaskFeeds {
   }
 
   async #reread(): Promise<void> {
-    if (this.#rereading || this.#opened.size === 0) return
-    this.#rereading = true
-    try {
-      const feeds = [...this.#opened.values()].map(({ feed }) => feed)
-      const progress = await readProgress(
-        this.#records.db,
-        feeds.map((feed) => feed.id),
-      )
-      const byId = new Map(progress.map((one) => [one.id, one]))
-      for (const feed of feeds) feed.update(byId.get(feed.id))
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'the followed tasks were not read again; the next round tries')
-    } finally {
-      this.#rereading = false
-    }
+    if (this.#opened.size === 0) return
+    const feeds = [...this.#opened.values()].map(({ feed }) => feed)
+    const progress = await readProgress(
+      this.#records.db,
+      feeds.map((feed) => feed.id),
+    )
+    const byId = new Map(progress.map((one) => [one.id, one]))
+    for (const feed of feeds) feed.update(byId.get(feed.id))
   }
 
   get closed(): boolean {
@@ -103,7 +100,8 @@ export class TaskFeeds {
   /** Ends every stream; their readers come back to another process and resume. */
   close(): void {
     this.#closed = true
-    for (const timer of this.#timers) clearInterval(timer)
+    clearInterval(this.#heartbeat)
+    void this.#rereading.stop()
     this.#offResume()
     for (const { feed } of this.#opened.values()) feed.close()
   }

@@ -10,6 +10,7 @@ import {
   type RolloutReport,
   SwitchyardError,
 } from '@switchyard/contracts'
+import { type Repeating, repeat } from '@switchyard/process'
 import type { Bus, TaskQueue, Unsubscribe } from '@switchyard/queue'
 import {
   changeRollout,
@@ -43,17 +44,21 @@ type Known = { readonly at: number; readonly now: RolloutNow; readonly rules: Ru
 export class Rollout {
   readonly #deps: RolloutDeps
   readonly #absent = new AbsentLanes()
-  readonly #timer: NodeJS.Timeout
+  readonly #tending: Repeating
   readonly #listening: Promise<Unsubscribe>
   #isTold = false
   #known: Known | undefined
   #reading: Promise<Known> | undefined
-  #tending: Promise<void> | undefined
 
   /** Begins to keep itself fresh; `close` ends it. */
   constructor(deps: RolloutDeps) {
     this.#deps = deps
-    this.#timer = setInterval(() => this.#tendNow(), EVERY_MS)
+    this.#tending = repeat({
+      name: 'rollout check',
+      everyMs: EVERY_MS,
+      work: () => this.#tend(),
+      logger: deps.logger,
+    })
     this.#listening = deps.bus.onHint('rollout', () => {
       this.#known = undefined
     })
@@ -96,7 +101,7 @@ export class Rollout {
     logger.info({ percent, green, fixed, by, reason }, 'the rollout was changed')
     await this.#readAnew()
     bus.publishHint('rollout')
-    this.#tendNow()
+    this.#tending.runNow()
     return await this.report()
   }
 
@@ -162,14 +167,6 @@ export class Rollout {
       )
   }
 
-  #tendNow(): void {
-    this.#tending ??= this.#tend()
-      .catch((error: Error) => this.#deps.logger.warn({ err: error.message }, 'the rollout was not looked after'))
-      .finally(() => {
-        this.#tending = undefined
-      })
-  }
-
   async #tend(): Promise<void> {
     const { rules, now } = await this.#read()
     await this.#tendBreaker(rules, now)
@@ -199,10 +196,10 @@ export class Rollout {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    const tended = this.#tending.stop()
     const stop = await this.#listening
     stop()
-    await this.#tending
+    await tended
     await this.#reading?.catch(() => {})
   }
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@switchyard/config'
+import { type Repeating, repeat } from '@switchyard/process'
 import {
   type FeedFilter,
   type FeedPage,
@@ -35,22 +36,26 @@ const isWanted = (placed: PlacedEvent, filter: FeedFilter): boolean =>
 
 export class StandingFeed {
   readonly #records: Records
-  readonly #logger: Logger
   readonly #horizon: Horizon
   readonly #followers = new Set<StandingFollower>()
   readonly #heartbeat: NodeJS.Timeout
+  readonly #reading: Repeating
   #looking: Promise<void> | undefined
-  #timer: NodeJS.Timeout | undefined
   #newest: (FeedPage & { readonly after: number }) | undefined
-  #isClosed = false
 
   constructor(records: Records, logger: Logger) {
     this.#records = records
-    this.#logger = logger
     this.#horizon = new Horizon(records)
     this.#heartbeat = setInterval(() => {
       for (const follower of this.#followers) follower.onHeartbeat()
     }, HEARTBEAT_MS).unref()
+    this.#reading = repeat({
+      name: 'reading the events of all tasks',
+      everyMs: Number.POSITIVE_INFINITY,
+      work: () => this.#round(),
+      onFailure: () => ({ isExpected: true, retryMs: this.#untilNextMs() }),
+      logger,
+    })
   }
 
   /** How far it can be read now. */
@@ -88,28 +93,26 @@ export class StandingFeed {
   /** @returns stops it. */
   follow(follower: StandingFollower): () => void {
     this.#followers.add(follower)
-    this.#schedule(0)
+    if (this.#followers.size === 1) this.#reading.runNow()
     return () => {
       this.#followers.delete(follower)
     }
   }
 
-  #schedule(ms: number): void {
-    if (this.#timer !== undefined || this.#followers.size === 0 || this.#isClosed) return
-    this.#timer = setTimeout(() => void this.#round(), ms)
+  /** Nothing is read while nobody follows. */
+  #untilNextMs(): number {
+    if (this.#followers.size === 0) return Number.POSITIVE_INFINITY
+    return this.#horizon.isWaiting ? LOOK_SOON_MS : LOOK_EVERY_MS
   }
 
-  async #round(): Promise<void> {
+  async #round(): Promise<number> {
     try {
       await this.#look()
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'the events of all tasks were not looked at; the next round tries')
+      return this.#untilNextMs()
     } finally {
-      this.#timer = undefined
-      this.#schedule(this.#horizon.isWaiting ? LOOK_SOON_MS : LOOK_EVERY_MS)
+      // Also when nothing is new: a follower whose read failed tries again.
+      for (const follower of this.#followers) follower.onProgress()
     }
-    // Also where nothing is new: a follower whose read failed tries again.
-    for (const follower of this.#followers) follower.onProgress()
   }
 
   #look(): Promise<void> {
@@ -129,8 +132,7 @@ export class StandingFeed {
   }
 
   close(): void {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
+    void this.#reading.stop()
     clearInterval(this.#heartbeat)
     for (const follower of [...this.#followers]) follower.onClose()
   }

@@ -2,7 +2,6 @@
 // after it was done, so a restart misses nothing, and what is heard twice is done once.
 
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   failureOf,
   type Heard,
@@ -16,6 +15,7 @@ import {
   within,
 } from '@switchyard/channels/matrix'
 import { isSwitchyardError } from '@switchyard/contracts'
+import { type Failure, type Repeating, repeat } from '@switchyard/process'
 import { keepMatrixSync, leaseMatrixSync, type Records, releaseMatrixSync } from '@switchyard/records'
 import type { Logger } from 'pino'
 
@@ -43,9 +43,15 @@ export type ListenerDeps = {
 
 export type Listener = { readonly close: () => Promise<void> }
 
+/** Every failure is retried: an answer that cannot be parsed is no worse than none. */
+const onFailure = (error: unknown): Failure => {
+  const { code, message, retryAfterMs } = reasonOf(error)
+  const ownMs = code === 'matrix_token_invalid' ? RETRY_TOKEN_MS : RETRY_MS
+  return { facts: { code, err: message }, retryMs: retryAfterMs ?? ownMs }
+}
+
 type Reason = { readonly code: string; readonly message: string; readonly retryAfterMs: number | null }
 
-/** Whatever went wrong, listening goes on: an answer that cannot be read is no worse than none. */
 const reasonOf = (error: unknown): Reason => {
   if (isSwitchyardError(error)) return { code: error.code, message: error.message, retryAfterMs: null }
   try {
@@ -59,69 +65,56 @@ class Reader {
   readonly #deps: ListenerDeps
   readonly #allowed: ReadonlySet<string>
   readonly #holder = randomUUID()
-  readonly #stop = new AbortController()
-  readonly #running: Promise<void>
+  readonly #sync: Repeating
   #userId: string | undefined
-  #isFailing = false
 
   constructor(deps: ListenerDeps) {
     this.#deps = deps
     this.#allowed = new Set(deps.allowedUsers)
-    this.#running = this.#run()
+    this.#sync = repeat({
+      name: 'Matrix sync',
+      everyMs: LOOK_MS,
+      work: (signal) => this.#round(signal),
+      onFailure,
+      logger: deps.logger,
+    })
+    this.#sync.runNow()
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
+    await this.#sync.stop()
     if (this.#userId === undefined) return
     await releaseMatrixSync(this.#deps.records.db, this.#userId, this.#holder).catch((error: unknown) => {
       this.#deps.logger.debug({ err: error }, 'the lease of the Matrix position was not given back; it runs out')
     })
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const waitMs = await this.#round().catch((error: unknown) => this.#failed(error))
-      if (waitMs > 0 && !signal.aborted) await delay(waitMs, undefined, { signal }).catch(() => {})
-    }
-  }
-
-  /** @returns how long to wait before the next one, ms. */
-  #failed(error: unknown): number {
-    if (this.#stop.signal.aborted) return 0
-    const { code, message, retryAfterMs } = reasonOf(error)
-    // Once for an outage, not with every round of it.
-    if (!this.#isFailing) this.#deps.logger.warn({ code, err: message }, 'Matrix is not heard; it is tried again')
-    this.#isFailing = true
-    return retryAfterMs ?? (code === 'matrix_token_invalid' ? RETRY_TOKEN_MS : RETRY_MS)
-  }
-
-  async #round(): Promise<number> {
-    const { homeserver, records } = this.#deps
-    const { signal } = this.#stop
+  /** @returns the delay until the next round, ms. */
+  async #round(signal: AbortSignal): Promise<number> {
+    const { homeserver, records, logger } = this.#deps
     const userId = await homeserver.userId(within(CALL_MS, signal))
     this.#userId = userId
     const lease = await leaseMatrixSync(records.db, userId, this.#holder, LEASE_MS)
     if (!lease) return LOOK_MS
     const lost = new AbortController()
-    const renewing = setInterval(() => void this.#renew(userId, lost), RENEW_MS)
+    const renewing = repeat({
+      name: 'renewal of the Matrix lease',
+      everyMs: RENEW_MS,
+      work: () => this.#renew(userId, lost),
+      // A reader that loses its lease unnoticed repeats only what can safely be done twice.
+      onFailure: () => ({ isExpected: true }),
+      logger,
+    })
     try {
       await this.#read(userId, lease.since, AbortSignal.any([signal, lost.signal]))
     } finally {
-      clearInterval(renewing)
+      await renewing.stop()
     }
-    if (this.#isFailing) this.#deps.logger.info('Matrix is heard again')
-    this.#isFailing = false
     return 0
   }
 
   async #renew(userId: string, lost: AbortController): Promise<void> {
-    try {
-      if (!(await leaseMatrixSync(this.#deps.records.db, userId, this.#holder, LEASE_MS))) lost.abort()
-    } catch {
-      // The database is away: whoever reads meanwhile does nothing that could not be done twice.
-    }
+    if (!(await leaseMatrixSync(this.#deps.records.db, userId, this.#holder, LEASE_MS))) lost.abort()
   }
 
   async #read(userId: string, since: string | null, signal: AbortSignal): Promise<void> {

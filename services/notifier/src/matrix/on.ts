@@ -3,11 +3,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Homeserver, MatrixChannel } from '@switchyard/channels/matrix'
 import type { Config, MatrixSettings } from '@switchyard/config'
+import { repeat } from '@switchyard/process'
 import { type Bus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { SteeringDeps, Wait } from '@switchyard/steering'
 import type { Logger } from 'pino'
-import { repeat } from '../repeat.ts'
 import { act } from './act.ts'
 import { leaveOutlivedRooms } from './leave.ts'
 import { startListener } from './listener.ts'
@@ -76,7 +76,7 @@ export const switchOn = (deps: MatrixDeps, settings: MatrixSettings): Matrix => 
   const { records, logger } = deps
   const listening = listen(deps, homeserver, settings)
   const leave = () => leaveOutlivedRooms({ homeserver, records, logger }, deps.config.retention.workspacesMs, ROOMS)
-  const leaving = repeat(LEAVE_EVERY_MS, 'leaving the Matrix rooms of old tasks', leave, logger)
+  const leaving = repeat({ name: 'leaving Matrix rooms of old tasks', everyMs: LEAVE_EVERY_MS, work: leave, logger })
   return {
     channel: new MatrixChannel(homeserver, settings, threadStore(records)),
     close: async () => {

@@ -11,6 +11,7 @@ import {
   toSwitchyardError,
   type WorkerId,
 } from '@switchyard/contracts'
+import { type Repeating, repeat } from '@switchyard/process'
 import type { Bus } from '@switchyard/queue'
 import {
   answerCall,
@@ -43,8 +44,6 @@ export type CallsDeps = {
   readonly logger: Logger
 }
 
-export type Calls = { readonly stop: () => Promise<void> }
-
 const isKind = (kind: string): kind is CallKind => kind in CALLS
 
 const run = async (handlers: CallHandlers, kind: string, args: unknown, signal: AbortSignal): Promise<unknown> => {
@@ -53,12 +52,10 @@ const run = async (handlers: CallHandlers, kind: string, args: unknown, signal: 
   return await handler(CALLS[kind].args.parse(args), signal)
 }
 
-export const startCalls = async (deps: CallsDeps): Promise<Calls> => {
+export const startCalls = async (deps: CallsDeps): Promise<Pick<Repeating, 'stop'>> => {
   const { records, bus, workerId, targets, handlers, logger } = deps
   const running = new Set<Promise<void>>()
   const stopping = new AbortController()
-  let looking: Promise<void> | null = null
-  let again = false
 
   const answer = async (call: CallRow): Promise<void> => {
     const outcome = await run(handlers, call.kind, call.args, stopping.signal).then(
@@ -74,46 +71,32 @@ export const startCalls = async (deps: CallsDeps): Promise<Calls> => {
   }
 
   const look = async (): Promise<void> => {
-    do {
-      again = false
-      const free = AT_ONCE - running.size
-      if (free <= 0) return
-      for (const call of await takeCalls(records.db, workerId, targets, free)) {
-        const work: Promise<void> = answer(call)
-          .catch((error: unknown) => logger.warn({ call: call.kind, err: error }, 'an answer was not written'))
-          .finally(() => {
-            running.delete(work)
-            lookNow()
-          })
-        running.add(work)
-      }
-    } while (again && !stopping.signal.aborted)
+    const free = AT_ONCE - running.size
+    if (free <= 0) return
+    for (const call of await takeCalls(records.db, workerId, targets, free)) {
+      const work: Promise<void> = answer(call)
+        .catch((error: unknown) => logger.warn({ call: call.kind, err: error }, 'an answer was not written'))
+        .finally(() => {
+          running.delete(work)
+          polling.runNow()
+        })
+      running.add(work)
+    }
   }
-  const lookNow = (): void => {
-    if (stopping.signal.aborted) return
-    again = true
-    looking ??= look()
-      .catch((error: Error) => logger.warn({ err: error.message }, 'calls were not taken'))
-      .finally(() => {
-        looking = null
-      })
+  const clear = async (): Promise<void> => {
+    await deleteOldCalls(records.db, ANSWERS_KEPT_MS)
+    await deleteOldUploads(records.db, UPLOADS_KEPT_MS)
   }
 
-  const off = await bus.onHint('calls', lookNow)
-  const timer = setInterval(lookNow, LOOK_EVERY_MS)
-  const clearing = setInterval(() => {
-    Promise.all([deleteOldCalls(records.db, ANSWERS_KEPT_MS), deleteOldUploads(records.db, UPLOADS_KEPT_MS)]).catch(
-      (error: Error) => logger.warn({ err: error.message }, 'old calls were not deleted'),
-    )
-  }, CLEAR_EVERY_MS)
-  lookNow()
+  const polling = repeat({ name: 'polling for worker calls', everyMs: LOOK_EVERY_MS, work: look, logger })
+  const clearing = repeat({ name: 'cleanup of worker calls', everyMs: CLEAR_EVERY_MS, work: clear, logger })
+  const off = await bus.onHint('calls', polling.runNow)
+  polling.runNow()
   return {
     stop: async () => {
-      clearInterval(timer)
-      clearInterval(clearing)
       off()
       stopping.abort(new SwitchyardError('worker_unavailable', 'the worker stops'))
-      await looking
+      await Promise.all([polling.stop(), clearing.stop()])
       await Promise.allSettled(running)
     },
   }

@@ -1,14 +1,13 @@
 // At the start: what there is, brought into the record by one worker at a time. Afterwards: what projects offer, looked at now and then.
 
 import { isSwitchyardError } from '@switchyard/contracts'
+import { type Repeating, repeat } from '@switchyard/process'
 import { listProjects } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
 import { adoptProjects } from './adopt.ts'
 import { noteDirectories } from './found.ts'
 import { reportGone } from './gone.ts'
 import { refreshOffer } from './offers.ts'
-
-export type Discovery = { readonly stop: () => Promise<void> }
 
 const EVERY_MS = 10 * 60_000
 
@@ -37,26 +36,10 @@ const discover = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> =
   })
 }
 
-/** Begins at once, and nothing waits for it. */
-export const startDiscovery = (deps: ProjectDeps): Discovery => {
-  const stopping = new AbortController()
-  let running: Promise<void> | null = null
-  const begin = (): void => {
-    running ??= discover(deps, stopping.signal)
-      .catch((error: unknown) => {
-        if (!stopping.signal.aborted) deps.logger.warn({ err: error }, 'what there is was not looked through')
-      })
-      .finally(() => {
-        running = null
-      })
-  }
-  const timer = setInterval(begin, EVERY_MS)
-  begin()
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      stopping.abort()
-      await running
-    },
-  }
+/** Starts the first round immediately and does not wait for it. */
+export const startDiscovery = (deps: ProjectDeps): Pick<Repeating, 'stop'> => {
+  const work = (signal: AbortSignal) => discover(deps, signal)
+  const loop = repeat({ name: 'project discovery', everyMs: EVERY_MS, work, logger: deps.logger })
+  loop.runNow()
+  return loop
 }

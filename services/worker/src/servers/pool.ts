@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Isolation, SwitchyardError, type WorkerId } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
+import { type Repeating, repeat } from '@switchyard/process'
 import {
   claimProjectServer,
   findLeftServers,
@@ -67,15 +68,19 @@ export class ServerPool {
   /** Servers that are being opened or ended, one step of each at a time. */
   readonly #steps = new Map<string, Promise<unknown>>()
   readonly #closing = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #looking: Promise<void> | null = null
+  readonly #looking: Repeating
   #round = 0
 
   constructor(options: PoolOptions) {
     this.#options = options
     this.#visits = new Visits(options)
     if (options.shared) this.#listen(options.shared)
-    this.#timer = setInterval(() => this.#lookNow(), LOOK_EVERY_MS)
+    this.#looking = repeat({
+      name: 'check of project servers',
+      everyMs: LOOK_EVERY_MS,
+      work: () => this.#look(),
+      logger: options.logger,
+    })
   }
 
   get #db(): Records['db'] {
@@ -250,7 +255,7 @@ export class ServerPool {
     kept.server.learn(busyIn(live))
     this.#kept.set(projectId, kept)
     this.#listen(kept.server)
-    kept.server.onState(() => this.#lookNow())
+    kept.server.onState(this.#looking.runNow)
     logger.info({ project_id: projectId, kind: maker.kind }, 'a project’s own server is started')
     return kept
   }
@@ -278,15 +283,6 @@ export class ServerPool {
       portsOfOthers: taken,
       memoryLimit: row?.memory_limit ?? settings.memoryLimit,
     }
-  }
-
-  #lookNow(): void {
-    if (this.#closing.signal.aborted) return
-    this.#looking ??= this.#look()
-      .catch((error: Error) => this.#options.logger.warn({ err: error.message }, 'servers were not looked after'))
-      .finally(() => {
-        this.#looking = null
-      })
   }
 
   async #look(): Promise<void> {
@@ -338,9 +334,8 @@ export class ServerPool {
   /** Ends the processes; containers run on for the next worker. */
   async close(): Promise<void> {
     const { records, workerId, logger } = this.#options
-    clearInterval(this.#timer)
     this.#closing.abort(new SwitchyardError('worker_unavailable', 'the worker stops'))
-    await this.#looking
+    await this.#looking.stop()
     for (const server of [...this.#listening.keys()]) this.#deafen(server)
     const left = [...this.#kept.values()].map(async (kept) => {
       const leave = kept.server.kind === 'container'
