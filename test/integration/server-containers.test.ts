@@ -83,7 +83,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
   /** A worker as far as servers are concerned. Its heartbeat is one that lasts for the test. */
   const startPool = async () => {
     const workerId: WorkerId = newWorkerId()
-    const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, lanes: [] })
+    const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, queueNames: [] })
     await report()
     const beat = setInterval(() => void report().catch(() => {}), 1_000)
     const pool = new ServerPool({

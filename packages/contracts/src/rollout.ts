@@ -4,11 +4,11 @@ import { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
 import { type Mode, modeSchema, type Pool, poolSchema } from './task.ts'
 
-/** What a worker takes: the tasks of one pool of OpenCode servers, or those that run in a container each. */
-export const LANES = ['blue', 'green', 'docker'] as const
-export type Lane = (typeof LANES)[number]
+/** The task queues: one for each pool of OpenCode servers, and one for tasks that run in a container each. */
+export const QUEUE_NAMES = ['blue', 'green', 'docker'] as const
+export type QueueName = (typeof QUEUE_NAMES)[number]
 
-export const laneOf = (task: { readonly mode: Mode; readonly pool: Pool | null }): Lane =>
+export const queueNameOf = (task: { readonly mode: Mode; readonly pool: Pool | null }): QueueName =>
   task.mode === 'docker' ? 'docker' : (task.pool ?? 'blue')
 
 /**

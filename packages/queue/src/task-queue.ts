@@ -1,13 +1,13 @@
 // The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
 
-import { LANES, type Lane, laneOf, type Mode, type Pool, type TaskId } from '@switchyard/contracts'
+import { type Mode, type Pool, QUEUE_NAMES, type QueueName, queueNameOf, type TaskId } from '@switchyard/contracts'
 import type { Queue } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
 import { bounded } from './bounded.ts'
 
-/** A queue for each lane: a worker is offered nothing that it cannot take. */
-export const queueNameOf = (lane: Lane): string => (lane === 'blue' ? 'tasks' : `tasks-${lane}`)
+/** Returns the name of the BullMQ queue. Each pool and mode has its own, so a worker only receives jobs that it can run. */
+export const bullmqNameOf = (queueName: QueueName): string => (queueName === 'blue' ? 'tasks' : `tasks-${queueName}`)
 
 /** What the queue has to know of a task that is ready to run. */
 export type Ready = {
@@ -39,22 +39,22 @@ const jobOptions = (task: Ready) => ({ jobId: jobIdOf(task), priority: task.prio
 export class TaskQueue {
   readonly #connection: QueueConnection
   readonly #logger: Logger
-  /** Opened when they are first needed: most installations have one lane. */
-  readonly #queues = new Map<Lane, Queue<JobData>>()
+  /** Opened when they are first needed: most installations use one queue. */
+  readonly #queues = new Map<QueueName, Queue<JobData>>()
 
   constructor(connection: QueueConnection, logger: Logger) {
     this.#connection = connection
     this.#logger = logger
   }
 
-  #of(lane: Lane): Queue<JobData> {
-    const known = this.#queues.get(lane)
+  #of(queueName: QueueName): Queue<JobData> {
+    const known = this.#queues.get(queueName)
     if (known) return known
-    const queue = backendOf(this.#connection).queue(queueNameOf(lane), {
+    const queue = backendOf(this.#connection).queue(bullmqNameOf(queueName), {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
     queue.on('error', (error) => this.#logger.warn({ err: error.message }, 'the queue lost its connection'))
-    this.#queues.set(lane, queue)
+    this.#queues.set(queueName, queue)
     return queue
   }
 
@@ -64,26 +64,28 @@ export class TaskQueue {
   }
 
   /**
-   * Puts a task that is ready into the queue of its lane; where its job is there already, nothing changes.
+   * Puts a task that is ready into its queue; where its job is there already, nothing changes.
    *
    * @throws SwitchyardError `queue_unavailable`
    */
   async add(task: Ready): Promise<void> {
-    await bounded(this.#of(laneOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
+    await bounded(this.#of(queueNameOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
   }
 
   /** As `add`, for many at once. */
   async addAll(tasks: readonly Ready[]): Promise<void> {
-    for (const [lane, ready] of Map.groupBy(tasks, laneOf)) {
+    for (const [queueName, ready] of Map.groupBy(tasks, queueNameOf)) {
       const jobs = ready.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
-      await bounded(this.#of(lane).addBulk(jobs), 'adding jobs')
+      await bounded(this.#of(queueName).addBulk(jobs), 'adding jobs')
     }
   }
 
-  /** How many jobs wait and how many run, in all lanes. @throws SwitchyardError `queue_unavailable` */
+  /** How many jobs wait and how many run, in all queues. @throws SwitchyardError `queue_unavailable` */
   async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
     const counts = await bounded(
-      Promise.all(LANES.map((lane) => this.#of(lane).getJobCounts('waiting', 'prioritized', 'delayed', 'active'))),
+      Promise.all(
+        QUEUE_NAMES.map((queueName) => this.#of(queueName).getJobCounts('waiting', 'prioritized', 'delayed', 'active')),
+      ),
       'counting jobs',
     )
     const sum = (...states: readonly string[]): number =>

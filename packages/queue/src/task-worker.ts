@@ -1,11 +1,11 @@
 // The queue of tasks to run, from the side that empties it: BullMQ's lock, its renewal, and stalled jobs.
 
-import type { Lane } from '@switchyard/contracts'
+import type { QueueName } from '@switchyard/contracts'
 import { DelayedError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
 import { LOCK } from './lock.ts'
-import { type Offer, offerOf, queueNameOf } from './task-queue.ts'
+import { bullmqNameOf, type Offer, offerOf } from './task-queue.ts'
 
 /** What became of a job: over, or to be offered again after `againInMs`. */
 export type Processed = { readonly againInMs: number | null }
@@ -14,7 +14,7 @@ export type ProcessTask = (offer: Offer) => Promise<Processed>
 
 export type TaskWorkerOptions = {
   readonly connection: QueueConnection
-  readonly lane: Lane
+  readonly queueName: QueueName
   /** Tasks at once. */
   readonly concurrency: number
   readonly process: ProcessTask
@@ -28,7 +28,7 @@ export class TaskWorker {
   constructor(options: TaskWorkerOptions) {
     this.#logger = options.logger
     this.#worker = backendOf(options.connection).worker(
-      queueNameOf(options.lane),
+      bullmqNameOf(options.queueName),
       async (job, token) => {
         const { againInMs } = await options.process(offerOf(job.id))
         if (againInMs === null) return

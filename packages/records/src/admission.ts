@@ -1,6 +1,6 @@
 // Which queued task runs next: fair between agents, by priority within one, and never over a limit.
 
-import type { Lane, Mode, WorkerId } from '@switchyard/contracts'
+import type { Mode, QueueName, WorkerId } from '@switchyard/contracts'
 import { type RawBuilder, sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { TaskRow } from './rows.ts'
@@ -41,18 +41,18 @@ export const hostOf = (hosts: Hosts, table: 't' | 'tasks') => {
     ELSE ${hosts.opencode ?? null}::text END`
 }
 
-/** The tasks of a lane: those of docker mode, or those of one pool of OpenCode servers. */
-const inLane = (lane: Lane): RawBuilder<boolean> =>
-  lane === 'docker' ? sql`mode = 'docker'` : sql`(mode = 'opencode' AND pool = ${lane})`
+/** The tasks of a queue: those of docker mode, or those of one pool of OpenCode servers. */
+const inQueue = (queueName: QueueName): RawBuilder<boolean> =>
+  queueName === 'docker' ? sql`mode = 'docker'` : sql`(mode = 'opencode' AND pool = ${queueName})`
 
 /**
- * Takes the next queued task of a lane for a worker: of the agents that are under their limits the one with the fewest running
+ * Takes the next queued task of a queue for a worker: of the agents that are under their limits the one with the fewest running
  * tasks comes first, then the higher priority, then the older task. In a sandbox one task works at a time.
  *
  * Admissions happen one at a time, so that a burst cannot overshoot a limit between the look and the take.
  */
 export const admitTask = guarded(
-  async (db: Db, workerId: WorkerId, hosts: Hosts, limits: RunLimits, lane: Lane): Promise<Admission> =>
+  async (db: Db, workerId: WorkerId, hosts: Hosts, limits: RunLimits, queueName: QueueName): Promise<Admission> =>
     db.transaction().execute(async (transaction): Promise<Admission> => {
       await sql`SELECT pg_advisory_xact_lock(hashtextextended('admission', 0))`.execute(transaction)
       const { rows } = await sql<TaskRow>`
@@ -68,7 +68,7 @@ export const admitTask = guarded(
           FROM tasks t
           LEFT JOIN per_agent a ON a.owner_key = t.owner_key AND a.agent_id = t.agent_id
           LEFT JOIN per_project p ON p.project_id = t.project_id
-          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now() AND ${inLane(lane)}
+          WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now() AND ${inQueue(queueName)}
             AND t.mode = ANY (${Object.keys(hosts)})
             AND (${limits.perServer} = 0 OR
               (SELECT count(*) FROM busy WHERE server_id = ${hostOf(hosts, 't')}) < ${limits.perServer})
@@ -99,7 +99,7 @@ export const admitTask = guarded(
       const row = rows[0]
       if (row) return { kind: 'taken', row }
       const waiting = await sql`
-        SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL AND ${inLane(lane)} LIMIT 1`.execute(
+        SELECT 1 FROM tasks WHERE status = 'queued' AND completed_at IS NULL AND ${inQueue(queueName)} LIMIT 1`.execute(
         transaction,
       )
       return { kind: waiting.rows.length > 0 ? 'held' : 'none' }

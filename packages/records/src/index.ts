@@ -66,7 +66,6 @@ export {
   takeTransactionId,
 } from './feed.ts'
 export { type FoundDirectory, listFound, replaceFound } from './found-directories.ts'
-export { type LaneLoad, type Moved, moveTasks, readLaneLoads } from './lanes.ts'
 export {
   addMissingBlocks,
   forgetBlock,
@@ -150,6 +149,7 @@ export {
   registerProject,
   updateProject,
 } from './projects.ts'
+export { type Moved, moveTasks, type QueueLoad, readQueueLoads } from './queues.ts'
 export { Records, type RecordsOptions } from './records.ts'
 export {
   alwaysAllowed,

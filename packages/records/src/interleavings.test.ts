@@ -75,7 +75,7 @@ const isOwned = (model: Model): boolean => model.owner !== null && !model.dead.h
 
 const newOwner = async (): Promise<WorkerId> => {
   const id = newWorkerId()
-  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes: ['blue'] })
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, queueNames: ['blue'] })
   return id
 }
 

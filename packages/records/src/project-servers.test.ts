@@ -57,7 +57,7 @@ describe('servers that projects have for themselves', () => {
 
   const worker = async (): Promise<WorkerId> => {
     const id = newWorkerId()
-    await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes: [] })
+    await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, queueNames: [] })
     return id
   }
 

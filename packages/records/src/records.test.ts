@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
-  type Lane,
   type NewEvent,
   newMessageId,
   newTaskId,
   newWorkerId,
+  type QueueName,
   type TaskId,
   type WorkerId,
 } from '@switchyard/contracts'
@@ -55,7 +55,7 @@ const accept = async (over: Partial<AcceptInput> = {}) => (await acceptTask(reco
 
 const aliveWorker = async () => {
   const id = newWorkerId()
-  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes: ['blue'] })
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, queueNames: ['blue'] })
   return id
 }
 
@@ -202,13 +202,13 @@ describe('admitting', () => {
   })
 
   const queue = async (over: Partial<AcceptInput>) => (await acceptTask(own.db, input(over))).row.id
-  const admit = async (limits: Partial<typeof NONE> = {}, server = 'one', lane: Lane = 'blue') => {
+  const admit = async (limits: Partial<typeof NONE> = {}, server = 'one', queueName: QueueName = 'blue') => {
     const admission = await admitTask(
       own.db,
       newWorkerId(),
       { opencode: server, docker: server },
       { ...NONE, ...limits },
-      lane,
+      queueName,
     )
     return admission.kind === 'taken' ? admission.row.id : admission.kind
   }
@@ -238,7 +238,7 @@ describe('admitting', () => {
     expect(admitted.filter((id) => id !== 'held')).toHaveLength(3)
   })
 
-  it('takes the tasks of its lane alone', async () => {
+  it('takes tasks of its own queue only', async () => {
     const green = await queue({ pool: 'green' })
     const docker = await queue({ mode: 'docker', pool: null })
     expect(await admit()).toBe('none')

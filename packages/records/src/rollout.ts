@@ -1,6 +1,6 @@
 // The rollout tables: the settings that hold now with the breaker's state, and every change of them.
 
-import type { Fixed, Lane, Mode } from '@switchyard/contracts'
+import type { Fixed, Mode, QueueName } from '@switchyard/contracts'
 import { type Selectable, sql, type Transaction } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Database, Db } from './schema.ts'
@@ -10,8 +10,8 @@ import { WORKER_SILENCE_MS } from './tasks.ts'
 export type RolloutRow = Omit<Selectable<Database['rollout']>, 'only_row'>
 export type RolloutChange = Selectable<Database['rollout_changes']>
 
-/** The settings, how many live workers take each lane, and the database's time. */
-export type RolloutNow = { readonly row: RolloutRow; readonly live: ReadonlyMap<Lane, number>; readonly now: Date }
+/** The settings, how many live workers take tasks from each queue, and the database's time. */
+export type RolloutNow = { readonly row: RolloutRow; readonly live: ReadonlyMap<QueueName, number>; readonly now: Date }
 
 const keepChange = async (transaction: Transaction<Database>, by: string, reason: string): Promise<void> => {
   await sql`
@@ -34,17 +34,17 @@ export const initRollout = guarded(
 
 /** One short query, whatever the number of tasks. @returns undefined before `initRollout`. */
 export const readRollout = guarded(async (db: Db): Promise<RolloutNow | undefined> => {
-  const { rows } = await sql<RolloutRow & { now: Date; live: Readonly<Partial<Record<Lane, number>>> }>`
+  const { rows } = await sql<RolloutRow & { now: Date; live: Readonly<Partial<Record<QueueName, number>>> }>`
     SELECT rollout.*, clock_timestamp() AS now, coalesce((
-      SELECT json_object_agg(lane, workers) FROM (
-        SELECT lane, count(*) AS workers FROM workers, unnest(lanes) AS lane
-        WHERE heartbeat_at > now() - ${WORKER_SILENCE_MS} * interval '1 millisecond' GROUP BY lane
+      SELECT json_object_agg(queue_name, workers) FROM (
+        SELECT queue_name, count(*) AS workers FROM workers, unnest(lanes) AS queue_name
+        WHERE heartbeat_at > now() - ${WORKER_SILENCE_MS} * interval '1 millisecond' GROUP BY queue_name
       ) AS counted), '{}') AS live
     FROM rollout`.execute(db)
   const found = rows[0]
   if (!found) return undefined
   const { now, live, ...row } = found
-  return { row, now, live: new Map(Object.entries(live) as [Lane, number][]) }
+  return { row, now, live: new Map(Object.entries(live) as [QueueName, number][]) }
 })
 
 export type RolloutSettings = {

@@ -10,7 +10,6 @@ import type {
   FileDiff,
   Fixed,
   Isolation,
-  Lane,
   LiveDirectory,
   MessageType,
   Mode,
@@ -20,6 +19,7 @@ import type {
   Pool,
   ProjectServerState,
   ProjectStatus,
+  QueueName,
   Reply,
   ServerKind,
   Status,
@@ -236,7 +236,7 @@ type WorkersTable = {
   heartbeat_at: Time
   concurrency: number
   /** What it can run now: none where its server is down. */
-  lanes: Generated<readonly Lane[]>
+  lanes: Generated<readonly QueueName[]>
 }
 
 export type ServerCatalog = {

@@ -1,6 +1,6 @@
 // The workers table: who is alive. A task's owner counts only while its worker reports in.
 
-import type { Lane, WorkerId } from '@switchyard/contracts'
+import type { QueueName, WorkerId } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Db } from './schema.ts'
@@ -10,11 +10,12 @@ import { WORKER_SILENCE_MS } from './tasks.ts'
 export const reportWorker = guarded(
   async (
     db: Db,
-    worker: { id: WorkerId; hostname: string; concurrency: number; lanes: readonly Lane[] },
+    worker: { id: WorkerId; hostname: string; concurrency: number; queueNames: readonly QueueName[] },
   ): Promise<void> => {
+    const { queueNames, ...columns } = worker
     await db
       .insertInto('workers')
-      .values({ ...worker, heartbeat_at: sql`now()` })
+      .values({ ...columns, lanes: queueNames, heartbeat_at: sql`now()` })
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()`, lanes: sql`excluded.lanes` }),
       )

@@ -185,7 +185,7 @@ describe('health', () => {
     expect(before.body.parts).toContainEqual(expect.objectContaining({ name: 'database', status: 'up' }))
     const catalog = { providers: [{ id: 'acme', models: ['m'] }], agents: ['build'], default_model: null }
     await reportServer(open.records.db, { id: 'shared', state: 'up', version: '1.18.33', detail: null, catalog })
-    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue'] })
+    await reportWorker(open.records.db, { id: newWorkerId(), hostname: 'here', concurrency: 4, queueNames: ['blue'] })
     await expect.poll(async () => (await open.call('GET', '/ready')).status).toBe(200)
     const health = await open.call('GET', '/health')
     expect(health.body).toMatchObject({ providers: ['acme'] })
@@ -215,7 +215,7 @@ describe('health', () => {
     const logged = await startApi(fresh.url, { LOG_LEVEL: 'info' }, (line) => lines.push(JSON.parse(line)))
     const status = async () => (await logged.call('GET', '/ready')).status
     const { db } = logged.records
-    const worker = { id: newWorkerId(), hostname: 'here', concurrency: 4, lanes: ['blue' as const] }
+    const worker = { id: newWorkerId(), hostname: 'here', concurrency: 4, queueNames: ['blue' as const] }
     for (let probe = 0; probe < 5; probe += 1) expect(await status()).toBe(503)
     await reportServer(db, { id: 'one', state: 'up', version: null, detail: null, catalog: null })
     await reportWorker(db, worker)

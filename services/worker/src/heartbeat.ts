@@ -1,6 +1,6 @@
 // Tells the record, every second, that this worker is alive, and what it can run now. A worker that is silent loses its tasks.
 
-import type { Lane, WorkerId } from '@switchyard/contracts'
+import type { QueueName, WorkerId } from '@switchyard/contracts'
 import { repeat } from '@switchyard/process'
 import { forgetSilentWorkers, type Records, removeWorker, reportWorker } from '@switchyard/records'
 import type { Logger } from 'pino'
@@ -16,13 +16,13 @@ export const startHeartbeat = async (
     readonly id: WorkerId
     readonly hostname: string
     readonly concurrency: number
-    readonly lanes: () => readonly Lane[]
+    readonly queueNames: () => readonly QueueName[]
   },
   logger: Logger,
 ): Promise<Heartbeat> => {
   let last = 0
   const report = async () => {
-    await reportWorker(records.db, { ...worker, lanes: worker.lanes() })
+    await reportWorker(records.db, { ...worker, queueNames: worker.queueNames() })
     last = Date.now()
   }
   await report()

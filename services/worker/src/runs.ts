@@ -1,6 +1,6 @@
 // The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
 
-import { isSwitchyardError, type Lane, type TaskId, type WorkerId } from '@switchyard/contracts'
+import { isSwitchyardError, type QueueName, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
 import { admitTask, type Hosts, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
 import type { TaskRunDeps } from './run/execution.ts'
@@ -28,7 +28,7 @@ export class Runs {
   #busy = 0
   #stopping = false
 
-  /** @param concurrency - runs at once, of all lanes together. */
+  /** @param concurrency - runs at once, of all queues together. */
   constructor(deps: RunsDeps, workerId: WorkerId, limits: RunLimits, concurrency: number) {
     this.#deps = deps
     this.#workerId = workerId
@@ -45,12 +45,12 @@ export class Runs {
   }
 
   /**
-   * A job says that a task of its lane can be run, not which: that of a task whose owner is gone runs just this one, any other
+   * A job says that a task of its queue can be run, not which: that of a task whose owner is gone runs just this one, any other
    * runs the task whose turn it is. A job for which nothing is left to run is over.
    */
-  async process(offer: Offer, lane: Lane): Promise<Processed> {
+  async process(offer: Offer, queueName: QueueName): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
-    // Each lane has hands of its own for all that a worker may run.
+    // Each queue consumer runs at full concurrency; the worker-wide limit is enforced here.
     if (this.#busy >= this.#concurrency) return { againInMs: HELD_MS }
     this.#busy += 1
     try {
@@ -58,7 +58,7 @@ export class Runs {
       const hosts = this.#hosts()
       const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, hosts)
       if (left) return await this.#run(left)
-      const admission = await admitTask(records.db, this.#workerId, hosts, this.#limits, lane)
+      const admission = await admitTask(records.db, this.#workerId, hosts, this.#limits, queueName)
       if (admission.kind === 'taken') return await this.#run(admission.row)
       return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
     } catch (error) {

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Config } from '@switchyard/config'
-import { type Lane, newWorkerId, type WorkerId } from '@switchyard/contracts'
+import { newWorkerId, type QueueName, type WorkerId } from '@switchyard/contracts'
 import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile } from '@switchyard/docker'
 import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
@@ -105,7 +105,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const { config, records, bus, queue, server, logger } = deps
   const id = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
-  const lanes: readonly Lane[] = [...(server ? [config.worker.pool] : []), 'docker']
+  const queueNames: readonly QueueName[] = [...(server ? [config.worker.pool] : []), 'docker']
   const lock = <T>(key: string, work: () => Promise<T>) => records.withLock(`repository:${key}`, work)
   const keys = new DeployKeys({ directory: path.join(config.home, 'keys'), lock })
   const access = new RepositoryAccess({
@@ -166,11 +166,11 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   )
   const docker = startDockerReport(records, runner, { isOnly: server === null, logger })
   // While its server is down the worker goes on, and new tasks go where they can be run at once.
-  const served = (): readonly Lane[] => [
+  const served = (): readonly QueueName[] => [
     ...(server && IS_SERVING.has(server.state().status) ? [config.worker.pool] : []),
     ...(docker.isUp() ? ['docker' as const] : []),
   ]
-  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, lanes: served }, logger)
+  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, queueNames: served }, logger)
   const reports = [
     ...(server
       ? [startServerReport(records, server, { directory: config.workspacesDir, pool: config.worker.pool }, logger)]
@@ -209,18 +209,18 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     logger,
   })
   const discovery = startDiscovery(projects)
-  const workers = lanes.map(
-    (lane) =>
+  const workers = queueNames.map(
+    (queueName) =>
       new TaskWorker({
         connection: deps.connection,
-        lane,
+        queueName,
         concurrency,
-        process: (offer) => runs.process(offer, lane),
+        process: (offer) => runs.process(offer, queueName),
         logger,
       }),
   )
   await Promise.all(workers.map((worker) => worker.start()))
-  logger.info({ worker_id: id, concurrency, lanes, server: server?.id ?? 'docker' }, 'worker ready')
+  logger.info({ worker_id: id, concurrency, queues: queueNames, server: server?.id ?? 'docker' }, 'worker ready')
   return {
     id,
     running: () => runs.count,

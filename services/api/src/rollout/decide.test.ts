@@ -1,4 +1,4 @@
-import { LANES, type Lane } from '@switchyard/contracts'
+import { QUEUE_NAMES, type QueueName } from '@switchyard/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, mayBeProbe, type Rules, standing } from './decide.ts'
@@ -16,7 +16,7 @@ const RULES: Rules = {
 const rules = (over: Partial<Rules> = {}): Rules => ({ ...RULES, ...over })
 const of = (over: Partial<Rules>, subject = 'agent', more: { asked?: 'opencode' | 'docker'; isProbe?: boolean } = {}) =>
   decide(rules(over), { subject, asked: more.asked, isProbe: more.isProbe ?? false })
-const gone = (...lanes: readonly Lane[]): ReadonlySet<Lane> => new Set(lanes)
+const gone = (...queueNames: readonly QueueName[]): ReadonlySet<QueueName> => new Set(queueNames)
 
 const subject = fc.string({ minLength: 1, maxLength: 200 })
 const percent = fc.integer({ min: 0, max: 100 })
@@ -139,16 +139,19 @@ describe('sides that nobody serves', () => {
   })
 
   it('stays with the rules where nobody is there at all', () => {
-    expect(of({ percent: 0, gone: gone(...LANES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
-    expect(of({ pools: { blue: 0, green: 100 }, gone: gone(...LANES) }).pool).toBe('green')
+    expect(of({ percent: 0, gone: gone(...QUEUE_NAMES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ pools: { blue: 0, green: 100 }, gone: gone(...QUEUE_NAMES) }).pool).toBe('green')
   })
 
-  it('chooses a lane that is gone only where the other side is gone as well, or by a hand', () => {
+  it('chooses a queue that is gone only where the other side is gone as well, or by a hand', () => {
     fc.assert(
-      fc.property(subject, percent, percent, fc.subarray([...LANES]), (name, share, green, lanes) => {
-        const { mode, pool } = of({ percent: share, pools: { blue: 100 - green, green }, gone: gone(...lanes) }, name)
-        if (lanes.includes(pool ?? 'docker') && !(mode === 'opencode' && share === 100))
-          expect([mode, lanes.length]).toEqual([mode, LANES.length])
+      fc.property(subject, percent, percent, fc.subarray([...QUEUE_NAMES]), (name, share, green, queueNames) => {
+        const { mode, pool } = of(
+          { percent: share, pools: { blue: 100 - green, green }, gone: gone(...queueNames) },
+          name,
+        )
+        if (queueNames.includes(pool ?? 'docker') && !(mode === 'opencode' && share === 100))
+          expect([mode, queueNames.length]).toEqual([mode, QUEUE_NAMES.length])
       }),
     )
   })

@@ -1,8 +1,16 @@
 // The decision at acceptance: which mode runs a task, on which pool of OpenCode servers, and why. Pure.
 
 import { createHash } from 'node:crypto'
-import { type Fixed, type Lane, type Mode, type ModeReason, POOLS, type Pool, type Shares } from '@switchyard/contracts'
-import type { Absent } from './absent-lanes.ts'
+import {
+  type Fixed,
+  type Mode,
+  type ModeReason,
+  POOLS,
+  type Pool,
+  type QueueName,
+  type Shares,
+} from '@switchyard/contracts'
+import type { Absent } from './unserved-queues.ts'
 
 export type Rules = {
   /** OPENCODE_SERVER_ENABLED. */
@@ -39,13 +47,14 @@ export const standing = (subject: string, purpose: 'mode' | 'pool'): number =>
 const otherMode = (mode: Mode): Mode => (mode === 'opencode' ? 'docker' : 'opencode')
 export const otherPool = (pool: Pool): Pool => (pool === 'blue' ? 'green' : 'blue')
 
-const lanesOf = (mode: Mode): readonly Lane[] => (mode === 'docker' ? ['docker'] : POOLS)
+const queueNamesOf = (mode: Mode): readonly QueueName[] => (mode === 'docker' ? ['docker'] : POOLS)
 
-export const isGone = ({ gone }: Absent, mode: Mode): boolean => lanesOf(mode).every((lane) => gone.has(lane))
+export const isGone = ({ gone }: Absent, mode: Mode): boolean =>
+  queueNamesOf(mode).every((queueName) => gone.has(queueName))
 
 /** Whether a worker is there for it: a side that is awaited is neither gone nor served. */
 export const isServed = ({ gone, awaited }: Absent, mode: Mode): boolean =>
-  lanesOf(mode).some((lane) => !gone.has(lane) && !awaited.has(lane))
+  queueNamesOf(mode).some((queueName) => !gone.has(queueName) && !awaited.has(queueName))
 
 const NAMES = { opencode: 'OpenCode servers', docker: 'docker' } as const
 

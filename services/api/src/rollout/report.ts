@@ -1,15 +1,15 @@
 // The answer of GET /rollout: the settings, what they come to right now, and how every side does.
 
 import type { Config } from '@switchyard/config'
-import { LANES, type Lane, type RolloutReport, type Shares } from '@switchyard/contracts'
+import { QUEUE_NAMES, type QueueName, type RolloutReport, type Shares } from '@switchyard/contracts'
 import {
   compareSides,
   type Db,
-  type LaneLoad,
   listRolloutChanges,
+  type QueueLoad,
   type RolloutNow,
   type RolloutRow,
-  readLaneLoads,
+  readQueueLoads,
 } from '@switchyard/records'
 import { cooldownOf } from './breaker.ts'
 import type { Rules } from './decide.ts'
@@ -40,19 +40,24 @@ const breakerOf = (row: RolloutRow, settings: RolloutSettings): RolloutReport['b
 
 type Side = RolloutReport['sides'][number]
 
-const stateOf = (share: number, workers: number, { queued, running }: LaneLoad): Side['state'] => {
+const stateOf = (share: number, workers: number, { queued, running }: QueueLoad): Side['state'] => {
   if (workers === 0) return 'no_worker'
   if (share > 0) return 'active'
   return queued + running > 0 ? 'draining' : 'drained'
 }
 
-const sideOf = (lane: Lane, rules: Rules, live: RolloutNow['live'], loads: ReadonlyMap<Lane, LaneLoad>): Side => {
-  const share = shareOf(lane, rules)
-  const load = loads.get(lane) ?? { queued: 0, running: 0 }
-  const workers = live.get(lane) ?? 0
+const sideOf = (
+  queueName: QueueName,
+  rules: Rules,
+  live: RolloutNow['live'],
+  loads: ReadonlyMap<QueueName, QueueLoad>,
+): Side => {
+  const share = shareOf(queueName, rules)
+  const load = loads.get(queueName) ?? { queued: 0, running: 0 }
+  const workers = live.get(queueName) ?? 0
   return {
-    mode: lane === 'docker' ? 'docker' : 'opencode',
-    pool: lane === 'docker' ? null : lane,
+    mode: queueName === 'docker' ? 'docker' : 'opencode',
+    pool: queueName === 'docker' ? null : queueName,
     share,
     state: stateOf(share, workers, load),
     live_workers: workers,
@@ -69,7 +74,7 @@ export const reportRollout = async (
 ): Promise<RolloutReport> => {
   const windowFrom = new Date(now.getTime() - settings.windowMs)
   const [loads, window, sinceChange, history] = await Promise.all([
-    readLaneLoads(db),
+    readQueueLoads(db),
     compareSides(db, windowFrom, MOST_TASKS),
     compareSides(db, row.changed_at, MOST_TASKS),
     listRolloutChanges(db, CHANGES),
@@ -81,7 +86,7 @@ export const reportRollout = async (
     server_enabled: settings.serverEnabled,
     changed: { at: iso(row.changed_at), by: row.changed_by, reason: row.reason },
     breaker: breakerOf(row, settings),
-    sides: LANES.map((lane) => sideOf(lane, rules, live, loads)),
+    sides: QUEUE_NAMES.map((queueName) => sideOf(queueName, rules, live, loads)),
     warnings: [...warningsOf(rules)],
     window_ms: settings.windowMs,
     window: { since: iso(windowFrom), truncated: window.truncated, sides: [...window.sides] },

@@ -1,7 +1,7 @@
 import {
-  type Lane,
   newWorkerId,
   type Problem,
+  type QueueName,
   type RolloutReport,
   type Task,
   type TaskEvent,
@@ -37,9 +37,9 @@ const start = async (env: Record<string, string> = {}): Promise<TestApi> => {
 }
 
 /** A worker that reported in and will not be silent for an hour. */
-const addWorker = async ({ records }: TestApi, ...lanes: readonly Lane[]) => {
+const addWorker = async ({ records }: TestApi, ...queueNames: readonly QueueName[]) => {
   const id = newWorkerId()
-  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, lanes })
+  await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, queueNames })
   await sql`UPDATE workers SET heartbeat_at = now() + interval '1 hour' WHERE id = ${id}`.execute(records.db)
   return id
 }

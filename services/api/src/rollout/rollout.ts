@@ -4,9 +4,9 @@
 import type { Logger } from '@switchyard/config'
 import {
   type ChangeRollout,
-  type Lane,
   type Mode,
   POOLS,
+  type QueueName,
   type RolloutReport,
   SwitchyardError,
 } from '@switchyard/contracts'
@@ -21,11 +21,11 @@ import {
   type RolloutNow,
   readRollout,
 } from '@switchyard/records'
-import { AbsentLanes } from './absent-lanes.ts'
 import { judge } from './breaker.ts'
 import { type Choice, type Decision, decide, isServed, mayBeProbe, type Rules } from './decide.ts'
 import { moveWaiting } from './move-waiting.ts'
 import { type RolloutSettings, reportRollout } from './report.ts'
+import { UnservedQueues } from './unserved-queues.ts'
 
 /** Settings older than this are read again before anything is decided, ms. */
 const FRESH_MS = 1_000
@@ -43,7 +43,7 @@ type Known = { readonly at: number; readonly now: RolloutNow; readonly rules: Ru
 
 export class Rollout {
   readonly #deps: RolloutDeps
-  readonly #absent = new AbsentLanes()
+  readonly #absent = new UnservedQueues()
   readonly #tending: Repeating
   readonly #listening: Promise<Unsubscribe>
   #isTold = false
@@ -175,7 +175,7 @@ export class Rollout {
 
   async #tendBreaker(rules: Rules, { live }: RolloutNow): Promise<void> {
     const { records, settings, logger, bus } = this.#deps
-    const hasWorker = (lane: Lane): boolean => (live.get(lane) ?? 0) > 0
+    const hasWorker = (queueName: QueueName): boolean => (live.get(queueName) ?? 0) > 0
     const served: Readonly<Record<Mode, boolean>> = {
       docker: hasWorker('docker'),
       opencode: settings.serverEnabled && POOLS.some(hasWorker),

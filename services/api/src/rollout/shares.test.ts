@@ -1,4 +1,4 @@
-import { LANES, type Mode } from '@switchyard/contracts'
+import { type Mode, QUEUE_NAMES } from '@switchyard/contracts'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { decide, type Rules } from './decide.ts'
@@ -20,38 +20,38 @@ const anyRules: fc.Arbitrary<Rules> = fc
         side: fc.constantFrom<Mode>('opencode', 'docker'),
       }),
     ),
-    gone: fc.subarray([...LANES]),
-    awaited: fc.subarray([...LANES]),
+    gone: fc.subarray([...QUEUE_NAMES]),
+    awaited: fc.subarray([...QUEUE_NAMES]),
   })
   .map(({ green, gone, awaited, ...rest }) => ({
     ...rest,
     pools: { blue: 100 - green, green },
     gone: new Set(gone),
-    awaited: new Set(awaited.filter((lane) => !gone.includes(lane))),
+    awaited: new Set(awaited.filter((queueName) => !gone.includes(queueName))),
   }))
 
-it('says of every lane what the decisions come to, whatever the rules', () => {
+it('says of every queue what the decisions come to, whatever the rules', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
-      const lanes = NAMES.map((subject) => decide(rules, { subject, asked: undefined })).map(({ mode, pool }) =>
+      const queueNames = NAMES.map((subject) => decide(rules, { subject, asked: undefined })).map(({ mode, pool }) =>
         mode === 'docker' ? mode : pool,
       )
-      for (const lane of LANES) {
-        const found = (lanes.filter((each) => each === lane).length * 100) / NAMES.length
-        expect(Math.abs(found - shareOf(lane, rules)), lane).toBeLessThan(6)
+      for (const queueName of QUEUE_NAMES) {
+        const found = (queueNames.filter((each) => each === queueName).length * 100) / NAMES.length
+        expect(Math.abs(found - shareOf(queueName, rules)), queueName).toBeLessThan(6)
       }
     }),
     { numRuns: 60 },
   )
 })
 
-it('warns of nothing exactly where every lane with a share is served and the breaker is closed or held', () => {
+it('warns of nothing exactly where every queue with a share is served and the breaker is closed or held', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
-      const wanted = LANES.filter((lane) => shareOf(lane, { ...rules, gone: new Set() }) > 0)
+      const wanted = QUEUE_NAMES.filter((queueName) => shareOf(queueName, { ...rules, gone: new Set() }) > 0)
       const isCalm = rules.breaker.state === 'closed' || rules.fixed !== null
-      if (isCalm && wanted.every((lane) => !rules.gone.has(lane))) expect([...warningsOf(rules)]).toEqual([])
-      if (isCalm && rules.serverEnabled && wanted.some((lane) => rules.gone.has(lane)))
+      if (isCalm && wanted.every((queueName) => !rules.gone.has(queueName))) expect([...warningsOf(rules)]).toEqual([])
+      if (isCalm && rules.serverEnabled && wanted.some((queueName) => rules.gone.has(queueName)))
         expect([...warningsOf(rules)]).not.toEqual([])
     }),
   )

@@ -1,6 +1,6 @@
-// The part of new tasks that a lane gets, all rules taken together. The same order of rules as the decision itself.
+// The part of new tasks that a queue gets, all rules taken together. The same order of rules as the decision itself.
 
-import type { Lane, Pool } from '@switchyard/contracts'
+import type { Pool, QueueName } from '@switchyard/contracts'
 import { isGone, isServed, mayLeaveServers, otherPool, type Rules } from './decide.ts'
 
 const serverShare = (rules: Rules): number => {
@@ -21,5 +21,5 @@ const poolShare = (pool: Pool, { pools, gone }: Rules): number => {
 }
 
 /** In percent; the few tasks that are probes aside. */
-export const shareOf = (lane: Lane, rules: Rules): number =>
-  lane === 'docker' ? 100 - serverShare(rules) : (serverShare(rules) * poolShare(lane, rules)) / 100
+export const shareOf = (queueName: QueueName, rules: Rules): number =>
+  queueName === 'docker' ? 100 - serverShare(rules) : (serverShare(rules) * poolShare(queueName, rules)) / 100

@@ -45,7 +45,7 @@ beforeEach(async () => {
   answers = { 'session.message': () => ({}) }
   asked = []
   const id = newWorkerId()
-  await reportWorker(test.records.db, { id, hostname: 'here', concurrency: 1, lanes: ['blue'] })
+  await reportWorker(test.records.db, { id, hostname: 'here', concurrency: 1, queueNames: ['blue'] })
   const work = async (): Promise<void> => {
     for (const call of await takeCalls(test.records.db, id, ['blue'], 10)) {
       asked.push(call)

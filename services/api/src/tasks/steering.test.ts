@@ -35,7 +35,7 @@ const take = async (id: TaskId, worker: WorkerId) => {
 const run = async (): Promise<TaskId> => {
   const { task_id: id } = await test.accept()
   const worker = newWorkerId()
-  await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, lanes: ['blue'] })
+  await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, queueNames: ['blue'] })
   await take(id, worker)
   await test.write(id, { to: 'running', events: [progress('runs')] })
   return id
@@ -124,7 +124,7 @@ describe('cancel', () => {
         if (command.task_id === id) await test.write(id, { to: 'cancelled' })
       })
       const worker = newWorkerId()
-      await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, lanes: ['blue'] })
+      await reportWorker(test.records.db, { id: worker, hostname: 'here', concurrency: 1, queueNames: ['blue'] })
       const [answer] = await Promise.all([control(id, { control: 'cancel' }), take(id, worker)])
       expect(answer.body).toMatchObject({ outcome: 'done', status: 'cancelled' })
       off()

@@ -60,7 +60,7 @@ describe('the servers of projects, as workers keep them', () => {
   /** A worker as far as servers are concerned. */
   const startPool = async (): Promise<ServerPool> => {
     const workerId = newWorkerId()
-    const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, lanes: [] })
+    const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, queueNames: [] })
     await report()
     const beat = setInterval(() => void report().catch(() => {}), 1_000)
     const pool = new ServerPool({

@@ -38,7 +38,7 @@ const taken = async () => {
   const id = newTaskId()
   const own = newPromptId()
   const workerId = newWorkerId()
-  await reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, lanes: ['docker'] })
+  await reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, queueNames: ['docker'] })
   await acceptTask(records.db, { ...ordinaryTask(), id, agent_id: id, mode: 'docker' })
   const limits = { total: 100, perServer: 100, perAgent: 100, perProject: 100 }
   const admission = await admitTask(records.db, workerId, { docker: 'docker' }, limits, 'docker')

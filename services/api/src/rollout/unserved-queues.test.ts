@@ -1,16 +1,16 @@
-import type { Lane } from '@switchyard/contracts'
+import type { QueueName } from '@switchyard/contracts'
 import { expect, it } from 'vitest'
-import { AbsentLanes } from './absent-lanes.ts'
+import { UnservedQueues } from './unserved-queues.ts'
 
 const watch = () => {
-  const lanes = new AbsentLanes()
-  return (live: Partial<Record<Lane, number>>, at: number) => {
-    const { gone, awaited } = lanes.see(new Map(Object.entries(live) as [Lane, number][]), at)
+  const queues = new UnservedQueues()
+  return (live: Partial<Record<QueueName, number>>, at: number) => {
+    const { gone, awaited } = queues.see(new Map(Object.entries(live) as [QueueName, number][]), at)
     return { gone: [...gone], awaited: [...awaited] }
   }
 }
 
-it('takes a lane for gone 10 s after its last worker, and one that did not come with the others', () => {
+it('takes a queue for gone 10 s after its last worker, and one that did not come with the others', () => {
   const see = watch()
   expect(see({ blue: 1 }, 0)).toEqual({ gone: ['green', 'docker'], awaited: [] })
   expect(see({ docker: 2 }, 10_000)).toEqual({ gone: ['green'], awaited: [] })

@@ -1,6 +1,6 @@
-// Which lanes nobody takes: those that are gone for longer than a worker needs to start anew, and those that may come yet.
+// Which task queues no live worker serves: for longer than a worker needs to restart, or not yet since the system started.
 
-import { LANES, type Lane, POOLS } from '@switchyard/contracts'
+import { POOLS, QUEUE_NAMES, type QueueName } from '@switchyard/contracts'
 
 /** A worker that is replaced is back within this time, ms: until then its tasks wait for it. */
 const REPLACED_MS = 10_000
@@ -9,29 +9,29 @@ const STARTING_MS = 60_000
 
 export type Absent = {
   /** Nobody has taken them for a while. */
-  readonly gone: ReadonlySet<Lane>
+  readonly gone: ReadonlySet<QueueName>
   /** Nobody has taken them yet, and everything is being started. */
-  readonly awaited: ReadonlySet<Lane>
+  readonly awaited: ReadonlySet<QueueName>
 }
 
-export class AbsentLanes {
-  readonly #seenAt = new Map<Lane, number>()
+export class UnservedQueues {
+  readonly #seenAt = new Map<QueueName, number>()
   #beganAt: number | undefined
   #firstAt: number | undefined
 
-  /** @param live - live workers by lane. @param at - a steady clock, ms. */
-  see(live: ReadonlyMap<Lane, number>, at: number): Absent {
+  /** @param live - live workers by queue. @param at - a steady clock, ms. */
+  see(live: ReadonlyMap<QueueName, number>, at: number): Absent {
     this.#beganAt ??= at
-    for (const [lane, workers] of live) if (workers > 0) this.#seenAt.set(lane, at)
+    for (const [queueName, workers] of live) if (workers > 0) this.#seenAt.set(queueName, at)
     if (this.#seenAt.size > 0) this.#firstAt ??= at
-    const absent = LANES.filter((lane) => {
-      const seenAt = this.#seenAt.get(lane)
+    const absent = QUEUE_NAMES.filter((queueName) => {
+      const seenAt = this.#seenAt.get(queueName)
       return seenAt === undefined || at - seenAt > REPLACED_MS
     })
-    const mayCome = (lane: Lane) =>
-      !this.#seenAt.has(lane) && (lane === 'docker' ? this.#mayDockerCome(at) : this.#mayServersCome(at))
+    const mayCome = (queueName: QueueName) =>
+      !this.#seenAt.has(queueName) && (queueName === 'docker' ? this.#mayDockerCome(at) : this.#mayServersCome(at))
     return {
-      gone: new Set(absent.filter((lane) => !mayCome(lane))),
+      gone: new Set(absent.filter((queueName) => !mayCome(queueName))),
       awaited: new Set(absent.filter(mayCome)),
     }
   }

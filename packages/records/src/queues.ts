@@ -1,6 +1,6 @@
-// The lanes: how much waits and runs in each, and tasks that are moved to the other pool before they have a session.
+// The task queues: counts of open tasks, and moving tasks without a session to the other pool.
 
-import type { Lane, Pool, TaskEvent } from '@switchyard/contracts'
+import type { Pool, QueueName, TaskEvent } from '@switchyard/contracts'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import { outbox } from './outbox.ts'
@@ -8,16 +8,16 @@ import { type TaskRow, toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
 import { ownerIsGone } from './tasks.ts'
 
-export type LaneLoad = { readonly queued: number; readonly running: number }
+export type QueueLoad = { readonly queued: number; readonly running: number }
 
-/** Open tasks by lane; `running` are those that are prepared, run, wait for an answer or are paused. */
-export const readLaneLoads = guarded(async (db: Db): Promise<ReadonlyMap<Lane, LaneLoad>> => {
-  const { rows } = await sql<{ lane: Lane } & LaneLoad>`
-    SELECT CASE mode WHEN 'docker' THEN 'docker' ELSE pool END AS lane,
+/** Open tasks by queue; `running` are those that are prepared, run, wait for an answer or are paused. */
+export const readQueueLoads = guarded(async (db: Db): Promise<ReadonlyMap<QueueName, QueueLoad>> => {
+  const { rows } = await sql<{ queue_name: QueueName } & QueueLoad>`
+    SELECT CASE mode WHEN 'docker' THEN 'docker' ELSE pool END AS queue_name,
       count(*) FILTER (WHERE status = 'queued') AS queued,
       count(*) FILTER (WHERE status <> 'queued') AS running
     FROM tasks WHERE completed_at IS NULL GROUP BY 1`.execute(db)
-  return new Map(rows.map(({ lane, ...load }) => [lane, load]))
+  return new Map(rows.map(({ queue_name, ...load }) => [queue_name, load]))
 })
 
 export type Moved = Pick<TaskRow, 'id' | 'status' | 'priority' | 'generation' | 'mode' | 'pool'> & {
