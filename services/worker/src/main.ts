@@ -8,8 +8,8 @@ import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { type RunContext, runMain } from '@switchyard/process'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
-import { serveHealth } from './health.ts'
-import { containerMaker } from './servers/container-maker.ts'
+import { serveHealth } from './reports/health-endpoint.ts'
+import { containerMaker } from './servers/container-server-factory.ts'
 import { startWorker } from './worker.ts'
 
 /** Limit of the whole shutdown, ms. Another worker recovers the tasks that were not handed over. */

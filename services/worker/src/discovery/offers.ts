@@ -5,7 +5,7 @@ import path from 'node:path'
 import { parseRepositoryUrl } from '@switchyard/git'
 import { findProject, type ProjectRow, saveOffer } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
-import { toOffer } from '../servers/live.ts'
+import { toOffer } from '../servers/live-directories.ts'
 
 /** What makes a directory's OpenCode differ from its server's. */
 const OWN_CONFIGURATION = ['opencode.json', 'opencode.jsonc', '.opencode'] as const

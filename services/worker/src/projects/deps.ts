@@ -11,7 +11,7 @@ import {
 } from '@switchyard/git'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { ServerPool } from '../servers/pool.ts'
+import type { ServerPool } from '../servers/server-pool.ts'
 
 export type ProjectDeps = {
   readonly records: Records

@@ -3,7 +3,7 @@
 import type { CallArgs, CallResult, DeployKey as ToldKey } from '@switchyard/contracts'
 import { addKeyPage, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
 import { updateProject } from '@switchyard/records'
-import { closeSeal, offerSeal, openSealed } from '../sealed.ts'
+import { closeSeal, offerSeal, openSealed } from '../secrets/sealed-secret.ts'
 import { type ProjectDeps, readRegistered } from './deps.ts'
 
 const toTold = (key: DeployKey, identity: RepositoryIdentity): ToldKey => ({

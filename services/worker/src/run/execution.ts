@@ -6,11 +6,11 @@ import type { Repositories } from '@switchyard/git'
 import type { Bus } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { ServerPool } from '../servers/pool.ts'
-import type { Ending } from './ending.ts'
+import type { ServerPool } from '../servers/server-pool.ts'
+import type { Ending } from './end-task.ts'
 import type { Interrupt } from './interrupt.ts'
-import type { RunRecord } from './record.ts'
-import type { Found } from './transcript.ts'
+import type { Found } from './opencode/transcript.ts'
+import type { RunRecord } from './run-record.ts'
 
 export type TaskRunDeps = {
   readonly records: Records

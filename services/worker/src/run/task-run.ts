@@ -5,12 +5,12 @@ import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@s
 import type { Processed } from '@switchyard/queue'
 import type { TaskRow } from '@switchyard/records'
 import { DockerExecution } from './docker/docker-execution.ts'
-import { type Ending, endTask, failure, resultOf } from './ending.ts'
+import { type Ending, endTask, failure, resultOf } from './end-task.ts'
 import { type Execution, type RunContext, raiseRequested, type TaskRunDeps } from './execution.ts'
 import { Interrupt, type Reason } from './interrupt.ts'
-import { OpenCodeExecution } from './opencode-execution.ts'
-import { RunRecord } from './record.ts'
-import type { Found } from './transcript.ts'
+import { OpenCodeExecution } from './opencode/opencode-execution.ts'
+import type { Found } from './opencode/transcript.ts'
+import { RunRecord } from './run-record.ts'
 import { objectDirectories } from './workspace.ts'
 
 const OVER: Processed = { againInMs: null }

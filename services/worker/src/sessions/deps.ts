@@ -3,7 +3,7 @@
 import type { OpenCodeServer } from '@switchyard/opencode'
 import type { ProjectRow, Records } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { ServerPool } from '../servers/pool.ts'
+import type { ServerPool } from '../servers/server-pool.ts'
 import type { MessageCounts } from './message-counts.ts'
 
 export type SessionDeps = {

@@ -2,9 +2,9 @@
 
 import { projectServerId } from '@switchyard/records'
 import type { CallHandlers } from '../calls/calls.ts'
-import type { GoesOn } from '../servers/kept-server.ts'
-import type { ServerPool } from '../servers/pool.ts'
-import { inCall, type ServerUse } from '../servers/use.ts'
+import type { GoesOn } from '../servers/dedicated-server.ts'
+import { inCall, type ServerUse } from '../servers/lease-options.ts'
+import type { ServerPool } from '../servers/server-pool.ts'
 import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
   abortSession,

@@ -8,9 +8,9 @@ import { acceptTask, admitTask, countDelivered, Records, reportWorker, sendMessa
 import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RunRecord } from '../record.ts'
-import { CONTINUE } from '../session.ts'
-import { Place } from './place.ts'
+import { CONTINUE } from '../opencode/open-session.ts'
+import { RunRecord } from '../run-record.ts'
+import { Place } from './container-directory.ts'
 import { Prompts } from './prompts.ts'
 
 const logger = pino({ level: 'silent' })

@@ -11,10 +11,10 @@ import {
   movePrompt,
   undeliveredMessages,
 } from '@switchyard/records'
-import type { RunRecord } from '../record.ts'
-import { CONTINUE } from '../session.ts'
-import { textOf } from '../steering.ts'
-import type { Place } from './place.ts'
+import { textOf } from '../opencode/deliver-messages.ts'
+import { CONTINUE } from '../opencode/open-session.ts'
+import type { RunRecord } from '../run-record.ts'
+import type { Place } from './container-directory.ts'
 
 export type Prompt = { readonly id: string; readonly text: string }
 

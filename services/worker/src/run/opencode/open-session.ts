@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { PermissionRule } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeServer, permissionRules, type SessionRef } from '@switchyard/opencode'
-import type { RunRecord } from './record.ts'
-import type { PromptOptions } from './steering.ts'
+import type { RunRecord } from '../run-record.ts'
+import type { PromptOptions } from './deliver-messages.ts'
 
 export const CONTINUE =
   'The previous turn was interrupted before it ended. Look at the state of the working directory, then continue the task ' +

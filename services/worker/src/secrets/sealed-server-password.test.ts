@@ -3,9 +3,9 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { offerSeal } from '../sealed.ts'
-import { passwordIn } from './password.ts'
-import { takePassword } from './sealed-password.ts'
+import { offerSeal } from './sealed-secret.ts'
+import { takePassword } from './sealed-server-password.ts'
+import { passwordIn } from './server-password.ts'
 
 /** As a caller does it, from what the reference says. */
 const seal = (key: string, secret: string): string => {

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { withModel } from '@switchyard/contracts'
 import { childServer, freePort, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
-import type { ServerMaker } from './launch.ts'
-import { passwordIn } from './password.ts'
+import { passwordIn } from '../secrets/server-password.ts'
+import type { ServerMaker } from './server-factory.ts'
 
 export type ChildMakerOptions = {
   /** Each server has a directory in it. */

@@ -5,7 +5,7 @@ import { isSwitchyardError, newRequestId, type TaskRequest } from '@switchyard/c
 import { type OpenCodeClient, type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
 import { alwaysAllowed, openRequest, type RequestRow, settleRequest, unsettledRequests } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { RunRecord } from './record.ts'
+import type { RunRecord } from '../run-record.ts'
 
 type Ask =
   | { readonly kind: 'permission'; readonly ask: PermissionRequest }

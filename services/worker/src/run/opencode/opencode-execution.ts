@@ -2,14 +2,14 @@
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
-import type { ServerUse } from '../servers/use.ts'
-import { type Execution, type Halted, type RunContext, raiseRequested } from './execution.ts'
-import { Requests } from './requests.ts'
-import { openSession } from './session.ts'
-import { promptOptions } from './steering.ts'
+import type { ServerUse } from '../../servers/lease-options.ts'
+import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
+import { makeWorkspace } from '../workspace.ts'
+import { promptOptions } from './deliver-messages.ts'
+import { openSession } from './open-session.ts'
+import { Watch } from './session-follower.ts'
+import { Requests } from './session-requests.ts'
 import { type Found, Transcript } from './transcript.ts'
-import { Watch } from './watch.ts'
-import { makeWorkspace } from './workspace.ts'
 
 const NOTHING_FOUND: Found = { root: [], children: [] }
 /** How long an aborted session may take to write its last words, ms. */

@@ -3,8 +3,8 @@
 import { isSwitchyardError, type QueueName, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
 import { admitTask, type Hosts, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
-import type { TaskRunDeps } from './run/execution.ts'
-import { TaskRun } from './run/task-run.ts'
+import type { TaskRunDeps } from './execution.ts'
+import { TaskRun } from './task-run.ts'
 
 /** When to offer a task again that could not be taken because the database is away, ms. */
 const DATABASE_AWAY_MS = 1_000

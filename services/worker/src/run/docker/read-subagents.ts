@@ -5,7 +5,7 @@ import { isSwitchyardError } from '@switchyard/contracts'
 import { SUBAGENTS, type Turn } from '@switchyard/docker'
 import { SubagentTranscript } from '@switchyard/opencode'
 import type { RunContext } from '../execution.ts'
-import type { Found } from '../transcript.ts'
+import type { Found } from '../opencode/transcript.ts'
 
 /** Of a query that takes about a second. */
 const READ_MS = 60_000

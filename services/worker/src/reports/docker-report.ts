@@ -6,7 +6,7 @@ import type { Runner } from '@switchyard/docker'
 import { repeat } from '@switchyard/process'
 import { type Records, reportServer } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { ServerReport } from './server-report.ts'
+import type { ServerReport } from './opencode-report.ts'
 
 export type DockerReport = ServerReport & {
   /** The engine and the image were there at the last look: tasks of Docker mode can begin at once. */

@@ -10,10 +10,10 @@ import {
   useProjectServers,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { Holds } from './holds.ts'
-import type { KeptOptions } from './kept-server.ts'
-import type { ServerMaker } from './launch.ts'
-import { busyIn } from './live.ts'
+import type { KeptOptions } from './dedicated-server.ts'
+import { busyIn } from './live-directories.ts'
+import type { ServerMaker } from './server-factory.ts'
+import { Holds } from './server-leases.ts'
 
 /** How long a connection is kept without use, ms. */
 const UNUSED_MS = 60_000

@@ -22,11 +22,11 @@ import {
   touchProjectServer,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { type GoesOn, type KeeperSettings, type KeptOptions, KeptServer } from './kept-server.ts'
-import type { ServerMaker, ServerSettings } from './launch.ts'
-import { busyIn } from './live.ts'
-import { hold, inCall, nothing, notTaking, type ServerUse, type UseOptions } from './use.ts'
-import { type Visit, Visits } from './visits.ts'
+import { type GoesOn, type KeeperSettings, type KeptOptions, KeptServer } from './dedicated-server.ts'
+import { hold, inCall, nothing, notTaking, type ServerUse, type UseOptions } from './lease-options.ts'
+import { busyIn } from './live-directories.ts'
+import { type Visit, Visits } from './server-connections.ts'
+import type { ServerMaker, ServerSettings } from './server-factory.ts'
 import { WarmDirectories } from './warm-directories.ts'
 
 /** How often the kept servers are looked at, ms. */

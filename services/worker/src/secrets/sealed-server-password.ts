@@ -3,7 +3,7 @@
 import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { SERVER_PASSWORD, SwitchyardError } from '@switchyard/contracts'
-import { closeSeal, openSealed } from '../sealed.ts'
+import { closeSeal, openSealed } from './sealed-secret.ts'
 
 /**
  * @param directory - the server's, in which a key was offered

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
 import { choosePromptId, type MessageRow, markDelivered, undeliveredMessages } from '@switchyard/records'
-import type { RunRecord } from './record.ts'
+import type { RunRecord } from '../run-record.ts'
 
 /** How a prompt of this task runs. */
 export type PromptOptions = {

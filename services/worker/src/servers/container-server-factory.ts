@@ -7,8 +7,8 @@ import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { ServerContainers } from '@switchyard/docker'
 import { probe, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
-import type { ServerMaker } from './launch.ts'
-import { passwordIn } from './password.ts'
+import { passwordIn } from '../secrets/server-password.ts'
+import type { ServerMaker } from './server-factory.ts'
 
 /** How often it is looked whether a container has ended, ms. */
 const LOOK_EVERY_MS = 2_000

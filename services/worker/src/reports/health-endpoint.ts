@@ -5,7 +5,7 @@ import { serve } from '@hono/node-server'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { WORKER_SILENCE_MS } from '@switchyard/records'
 import { Hono } from 'hono'
-import type { Worker } from './worker.ts'
+import type { Worker } from '../worker.ts'
 
 export type HealthServer = { readonly close: () => Promise<void> }
 

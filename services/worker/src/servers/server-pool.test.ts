@@ -18,8 +18,8 @@ import { createDatabase, opencodeConfig, type ScriptedModel, script, startScript
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { stopProject } from '../projects/stop.ts'
-import { childMaker } from './child-maker.ts'
-import { ServerPool } from './pool.ts'
+import { childMaker } from './child-server-factory.ts'
+import { ServerPool } from './server-pool.ts'
 
 // Each test starts a server or two, which takes seconds of a processor that others use too.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })

@@ -22,10 +22,10 @@ import {
   type TaskRow,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { secureClone } from './projects/work.ts'
-import { outputDirectory } from './run/docker/output-file.ts'
-import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from './run/workspace.ts'
-import type { ServerPool } from './servers/pool.ts'
+import { secureClone } from '../projects/work.ts'
+import { outputDirectory } from '../run/docker/output-file.ts'
+import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from '../run/workspace.ts'
+import type { ServerPool } from '../servers/server-pool.ts'
 
 export type ClearingDeps = {
   readonly records: Records

@@ -1,8 +1,8 @@
 import type { ContainerState } from '@switchyard/docker'
 import { RunTranscript } from '@switchyard/opencode'
 import { describe, expect, it } from 'vitest'
-import { LogWords } from './log-words.ts'
-import { judge } from './verdict.ts'
+import { judge } from './container-outcome.ts'
+import { LogWords } from './opencode-log.ts'
 
 const PROMPT = 'msg_p'
 

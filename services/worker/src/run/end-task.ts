@@ -12,8 +12,8 @@ import { diffAgainst } from '@switchyard/git'
 import { summariseTurn } from '@switchyard/opencode'
 import { type Advanced, keepDiff } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { RunRecord } from './record.ts'
-import type { Found } from './transcript.ts'
+import type { Found } from './opencode/transcript.ts'
+import type { RunRecord } from './run-record.ts'
 
 export type Ending = { readonly status: TerminalStatus; readonly error: TaskError | null }
 

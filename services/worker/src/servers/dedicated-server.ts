@@ -11,8 +11,8 @@ import {
   reportProjectServer,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { Holds } from './holds.ts'
-import { liveOn } from './live.ts'
+import { liveOn } from './live-directories.ts'
+import { Holds } from './server-leases.ts'
 
 /** One that is past its limit so soon after it was replaced would be again, and again: it is left alone for so long, ms. */
 const SETTLE_MS = 10 * 60_000

@@ -3,7 +3,7 @@
 import { ERRORS, type ErrorCode, type TaskError } from '@switchyard/contracts'
 import type { ContainerState } from '@switchyard/docker'
 import { type SessionMessage, summariseTurn } from '@switchyard/opencode'
-import type { LogWords } from './log-words.ts'
+import type { LogWords } from './opencode-log.ts'
 
 export type Verdict =
   | { readonly kind: 'finished' }

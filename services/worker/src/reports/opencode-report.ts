@@ -5,7 +5,7 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { repeat } from '@switchyard/process'
 import { lastLive, listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { busyIn, liveOn, toOffer } from './servers/live.ts'
+import { busyIn, liveOn, toOffer } from '../servers/live-directories.ts'
 
 const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */

@@ -3,8 +3,8 @@
 import { SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import type { ProjectServerRow } from '@switchyard/records'
-import type { Holds } from './holds.ts'
-import type { GoesOn } from './kept-server.ts'
+import type { GoesOn } from './dedicated-server.ts'
+import type { Holds } from './server-leases.ts'
 
 /** How long a call waits for a server that cannot be used yet, ms: its caller hears why before it gives up by itself. */
 const CALL_WAIT_MS = 30_000

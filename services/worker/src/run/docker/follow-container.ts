@@ -4,10 +4,10 @@ import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { OutputLine } from '@switchyard/docker'
 import type { RunTranscript } from '@switchyard/opencode'
 import type { RunContext } from '../execution.ts'
-import { LogWords } from './log-words.ts'
+import { judge, type Verdict } from './container-outcome.ts'
+import { LogWords } from './opencode-log.ts'
 import { OutputFile, outputDirectory } from './output-file.ts'
-import type { Patience } from './patience.ts'
-import { judge, type Verdict } from './verdict.ts'
+import type { Patience } from './retry-while-unavailable.ts'
 import { Watchdog } from './watchdog.ts'
 
 export type Read = { readonly verdict: Verdict; readonly exitCode: number }
