@@ -8,7 +8,7 @@ import { RedisBus } from './redis-bus.ts'
 export type { QueueConnection } from './backend.ts'
 export type { Bus, Command, TaskSignal, Unsubscribe } from './bus.ts'
 export { DeliveryQueue, DeliveryWorker, type DeliveryWorkerOptions } from './delivery-queue.ts'
-export { type Offer, type Ready, TaskQueue } from './task-queue.ts'
+export { type QueueJob, type RunnableTask, TaskQueue } from './task-queue.ts'
 export { type Processed, type ProcessTask, TaskWorker, type TaskWorkerOptions } from './task-worker.ts'
 
 /** Redis pub/sub where there is a Redis, in-process otherwise. */

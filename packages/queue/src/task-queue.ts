@@ -10,7 +10,7 @@ import { bounded } from './bounded.ts'
 export const bullmqNameOf = (queueName: QueueName): string => (queueName === 'blue' ? 'tasks' : `tasks-${queueName}`)
 
 /** What the queue has to know of a task that is ready to run. */
-export type Ready = {
+export type RunnableTask = {
   readonly id: TaskId
   readonly priority: number
   readonly generation: number
@@ -22,19 +22,19 @@ export type Ready = {
  * The id of the job: the task's own, with the generation once it was taken before. BullMQ leaves out a job whose id is
  * there already, and a task's first job may still be running another task: it must not keep this one from its next run.
  */
-const jobIdOf = ({ id, generation }: Pick<Ready, 'id' | 'generation'>): string =>
+const jobIdOf = ({ id, generation }: Pick<RunnableTask, 'id' | 'generation'>): string =>
   generation === 0 ? id : `${id}-${generation}`
 
 /** What a job was added for; `isNew` until some worker has taken the task. */
-export type Offer = { readonly id: TaskId; readonly isNew: boolean }
+export type QueueJob = { readonly id: TaskId; readonly isNew: boolean }
 
-export const offerOf = (jobId: string | undefined): Offer => {
+export const queueJobOf = (jobId: string | undefined): QueueJob => {
   const [id = '', generation] = (jobId ?? '').split('-')
   return { id: id as TaskId, isNew: generation === undefined }
 }
 
 // BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
-const jobOptions = (task: Ready) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
+const jobOptions = (task: RunnableTask) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
 
 export class TaskQueue {
   readonly #connection: QueueConnection
@@ -68,12 +68,12 @@ export class TaskQueue {
    *
    * @throws SwitchyardError `queue_unavailable`
    */
-  async add(task: Ready): Promise<void> {
+  async add(task: RunnableTask): Promise<void> {
     await bounded(this.#of(queueNameOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
   }
 
   /** As `add`, for many at once. */
-  async addAll(tasks: readonly Ready[]): Promise<void> {
+  async addAll(tasks: readonly RunnableTask[]): Promise<void> {
     for (const [queueName, ready] of Map.groupBy(tasks, queueNameOf)) {
       const jobs = ready.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
       await bounded(this.#of(queueName).addBulk(jobs), 'adding jobs')

@@ -5,12 +5,12 @@ import { DelayedError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
 import { LOCK } from './lock.ts'
-import { bullmqNameOf, type Offer, offerOf } from './task-queue.ts'
+import { bullmqNameOf, type QueueJob, queueJobOf } from './task-queue.ts'
 
 /** What became of a job: over, or to be offered again after `againInMs`. */
 export type Processed = { readonly againInMs: number | null }
 
-export type ProcessTask = (offer: Offer) => Promise<Processed>
+export type ProcessTask = (job: QueueJob) => Promise<Processed>
 
 export type TaskWorkerOptions = {
   readonly connection: QueueConnection
@@ -30,7 +30,7 @@ export class TaskWorker {
     this.#worker = backendOf(options.connection).worker(
       bullmqNameOf(options.queueName),
       async (job, token) => {
-        const { againInMs } = await options.process(offerOf(job.id))
+        const { againInMs } = await options.process(queueJobOf(job.id))
         if (againInMs === null) return
         await job.moveToDelayed(Date.now() + againInMs, token)
         throw new DelayedError()

@@ -215,7 +215,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
         connection: deps.connection,
         queueName,
         concurrency,
-        process: (offer) => runs.process(offer, queueName),
+        process: (job) => runs.process(job, queueName),
         logger,
       }),
   )

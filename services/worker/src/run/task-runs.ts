@@ -1,12 +1,12 @@
 // The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
 
 import { isSwitchyardError, type QueueName, type TaskId, type WorkerId } from '@switchyard/contracts'
-import type { Command, Offer, Processed, TaskQueue } from '@switchyard/queue'
+import type { Command, Processed, QueueJob, TaskQueue } from '@switchyard/queue'
 import { admitTask, type Hosts, type RunLimits, type TaskRow, takeTask } from '@switchyard/records'
 import type { TaskRunDeps } from './execution.ts'
 import { TaskRun } from './task-run.ts'
 
-/** When to offer a task again that could not be taken because the database is away, ms. */
+/** When to retry the job of a task that could not be taken because the database is unavailable, ms. */
 const DATABASE_AWAY_MS = 1_000
 /** When to look again while all tasks that wait are over a limit, ms. */
 const HELD_MS = 1_000
@@ -48,7 +48,7 @@ export class Runs {
    * A job says that a task of its queue can be run, not which: that of a task whose owner is gone runs just this one, any other
    * runs the task whose turn it is. A job for which nothing is left to run is over.
    */
-  async process(offer: Offer, queueName: QueueName): Promise<Processed> {
+  async process(job: QueueJob, queueName: QueueName): Promise<Processed> {
     if (this.#stopping) return { againInMs: 0 }
     // Each queue consumer runs at full concurrency; the worker-wide limit is enforced here.
     if (this.#busy >= this.#concurrency) return { againInMs: HELD_MS }
@@ -56,7 +56,7 @@ export class Runs {
     try {
       const { records } = this.#deps
       const hosts = this.#hosts()
-      const left = offer.isNew ? null : await takeTask(records.db, offer.id, this.#workerId, hosts)
+      const left = job.isNew ? null : await takeTask(records.db, job.id, this.#workerId, hosts)
       if (left) return await this.#run(left)
       const admission = await admitTask(records.db, this.#workerId, hosts, this.#limits, queueName)
       if (admission.kind === 'taken') return await this.#run(admission.row)
@@ -81,15 +81,15 @@ export class Runs {
     this.#active.set(taken.id, run)
     try {
       const { againInMs } = await run.run()
-      // The job may have come for another task: what was given back is offered by a job of its own.
-      if (againInMs !== null) await this.#offerAgain(taken)
+      // The job may have come for another task: a task that was given back needs a job of its own.
+      if (againInMs !== null) await this.#enqueueAgain(taken)
       return OVER
     } finally {
       this.#active.delete(taken.id)
     }
   }
 
-  async #offerAgain(taken: TaskRow): Promise<void> {
+  async #enqueueAgain(taken: TaskRow): Promise<void> {
     const { queue, logger } = this.#deps
     await queue.add(taken).catch((error: Error) => {
       logger.warn(
