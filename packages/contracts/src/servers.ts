@@ -13,8 +13,8 @@ export type ServerKind = (typeof SERVER_KINDS)[number]
 export const PROJECT_SERVER_STATES = ['starting', 'up', 'busy', 'down', 'draining', 'stopping', 'stopped'] as const
 export type ProjectServerState = (typeof PROJECT_SERVER_STATES)[number]
 
-/** What OpenCode offers: without keys, without addresses. */
-export const offerSchema = z.object({
+/** The models and agents available on an OpenCode server, without keys and addresses. */
+export const availableModelsSchema = z.object({
   providers: z.array(
     z.object({
       id: z.string(),
@@ -25,7 +25,7 @@ export const offerSchema = z.object({
   agents: z.array(z.object({ name: z.string(), mode: z.string(), description: z.string().nullable() })),
   default_model: z.string().nullable().describe('provider/model that its configuration names'),
 })
-export type Offer = z.infer<typeof offerSchema>
+export type AvailableModels = z.infer<typeof availableModelsSchema>
 
 /** What is in a directory that a project owns: root sessions, and how many of them and below them work now. */
 export type LiveDirectory = { readonly directory: string; readonly sessions: number | null; readonly busy: number }
@@ -38,7 +38,7 @@ export const llmConfigSchema = z.object({
       pool: z.enum(['blue', 'green']).nullable(),
       status: z.string(),
       default_model: z.string().nullable(),
-      providers: offerSchema.shape.providers,
+      providers: availableModelsSchema.shape.providers,
     }),
   ),
   projects: z
@@ -47,7 +47,7 @@ export const llmConfigSchema = z.object({
         project_id: z.string(),
         git_url: z.string(),
         model: z.string().nullable().describe('set with opencode_llm_set_model; null: the default'),
-        providers: offerSchema.shape.providers
+        providers: availableModelsSchema.shape.providers
           .nullable()
           .describe('null: those of its server; else what its own configuration or server makes of them'),
       }),

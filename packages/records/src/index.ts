@@ -3,6 +3,7 @@
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
 export { type AgentView, beginAgentCall, endAgentCall, noteSeen, readAgentViews } from './agent-calls.ts'
+export { type AvailableModelsRow, readAvailableModels, saveAvailableModels } from './available-models.ts'
 export {
   type Answer,
   addCall,
@@ -107,7 +108,6 @@ export {
   removeNotifier,
   reportNotifier,
 } from './notifiers.ts'
-export { type OfferRow, readOffers, saveOffer } from './offers.ts'
 export { CALLBACK, LETTA } from './outbox.ts'
 export { type Progress, readProgress } from './progress.ts'
 export {

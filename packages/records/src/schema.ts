@@ -1,6 +1,7 @@
 // The tables as Kysely sees them. Column names are the wire's names wherever both have the thing.
 
 import type {
+  AvailableModels,
   CallId,
   CallTarget,
   DeliveryFailure,
@@ -14,7 +15,6 @@ import type {
   MessageType,
   Mode,
   ModeReason,
-  Offer,
   Permissions,
   Pool,
   ProjectServerState,
@@ -259,7 +259,7 @@ export type ServersTable = {
   memory_bytes: number | null
   busy_sessions: number | null
   last_health_at: TimeOrNull
-  offer: Json<Offer> | null
+  offer: Json<AvailableModels> | null
   live: ColumnType<readonly LiveDirectory[], string | undefined, string>
 }
 
@@ -275,9 +275,9 @@ export type FoundTable = {
 }
 
 /** Null: the project's server says it. */
-export type OffersTable = {
+export type AvailableModelsTable = {
   project_id: string
-  offer: Json<Offer> | null
+  offer: Json<AvailableModels> | null
   /** That its base checkout is on. */
   branch: string | null
   looked_at: Time
@@ -485,7 +485,7 @@ export type Database = {
   workers: WorkersTable
   opencode_servers: ServersTable
   project_servers: ProjectServersTable
-  project_offers: OffersTable
+  project_offers: AvailableModelsTable
   found_directories: FoundTable
   rollout: RolloutTable
   rollout_changes: RolloutChangesTable

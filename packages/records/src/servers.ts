@@ -1,6 +1,6 @@
 // The opencode_servers table: what each OpenCode server last said of itself, reported by the workers.
 
-import type { LiveDirectory, Offer } from '@switchyard/contracts'
+import type { AvailableModels, LiveDirectory } from '@switchyard/contracts'
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
@@ -18,13 +18,13 @@ export const reportServer = guarded(
       version: string | null
       detail: string | null
       catalog: ServerCatalog | null
-      offer?: Offer | null
+      models?: AvailableModels | null
       live?: readonly LiveDirectory[]
     } & Partial<Pick<ServerRow, 'kind' | 'pool' | 'url' | 'pid' | 'memory_bytes' | 'busy_sessions' | 'last_health_at'>>,
   ): Promise<void> => {
-    const { offer: offered, live: lived, ...rest } = report
+    const { models, live: lived, ...rest } = report
     const catalog = report.catalog === null ? null : toJson(report.catalog)
-    const offer = offered ? toJson(offered) : null
+    const offer = models ? toJson(models) : null
     const live = toJson(lived ?? [])
     await db
       .insertInto('opencode_servers')
@@ -33,7 +33,7 @@ export const reportServer = guarded(
         conflict.column('id').doUpdateSet({
           ...rest,
           live,
-          // A server that is down keeps what it last offered.
+          // A server that is down keeps its last known models.
           catalog: sql`coalesce(excluded.catalog, opencode_servers.catalog)`,
           offer: sql`coalesce(excluded.offer, opencode_servers.offer)`,
           reported_at: sql`now()`,

@@ -2,8 +2,8 @@
 
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
+import { availableModelsOfProjects } from '../servers/available-models.ts'
 import { readServers, serversOfProjects } from '../servers/list.ts'
-import { offersOfProjects } from '../servers/offers.ts'
 import { liveOfProjects } from './live.ts'
 
 /** @returns in the order of the rows. */
@@ -12,11 +12,11 @@ export const toProjectInfos = async (
   rows: readonly ProjectRow[],
 ): Promise<readonly ProjectInfo[]> => {
   const ids = rows.map((row) => row.id)
-  const [sandboxes, tasks, known, offers] = await Promise.all([
+  const [sandboxes, tasks, known, available] = await Promise.all([
     listSandboxes(records.db, ids),
     countOpenTasks(records.db, ids),
     readServers(records),
-    offersOfProjects(records, rows),
+    availableModelsOfProjects(records, rows),
   ])
   const servers = serversOfProjects(known, rows)
   const live = await liveOfProjects(records, known, rows, sandboxes)
@@ -36,8 +36,8 @@ export const toProjectInfos = async (
     worktrees: sandboxes.filter((sandbox) => sandbox.project_id === row.id && sandbox.is_ready).map(toSandbox),
     sessions: live.get(row.id)?.sessions ?? null,
     busy_sessions: live.get(row.id)?.busy_sessions ?? 0,
-    branch: offers.get(row.id)?.branch ?? row.default_branch,
-    agents: offers.get(row.id)?.offer.agents.map(({ name }) => name) ?? [],
+    branch: available.get(row.id)?.branch ?? row.default_branch,
+    agents: available.get(row.id)?.models.agents.map(({ name }) => name) ?? [],
     running_tasks: tasks.filter((task) => task.project_id === row.id).reduce((sum, { count }) => sum + count, 0),
     warnings: [...row.warnings],
     created_at: (row.registered_at ?? row.created_at).toISOString(),

@@ -1,12 +1,12 @@
 // Models: which there are, and which of them a project's sessions and tasks use that name none.
 
 import type { Config } from '@switchyard/config'
-import { type LlmConfig, type Offer, type SetModel, SwitchyardError } from '@switchyard/contracts'
+import { type AvailableModels, type LlmConfig, type SetModel, SwitchyardError } from '@switchyard/contracts'
 import { listProjects, listServers, type Records, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { findChangeable, maySee } from '../projects/access.ts'
 import { checkModel } from '../tasks/model.ts'
-import { modelsOf, offersOfProjects } from './offers.ts'
+import { availableModelsOfProjects, modelsOf } from './available-models.ts'
 
 export type LlmDeps = { readonly config: Pick<Config, 'tasks'>; readonly records: Records }
 
@@ -15,7 +15,7 @@ const DEFAULT = 'default'
 /** Of models that are there, as many are named where one is not. */
 const NAMED = 10
 
-const copyOf = ({ providers }: Offer): Offer['providers'] => [...providers]
+const copyOf = ({ providers }: AvailableModels): AvailableModels['providers'] => [...providers]
 
 export class LlmService {
   readonly #deps: LlmDeps
@@ -29,7 +29,7 @@ export class LlmService {
     const { config, records } = this.#deps
     const servers = (await listServers(records.db)).filter(({ kind }) => kind !== null)
     const projects = (await listProjects(records.db)).filter((row) => maySee(caller, row))
-    const offers = await offersOfProjects(records, projects)
+    const available = await availableModelsOfProjects(records, projects)
     const named = servers.find(({ offer }) => offer?.default_model)?.offer?.default_model ?? null
     return {
       default_model: config.tasks.defaultModel ?? named,
@@ -41,12 +41,12 @@ export class LlmService {
         providers: offer ? copyOf(offer) : [],
       })),
       projects: projects.map((row) => {
-        const found = offers.get(row.id)
+        const found = available.get(row.id)
         return {
           project_id: row.id,
           git_url: row.url,
           model: row.model,
-          providers: found?.isOwn ? copyOf(found.offer) : null,
+          providers: found?.isOwn ? copyOf(found.models) : null,
         }
       }),
     }
@@ -71,15 +71,15 @@ export class LlmService {
     }
   }
 
-  async #check(row: Parameters<typeof offersOfProjects>[1][number], model: string): Promise<string> {
+  async #check(row: Parameters<typeof availableModelsOfProjects>[1][number], model: string): Promise<string> {
     checkModel(model)
-    const found = (await offersOfProjects(this.#deps.records, [row])).get(row.id)
-    // While no server has said what it offers, the first turn finds out.
+    const found = (await availableModelsOfProjects(this.#deps.records, [row])).get(row.id)
+    // While no server has reported its models, the first turn finds out.
     if (!found?.isKnown) return `${model} (no OpenCode server has said yet whether it has that)`
-    const models = modelsOf(found.offer)
+    const models = modelsOf(found.models)
     if (models.includes(model)) return model
     const some = models.slice(0, NAMED).join(', ')
-    throw new SwitchyardError('model_not_found', `OpenCode does not offer ${model} there`, {
+    throw new SwitchyardError('model_not_found', `model ${model} is not available there`, {
       hint: `There are ${some}${models.length > NAMED ? ` and ${models.length - NAMED} more` : ''}; opencode_llm_config lists them.`,
     })
   }

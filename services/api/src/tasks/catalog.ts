@@ -1,17 +1,17 @@
-// What the OpenCode servers offer, as the workers report it; kept for a few seconds, since every accept asks.
+// The models and agents that workers report for the OpenCode servers; kept for a few seconds, since every accept asks.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { listServers, type Records, type ServerRow } from '@switchyard/records'
 
 const FRESH_MS = 5_000
 
-type Offer = {
+type AvailableNames = {
   readonly models: ReadonlySet<string>
   readonly agents: ReadonlySet<string>
   readonly hasModel: boolean
 }
 
-const offerOf = (servers: readonly ServerRow[]): Offer | null => {
+const availableNamesOf = (servers: readonly ServerRow[]): AvailableNames | null => {
   const catalogs = servers
     .filter((server) => server.state === 'up' || server.state === 'busy')
     .flatMap((server) => (server.catalog ? [server.catalog] : []))
@@ -28,7 +28,7 @@ export type Wanted = { readonly model: string | null; readonly agent: string | n
 
 export class Catalog {
   readonly #records: Records
-  #offer: Offer | null = null
+  #available: AvailableNames | null = null
   #readAt = 0
   #reading: Promise<void> | undefined
 
@@ -39,7 +39,7 @@ export class Catalog {
   #read(): Promise<void> {
     this.#reading ??= listServers(this.#records.db)
       .then((servers) => {
-        this.#offer = offerOf(servers)
+        this.#available = availableNamesOf(servers)
         this.#readAt = Date.now()
       })
       .finally(() => {
@@ -48,11 +48,9 @@ export class Catalog {
     return this.#reading
   }
 
-  /** The workers' Docker engine; null where none has reported one within the last minute. */
-
   /**
    * Checks what a task without a repository names; one with a repository may bring models and agents of its own.
-   * While no server has reported what it offers, everything passes: the worker finds out.
+   * While no server has reported its models, everything passes: the worker finds out.
    *
    * @throws SwitchyardError `model_not_found`, `agent_not_found`, `no_model_configured`
    */
@@ -66,13 +64,13 @@ export class Catalog {
   }
 
   #problem({ model, agent }: Wanted): SwitchyardError | undefined {
-    const offer = this.#offer
-    if (!offer) return undefined
-    if (model === null && !offer.hasModel)
+    const available = this.#available
+    if (!available) return undefined
+    if (model === null && !available.hasModel)
       return new SwitchyardError('no_model_configured', 'no model was named and the OpenCode server has no provider')
-    if (model !== null && !offer.models.has(model))
-      return new SwitchyardError('model_not_found', `no OpenCode server offers the model ${model}`)
-    if (agent !== null && !offer.agents.has(agent))
+    if (model !== null && !available.models.has(model))
+      return new SwitchyardError('model_not_found', `model ${model} is not available on any OpenCode server`)
+    if (agent !== null && !available.agents.has(agent))
       return new SwitchyardError('agent_not_found', `no OpenCode server has an agent named ${agent}`)
     return undefined
   }

@@ -1,13 +1,13 @@
-// At the start: what there is, brought into the record by one worker at a time. Afterwards: what projects offer, looked at now and then.
+// At the start: what there is, brought into the record by one worker at a time. Afterwards: the available models of projects, looked at now and then.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { type Repeating, repeat } from '@switchyard/process'
 import { listProjects } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
 import { adoptProjects } from './adopt.ts'
+import { refreshAvailableModels } from './available-models.ts'
 import { noteDirectories } from './found.ts'
 import { reportGone } from './gone.ts'
-import { refreshOffer } from './offers.ts'
 
 const EVERY_MS = 10 * 60_000
 
@@ -16,7 +16,7 @@ const refreshOffers = async (deps: ProjectDeps, signal: AbortSignal): Promise<vo
   for (const project of await listProjects(deps.records.db)) {
     if (signal.aborted) return
     if (project.status !== 'ready') continue
-    await refreshOffer(deps, project, signal).catch((error: unknown) => {
+    await refreshAvailableModels(deps, project, signal).catch((error: unknown) => {
       if (!isSwitchyardError(error)) throw error
       deps.logger.debug({ project_id: project.id, err: error.message }, 'a project was not looked at')
     })

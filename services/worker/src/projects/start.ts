@@ -5,7 +5,7 @@ import path from 'node:path'
 import { isSwitchyardError, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { addKeyPage, type RepositoryIdentity } from '@switchyard/git'
 import { type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
-import { refreshOffer } from '../discovery/offers.ts'
+import { refreshAvailableModels } from '../discovery/available-models.ts'
 import { inspect } from './checkout.ts'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 import { tryDoor } from './door.ts'
@@ -59,11 +59,11 @@ const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: A
 }
 
 /** What can be used there is told with the project from now on. That nobody could say is no failure. */
-const noteOffer = async (deps: ProjectDeps, projectId: string, signal: AbortSignal): Promise<void> => {
+const noteAvailableModels = async (deps: ProjectDeps, projectId: string, signal: AbortSignal): Promise<void> => {
   const { row } = await readRegistered(deps, projectId)
   if (row.status !== 'ready') return
-  await refreshOffer(deps, row, signal).catch((error: Error) => {
-    deps.logger.info({ project_id: projectId, err: error.message }, 'what OpenCode offers in a project was not read')
+  await refreshAvailableModels(deps, row, signal).catch((error: Error) => {
+    deps.logger.info({ project_id: projectId, err: error.message }, 'failed to read the available models of a project')
   })
 }
 
@@ -102,7 +102,7 @@ export const startProject = async (deps: ProjectDeps, projectId: string, signal:
     const set = (patch: ProjectPatch) => updateProject(deps.records.db, projectId, patch)
     try {
       await set(await bringUp(deps, row, identity, signal))
-      await noteOffer(deps, projectId, signal)
+      await noteAvailableModels(deps, projectId, signal)
     } catch (error) {
       // A worker that stops leaves the start to the next one.
       if (!signal.aborted) await set({ status: 'failed', detail: toSwitchyardError(error).message })

@@ -1,11 +1,11 @@
-// Reports what the OpenCode server offers and how it does, for the api's checks and /health.
+// Reports the OpenCode server's state and its available models, for the api's checks and /health.
 
-import type { Offer, Pool } from '@switchyard/contracts'
+import type { AvailableModels, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { repeat } from '@switchyard/process'
 import { lastLive, listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { busyIn, liveOn, toOffer } from '../servers/live-directories.ts'
+import { busyIn, liveOn, toAvailableModels } from '../servers/live-directories.ts'
 
 const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
@@ -24,7 +24,7 @@ export const startServerReport = (
   logger: Logger,
 ): ServerReport => {
   let catalog: ServerCatalog | null = null
-  let offer: Offer | null = null
+  let models: AvailableModels | null = null
   let catalogAt = 0
   let wasUp = false
 
@@ -36,11 +36,14 @@ export const startServerReport = (
     if (server.state().status !== 'up' || Date.now() - catalogAt < CATALOG_MS) return
     const found = await server.client.catalog(directory)
     catalog = {
-      providers: found.providers.map(({ id, models }) => ({ id, models: models.map((model) => model.id) })),
+      providers: found.providers.map((provider) => ({
+        id: provider.id,
+        models: provider.models.map((model) => model.id),
+      })),
       agents: found.agents.map((agent) => agent.name),
       default_model: found.defaultModel,
     }
-    offer = toOffer(found)
+    models = toAvailableModels(found)
     catalogAt = Date.now()
   }
 
@@ -62,7 +65,7 @@ export const startServerReport = (
       memory_bytes: (await server.memory().catch(() => undefined)) ?? null,
       busy_sessions: server.busy().length,
       last_health_at: lastHealthAt,
-      offer,
+      models,
       live: liveOn(server, await listOwnedDirectories(records.db)),
     })
     wasUp ||= status === 'up' || status === 'busy'

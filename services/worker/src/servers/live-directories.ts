@@ -1,6 +1,6 @@
 // What lives on a server at this moment, by the directories that projects own: from the event stream, without asking any directory.
 
-import type { LiveDirectory, Offer } from '@switchyard/contracts'
+import type { AvailableModels, LiveDirectory } from '@switchyard/contracts'
 import type { Catalog, OpenCodeServer } from '@switchyard/opencode'
 
 /** Directories that work and are nobody's are told too, so that a task's own directory is among them. */
@@ -23,7 +23,7 @@ export const liveOn = (server: OpenCodeServer, owned: readonly string[]): readon
 export const busyIn = (live: readonly LiveDirectory[]): readonly string[] =>
   live.flatMap(({ directory, busy }) => (busy > 0 ? [directory] : []))
 
-export const toOffer = (catalog: Catalog): Offer => ({
+export const toAvailableModels = (catalog: Catalog): AvailableModels => ({
   providers: catalog.providers.map(({ id, name, models }) => ({
     id,
     name,

@@ -1,12 +1,12 @@
-// What OpenCode offers in projects: what their own configuration or server makes of it, else what their server says for all.
+// The models and agents available in projects: by their own configuration or server, else those of the shared server.
 
-import type { Offer } from '@switchyard/contracts'
-import { listServers, type ProjectRow, type Records, readOffers, type ServerRow } from '@switchyard/records'
+import type { AvailableModels } from '@switchyard/contracts'
+import { listServers, type ProjectRow, type Records, readAvailableModels, type ServerRow } from '@switchyard/records'
 
-const NOTHING: Offer = { providers: [], agents: [], default_model: null }
+const NOTHING: AvailableModels = { providers: [], agents: [], default_model: null }
 
-export type ProjectOffer = {
-  readonly offer: Offer
+export type ProjectModels = {
+  readonly models: AvailableModels
   /** False: what its server says for all. */
   readonly isOwn: boolean
   /** False: nobody has said anything yet. */
@@ -14,18 +14,18 @@ export type ProjectOffer = {
   readonly branch: string | null
 }
 
-const offerOfPool = (servers: readonly ServerRow[], pool: ProjectRow['pool']): Offer | undefined =>
+const modelsOfPool = (servers: readonly ServerRow[], pool: ProjectRow['pool']): AvailableModels | undefined =>
   (servers.find((row) => row.pool === pool && row.offer !== null) ?? servers.find((row) => row.offer !== null))
     ?.offer ?? undefined
 
 /** By project. */
-export const offersOfProjects = async (
+export const availableModelsOfProjects = async (
   records: Records,
   rows: readonly Pick<ProjectRow, 'id' | 'pool'>[],
-): Promise<ReadonlyMap<string, ProjectOffer>> => {
+): Promise<ReadonlyMap<string, ProjectModels>> => {
   const [servers, own] = await Promise.all([
     listServers(records.db),
-    readOffers(
+    readAvailableModels(
       records.db,
       rows.map(({ id }) => id),
     ),
@@ -33,13 +33,13 @@ export const offersOfProjects = async (
   return new Map(
     rows.map(({ id, pool }) => {
       const row = own.get(id)
-      const offer = row?.offer ?? offerOfPool(servers, pool)
+      const models = row?.offer ?? modelsOfPool(servers, pool)
       return [
         id,
         {
-          offer: offer ?? NOTHING,
+          models: models ?? NOTHING,
           isOwn: (row?.offer ?? null) !== null,
-          isKnown: offer !== undefined,
+          isKnown: models !== undefined,
           branch: row?.branch ?? null,
         },
       ]
@@ -48,5 +48,5 @@ export const offersOfProjects = async (
 }
 
 /** The names of all models, provider/model. */
-export const modelsOf = ({ providers }: Offer): readonly string[] =>
+export const modelsOf = ({ providers }: AvailableModels): readonly string[] =>
   providers.flatMap(({ id, models }) => models.map((model) => `${id}/${model.id}`))

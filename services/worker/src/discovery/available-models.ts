@@ -1,11 +1,11 @@
-// What OpenCode offers in each project, kept in the record so that it is there at once, before the project is ever used.
+// Records the models and agents available in each project, so that they are known before its first use.
 
 import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { parseRepositoryUrl } from '@switchyard/git'
-import { findProject, type ProjectRow, saveOffer } from '@switchyard/records'
+import { findProject, type ProjectRow, saveAvailableModels } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
-import { toOffer } from '../servers/live-directories.ts'
+import { toAvailableModels } from '../servers/live-directories.ts'
 
 /** What makes a directory's OpenCode differ from its server's. */
 const OWN_CONFIGURATION = ['opencode.json', 'opencode.jsonc', '.opencode'] as const
@@ -25,7 +25,7 @@ const hasOwnConfiguration = async (directory: string): Promise<boolean> =>
  *
  * @throws SwitchyardError of the client and the database
  */
-export const refreshOffer = async (
+export const refreshAvailableModels = async (
   { records, servers, repositories }: Pick<ProjectDeps, 'records' | 'servers' | 'repositories'>,
   project: ProjectRow,
   signal: AbortSignal,
@@ -36,8 +36,12 @@ export const refreshOffer = async (
   const differs = project.isolation === 'dedicated' || (await hasOwnConfiguration(directory))
   const server = servers.runningFor(project)
   const isUp = server?.state().status === 'up'
-  const offer = differs ? (isUp ? toOffer(await servers.directories.warm(server, directory, signal)) : undefined) : null
+  const models = differs
+    ? isUp
+      ? toAvailableModels(await servers.directories.warm(server, directory, signal))
+      : undefined
+    : null
   // Destroyed meanwhile.
   if ((await findProject(records.db, project.id))?.registered_at)
-    await saveOffer(records.db, project.id, { offer, branch })
+    await saveAvailableModels(records.db, project.id, { models, branch })
 }
