@@ -12,7 +12,7 @@ export type SdkResult<T> = {
   readonly response?: Response | undefined
 }
 
-export type CallOptions = {
+export type OpenCodeCallOptions = {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds for each try; default 30 s, since a burst of cold directories stalls the server for several. */
   readonly timeoutMs?: number | undefined
@@ -40,7 +40,7 @@ export const createCaller =
   <T>(
     what: string,
     repeatable: Repeatable,
-    options: CallOptions,
+    options: OpenCodeCallOptions,
     act: (signal: AbortSignal) => Promise<SdkResult<T>>,
   ): Promise<T> => {
     const attempts = retry(

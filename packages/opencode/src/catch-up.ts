@@ -1,6 +1,6 @@
 // What works on a server that ran before it was heard, found without setting directories up: each costs it 4 to 13 MB.
 
-import type { CallOptions } from './call.ts'
+import type { OpenCodeCallOptions } from './call.ts'
 import type { OpenCodeClient } from './client.ts'
 
 /** Sessions that have not changed for so long are not looked at, ms: each costs a request. */
@@ -19,7 +19,7 @@ const AT_ONCE = 4
 export const directoriesOfOpenTurns = async (
   client: Pick<OpenCodeClient, 'everySession' | 'newestMessage'>,
   since: number,
-  given: CallOptions,
+  given: OpenCodeCallOptions,
 ): Promise<readonly string[]> => {
   const directories = new Set<string>()
   const sessions = [...(await client.everySession({ roots: false, since }, given))]

@@ -14,7 +14,7 @@ import {
   type Todo,
 } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
-import { type CallOptions, type CallPolicy, createCaller, type SdkResult } from './call.ts'
+import { type CallPolicy, createCaller, type OpenCodeCallOptions, type SdkResult } from './call.ts'
 import { type Catalog, toCatalog } from './catalog.ts'
 import { partId } from './ids.ts'
 import type { Endpoint } from './launcher.ts'
@@ -85,13 +85,16 @@ export const createClient = (options: ClientOptions) => {
     return cached.client
   }
 
-  const sessionChildren = ({ sessionId, directory }: SessionRef, given: CallOptions): Promise<readonly Session[]> =>
+  const sessionChildren = (
+    { sessionId, directory }: SessionRef,
+    given: OpenCodeCallOptions,
+  ): Promise<readonly Session[]> =>
     call('list child sessions', 'always', given, (signal) =>
       sdk().session.children({ sessionID: sessionId, directory }, { signal }),
     )
 
   /** All sessions below this one, at any depth, nearest first. */
-  const children = async (ref: SessionRef, given: CallOptions = {}): Promise<readonly Session[]> => {
+  const children = async (ref: SessionRef, given: OpenCodeCallOptions = {}): Promise<readonly Session[]> => {
     const found: Session[] = []
     const open = [ref]
     for (let next = open.shift(); next; next = open.shift()) {
@@ -104,23 +107,26 @@ export const createClient = (options: ClientOptions) => {
     return found
   }
 
-  const abort = async ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<void> => {
+  const abort = async ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<void> => {
     await call('abort the session', 'always', given, (signal) =>
       sdk().session.abort({ sessionID: sessionId, directory }, { signal }),
     )
   }
 
-  const pendingPermissions = (directory: string, given: CallOptions = {}): Promise<readonly PermissionRequest[]> =>
+  const pendingPermissions = (
+    directory: string,
+    given: OpenCodeCallOptions = {},
+  ): Promise<readonly PermissionRequest[]> =>
     call('list permission asks', 'always', given, (signal) => sdk().permission.list({ directory }, { signal }))
 
-  const pendingQuestions = (directory: string, given: CallOptions = {}): Promise<readonly QuestionRequest[]> =>
+  const pendingQuestions = (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly QuestionRequest[]> =>
     call('list questions', 'always', given, (signal) => sdk().question.list({ directory }, { signal }))
 
   /** @throws SwitchyardError `request_not_found` when it is answered already, or was lost in a restart. */
   const replyPermission = async (
     request: { readonly requestId: string; readonly directory: string },
     reply: PermissionReply,
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<void> => {
     await answer('reply to the permission ask', given, (signal) =>
       sdk().permission.reply(
@@ -138,7 +144,7 @@ export const createClient = (options: ClientOptions) => {
   /** @throws SwitchyardError `request_not_found`, as for permissions. */
   const rejectQuestion = async (
     request: { readonly requestId: string; readonly directory: string },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<void> => {
     await answer('reject the question', given, (signal) =>
       sdk().question.reject({ requestID: request.requestId, directory: request.directory }, { signal }),
@@ -147,7 +153,7 @@ export const createClient = (options: ClientOptions) => {
 
   const answer = async <T>(
     what: string,
-    given: CallOptions,
+    given: OpenCodeCallOptions,
     act: (signal: AbortSignal) => Promise<SdkResult<T>>,
   ): Promise<void> => {
     try {
@@ -166,7 +172,7 @@ export const createClient = (options: ClientOptions) => {
    *
    * @returns the ids of the sessions that were aborted.
    */
-  const abortTree = async (ref: SessionRef, given: CallOptions = {}): Promise<readonly string[]> => {
+  const abortTree = async (ref: SessionRef, given: OpenCodeCallOptions = {}): Promise<readonly string[]> => {
     const aborted = new Set<string>()
     // A child may be made between the look and the abort; its parent is aborted by then and makes no further ones.
     for (let round = 0; round < 5; round += 1) {
@@ -180,7 +186,11 @@ export const createClient = (options: ClientOptions) => {
     return [...aborted]
   }
 
-  const withdrawAsks = async (directory: string, sessions: ReadonlySet<string>, given: CallOptions): Promise<void> => {
+  const withdrawAsks = async (
+    directory: string,
+    sessions: ReadonlySet<string>,
+    given: OpenCodeCallOptions,
+  ): Promise<void> => {
     const [permissions, questions] = await Promise.all([
       pendingPermissions(directory, given),
       pendingQuestions(directory, given),
@@ -205,11 +215,11 @@ export const createClient = (options: ClientOptions) => {
     /** The SDK's client for one directory, for calls that are not below. Its errors are its own. */
     clientFor: (directory: string): OpencodeClient => sdkClient(endpoint(), directory),
 
-    health: (given: CallOptions = {}): Promise<{ readonly version: string }> =>
+    health: (given: OpenCodeCallOptions = {}): Promise<{ readonly version: string }> =>
       call('check the health', 'always', given, (signal) => sdk().global.health({ signal })),
 
     /** Ends every session and tool of the server, and frees its directories. */
-    dispose: async (given: CallOptions = {}): Promise<void> => {
+    dispose: async (given: OpenCodeCallOptions = {}): Promise<void> => {
       await call('dispose', 'always', given, (signal) => sdk().global.dispose({ signal }))
     },
 
@@ -217,7 +227,7 @@ export const createClient = (options: ClientOptions) => {
      * Frees what the server holds for a directory: file watchers, threads, memory that its next directory uses again. Its
      * sessions end their turns and stay; a later call about the directory sets it up anew.
      */
-    disposeDirectory: async (directory: string, given: CallOptions = {}): Promise<void> => {
+    disposeDirectory: async (directory: string, given: OpenCodeCallOptions = {}): Promise<void> => {
       await call('free the directory', 'always', given, (signal) => sdk().instance.dispose({ directory }, { signal }))
     },
 
@@ -231,7 +241,7 @@ export const createClient = (options: ClientOptions) => {
       )
     },
 
-    createSession: async (session: NewSession, given: CallOptions = {}): Promise<Session> =>
+    createSession: async (session: NewSession, given: OpenCodeCallOptions = {}): Promise<Session> =>
       call('create a session', 'unsent', given, (signal) =>
         sdk().session.create(
           {
@@ -248,13 +258,13 @@ export const createClient = (options: ClientOptions) => {
       ),
 
     /** @throws SwitchyardError `session_lost` when there is none. */
-    session: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<Session> =>
+    session: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
       call('read the session', 'always', given, (signal) =>
         sdk().session.get({ sessionID: sessionId, directory }, { signal }),
       ),
 
     /** Deletes a session of ours for good; one that is gone already is as good. */
-    deleteSession: async ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<void> => {
+    deleteSession: async ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<void> => {
       try {
         await call('delete the session', 'always', given, (signal) =>
           sdk().session.delete({ sessionID: sessionId, directory }, { signal }),
@@ -265,14 +275,14 @@ export const createClient = (options: ClientOptions) => {
     },
 
     /** The projects that the server has ever been used in, whatever directory that was; needs no directory of its own. */
-    projects: (given: CallOptions = {}): Promise<readonly Project[]> =>
+    projects: (given: OpenCodeCallOptions = {}): Promise<readonly Project[]> =>
       call('list the projects', 'always', given, (signal) => sdk().project.list({}, { signal })),
 
     /**
      * Gives the session a prompt and returns at once (10 to 40 ms). While a turn runs, the model reads it at its next step.
      * Safe to send again: message and part have the same ids then, and the server makes one turn of them.
      */
-    promptAsync: async (prompt: Prompt, given: CallOptions = {}): Promise<void> => {
+    promptAsync: async (prompt: Prompt, given: OpenCodeCallOptions = {}): Promise<void> => {
       await call('send the prompt', 'always', given, (signal) =>
         sdk().session.promptAsync(
           {
@@ -294,7 +304,7 @@ export const createClient = (options: ClientOptions) => {
     /** In the order they came. `limit` keeps the newest ones. */
     messages: (
       { sessionId, directory, limit }: SessionRef & { readonly limit?: number | undefined },
-      given: CallOptions = {},
+      given: OpenCodeCallOptions = {},
     ): Promise<readonly SessionMessage[]> =>
       call('read the messages', 'always', given, (signal) =>
         sdk().session.messages(
@@ -306,7 +316,7 @@ export const createClient = (options: ClientOptions) => {
     /** @returns undefined when there is no such message, in a session that is lost too: this prompt never arrived. */
     message: async (
       { sessionId, directory, messageId }: SessionRef & { readonly messageId: string },
-      given: CallOptions = {},
+      given: OpenCodeCallOptions = {},
     ): Promise<SessionMessage | undefined> => {
       try {
         return await call('read the message', 'always', given, (signal) =>
@@ -322,7 +332,7 @@ export const createClient = (options: ClientOptions) => {
     children,
 
     /** What runs in this directory. A session that is absent is idle, or unknown. */
-    statuses: (directory: string, given: CallOptions = {}): Promise<Readonly<Record<string, SessionStatus>>> =>
+    statuses: (directory: string, given: OpenCodeCallOptions = {}): Promise<Readonly<Record<string, SessionStatus>>> =>
       call('read the statuses', 'always', given, (signal) => sdk().session.status({ directory }, { signal })),
 
     abort,
@@ -338,7 +348,7 @@ export const createClient = (options: ClientOptions) => {
     replyQuestion: async (
       request: { readonly requestId: string; readonly directory: string },
       answers: readonly (readonly string[])[],
-      given: CallOptions = {},
+      given: OpenCodeCallOptions = {},
     ): Promise<void> => {
       await answer('answer the question', given, (signal) =>
         sdk().question.reply(
@@ -357,25 +367,28 @@ export const createClient = (options: ClientOptions) => {
     /** Runs a command in the session, and answers when it has ended. */
     shell: (
       { sessionId, directory, command }: SessionRef & { readonly command: string },
-      given: CallOptions = {},
+      given: OpenCodeCallOptions = {},
     ): Promise<{ readonly parts: readonly Part[] }> =>
       call('run the command', 'unsent', given, (signal) =>
         sdk().session.shell({ sessionID: sessionId, directory, agent: 'build', command }, { signal }),
       ),
 
-    todo: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<readonly Todo[]> =>
+    todo: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<readonly Todo[]> =>
       call('read the to-do list', 'always', given, (signal) =>
         sdk().session.todo({ sessionID: sessionId, directory }, { signal }),
       ),
 
     /** What the session changed, by OpenCode's own snapshots: empty when the config says `snapshot: false`. */
-    diff: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<readonly SnapshotFileDiff[]> =>
+    diff: (
+      { sessionId, directory }: SessionRef,
+      given: OpenCodeCallOptions = {},
+    ): Promise<readonly SnapshotFileDiff[]> =>
       call('read the diff', 'always', given, (signal) =>
         sdk().session.diff({ sessionID: sessionId, directory }, { signal }),
       ),
 
     /** What can be used in this directory. The server's answer holds API keys in clear; none of them leaves this function. */
-    catalog: async (directory: string, given: CallOptions = {}): Promise<Catalog> => {
+    catalog: async (directory: string, given: OpenCodeCallOptions = {}): Promise<Catalog> => {
       const [providers, agents, config] = await Promise.all([
         call('list the providers', 'always', given, (signal) => sdk().config.providers({ directory }, { signal })),
         call('list the agents', 'always', given, (signal) => sdk().app.agents({ directory }, { signal })),

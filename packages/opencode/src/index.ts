@@ -1,7 +1,7 @@
 // OpenCode servers: launched or found, supervised, one event stream each, and the calls we make to them.
 
 export type { BusySession } from './activity.ts'
-export type { CallOptions } from './call.ts'
+export type { OpenCodeCallOptions } from './call.ts'
 export type { Catalog } from './catalog.ts'
 export { type ChildServerOptions, childServer } from './child-server.ts'
 export type {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Part } from '@opencode-ai/sdk/v2'
 import { SwitchyardError } from '@switchyard/contracts'
-import type { CallOptions } from './call.ts'
+import type { OpenCodeCallOptions } from './call.ts'
 import type { OpenCodeClient } from './client.ts'
 
 /** The server answers when the command has ended, and fetch gives up after 300 s. */
@@ -29,7 +29,7 @@ export const runCommand = async (
   client: OpenCodeClient,
   directory: string,
   command: string,
-  given: CallOptions = {},
+  given: OpenCodeCallOptions = {},
 ): Promise<CommandOutcome> => {
   const mark = `exit-${randomUUID()}`
   const session = await client.createSession({ directory, title: 'A command of Switchyard' }, given)

@@ -12,7 +12,7 @@ import type {
   VcsFileStatus,
 } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
-import type { CallOptions, createCaller } from './call.ts'
+import type { createCaller, OpenCodeCallOptions } from './call.ts'
 import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
 
 type SessionPatch = {
@@ -40,7 +40,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   updateSession: (
     { sessionId, directory }: SessionRef,
     patch: SessionPatch,
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<Session> =>
     call('change the session', 'always', given, (signal) =>
       sdk().session.update(
@@ -62,7 +62,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   forkSession: (
     { sessionId, directory }: SessionRef,
     messageId: string | undefined,
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<Session> =>
     call('fork the session', 'unsent', given, (signal) =>
       sdk().session.fork(
@@ -75,7 +75,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   initSession: async (
     { sessionId, directory }: SessionRef,
     args: { readonly messageId: string; readonly model: ModelRef },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<void> => {
     await call('let the session write AGENTS.md', 'unsent', { timeoutMs: MODEL_MS, ...given }, (signal) =>
       sdk().session.init({ sessionID: sessionId, directory, messageID: args.messageId, ...args.model }, { signal }),
@@ -86,7 +86,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   summarizeSession: async (
     { sessionId, directory }: SessionRef,
     model: ModelRef,
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<void> => {
     await call('compact the session', 'unsent', { timeoutMs: MODEL_MS, ...given }, (signal) =>
       sdk().session.summarize({ sessionID: sessionId, directory, ...model }, { signal }),
@@ -94,12 +94,12 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   },
 
   /** @returns the session; without `share` where the server is told not to share. */
-  shareSession: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<Session> =>
+  shareSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
     call('share the session', 'unsent', given, (signal) =>
       sdk().session.share({ sessionID: sessionId, directory }, { signal }),
     ),
 
-  unshareSession: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<Session> =>
+  unshareSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
     call('unshare the session', 'always', given, (signal) =>
       sdk().session.unshare({ sessionID: sessionId, directory }, { signal }),
     ),
@@ -108,7 +108,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   revertSession: (
     { sessionId, directory }: SessionRef,
     to: { readonly messageId: string; readonly partId?: string | undefined },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<Session> =>
     call('revert the session', 'always', given, (signal) =>
       sdk().session.revert(
@@ -122,7 +122,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
       ),
     ).catch(asBusy),
 
-  unrevertSession: ({ sessionId, directory }: SessionRef, given: CallOptions = {}): Promise<Session> =>
+  unrevertSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
     call('unrevert the session', 'always', given, (signal) =>
       sdk().session.unrevert({ sessionID: sessionId, directory }, { signal }),
     ).catch(asBusy),
@@ -130,7 +130,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   /** What the turn of one prompt changed, by OpenCode's snapshots: empty where the config says `snapshot: false`. */
   turnDiff: (
     { sessionId, directory, messageId }: SessionRef & { readonly messageId: string },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<readonly SnapshotFileDiff[]> =>
     call('read the diff', 'always', given, (signal) =>
       sdk().session.diff({ sessionID: sessionId, directory, messageID: messageId }, { signal }),
@@ -144,7 +144,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   messagePage: async (
     { sessionId, directory }: SessionRef,
     page: { readonly limit: number; readonly before?: string | undefined },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<MessagePage> => {
     let before: string | undefined
     const messages = await call('read the messages', 'always', given, async (signal) => {
@@ -164,7 +164,7 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   },
 
   /** The last message of a session, wherever it is: its directory is not set up for it. @returns undefined where it has none */
-  newestMessage: async (sessionId: string, given: CallOptions = {}): Promise<SessionMessage | undefined> =>
+  newestMessage: async (sessionId: string, given: OpenCodeCallOptions = {}): Promise<SessionMessage | undefined> =>
     (
       await call('read the messages', 'always', given, (signal) =>
         sdk().session.messages({ sessionID: sessionId, limit: 1 }, { signal }),
@@ -175,31 +175,31 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
   findFiles: (
     directory: string,
     find: { readonly query: string; readonly limit: number },
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<readonly string[]> =>
     call('find files', 'always', given, (signal) =>
       sdk().find.files({ directory, query: find.query, type: 'file', limit: find.limit }, { signal }),
     ),
 
   /** What differs from the last commit, untracked files among it. Git runs where the agents' commands do. */
-  changedFiles: (directory: string, given: CallOptions = {}): Promise<readonly VcsFileStatus[]> =>
+  changedFiles: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly VcsFileStatus[]> =>
     call('read the changes', 'always', given, (signal) => sdk().vcs.status({ directory }, { signal })),
 
   /** The same, with a patch for each file. */
-  workingDiff: (directory: string, given: CallOptions = {}): Promise<readonly VcsFileDiff[]> =>
+  workingDiff: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly VcsFileDiff[]> =>
     call('read the changes', 'always', given, (signal) => sdk().vcs.diff({ directory, mode: 'git' }, { signal })),
 
-  agents: (directory: string, given: CallOptions = {}): Promise<readonly Agent[]> =>
+  agents: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Agent[]> =>
     call('list the agents', 'always', given, (signal) => sdk().app.agents({ directory }, { signal })),
 
   /** Holds API keys in clear: nobody outside sees it as it is. */
-  config: (directory: string, given: CallOptions = {}): Promise<Config> =>
+  config: (directory: string, given: OpenCodeCallOptions = {}): Promise<Config> =>
     call('read the config', 'always', given, (signal) => sdk().config.get({ directory }, { signal })),
 
   /** Those that can be used in this directory, keys in clear among it, with the default model of each. */
   providers: (
     directory: string,
-    given: CallOptions = {},
+    given: OpenCodeCallOptions = {},
   ): Promise<{ readonly providers: readonly Provider[]; readonly default: Readonly<Record<string, string>> }> =>
     call('list the providers', 'always', given, (signal) => sdk().config.providers({ directory }, { signal })),
 })

@@ -1,7 +1,7 @@
 // Lists of sessions, whole however many there are.
 
 import type { OpencodeClient, Session } from '@opencode-ai/sdk/v2'
-import type { CallOptions, createCaller } from './call.ts'
+import type { createCaller, OpenCodeCallOptions } from './call.ts'
 
 /** Sessions that are asked for at first; about 500 bytes each. */
 const FIRST = 1_000
@@ -29,7 +29,11 @@ export type SessionFilter = {
 
 export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => {
   /** The last changed sessions of a repository, in all its worktrees and clones, subagents' among them. */
-  const projectSessions = (directory: string, limit: number, given: CallOptions = {}): Promise<readonly Session[]> =>
+  const projectSessions = (
+    directory: string,
+    limit: number,
+    given: OpenCodeCallOptions = {},
+  ): Promise<readonly Session[]> =>
     call('list the sessions', 'always', given, (signal) =>
       sdk().session.list({ directory, scope: 'project', limit }, { signal }),
     )
@@ -37,13 +41,13 @@ export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => O
     projectSessions,
 
     /** All sessions of the repository that this directory belongs to, as above. */
-    everyProjectSession: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
+    everyProjectSession: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
       whole((limit) => projectSessions(directory, limit, given)),
 
     /** The sessions of all directories, the last changed first. No directory is set up for it. */
     everySession: (
       { roots, since }: SessionFilter,
-      given: CallOptions = {},
+      given: OpenCodeCallOptions = {},
     ): Promise<readonly Pick<Session, 'id' | 'directory' | 'time'>[]> =>
       whole((limit) =>
         call('list all sessions', 'always', given, (signal) =>
@@ -55,7 +59,7 @@ export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => O
       ),
 
     /** The root sessions of exactly this directory. */
-    sessions: (directory: string, given: CallOptions = {}): Promise<readonly Session[]> =>
+    sessions: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
       whole((limit) =>
         call('list the sessions', 'always', given, (signal) =>
           sdk().session.list({ directory, roots: true, limit }, { signal }),
