@@ -39,24 +39,24 @@ afterAll(async () => {
 const begin = async (policy: 'allow' | 'ask' = 'allow') => {
   const session = await server.client.createSession({ directory, title: 'test', permission: permissionRules(policy) })
   const recorder = createRecorder()
-  const watch = server.watch(session.id, directory, recorder.listener, { isNew: true })
-  await watch.established
+  const subscription = server.subscribe(session.id, directory, recorder.listener, { isNew: true })
+  await subscription.established
   const ref = { sessionId: session.id, directory }
-  return { session, recorder, watch, ref }
+  return { session, recorder, subscription, ref }
 }
 
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: 'runs' } })
 
 describe('a message id that we choose', () => {
   it('is kept, comes after earlier messages, and is found again', async () => {
-    const { ref, recorder, watch } = await begin()
+    const { ref, recorder, subscription } = await begin()
     const ids = [newMessageId(), newMessageId()]
     for (const messageId of ids) {
       recorder.clear()
       await server.client.promptAsync({ ...ref, messageId, text: `${messageId} ${script([{ say: 'yes' }])}` })
       await recorder.event('session.idle', ref.sessionId)
     }
-    watch.close()
+    subscription.close()
     const messages = await server.client.messages(ref)
     expect(messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])
     expect(messages.flatMap(({ info }) => (info.role === 'user' ? [info.id] : []))).toEqual(ids)
@@ -67,7 +67,7 @@ describe('a message id that we choose', () => {
   })
 
   it('makes one turn however often the prompt is sent: at once, while it runs, and after its end', async () => {
-    const { ref, recorder, watch } = await begin()
+    const { ref, recorder, subscription } = await begin()
     const log = path.join(place.root, 'runs')
     const text = `go ${script([bash(`echo run >> ${log}; sleep 0.5`), { say: 'once' }])}`
     const prompt = { ...ref, messageId: newMessageId(), text }
@@ -78,7 +78,7 @@ describe('a message id that we choose', () => {
     recorder.clear()
     await server.client.promptAsync(prompt)
     await recorder.event('session.idle', ref.sessionId)
-    watch.close()
+    subscription.close()
     expect(await readFile(log, 'utf8')).toBe('run\n')
     const user = (await server.client.messages(ref)).filter(({ info }) => info.role === 'user')
     expect(user.map(({ info, parts }) => [info.id, parts.length])).toEqual([[prompt.messageId, 1]])
@@ -97,7 +97,7 @@ describe('the catalog', () => {
 
 describe('requests of the agent', () => {
   it('are listed, answered once, and unknown afterwards', async () => {
-    const { ref, recorder, watch } = await begin('ask')
+    const { ref, recorder, subscription } = await begin('ask')
     await server.client.promptAsync({
       ...ref,
       messageId: newMessageId(),
@@ -109,7 +109,7 @@ describe('requests of the agent', () => {
     const request = { requestId: ask?.id ?? '', directory }
     await server.client.replyPermission(request, { reply: 'reject', message: 'not today' })
     await recorder.event('session.idle', ref.sessionId)
-    watch.close()
+    subscription.close()
     // With a reason the model reads it and the turn goes on to its end.
     const messages = await server.client.messages(ref)
     expect(JSON.stringify(messages)).toContain('not today')
@@ -125,7 +125,7 @@ describe('requests of the agent', () => {
 
 describe('abortTree', () => {
   it('stops the session, its subagents in the background too, and their tools, and takes back what was asked', async () => {
-    const { ref, recorder, watch } = await begin('ask')
+    const { ref, recorder, subscription } = await begin('ask')
     const ask = (prompt: string, background: boolean) => ({
       tool: 'task',
       args: { description: 'part', subagent_type: 'general', prompt, background },
@@ -135,27 +135,27 @@ describe('abortTree', () => {
     await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
     const task = await recorder.event('permission.asked', ref.sessionId)
     await server.client.replyPermission({ requestId: task.properties.id, directory }, { reply: 'once' })
-    // The root's own creation may still be on its way when the watch begins.
-    const child = await eventually('the subagent', () => watch.sessions().find((id) => id !== ref.sessionId))
+    // The root's own creation may still be on its way when the subscription begins.
+    const child = await eventually('the subagent', () => subscription.sessions().find((id) => id !== ref.sessionId))
     await recorder.event('permission.asked', child)
     const pending = () => server.client.pendingPermissions(directory)
     await eventually('both ask', async () => (await pending()).length === 2)
 
     const aborted = await server.client.abortTree(ref)
-    watch.close()
+    subscription.close()
     expect([...aborted].sort()).toEqual([ref.sessionId, child].sort())
     expect(await pending()).toEqual([])
     await eventually('nothing runs', async () => Object.keys(await server.client.statuses(directory)).length === 0)
   })
 
   it('ends a tool that runs', async () => {
-    const { ref, watch } = await begin()
+    const { ref, subscription } = await begin()
     const text = `go ${script([bash('sleep 300'), { say: 'end' }])}`
     const tools = () => descendants(server.state().pid ?? 0)
     await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
     await eventually('the tool runs', async () => (await tools()).length > 0)
     await server.client.abortTree(ref)
-    watch.close()
+    subscription.close()
     await eventually('the tool is gone', async () => (await tools()).length === 0)
   })
 })
@@ -170,8 +170,8 @@ describe('errors', () => {
     await expect(server.client.promptAsync({ ...lost, messageId: newMessageId(), text: 'x' })).rejects.toMatchObject({
       code: 'session_lost',
     })
-    const { ref, watch } = await begin()
-    watch.close()
+    const { ref, subscription } = await begin()
+    subscription.close()
     await expect(server.client.promptAsync({ ...ref, messageId: 'wrong', text: 'x' })).rejects.toMatchObject({
       code: 'opencode_error',
       retryable: false,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pino } from 'pino'
 import type { OpenCodeEvent } from './event-stream.ts'
-import type { ResyncReason, WatchListener, WatchMessage } from './router.ts'
+import type { ResyncReason, SubscriptionListener, SubscriptionMessage } from './router.ts'
 
 export const quiet = pino({ level: 'silent' })
 
@@ -39,8 +39,8 @@ export const eventually = async <T>(
 }
 
 export type Recorder = {
-  readonly listener: WatchListener
-  readonly messages: readonly WatchMessage[]
+  readonly listener: SubscriptionListener
+  readonly messages: readonly SubscriptionMessage[]
   readonly resyncs: () => readonly ResyncReason[]
   readonly events: (type?: OpenCodeEvent['type']) => readonly OpenCodeEvent[]
   /** The first event of this type about this session, waiting for it if need be. */
@@ -52,7 +52,7 @@ export type Recorder = {
 }
 
 export const createRecorder = (): Recorder => {
-  const messages: WatchMessage[] = []
+  const messages: SubscriptionMessage[] = []
   const events: Recorder['events'] = (type) =>
     messages.flatMap((message) =>
       message.kind === 'event' && (type === undefined || message.event.type === type) ? [message.event] : [],

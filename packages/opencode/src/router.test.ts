@@ -28,7 +28,7 @@ const watchOf = (router: ReturnType<typeof createRouter>, root: string) => {
   return { recorder, ...router.add({ root, directory: '/work', listener: recorder.listener }) }
 }
 
-it('brings events of a session, its children and their children to the watch on the root, and no others', () => {
+it('brings events of a session, its children and their children to the subscription to the root, and no others', () => {
   const router = createRouter(quiet)
   const { recorder } = watchOf(router, 'ses_root')
   router.route(created('ses_child', 'ses_root'))
@@ -43,7 +43,7 @@ it('brings events of a session, its children and their children to the watch on 
   expect(router.tree('ses_root')).toEqual(['ses_root', 'ses_child', 'ses_grandchild'])
 })
 
-it('forgets a tree with the last watch on it', () => {
+it('forgets a tree with the last subscription to it', () => {
   const router = createRouter(quiet)
   const first = watchOf(router, 'ses_root')
   const second = watchOf(router, 'ses_root')

@@ -10,14 +10,14 @@ import type { OpenCodeEvent } from './event-stream.ts'
  */
 export type ResyncReason = 'connected' | 'watchdog' | 'server_restarted'
 
-export type WatchMessage =
+export type SubscriptionMessage =
   | { readonly kind: 'event'; readonly sessionId: string; readonly event: OpenCodeEvent }
   | { readonly kind: 'resync'; readonly reason: ResyncReason }
 
 /** Called at once and in order, never kept for later: whoever is slow keeps a queue of their own, with a limit. */
-export type WatchListener = (message: WatchMessage) => void
+export type SubscriptionListener = (message: SubscriptionMessage) => void
 
-export type Watch = {
+export type SessionSubscription = {
   readonly sessionId: string
   readonly directory: string
   /** The sessions of the tree that are known so far: the root first, then its descendants. */
@@ -25,13 +25,13 @@ export type Watch = {
   /**
    * Resolves when the first `resync` was told: from then on no event is missed without another one. Prompt after it.
    *
-   * @throws SwitchyardError `opencode_unavailable` when the watch is closed before.
+   * @throws SwitchyardError `opencode_unavailable` when the subscription is closed before.
    */
   readonly established: Promise<void>
   readonly close: () => void
 }
 
-type Entry = { readonly root: string; readonly directory: string; readonly listener: WatchListener }
+type Entry = { readonly root: string; readonly directory: string; readonly listener: SubscriptionListener }
 
 export type Router = {
   readonly add: (entry: Entry) => { readonly remove: () => void }
@@ -43,7 +43,7 @@ export type Router = {
   readonly tree: (root: string) => readonly string[]
 }
 
-/** No state but the tree of the sessions that are watched, which is forgotten when the last watch on it ends. */
+/** No state but the tree of the sessions that are watched, which is forgotten when the last subscription to it ends. */
 export const createRouter = (logger: Logger): Router => {
   const watched = new Map<string, Set<Entry>>()
   /** child → parent, only below watched sessions. */
@@ -61,7 +61,7 @@ export const createRouter = (logger: Logger): Router => {
     if (parentID !== undefined && !parents.has(id) && isWatched(parentID)) parents.set(id, parentID)
   }
 
-  const tell = (entry: Entry, message: WatchMessage): void => {
+  const tell = (entry: Entry, message: SubscriptionMessage): void => {
     try {
       entry.listener(message)
     } catch (error) {

@@ -57,7 +57,7 @@ const turn = async (policy: Permissions, steps: readonly ScriptStep[], agent = '
   const recorder = createRecorder()
   const asked: string[] = []
   const mark = (sessionID: string) => (sessionID === session.id ? '' : '>')
-  const watch = server.watch(
+  const subscription = server.subscribe(
     session.id,
     directory,
     (message) => {
@@ -79,11 +79,11 @@ const turn = async (policy: Permissions, steps: readonly ScriptStep[], agent = '
     },
     { isNew: true },
   )
-  await watch.established
+  await subscription.established
   const text = `go ${script([...steps, { say: 'the end' }])}`
   await server.client.promptAsync({ sessionId: session.id, directory, messageId: newMessageId(), text, agent })
   await recorder.event('session.idle', session.id)
-  watch.close()
+  subscription.close()
   const calls = new Map<string, string>()
   for (const event of recorder.events('message.part.updated')) {
     if (event.type !== 'message.part.updated' || event.properties.part.type !== 'tool') continue

@@ -73,8 +73,8 @@ const begin = async (server: OpenCodeServer) => {
   const { directory } = place
   const session = await server.client.createSession({ directory, title: 'test', permission: permissionRules('allow') })
   const recorder = createRecorder()
-  const watch = server.watch(session.id, directory, recorder.listener, { isNew: true })
-  await watch.established
+  const subscription = server.subscribe(session.id, directory, recorder.listener, { isNew: true })
+  await subscription.established
   const prompt = (...steps: Parameters<typeof script>[0]) =>
     server.client.promptAsync({
       sessionId: session.id,
@@ -82,7 +82,7 @@ const begin = async (server: OpenCodeServer) => {
       messageId: newMessageId(),
       text: `go ${script([...steps, { say: 'the end' }])}`,
     })
-  return { session, recorder, watch, prompt, ref: { sessionId: session.id, directory } }
+  return { session, recorder, subscription, prompt, ref: { sessionId: session.id, directory } }
 }
 
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: 'runs' } })
@@ -121,7 +121,7 @@ describe('a child server', () => {
     for (const gone of [pid, ...tools.map((tool) => tool.pid)]) expect(await isGone(gone)).toBe(true)
   })
 
-  it('is started again after a SIGKILL, with its tools swept, its sessions kept, and a resync for every watch', async () => {
+  it('is started again after a SIGKILL, with its tools swept, its sessions kept, and a resync for every subscription', async () => {
     const server = start()
     await server.ready()
     const first = pidOf(server)
@@ -265,9 +265,9 @@ describe('the event stream', () => {
     await line.close()
   })
 
-  it('brings events of subagents to the watch on their root, those made in a gap too', async () => {
+  it('brings events of subagents to the subscription to their root, those made in a gap too', async () => {
     const { child, line, server } = await overLine()
-    const { recorder, ref, watch, session } = await begin(server)
+    const { recorder, ref, subscription, session } = await begin(server)
     const { directory } = place
     const other = await begin(server)
     const early = await child.client.createSession({ directory, title: 'early', parentId: session.id })
@@ -276,11 +276,11 @@ describe('the event stream', () => {
     line.cut()
     const late = await child.client.createSession({ directory, title: 'late', parentId: early.id })
     await eventually('the resync', () => recorder.resyncs().length > 0)
-    expect(watch.sessions()).toEqual([ref.sessionId, early.id, late.id])
+    expect(subscription.sessions()).toEqual([ref.sessionId, early.id, late.id])
     await child.client.clientFor(directory).session.update({ sessionID: late.id, title: 'renamed' })
     await recorder.event('session.updated', late.id)
     expect(JSON.stringify(other.recorder.events())).not.toContain(late.id)
-    watch.close()
+    subscription.close()
     recorder.clear()
     await child.client.clientFor(directory).session.update({ sessionID: late.id, title: 'again' })
     await child.client.clientFor(directory).session.update({ sessionID: other.session.id, title: 'last' })
@@ -289,17 +289,17 @@ describe('the event stream', () => {
     await line.close()
   })
 
-  it('of a watch that joins later begins with the children that are there already', async () => {
+  it('of a subscription that joins later begins with the children that are there already', async () => {
     const server = start()
     await server.ready()
     const { directory } = place
     const root = await server.client.createSession({ directory, title: 'root' })
     const child = await server.client.createSession({ directory, title: 'child', parentId: root.id })
     const recorder = createRecorder()
-    const watch = server.watch(root.id, directory, recorder.listener)
-    await watch.established
+    const subscription = server.subscribe(root.id, directory, recorder.listener)
+    await subscription.established
     expect(recorder.resyncs()).toEqual(['connected'])
-    expect(watch.sessions()).toEqual([root.id, child.id])
+    expect(subscription.sessions()).toEqual([root.id, child.id])
   })
 })
 

@@ -7,7 +7,13 @@ import { directoriesOfOpenTurns, GAP_SLACK_MS, LOOK_BACK_MS } from './catch-up.t
 import { createClient, type OpenCodeClient } from './client.ts'
 import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-import { createRouter, type ResyncReason, sessionOf, type Watch, type WatchListener } from './router.ts'
+import {
+  createRouter,
+  type ResyncReason,
+  type SessionSubscription,
+  type SubscriptionListener,
+  sessionOf,
+} from './router.ts'
 import { createStreamEcho } from './stream-echo.ts'
 import { type ServerState, supervise } from './supervisor.ts'
 
@@ -32,7 +38,7 @@ export type OpenCodeServerOptions = {
   readonly callTimeoutMs?: number
 }
 
-export type WatchOptions = {
+export type SubscribeOptions = {
   /** The session was just created by us: there are no children to look for. */
   readonly isNew?: boolean
 }
@@ -44,8 +50,8 @@ type SessionListener = (sessionId: string, event: OpenCodeEvent, directory: stri
  * const server = OpenCodeServer.start({ launcher: childServer({ … }), logger })
  * await server.ready({ signal })
  * const session = await server.client.createSession({ directory, title })
- * const watch = server.watch(session.id, directory, (message) => …, { isNew: true })
- * await watch.established
+ * const subscription = server.subscribe(session.id, directory, (message) => …, { isNew: true })
+ * await subscription.established
  * await server.client.promptAsync({ sessionId: session.id, directory, messageId, text })
  */
 export type OpenCodeServer = {
@@ -69,7 +75,12 @@ export type OpenCodeServer = {
    * Follows a session and all sessions below it. The listener hears `resync` as soon as the stream is established, and after
    * every new connection: only then fetch the state, because what happened in between is in no event.
    */
-  readonly watch: (rootSessionId: string, directory: string, listener: WatchListener, options?: WatchOptions) => Watch
+  readonly subscribe: (
+    rootSessionId: string,
+    directory: string,
+    listener: SubscriptionListener,
+    options?: SubscribeOptions,
+  ) => SessionSubscription
   /**
    * Hears of every event that is about a session, watched or not. For hints only: what falls into a gap of the stream is
    * not told again. @returns a function that ends the subscription.
@@ -274,7 +285,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
         look()
       }),
 
-    watch: (rootSessionId, directory, listener, { isNew = false } = {}) => {
+    subscribe: (rootSessionId, directory, listener, { isNew = false } = {}) => {
       const first = Promise.withResolvers<void>()
       // Nobody has to wait for it.
       first.promise.catch(() => undefined)
@@ -297,7 +308,7 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
         established: first.promise,
         close: () => {
           remove()
-          first.reject(new SwitchyardError('opencode_unavailable', 'the watch was closed'))
+          first.reject(new SwitchyardError('opencode_unavailable', 'the subscription was closed'))
         },
       }
     },

@@ -12,10 +12,10 @@ import {
   type OpenCodeServer,
   type SessionMessage,
   type SessionRef,
+  type SubscriptionMessage,
   summariseTurn,
   type TurnEnd,
   type TurnSummary,
-  type WatchMessage,
 } from '@switchyard/opencode'
 import type { Bus } from '@switchyard/queue'
 import { countDelivered } from '@switchyard/records'
@@ -30,7 +30,7 @@ import type { Requests } from './session-requests.ts'
 import { type Found, Transcript } from './transcript.ts'
 
 type Signal =
-  | WatchMessage
+  | SubscriptionMessage
   | { readonly kind: 'command' }
   /** The mailbox overflowed, or the server was away: read everything again. */
   | { readonly kind: 'stale' }
@@ -102,10 +102,12 @@ export class Watch {
     const { server, place, record, options, interrupt } = this.#deps
     // Subscribed before the prompt is sent: nothing of the turn is missed.
     const isNew = !mayBePrompted
-    const watching = server.watch(place.sessionId, place.directory, (signal) => this.#mailbox.put(signal), { isNew })
+    const subscription = server.subscribe(place.sessionId, place.directory, (signal) => this.#mailbox.put(signal), {
+      isNew,
+    })
     try {
       await this.#patiently(async () => {
-        await watching.established
+        await subscription.established
         await promptOnce(record, server, place, options, mayBePrompted, interrupt.signal)
       })
       // What was said before there was a session.
@@ -124,12 +126,12 @@ export class Watch {
         else await this.#patiently(() => this.#whetherStuck())
       }
     } finally {
-      watching.close()
+      subscription.close()
     }
   }
 
   /** What the agent writes or its tools do; not that a message of ours arrived. */
-  #isSignOfWork(event: Extract<WatchMessage, { kind: 'event' }>['event']): boolean {
+  #isSignOfWork(event: Extract<SubscriptionMessage, { kind: 'event' }>['event']): boolean {
     if (event.type === 'message.part.delta') return true
     return event.type === 'message.part.updated' && this.#transcript.isOfAgent(event.properties.part.messageID)
   }
@@ -215,7 +217,7 @@ export class Watch {
   }
 
   /** Takes one stream event; null where the state must be read again to understand it. */
-  #take(event: Extract<WatchMessage, { kind: 'event' }>['event']): readonly NewEvent[] | null {
+  #take(event: Extract<SubscriptionMessage, { kind: 'event' }>['event']): readonly NewEvent[] | null {
     const { record, bus } = this.#deps
     switch (event.type) {
       case 'message.updated':
