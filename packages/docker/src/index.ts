@@ -12,7 +12,7 @@ export {
   createServerBody,
   type ProjectServer,
   SERVER_NAME,
-  type ServerSettings,
+  type ServerContainerSettings,
   serverAskedFor,
   serverName,
 } from './server-spec.ts'

@@ -65,14 +65,14 @@ export type NamespacesOptions = {
 }
 
 /** `free`: nobody is in it. `lent`: to a container that is being made, of which the engine may not know yet. `used`: it was made. */
-type Place = { readonly state: 'free' | 'lent' | 'used' }
+type OwnNamespace = { readonly state: 'free' | 'lent' | 'used' }
 
 type Holder = { readonly id: string; readonly owner: string; readonly isRunning: boolean }
 
 export class Namespaces {
   readonly #options: NamespacesOptions
   /** Our own, by the id of the container that holds each. A change makes a new object, so that `tend` sees what changed meanwhile. */
-  readonly #places = new Map<string, Place>()
+  readonly #own = new Map<string, OwnNamespace>()
   #tending: Promise<void> = Promise.resolve()
   #isClosed = false
 
@@ -86,24 +86,24 @@ export class Namespaces {
    * @param make - gets the id of its holder; undefined where none is free, and the engine makes one with the container.
    */
   async lend<T>(make: (holderId: string | undefined) => Promise<T>): Promise<T> {
-    const id = [...this.#places].find(([, { state }]) => state === 'free')?.[0]
+    const id = [...this.#own].find(([, { state }]) => state === 'free')?.[0]
     if (id === undefined) return await make(undefined)
-    this.#places.set(id, { state: 'lent' })
+    this.#own.set(id, { state: 'lent' })
     try {
       return await make(id)
     } finally {
-      if (this.#places.get(id)?.state === 'lent') this.#places.set(id, { state: 'used' })
+      if (this.#own.get(id)?.state === 'lent') this.#own.set(id, { state: 'used' })
     }
   }
 
   /** The container that was in it has been removed. */
   giveBack(id: string): void {
-    if (this.#places.has(id)) this.#places.set(id, { state: 'free' })
+    if (this.#own.has(id)) this.#own.set(id, { state: 'free' })
   }
 
   /** It cannot be joined any more: an engine that was restarted has ended its holder. */
   forget(id: string): void {
-    this.#places.delete(id)
+    this.#own.delete(id)
   }
 
   /**
@@ -124,18 +124,18 @@ export class Namespaces {
   async #tend(network: string | undefined): Promise<void> {
     if (this.#isClosed) return
     const { owner, count, liveOwners } = this.#options
-    const before = new Map(this.#places)
+    const before = new Map(this.#own)
     const [holders, inUse, live] = await Promise.all([this.#holders(), this.#inUse(), liveOwners()])
     const running = new Set(holders.filter((each) => each.owner === owner && each.isRunning).map(({ id }) => id))
-    for (const id of before.keys()) if (!running.has(id)) this.#places.delete(id)
-    for (const [id, place] of before)
-      if (place.state === 'used' && this.#places.get(id) === place && !inUse.has(id)) this.giveBack(id)
+    for (const id of before.keys()) if (!running.has(id)) this.#own.delete(id)
+    for (const [id, namespace] of before)
+      if (namespace.state === 'used' && this.#own.get(id) === namespace && !inUse.has(id)) this.giveBack(id)
     for (const each of holders) {
-      const isWanted = each.owner === owner ? this.#places.has(each.id) : live.has(each.owner)
+      const isWanted = each.owner === owner ? this.#own.has(each.id) : live.has(each.owner)
       if (!isWanted && !inUse.has(each.id)) await this.#remove(each.id)
     }
     if (network === undefined) return
-    while (this.#places.size < count && !this.#isClosed) this.#places.set(await this.#make(network), { state: 'free' })
+    while (this.#own.size < count && !this.#isClosed) this.#own.set(await this.#make(network), { state: 'free' })
   }
 
   async #list(label: string): Promise<readonly Docker.ContainerInfo[]> {
@@ -186,8 +186,8 @@ export class Namespaces {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#tending
-    if (this.#places.size === 0) return
+    if (this.#own.size === 0) return
     const inUse = await this.#inUse()
-    for (const id of this.#places.keys()) if (!inUse.has(id)) await this.#remove(id)
+    for (const id of this.#own.keys()) if (!inUse.has(id)) await this.#remove(id)
   }
 }

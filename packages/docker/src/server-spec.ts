@@ -7,7 +7,7 @@ import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
 import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
 
 /** What is the same for all servers of an installation. */
-export type ServerSettings = {
+export type ServerContainerSettings = {
   readonly stack: string
   readonly image: string
   readonly cpus: number
@@ -49,7 +49,7 @@ export const serverName = (stack: string, projectId: string): string =>
 
 export const SERVER_NAME = /^switchyard-[0-9a-f]{12}-[0-9a-f]{24}$/
 
-const environmentOf = (settings: ServerSettings, server: ProjectServer): Readonly<Record<string, string>> => ({
+const environmentOf = (settings: ServerContainerSettings, server: ProjectServer): Readonly<Record<string, string>> => ({
   Malloc: '1',
   ...QUIET_OPENCODE,
   ...withModel({ ...settings.environment, ...server.environment }, server.model),
@@ -60,7 +60,10 @@ const environmentOf = (settings: ServerSettings, server: ProjectServer): Readonl
 })
 
 /** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
-export const createServerBody = (settings: ServerSettings, server: ProjectServer): Docker.ContainerCreateOptions => ({
+export const createServerBody = (
+  settings: ServerContainerSettings,
+  server: ProjectServer,
+): Docker.ContainerCreateOptions => ({
   Image: settings.image,
   User: settings.user,
   WorkingDir: settings.workspacesDir,

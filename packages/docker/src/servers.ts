@@ -4,7 +4,13 @@ import { SwitchyardError } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import { gone } from './container-log.ts'
 import { call, createContainer, type Engine, statusOf } from './engine.ts'
-import { createServerBody, type ProjectServer, SERVER_PORT, type ServerSettings, serverName } from './server-spec.ts'
+import {
+  createServerBody,
+  type ProjectServer,
+  SERVER_PORT,
+  type ServerContainerSettings,
+  serverName,
+} from './server-spec.ts'
 
 /** How long one may take to end by itself once it is told to, seconds. */
 const STOP_S = 5
@@ -21,9 +27,9 @@ const GONE: ReadonlySet<number | undefined> = new Set([304, 404, 409])
 
 export class ServerContainers {
   readonly #engine: Engine
-  readonly #settings: ServerSettings
+  readonly #settings: ServerContainerSettings
 
-  constructor(engine: Engine, settings: ServerSettings) {
+  constructor(engine: Engine, settings: ServerContainerSettings) {
     this.#engine = engine
     this.#settings = settings
   }
