@@ -98,7 +98,7 @@ describe('the filter in front of the Docker socket', () => {
       source: { path: folder },
       policy: {
         settings: { ...LIMITS, user: settings.user, environment: { ANTHROPIC_API_KEY: KEY } },
-        way: { ...WAY, network },
+        taskNetwork: { ...WAY, network },
         server: { network, memoryBytes: SERVER_BYTES },
         workspacesDir: folder,
       },
@@ -239,7 +239,7 @@ describe('the filter in front of the Docker socket', () => {
       const body = { ...ours, ...edit.body, HostConfig: { ...ours.HostConfig, ...edit.host } }
       expect(await ask('POST', `/containers/create?name=${as}`, body)).toMatchObject({
         status: 403,
-        text: expect.stringContaining('not admitted'),
+        text: expect.stringContaining('not allowed'),
       })
     }
     for (const [, edit] of HOSTILE) await ask403(edit)
@@ -286,7 +286,7 @@ describe('the filter in front of the Docker socket', () => {
 
   it.each(HOSTILE)('admits no container with %s', async (_what, edit) => {
     const { status, text } = await create(edit)
-    expect(text).toContain('not admitted')
+    expect(text).toContain('not allowed')
     expect(status).toBe(403)
   })
 
@@ -347,7 +347,7 @@ describe('the filter in front of the Docker socket', () => {
     const ours = createServerBody(serverSettings(), server)
     const body = { ...ours, ...edit.body, HostConfig: { ...ours.HostConfig, ...edit.host } }
     const { status, text } = await ask('POST', `/containers/create?name=${serverName(STACK, server.projectId)}`, body)
-    expect(text).toContain('not admitted')
+    expect(text).toContain('not allowed')
     expect(status).toBe(403)
   })
 
@@ -357,7 +357,7 @@ describe('the filter in front of the Docker socket', () => {
     await mkdir(path.join(folder, 'docker'), { recursive: true })
     await symlink('/etc', made.root)
     const answer = await ask('POST', `/containers/create?name=${nameOf(made)}`, createBody(settings, made, WAY))
-    expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('no directory') })
+    expect(answer).toMatchObject({ status: 403, text: expect.stringContaining('not a readable directory') })
   })
 
   /** The engine with something that happens just before each container is started, after all that the filter looks at. */
@@ -551,7 +551,7 @@ describe('the filter in front of the Docker socket', () => {
   it.each(['//[', 'http://a:b:c/', '/containers/json?filters=[', '/containers/json?filters=null'])(
     'refuses %s, and goes on',
     async (url) => {
-      expect(await ask('GET', url)).toMatchObject({ status: 403, text: expect.stringContaining('not admitted') })
+      expect(await ask('GET', url)).toMatchObject({ status: 403, text: expect.stringContaining('not allowed') })
       expect(await ask('GET', '/version')).toMatchObject({ status: 200 })
     },
   )

@@ -1,5 +1,6 @@
-// The body of `create`: taken apart into the few things that may differ from container to container, each of them checked, and
-// put together anew from the filter's own settings. Nothing that the caller wrote goes on to the engine as it is.
+// Checks the body of `POST /containers/create`. The few values that may differ between containers are
+// read and validated; the body that goes to the engine is built from them and the filter's own
+// settings, so nothing the caller wrote reaches the engine unchecked.
 
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -17,28 +18,27 @@ import {
   type Way,
 } from '@switchyard/docker'
 import { z } from 'zod'
+import { NotAllowed } from './not-allowed.ts'
 
 export type Policy = {
   readonly settings: Omit<RunnerSettings, 'stack'>
-  readonly way: Way
-  /** Where projects may have servers in containers; what else they have is as for tasks. */
+  /** The network of task containers and the proxy through which they reach the internet. */
+  readonly taskNetwork: Way
+  /** Set if projects may have servers in containers; these differ from task containers in network and memory. */
   readonly server?: { readonly network: string; readonly memoryBytes: number } | undefined
-  /** The working directories as the worker sees them. */
+  /** Path of the working directories in the worker's containers. */
   readonly workspacesDir: string
 }
-
-/** Why a call is not admitted, for the worker's log and ours. */
-export class NotAdmitted extends Error {}
 
 const STACK = /^[0-9a-f]{12}$/
 const TASK = /^task_[0-9A-Z]{26}$/
 const PROMPT = new RegExp(`^(msg_[0-9A-Za-z]{10,60}|${SUBAGENTS})$`)
 const ARGUMENT = /^--(model|agent|variant|title|session)=[^\0]{1,300}$|^--auto$/
-/** What the worker may add to the environment by itself: the task's permissions. Keys are the filter's to give. */
-const OWN_VARIABLE = 'OPENCODE_PERMISSION'
+/** The only variable a worker may add: the task's permissions. The filter itself adds the provider keys. */
+const PERMISSION_VARIABLE = 'OPENCODE_PERMISSION'
 
-const bodySchema = z.object({
-  Cmd: z.array(z.string().regex(ARGUMENT, 'is no argument that a worker gives')).max(10),
+const taskSchema = z.object({
+  Cmd: z.array(z.string().regex(ARGUMENT, 'is not an argument that a worker passes')).max(10),
   Env: z.array(z.string()).max(200),
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
@@ -50,7 +50,7 @@ const bodySchema = z.object({
   }),
 })
 
-const serverBodySchema = z.object({
+const serverSchema = z.object({
   Env: z.array(z.string().max(100_000)).max(300),
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
@@ -60,7 +60,7 @@ const serverBodySchema = z.object({
   }),
 })
 
-const holderBodySchema = z.object({
+const namespaceSchema = z.object({
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
     'switchyard.namespace': z.string().regex(/^worker_[0-9A-Z]{26}$/),
@@ -69,101 +69,45 @@ const holderBodySchema = z.object({
   }),
 })
 
-const variable = (env: readonly string[], name: string): string | undefined =>
-  env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
+/** The path of a task's directory in the worker's containers. */
+export const taskRoot = (policy: Pick<Policy, 'workspacesDir'>, taskId: string): string =>
+  path.join(policy.workspacesDir, 'docker', taskId)
 
-/** The first place where two bodies differ, for a message that helps. */
-const difference = (given: unknown, ours: unknown, at = ''): string | undefined => {
-  if (isDeepStrictEqual(given, ours)) return undefined
-  const isBranch = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isBranch(given) || !isBranch(ours)) return at || 'the body'
-  for (const key of new Set([...Object.keys(given), ...Object.keys(ours)])) {
-    const found = difference(given[key], ours[key], at ? `${at}.${key}` : key)
-    if (found) return found
-  }
-  return at
-}
-
-/** The directory of a task as the worker sees it. */
-export const rootOf = (policy: Policy, taskId: string): string => path.join(policy.workspacesDir, 'docker', taskId)
-
-export type Admitted = {
+export type AllowedCreate = {
+  /** The body to send to the engine, with the filter's own environment. */
   readonly body: ReturnType<typeof createBody>
-  /** The directory that is mounted, as the worker sees it; null where none is. */
+  /** The directory to mount, as a path in the worker's containers; null if nothing is mounted. */
   readonly root: string | null
-  /** Whose container it is, where it is one of a task. */
+  /** Set for a task's container. */
   readonly taskId?: string
-  /** The container whose network namespace it joins, yet to be checked with the engine. */
+  /** Id of the container whose network namespace this one joins; the caller must still check it with the engine. */
   readonly joins?: string
 }
 
-const parse = <S extends z.ZodType>(schema: S, given: unknown): z.output<S> => {
-  const parsed = schema.safeParse(given)
-  if (parsed.success) return parsed.data
-  throw new NotAdmitted(z.prettifyError(parsed.error).replaceAll('\n', ' '))
-}
-
-const hasLabel = (given: unknown, label: string): boolean =>
-  z.object({ Labels: z.object({ [label]: z.unknown() }) }).safeParse(given).success
-
-/** Another container's network namespace by the container's id, which only that one has had ever. */
-const joinedHolder = (given: unknown): string | undefined => {
-  const mode = z.object({ HostConfig: z.object({ NetworkMode: z.string() }) }).safeParse(given)
-  const id = joined(mode.data?.HostConfig.NetworkMode)
-  return id !== undefined && /^[0-9a-f]{64}$/.test(id) ? id : undefined
-}
-
-/** What holds a network namespace: nothing of the host, no keys, and nothing that runs. */
-const admitHolder = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  const { Labels } = parse(holderBodySchema, given)
-  const stack = Labels['switchyard.stack']
-  if (name === null || !HOLDER_NAME.test(name) || !name.startsWith(`switchyard-${stack}-`))
-    throw new NotAdmitted('the name is not the one of its labels')
-  const settings = { ...policy.settings, stack }
-  const ours = createHolderBody(settings, Labels['switchyard.namespace'], policy.way.network)
-  requireSame(given, ours)
-  return { body: ours, root: null }
-}
-
-/** The server of a project: one container by its name, all working directories, a volume that only it has. */
-const admitServer = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  if (!policy.server) throw new NotAdmitted('this installation has no servers of projects in containers')
-  const { Env, Labels } = parse(serverBodySchema, given)
-  const stack = Labels['switchyard.stack']
-  const projectId = Labels['switchyard.server']
-  if (name !== serverName(stack, projectId)) throw new NotAdmitted('the name is not the one of its labels')
-  const asked = serverAskedFor(projectId, Env)
-  if (!asked) throw new NotAdmitted('the server has no password that a worker gives')
-  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack }
-  const ours = createServerBody(settings, asked)
-  requireSame(given, ours)
-  return { body: ours, root: policy.workspacesDir }
-}
-
-/** Of the environment only what was read from it is taken; what else it says is left out. */
-const requireSame = (given: unknown, ours: ReturnType<typeof createBody>): void => {
-  const differs = difference({ ...(given as object), Env: [] }, { ...JSON.parse(JSON.stringify(ours)), Env: [] })
-  if (differs) throw new NotAdmitted(`${differs} is not as this installation sets it`)
-}
-
 /**
- * @returns the body to send, with the filter's own environment.
- * @throws NotAdmitted, naming what is not as a worker makes it: another image, mount, capability, namespace, limit, network.
+ * Checks a request to create a container for a task, a project's server or a network namespace.
+ *
+ * @param name - the `name` parameter of the request.
+ * @param given - the body of the request.
+ * @throws NotAllowed, naming the first value that a worker of this installation would not send:
+ *   another image, mount, capability, namespace, limit or network.
  */
-export const admitCreate = (policy: Policy, name: string | null, given: unknown): Admitted => {
-  if (hasLabel(given, 'switchyard.server')) return admitServer(policy, name, given)
-  if (hasLabel(given, 'switchyard.namespace')) return admitHolder(policy, name, given)
-  const { Cmd, Env, Labels } = parse(bodySchema, given)
+export const checkCreate = (policy: Policy, name: string | null, given: unknown): AllowedCreate => {
+  if (hasLabel(given, 'switchyard.server')) return checkServer(policy, name, given)
+  if (hasLabel(given, 'switchyard.namespace')) return checkNamespace(policy, name, given)
+  return checkTask(policy, name, given)
+}
+
+const checkTask = (policy: Policy, name: string | null, given: unknown): AllowedCreate => {
+  const { Cmd, Env, Labels } = parse(taskSchema, given)
   const stack = Labels['switchyard.stack']
   const taskId = Labels['switchyard.task']
   const promptId = Labels['switchyard.prompt']
-  if (name !== `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase())
-    throw new NotAdmitted('the name is not the one of its labels')
-  const root = rootOf(policy, taskId)
-  const permission = variable(Env, OWN_VARIABLE)
-  const joins = joinedHolder(given)
-  const ours = createBody(
+  requireName(name === `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase())
+  const root = taskRoot(policy, taskId)
+  const permission = variable(Env, PERMISSION_VARIABLE)
+  const joins = joinedContainer(given)
+  const body = createBody(
     { ...policy.settings, stack },
     {
       taskId,
@@ -174,10 +118,79 @@ export const admitCreate = (policy: Policy, name: string | null, given: unknown)
       home: path.join(root, 'home'),
       promptFile: path.join(root, 'prompts', `${promptId}.txt`),
       args: Cmd,
-      environment: permission === undefined ? {} : { [OWN_VARIABLE]: permission },
+      environment: permission === undefined ? {} : { [PERMISSION_VARIABLE]: permission },
     },
-    joins === undefined ? policy.way : { ...policy.way, network: joining(joins) },
+    joins === undefined ? policy.taskNetwork : { ...policy.taskNetwork, network: joining(joins) },
   )
-  requireSame(given, ours)
-  return { body: ours, taskId, root, ...(joins === undefined ? {} : { joins }) }
+  requireSame(given, body)
+  return { body, taskId, root, ...(joins === undefined ? {} : { joins }) }
+}
+
+/** A project has one server container, named after it, with all working directories and a volume of its own. */
+const checkServer = (policy: Policy, name: string | null, given: unknown): AllowedCreate => {
+  if (!policy.server) throw new NotAllowed('this installation does not run project servers in containers')
+  const { Env, Labels } = parse(serverSchema, given)
+  const stack = Labels['switchyard.stack']
+  const projectId = Labels['switchyard.server']
+  requireName(name === serverName(stack, projectId))
+  const server = serverAskedFor(projectId, Env)
+  if (!server) throw new NotAllowed('the server has no valid password')
+  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack }
+  const body = createServerBody(settings, server)
+  requireSame(given, body)
+  return { body, root: policy.workspacesDir }
+}
+
+/** The container that keeps a network namespace open has no mounts and no keys, and only sleeps. */
+const checkNamespace = (policy: Policy, name: string | null, given: unknown): AllowedCreate => {
+  const { Labels } = parse(namespaceSchema, given)
+  const stack = Labels['switchyard.stack']
+  requireName(name !== null && HOLDER_NAME.test(name) && name.startsWith(`switchyard-${stack}-`))
+  const settings = { ...policy.settings, stack }
+  const body = createHolderBody(settings, Labels['switchyard.namespace'], policy.taskNetwork.network)
+  requireSame(given, body)
+  return { body, root: null }
+}
+
+const parse = <S extends z.ZodType>(schema: S, given: unknown): z.output<S> => {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw new NotAllowed(z.prettifyError(parsed.error).replaceAll('\n', ' '))
+}
+
+const requireName = (isExpected: boolean): void => {
+  if (!isExpected) throw new NotAllowed('the name does not match the labels')
+}
+
+/** Compares everything but the environment: only the variables read from it are used, and the rest is dropped. */
+const requireSame = (given: unknown, expected: AllowedCreate['body']): void => {
+  const differs = difference({ ...(given as object), Env: [] }, { ...JSON.parse(JSON.stringify(expected)), Env: [] })
+  if (differs) throw new NotAllowed(`${differs} differs from what this installation sets`)
+}
+
+/** Returns the path of the first field in which two bodies differ. */
+const difference = (given: unknown, expected: unknown, at = ''): string | undefined => {
+  if (isDeepStrictEqual(given, expected)) return undefined
+  if (!isObject(given) || !isObject(expected)) return at || 'the body'
+  for (const key of new Set([...Object.keys(given), ...Object.keys(expected)])) {
+    const found = difference(given[key], expected[key], at ? `${at}.${key}` : key)
+    if (found) return found
+  }
+  return at
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const hasLabel = (given: unknown, label: string): boolean =>
+  z.object({ Labels: z.object({ [label]: z.unknown() }) }).safeParse(given).success
+
+const variable = (env: readonly string[], name: string): string | undefined =>
+  env.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
+
+/** Accepts a full container id only: unlike a name, the engine never reuses it. */
+const joinedContainer = (given: unknown): string | undefined => {
+  const mode = z.object({ HostConfig: z.object({ NetworkMode: z.string() }) }).safeParse(given)
+  const id = joined(mode.data?.HostConfig.NetworkMode)
+  return id !== undefined && /^[0-9a-f]{64}$/.test(id) ? id : undefined
 }

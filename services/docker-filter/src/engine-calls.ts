@@ -1,9 +1,10 @@
-// Calls to the engine, raw: what is asked and answered goes through as it is unless somebody looks at it.
+// Raw HTTP calls to the Docker engine.
 
 import { type IncomingMessage, request } from 'node:http'
 
 export type EngineAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number }
 
+/** Parses an engine's address: `unix:///var/run/docker.sock` or `tcp://host:2375`. */
 export const engineAddress = (host: string): EngineAddress => {
   const url = new URL(host)
   return url.protocol === 'unix:'
@@ -17,11 +18,12 @@ const CALL_MS = 30_000
 export type Call = {
   readonly method: string
   readonly path: string
+  /** Sent as JSON. */
   readonly body?: unknown
   readonly signal?: AbortSignal
 }
 
-/** Sends a call and gives the answer as a stream. @throws the connection's error */
+/** Sends a call and returns the response as a stream. @throws the error of the connection */
 export const openCall = (address: EngineAddress, call: Call): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const payload = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body))
@@ -44,14 +46,19 @@ export const openCall = (address: EngineAddress, call: Call): Promise<IncomingMe
 
 export type Answer = { readonly status: number; readonly json: unknown }
 
-/** A call whose answer is one JSON value, within 30 s and 16 MiB. */
+/**
+ * Sends a call whose response is one JSON value.
+ *
+ * @returns status and value; the value is undefined for an empty response.
+ * @throws Error if the response takes longer than 30 s or exceeds 16 MiB
+ */
 export const callJson = async (address: EngineAddress, call: Call): Promise<Answer> => {
   const answer = await openCall(address, { ...call, signal: AbortSignal.timeout(CALL_MS) })
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of answer) {
     size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new Error('the engine’s answer is too long')
+    if (size > MAX_ANSWER_BYTES) throw new Error(`response of the engine exceeds ${MAX_ANSWER_BYTES} bytes`)
     chunks.push(chunk)
   }
   const text = Buffer.concat(chunks).toString('utf8')

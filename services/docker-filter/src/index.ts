@@ -1,4 +1,4 @@
-// The filter as a part of a process, for its tests.
+// The filter without its process, for tests.
 
 export { engineAddress } from './engine-calls.ts'
 export { Filter } from './filter.ts'

@@ -17,28 +17,33 @@ const { values } = parseArgs({
   },
 })
 
-/** Limit of the whole shutdown, ms: calls to the engine that are in progress are cut off. */
+/** Limit of the whole shutdown, ms: calls in progress are cut off. */
 const STOP_MS = 10_000
 
 const start = async ({ config, logger, shutdown }: RunContext): Promise<void> => {
   const { docker, projectServers, workspacesDir } = config
   const { listen, volume } = values
-  if (listen === undefined) throw new SwitchyardError('configuration_invalid', '--listen names no socket')
+  if (listen === undefined)
+    throw new SwitchyardError('configuration_invalid', '--listen is not set', {
+      hint: 'Pass --listen with the path of the socket to create.',
+    })
   if (docker.network === undefined || docker.proxy === undefined)
-    throw new SwitchyardError('configuration_invalid', 'RUNNER_NETWORK and RUNNER_PROXY are not set')
+    throw new SwitchyardError('configuration_invalid', 'RUNNER_NETWORK or RUNNER_PROXY is not set', {
+      hint: 'Set RUNNER_NETWORK and RUNNER_PROXY to the network and the egress proxy of task containers.',
+    })
   const filter = new Filter({
     engine: engineAddress(docker.host),
     source: volume === undefined ? { path: values.path ?? workspacesDir } : { volume },
     policy: {
       workspacesDir,
-      way: { network: docker.network, proxy: docker.proxy },
+      taskNetwork: { network: docker.network, proxy: docker.proxy },
       server:
         projectServers.network === undefined
           ? undefined
           : { network: projectServers.network, memoryBytes: projectServers.hardMemoryLimit },
       settings: {
         image: docker.image,
-        // The worker's as well: nobody else may connect to the socket.
+        // The worker runs as the same user: no other one may connect to the socket.
         user: containerUser(),
         cpus: docker.cpus,
         memoryBytes: docker.memoryBytes,
@@ -52,7 +57,7 @@ const start = async ({ config, logger, shutdown }: RunContext): Promise<void> =>
   await rm(listen, { force: true })
   await new Promise<void>((resolve, reject) => filter.server.once('error', reject).listen(listen, resolve))
   await chmod(listen, 0o600)
-  logger.info({ socket: listen }, 'the filter listens')
+  logger.info({ socket: listen }, 'Docker filter listening')
 }
 
 await runMain('docker-filter', { stopMs: STOP_MS, start })
