@@ -16,7 +16,7 @@ import {
   reportWorker,
 } from '@switchyard/records'
 import { createDatabase } from '@switchyard/testing'
-import { containerMaker, ServerPool } from '@switchyard/worker'
+import { containerServerFactory, ServerPool } from '@switchyard/worker'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { docker } from '../compose/docker.ts'
@@ -90,10 +90,10 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
       workerId,
       records,
       shared: null,
-      listen: () => () => {},
-      maker: containerMaker({ containers, root: path.join(root, 'servers'), logger }),
-      settings: { memoryLimit: 800 * MEBIBYTE, idleMs: 600_000, drainMs: 60_000 },
-      calls: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
+      onServer: () => () => {},
+      factory: containerServerFactory({ containers, root: path.join(root, 'servers'), logger }),
+      limits: { memoryLimit: 800 * MEBIBYTE, idleMs: 600_000, drainMs: 60_000 },
+      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
       logger,
     })
     const end = async () => {
@@ -109,7 +109,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
   it('are kept by one worker, used by others, taken over by the next, started again after an end, and removed', async () => {
     const first = await startPool()
     const second = await startPool()
-    const use = await first.pool.use(ID)
+    const use = await first.pool.lease(ID)
     const directory = path.join(root, 'workspaces')
     const session = await use.server.client.createSession({ directory, title: 'kept' })
     await expect.poll(async () => (await told())?.memory_bytes ?? 0, { timeout: 30_000 }).toBeGreaterThan(50 * MEBIBYTE)
@@ -118,7 +118,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
     // A name that nobody else has, and no way in without the password.
     expect((await fetch(`${kept?.url}/global/health`)).status).toBe(401)
 
-    const visit = await second.pool.use(ID)
+    const visit = await second.pool.lease(ID)
     expect((await visit.server.client.session({ sessionId: session.id, directory })).title).toBe('kept')
     expect((await told())?.worker_id).toBe(first.workerId)
     visit.release()
@@ -132,7 +132,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
 
     await docker(['kill', kept?.container_id ?? ''])
     await expect.poll(async () => (await told())?.container_id, { timeout: 60_000 }).not.toBe(kept?.container_id)
-    const again = await second.pool.use(ID)
+    const again = await second.pool.lease(ID)
     expect((await again.server.client.session({ sessionId: session.id, directory })).title).toBe('kept')
     again.release()
 

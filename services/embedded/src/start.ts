@@ -10,7 +10,7 @@ import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { createShutdown, type Shutdown } from '@switchyard/process'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
-import { childMaker, startWorker } from '@switchyard/worker'
+import { childServerFactory, startWorker } from '@switchyard/worker'
 import { fromFileError } from './file-errors.ts'
 import { requireFreePort } from './free-port.ts'
 import { type Guard, guardProcess } from './guard.ts'
@@ -113,7 +113,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
     queue,
     bus,
     server: opencode?.server ?? null,
-    serverMaker: childMaker({
+    serverFactory: childServerFactory({
       root: path.join(config.home, 'servers'),
       env: config.opencode.inherited,
       guard: (pid) => {

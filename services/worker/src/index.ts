@@ -1,6 +1,6 @@
-// The worker as a part of a process, for the embedded way.
+// The worker as a component of another process: `npm start` and tests.
 
-export { childMaker } from './servers/child-server-factory.ts'
-export { containerMaker } from './servers/container-server-factory.ts'
-export { type PoolOptions, ServerPool } from './servers/server-pool.ts'
+export { childServerFactory } from './servers/child-server-factory.ts'
+export { containerServerFactory } from './servers/container-server-factory.ts'
+export { ServerPool, type ServerPoolOptions } from './servers/server-pool.ts'
 export { startWorker, type Worker, type WorkerDeps } from './worker.ts'

@@ -1,4 +1,4 @@
-// The worker as a process of its own, in the stack.
+// The entry point of the worker as its own process, in the stack.
 
 import path from 'node:path'
 import type { Config, Logger } from '@switchyard/config'
@@ -9,7 +9,7 @@ import { type RunContext, runMain } from '@switchyard/process'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { serveHealth } from './reports/health-endpoint.ts'
-import { containerMaker } from './servers/container-server-factory.ts'
+import { containerServerFactory } from './servers/container-server-factory.ts'
 import { startWorker } from './worker.ts'
 
 /** Limit of the whole shutdown, ms. Another worker recovers the tasks that were not handed over. */
@@ -17,10 +17,13 @@ const STOP_MS = 15_000
 
 const required = (value: string | undefined, name: string): string => {
   if (value) return value
-  throw new SwitchyardError('configuration_invalid', `${name} is not set; a worker of its own needs it`)
+  throw new SwitchyardError(
+    'configuration_invalid',
+    `${name} is not set; a worker that runs as its own process needs it`,
+  )
 }
 
-const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
+const connectServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
   OpenCodeServer.start({
     launcher: remoteServer({
       url: required(opencode.url, 'OPENCODE_SERVER_URL'),
@@ -33,8 +36,8 @@ const findServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
     logger,
   })
 
-/** In the stack a project's own server is a container; without a network for it there is none. */
-const makeServerMaker = async (config: Config, records: Records, logger: Logger) => {
+/** Projects' own servers are containers in the stack. Without a network for them there are none. */
+const createServerFactory = async (config: Config, records: Records, logger: Logger) => {
   const { docker, home, projectServers, workspacesDir } = config
   if (projectServers.network === undefined) return null
   const containers = new ServerContainers(connectEngine(docker.host), {
@@ -48,7 +51,7 @@ const makeServerMaker = async (config: Config, records: Records, logger: Logger)
     network: projectServers.network,
     workspacesDir,
   })
-  return containerMaker({ containers, root: path.join(home, 'servers'), logger })
+  return containerServerFactory({ containers, root: path.join(home, 'servers'), logger })
 }
 
 const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<void> => {
@@ -56,9 +59,9 @@ const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<
   const records = new Records({
     connectionString: required(config.databaseUrl, 'DATABASE_URL'),
     applicationName: 'switchyard-worker',
-    // Every run may hold a repository's lock while others write.
+    // Every run may hold a repository lock on one connection while it writes on another.
     max: config.worker.maxConcurrentTasks + 10,
-    onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
+    onConnectionError: (error) => logger.warn({ err: error.message }, 'database connection lost'),
   })
   shutdown.add('database', STOP_MS, () => records.close())
   await records.untilReady({
@@ -70,9 +73,9 @@ const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<
   shutdown.add('queue', STOP_MS, () => queue.close())
   const bus = createBus(redisUrl, logger)
   shutdown.add('bus', STOP_MS, () => bus.close())
-  const server = config.opencode.serverEnabled ? findServer(config, logger) : null
+  const server = config.opencode.serverEnabled ? connectServer(config, logger) : null
   if (server) shutdown.add('opencode', STOP_MS, () => server.close())
-  const serverMaker = await makeServerMaker(config, records, logger)
+  const serverFactory = await createServerFactory(config, records, logger)
   const worker = await startWorker({
     config,
     records,
@@ -80,7 +83,7 @@ const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<
     queue,
     bus,
     server,
-    serverMaker,
+    serverFactory,
     logger,
   })
   const health = serveHealth(config.worker.port, worker, server)

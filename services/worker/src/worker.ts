@@ -17,7 +17,7 @@ import { startDockerReport } from './reports/docker-report.ts'
 import { type Heartbeat, startHeartbeat } from './reports/heartbeat.ts'
 import { startServerReport } from './reports/opencode-report.ts'
 import { Runs } from './run/task-runs.ts'
-import type { ServerMaker } from './servers/server-factory.ts'
+import type { ServerFactory } from './servers/server-factory.ts'
 import { ServerPool } from './servers/server-pool.ts'
 import { startSessionHints } from './sessions/hints.ts'
 import { startStandingReplies } from './sessions/standing-replies.ts'
@@ -51,7 +51,7 @@ export type WorkerDeps = {
   /** Null where tasks run in containers alone. */
   readonly server: OpenCodeServer | null
   /** Makes servers that projects have for themselves; null where there can be none. */
-  readonly serverMaker: ServerMaker | null
+  readonly serverFactory: ServerFactory | null
   readonly logger: Logger
 }
 
@@ -132,10 +132,10 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     workerId: id,
     records,
     shared: server,
-    maker: deps.serverMaker,
-    settings: config.projectServers,
-    calls: config.opencode,
-    listen: (one) => {
+    factory: deps.serverFactory,
+    limits: config.projectServers,
+    timings: config.opencode,
+    onServer: (one) => {
       const listeners = [startSessionHints(one, bus), startStandingReplies(one, logger)]
       return () => {
         for (const listener of listeners) listener.stop()

@@ -11,8 +11,8 @@ import { importIntoSandbox } from '../projects/sandbox-import.ts'
 import { createSandbox } from '../projects/sandboxes.ts'
 import { startProject } from '../projects/start.ts'
 import { stopProject } from '../projects/stop.ts'
-import { offerSeal } from '../secrets/sealed-secret.ts'
-import { takePassword } from '../secrets/sealed-server-password.ts'
+import { createSealKey } from '../secrets/sealed-secret.ts'
+import { storeSealedPassword } from '../secrets/sealed-server-password.ts'
 import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
 import type { CallHandlers } from './calls.ts'
 
@@ -35,9 +35,9 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
   'project.duplicates': () => findDuplicates(deps),
   'work.publish': (args, signal) => publishWork(deps, args, signal),
   'work.export': (args, signal) => exportWork(deps, args, signal),
-  'server.offer_key': async ({ project_id: id }) => ({ public_key: await offerSeal(deps.servers.directoryOf(id)) }),
+  'server.offer_key': async ({ project_id: id }) => ({ public_key: await createSealKey(deps.servers.directoryOf(id)) }),
   'server.take_password': async ({ project_id: id, sealed }) => {
-    await takePassword(deps.servers.directoryOf(id), sealed)
+    await storeSealedPassword(deps.servers.directoryOf(id), sealed)
     return {}
   },
   'key.read': (args) => readKey(deps, args),

@@ -3,7 +3,7 @@
 import type { CallArgs, CallResult, DeployKey as ToldKey } from '@switchyard/contracts'
 import { addKeyPage, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
 import { updateProject } from '@switchyard/records'
-import { closeSeal, offerSeal, openSealed } from '../secrets/sealed-secret.ts'
+import { createSealKey, openSealed, removeSealKey } from '../secrets/sealed-secret.ts'
 import { type ProjectDeps, readRegistered } from './deps.ts'
 
 const toTold = (key: DeployKey, identity: RepositoryIdentity): ToldKey => ({
@@ -33,7 +33,7 @@ export const offerKeySeal = async (
   { project_id: id }: CallArgs<'key.offer_seal'>,
 ): Promise<CallResult<'key.offer_seal'>> => {
   const { identity } = await readRegistered(deps, id)
-  return { public_key: await offerSeal(deps.keys.directoryOf(identity)) }
+  return { public_key: await createSealKey(deps.keys.directoryOf(identity)) }
 }
 
 /** @throws SwitchyardError `invalid_request` where it was sealed with another key, `deploy_key_invalid` */
@@ -45,6 +45,6 @@ export const takeKey = async (
   const directory = deps.keys.directoryOf(identity)
   const key = await deps.keys.put(identity, await openSealed(directory, sealed))
   await leaveUsersKey(deps, id)
-  await closeSeal(directory)
+  await removeSealKey(directory)
   return toTold(key, identity)
 }

@@ -5,7 +5,8 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { repeat } from '@switchyard/process'
 import { lastLive, listOwnedDirectories, type Records, reportServer, type ServerCatalog } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { busyIn, liveOn, toAvailableModels } from '../servers/live-directories.ts'
+import { toAvailableModels } from '../servers/available-models.ts'
+import { busyDirectories, liveDirectories } from '../servers/live-directories.ts'
 
 const INTERVAL_MS = 5_000
 /** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
@@ -29,7 +30,7 @@ export const startServerReport = (
   let wasUp = false
 
   const learned = lastLive(records.db, server.id)
-    .then((live) => server.learn(busyIn(live)))
+    .then((live) => server.learn(busyDirectories(live)))
     .catch((error: Error) => logger.debug({ err: error.message }, 'what worked on the server was not read'))
 
   const readCatalog = async () => {
@@ -66,7 +67,7 @@ export const startServerReport = (
       busy_sessions: server.busy().length,
       last_health_at: lastHealthAt,
       models,
-      live: liveOn(server, await listOwnedDirectories(records.db)),
+      live: liveDirectories(server, await listOwnedDirectories(records.db)),
     })
     wasUp ||= status === 'up' || status === 'busy'
   }

@@ -1,8 +1,8 @@
-// A secret that somebody else chose, such as the password of a server or a deploy key that are to be gone on with.
+// Secrets that a caller chose, such as a server's password or a deploy key, on their way to a worker.
 //
-// What the api asks of workers goes through the database, which is no place for secrets. So the worker offers a key, and the secret
-// comes sealed with it: base64 of a new AES key encrypted by RSA-OAEP (SHA-256), a nonce of 12 bytes, the secret encrypted by
-// AES-256-GCM, and its tag of 16 bytes.
+// Calls to workers go through the database, which must not contain secrets. So the worker creates a key pair, and the
+// secret arrives sealed with the public key: base64 of a new AES key encrypted by RSA-OAEP (SHA-256), a nonce of 12
+// bytes, the secret encrypted by AES-256-GCM, and its tag of 16 bytes.
 
 import { constants, createDecipheriv, generateKeyPair, privateDecrypt } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -18,12 +18,17 @@ const TAG_BYTES = 16
 
 const refuse = (why: string): never => {
   throw new SwitchyardError('invalid_request', `the sealed secret ${why}`, {
-    hint: 'Ask for a key and seal it anew, as the reference of this call says.',
+    hint: "Request a new key and seal the secret with it, as described in this call's reference.",
   })
 }
 
-/** @param directory - where the secret's place is; made where it is not there. @returns a public key (PEM), good for one secret */
-export const offerSeal = async (directory: string): Promise<string> => {
+/**
+ * Creates a key pair to seal one secret with. It replaces an earlier one.
+ *
+ * @param directory - where the secret will be stored; created if it does not exist.
+ * @returns the public key (PEM).
+ */
+export const createSealKey = async (directory: string): Promise<string> => {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: RSA_BITS,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -45,17 +50,21 @@ const open = (key: string, sealed: Buffer): string => {
   return Buffer.concat([decipher.update(sealed.subarray(nonceAt, -TAG_BYTES)), decipher.final()]).toString('utf8')
 }
 
-/** @throws SwitchyardError `invalid_request` where no key was offered, or it was sealed with another one */
+/**
+ * Returns the secret.
+ *
+ * @throws SwitchyardError `invalid_request` if there is no key, or the secret was sealed with another one
+ */
 export const openSealed = async (directory: string, sealed: string): Promise<string> => {
   const file = path.join(directory, KEY_FILE)
-  const key = await readFile(file, 'utf8').catch(() => refuse('comes without a key that was offered for it'))
+  const key = await readFile(file, 'utf8').catch(() => refuse('has no key to open it with'))
   try {
     return open(key, Buffer.from(sealed, 'base64'))
   } catch {
-    return refuse('was not sealed with the key that was offered last')
+    return refuse('was not sealed with the last key')
   }
 }
 
-/** The secret is in its place: the key that was offered for it is of no more use. */
-export const closeSeal = async (directory: string): Promise<void> =>
+/** Removes the key after the secret was stored. */
+export const removeSealKey = async (directory: string): Promise<void> =>
   await rm(path.join(directory, KEY_FILE), { force: true })

@@ -3,11 +3,11 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { offerSeal } from './sealed-secret.ts'
-import { takePassword } from './sealed-server-password.ts'
-import { passwordIn } from './server-password.ts'
+import { createSealKey } from './sealed-secret.ts'
+import { storeSealedPassword } from './sealed-server-password.ts'
+import { serverPassword } from './server-password.ts'
 
-/** As a caller does it, from what the reference says. */
+/** Seals a secret as a caller does, following the API reference. */
 const seal = (key: string, secret: string): string => {
   const [secretKey, nonce] = [randomBytes(32), randomBytes(12)]
   const cipher = createCipheriv('aes-256-gcm', secretKey, nonce)
@@ -20,7 +20,7 @@ const seal = (key: string, secret: string): string => {
   ]).toString('base64')
 }
 
-describe('a sealed password', () => {
+describe('storeSealedPassword', () => {
   let directory: string
 
   beforeEach(async () => {
@@ -31,22 +31,22 @@ describe('a sealed password', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  it('becomes the server’s, in place of the one that was made', async () => {
-    const made = await passwordIn(directory)
-    await takePassword(directory, seal(await offerSeal(directory), 'example-password'))
-    expect(await passwordIn(directory)).toBe('example-password')
-    expect(made).not.toBe('example-password')
+  it('replaces the generated password of the server', async () => {
+    const generated = await serverPassword(directory)
+    await storeSealedPassword(directory, seal(await createSealKey(directory), 'example-password'))
+    expect(await serverPassword(directory)).toBe('example-password')
+    expect(generated).not.toBe('example-password')
     expect(await readdir(directory)).toEqual(['password'])
     expect((await stat(path.join(directory, 'password'))).mode & 0o777).toBe(0o600)
   })
 
-  it('is refused without a key, with an earlier one, and where it is no password', async () => {
-    const first = await offerSeal(directory)
-    const second = await offerSeal(directory)
+  it('rejects a secret without a key, with an earlier key, or with an invalid password', async () => {
+    const first = await createSealKey(directory)
+    const second = await createSealKey(directory)
     const sealed = [seal(first, 'example-password'), seal(second, 'short'), seal(second, 'with:colon'), 'nothing']
     for (const one of sealed)
-      await expect(takePassword(directory, one)).rejects.toMatchObject({ code: 'invalid_request' })
-    await takePassword(directory, seal(second, 'example-password'))
-    await expect(takePassword(directory, seal(second, 'example-password'))).rejects.toThrow(/without a key/)
+      await expect(storeSealedPassword(directory, one)).rejects.toMatchObject({ code: 'invalid_request' })
+    await storeSealedPassword(directory, seal(second, 'example-password'))
+    await expect(storeSealedPassword(directory, seal(second, 'example-password'))).rejects.toThrow(/has no key/)
   })
 })

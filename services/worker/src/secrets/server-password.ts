@@ -1,4 +1,4 @@
-// The password of a project's own server: made once, kept beside its data, never in the database.
+// The password of a project's own server. It is generated once and stored beside the server's data, never in the database.
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,16 +10,20 @@ const read = async (file: string): Promise<string | undefined> =>
     throw error
   })
 
-/** @param directory - the server's; made where it is not there. Workers that ask at once get the same answer. */
-export const passwordIn = async (directory: string): Promise<string> => {
+/**
+ * Returns the password, generated if there is none. Workers that call this at the same time get the same password.
+ *
+ * @param directory - the server's; created if it does not exist.
+ */
+export const serverPassword = async (directory: string): Promise<string> => {
   const file = path.join(directory, 'password')
-  const known = await read(file)
-  if (known !== undefined) return known
+  const existing = await read(file)
+  if (existing !== undefined) return existing
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, randomBytes(24).toString('base64url'), { mode: 0o600 })
   try {
-    // Complete or not at all, and only where there is none.
+    // A link is atomic and fails if another worker was first.
     await link(draft, file)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error

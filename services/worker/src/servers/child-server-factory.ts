@@ -1,43 +1,43 @@
-// Servers of projects' own as child processes of ours.
+// Creates projects' own servers as child processes of this one.
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { withModel } from '@switchyard/contracts'
 import { childServer, freePort, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
-import { passwordIn } from '../secrets/server-password.ts'
-import type { ServerMaker } from './server-factory.ts'
+import { serverPassword } from '../secrets/server-password.ts'
+import type { ServerFactory } from './server-factory.ts'
 
-export type ChildMakerOptions = {
-  /** Each server has a directory in it. */
+export type ChildServerFactoryOptions = {
+  /** Contains one directory for each server. */
   readonly root: string
-  /** What every server inherits. */
+  /** Environment that every server inherits. */
   readonly env: Readonly<Record<string, string>>
-  /** Told of each process, for whoever ends it when we are killed. @returns what is called when it has ended. */
+  /** Called with the pid of every process, so that it can be stopped if this process is killed. @returns a function that is called after the process has exited. */
   readonly guard: (pid: number) => () => void
   readonly logger: Logger
 }
 
-export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): ServerMaker => {
+export const childServerFactory = ({ root, env, guard, logger }: ChildServerFactoryOptions): ServerFactory => {
   const directoryOf = (projectId: string): string => path.join(root, projectId)
-  const password = (projectId: string): Promise<string> => passwordIn(directoryOf(projectId))
+  const password = (projectId: string): Promise<string> => serverPassword(directoryOf(projectId))
   return {
     kind: 'child',
-    isPossible: () => true,
+    isAvailable: () => true,
     directoryOf,
     password,
-    make: ({ projectId, id, settings }) => ({
+    createLauncher: ({ projectId, id, settings }) => ({
       kind: 'child',
       id,
       launch: async (options): Promise<RunningServer> => {
-        const { environment, model, port, portsOfOthers } = await settings()
+        const { environment, model, port, reservedPorts } = await settings()
         let unguard = (): void => {}
         const launcher = childServer({
           dataDir: path.join(directoryOf(projectId), 'opencode'),
           password: await password(projectId),
           env: withModel({ ...env, ...environment }, model),
-          port: () => freePort({ preferred: port ?? undefined, reserved: portsOfOthers }),
-          // git gives the diffs; snapshots of its own cost two thirds of the throughput within one directory.
+          port: () => freePort({ preferred: port ?? undefined, reserved: reservedPorts }),
+          // Diffs come from git; OpenCode's own snapshots cost two thirds of the throughput within one directory.
           config: { snapshot: false },
           logger,
           onSpawn: (pid) => {
@@ -46,7 +46,7 @@ export const childMaker = ({ root, env, guard, logger }: ChildMakerOptions): Ser
         })
         try {
           const running = await launcher.launch(options)
-          // Its pid may soon be another's.
+          // The system may give its pid to another process.
           running.exited.then(unguard, unguard)
           return running
         } catch (error) {

@@ -1,4 +1,5 @@
-// Servers of projects' own as containers, in the stack: they outlive the worker that made them, and the next one takes them over.
+// Creates projects' own servers as containers, in the stack. They outlive the worker that created them, and another
+// worker adopts them.
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,36 +8,38 @@ import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { ServerContainers } from '@switchyard/docker'
 import { probe, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
-import { passwordIn } from '../secrets/server-password.ts'
-import type { ServerMaker } from './server-factory.ts'
+import { serverPassword } from '../secrets/server-password.ts'
+import type { ServerFactory } from './server-factory.ts'
 
-/** How often it is looked whether a container has ended, ms. */
-const LOOK_EVERY_MS = 2_000
-/** How long a server may take until it answers, ms. */
-const START_MS = 60_000
-const TRY_MS = 1_000
+/** How often a running container is checked for its exit, ms. */
+const EXIT_POLL_MS = 2_000
+/** How long a server may take until it responds, ms. */
+const START_TIMEOUT_MS = 60_000
+const PROBE_TIMEOUT_MS = 1_000
+const PROBE_POLL_MS = 100
 
-export type ContainerMakerOptions = {
+export type ContainerServerFactoryOptions = {
   readonly containers: ServerContainers
-  /** Each server's password is in a directory in it. */
+  /** Contains one directory with the password of each server. */
   readonly root: string
   readonly logger: Logger
 }
 
-/** Waits for its end; an engine that is away knows nothing. */
-const untilEnded = async (containers: ServerContainers, id: string): Promise<SwitchyardError> => {
+/** Resolves with the reason when the container has exited. While the engine is unreachable, the container counts as running. */
+const untilExited = async (containers: ServerContainers, id: string): Promise<SwitchyardError> => {
   for (;;) {
-    await delay(LOOK_EVERY_MS, undefined, { ref: false })
+    await delay(EXIT_POLL_MS, undefined, { ref: false })
     const found = await containers.look(id).catch((error: unknown) => {
       if (isSwitchyardError(error)) return null
       throw error
     })
     if (found === null || found?.isRunning) continue
-    const why = found === undefined ? 'was removed' : found.outOfMemory ? 'ran out of memory' : 'ended'
-    return new SwitchyardError('opencode_unavailable', `the server’s container ${why}`)
+    const why = found === undefined ? 'was removed' : found.outOfMemory ? 'ran out of memory' : 'exited'
+    return new SwitchyardError('opencode_unavailable', `the server's container ${why}`)
   }
 }
 
+/** @returns OpenCode's version. */
 const untilHealthy = async (
   containers: ServerContainers,
   id: string,
@@ -45,32 +48,32 @@ const untilHealthy = async (
 ): Promise<string> => {
   for (;;) {
     try {
-      return (await probe(endpoint, { timeoutMs: TRY_MS, signal })).version
+      return (await probe(endpoint, { timeoutMs: PROBE_TIMEOUT_MS, signal })).version
     } catch (error) {
       signal.throwIfAborted()
       if (!(await containers.look(id))?.isRunning)
-        throw new SwitchyardError('opencode_unavailable', 'the server’s container ended before it served', {
+        throw new SwitchyardError('opencode_unavailable', "the server's container exited before the server was ready", {
           cause: error,
         })
-      await delay(100, undefined, { signal })
+      await delay(PROBE_POLL_MS, undefined, { signal })
     }
   }
 }
 
-export const containerMaker = ({ containers, root, logger }: ContainerMakerOptions): ServerMaker => {
+export const containerServerFactory = ({ containers, root, logger }: ContainerServerFactoryOptions): ServerFactory => {
   const directoryOf = (projectId: string): string => path.join(root, projectId)
-  const password = (projectId: string): Promise<string> => passwordIn(directoryOf(projectId))
-  const drop = async (id: string, how: 'stop' | 'kill'): Promise<void> => {
+  const password = (projectId: string): Promise<string> => serverPassword(directoryOf(projectId))
+  const remove = async (id: string, how: 'stop' | 'kill'): Promise<void> => {
     await containers.remove(id, how).catch((error: unknown) => {
-      logger.warn({ container_id: id, err: error }, 'a server’s container could not be removed')
+      logger.warn({ container_id: id, err: error }, 'failed to remove container of project server')
     })
   }
   return {
     kind: 'container',
-    isPossible: () => containers.isThere(),
+    isAvailable: () => containers.isThere(),
     directoryOf,
     password,
-    make: ({ projectId, id: serverId, settings }) => ({
+    createLauncher: ({ projectId, id: serverId, settings }) => ({
       kind: 'container',
       id: serverId,
       launch: async ({ signal }): Promise<RunningServer> => {
@@ -82,11 +85,11 @@ export const containerMaker = ({ containers, root, logger }: ContainerMakerOptio
           ? found
           : await containers.start({ projectId, password: secret, model, environment })
         const { id, url } = container
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(START_MS)])
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)])
         const endpoint = { url, password: secret }
         const version = await untilHealthy(containers, id, endpoint, limit).catch(async (error: unknown) => {
-          // One that was there is another's to end, where it is only that we are told to stop.
-          if (!signal.aborted) await drop(id, 'kill')
+          // A stop of this worker leaves the container to the next one.
+          if (!signal.aborted) await remove(id, 'kill')
           throw error
         })
         return {
@@ -95,14 +98,14 @@ export const containerMaker = ({ containers, root, logger }: ContainerMakerOptio
           pid: undefined,
           container: id,
           memory: () => containers.memory(id),
-          exited: untilEnded(containers, id),
-          stop: () => drop(id, 'stop'),
-          kill: () => drop(id, 'kill'),
+          exited: untilExited(containers, id),
+          stop: () => remove(id, 'stop'),
+          kill: () => remove(id, 'kill'),
         }
       },
     }),
-    remove: async (projectId, wasMade) => {
-      if (wasMade || containers.isThere()) {
+    remove: async (projectId, existed) => {
+      if (existed || containers.isThere()) {
         const found = await containers.find(projectId)
         if (found) await containers.remove(found.id, 'kill')
         await containers.forget(projectId)

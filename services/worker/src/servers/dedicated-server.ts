@@ -1,4 +1,5 @@
-// A project's own server that this worker keeps: reported, drained and replaced when it has grown too large, ended when nobody uses it.
+// A project's own server that this worker runs. It reports the server's state, drains and restarts it when it exceeds
+// its memory limit, and says when it is idle for long enough to be stopped.
 
 import type { WorkerId } from '@switchyard/contracts'
 import { OpenCodeServer, type ServerLauncher } from '@switchyard/opencode'
@@ -11,82 +12,97 @@ import {
   reportProjectServer,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { liveOn } from './live-directories.ts'
-import { Holds } from './server-leases.ts'
+import { liveDirectories } from './live-directories.ts'
+import { type ContinuesWork, ServerLeases } from './server-leases.ts'
 
-/** One that is past its limit so soon after it was replaced would be again, and again: it is left alone for so long, ms. */
+/** A server that exceeds its limit so soon after a restart would do so again; it is left running for this long, ms. */
 const SETTLE_MS = 10 * 60_000
 
-export type KeeperSettings = {
-  /** Bytes; what a project does not set for itself. */
+/** What applies to a project that sets no limits of its own. */
+export type DedicatedServerLimits = {
+  /** Bytes. */
   readonly memoryLimit: number
   readonly idleMs: number
-  /** How long turns that run may go on in a server that is to be replaced, ms. */
+  /** How long running turns may continue on a draining server, ms. */
   readonly drainMs: number
 }
 
-export type KeptOptions = {
+/** The options of {@link OpenCodeServer.start} that come from the configuration. */
+export type ServerTimings = {
+  readonly healthCheckIntervalMs: number
+  readonly maxRetries: number
+  readonly retryDelayMs: number
+}
+
+export type DedicatedServerOptions = {
   readonly projectId: string
   readonly workerId: WorkerId
   readonly records: Records
   readonly launcher: ServerLauncher
-  readonly calls: { readonly healthCheckIntervalMs: number; readonly maxRetries: number; readonly retryDelayMs: number }
-  readonly settings: KeeperSettings
+  readonly timings: ServerTimings
+  readonly limits: DedicatedServerLimits
+  /** Subscribes to the server. @returns a function that unsubscribes. */
+  readonly onServer: (server: OpenCodeServer) => () => void
   readonly logger: Logger
 }
 
-/** Whether what somebody wants there belongs to what the server does already, such as the answer to an ask of a turn that runs. */
-export type GoesOn = (server: OpenCodeServer) => boolean
-
-export type Verdict =
-  | 'kept'
-  /** Nobody uses it: it is to be ended. */
+export type CheckOutcome =
+  | 'in_service'
+  /** Its stop has begun in the record: the caller stops it. */
   | 'idle'
-  /** Another worker has it, or its project is gone. */
+  /** The record names another worker, or the project is gone. */
   | 'lost'
 
-export class KeptServer {
+export class DedicatedServer {
   readonly server: OpenCodeServer
   readonly projectId: string
-  readonly holds = new Holds()
-  readonly #options: KeptOptions
+  readonly leases = new ServerLeases()
+  readonly #options: DedicatedServerOptions
+  readonly #unsubscribe: () => void
   #draining: { readonly since: number; readonly why: string } | null = null
-  #isEnding = false
+  #isStopping = false
   #restarts = 0
-  /** When it was last replaced for its memory, ms since 1970. */
-  #replacedAt = 0
-  /** What is said of a limit that even a new one is past. */
-  #shortage: string | null = null
-  /** How often something had begun when it was first seen that it is to be stopped. */
-  #begunAtStop: number | null = null
+  /** Time of the last restart for its memory, ms since 1970. */
+  #restartedAt = 0
+  /** The warning that is reported while even a fresh server exceeds the limit. */
+  #limitWarning: string | null = null
+  /** `leases.startedWork` at the time when the request to stop was first seen. */
+  #startedWorkAtStop: number | null = null
 
-  constructor(options: KeptOptions) {
-    const { launcher, calls, logger } = options
+  constructor(options: DedicatedServerOptions) {
+    const { launcher, timings, onServer, logger } = options
     this.#options = options
     this.projectId = options.projectId
-    this.server = OpenCodeServer.start({ launcher, logger, ...calls })
+    this.server = OpenCodeServer.start({ launcher, logger, ...timings })
+    this.#unsubscribe = onServer(this.server)
   }
 
-  /** Whether work may go there: not while it is ended; while it is drained, only what goes on with what it does already. */
-  takes(goesOn: GoesOn): boolean {
-    if (this.#isEnding || this.server.state().status === 'stopped') return false
-    return this.#draining === null || goesOn(this.server)
+  /** Returns whether a lease can be granted now. A draining server grants only those that continue its work. */
+  accepts(continuesWork: ContinuesWork): boolean {
+    if (this.#isStopping || this.server.state().status === 'stopped') return false
+    return this.#draining === null || continuesWork(this.server)
   }
 
   get #isIdle(): boolean {
-    return this.holds.now === 0 && this.server.busy().length === 0
+    return this.leases.active === 0 && this.server.busy().length === 0
   }
 
-  /** Reports how it stands, and does what is due. To be called every few seconds, once at a time. */
-  async look(): Promise<Verdict> {
+  /** Reports the server's state and does what is due. Call it every few seconds, one call at a time. */
+  async check(): Promise<CheckOutcome> {
     const memory = await this.server.memory().catch(() => undefined)
     const row = await this.#report(memory)
     if (!row) return 'lost'
-    const isToStop = await this.#answer(row)
-    const idleMs = isToStop ? 0 : (row.idle_ms ?? this.#options.settings.idleMs)
-    if (await this.#mayEnd(idleMs)) return 'idle'
-    await this.#watchMemory(memory, row)
-    return 'kept'
+    const isStopRequested = await this.#handleRequest(row)
+    const idleMs = isStopRequested ? 0 : (row.idle_ms ?? this.#options.limits.idleMs)
+    if (await this.#beginStop(idleMs)) return 'idle'
+    await this.#enforceMemoryLimit(memory, row)
+    return 'in_service'
+  }
+
+  /** @param leaveRunning - a container continues to run, for the next worker. */
+  async close({ leaveRunning }: { readonly leaveRunning: boolean }): Promise<void> {
+    this.#unsubscribe()
+    await this.server.close({ leave: leaveRunning })
   }
 
   async #report(memory: number | undefined): Promise<ProjectServerRow | undefined> {
@@ -94,7 +110,7 @@ export class KeptServer {
     const { status, error, url, pid, container, version, lastHealthAt } = this.server.state()
     return await reportProjectServer(records.db, this.projectId, workerId, {
       state: this.#draining && status !== 'stopped' ? 'draining' : status,
-      detail: this.#draining?.why ?? error?.message ?? this.#shortage,
+      detail: this.#draining?.why ?? error?.message ?? this.#limitWarning,
       kind: launcher.kind === 'container' ? 'container' : 'child',
       url: url ?? null,
       pid: pid ?? null,
@@ -104,70 +120,69 @@ export class KeptServer {
       busy_sessions: this.server.busy().length,
       last_health_at: lastHealthAt,
       restarts: this.#restarts,
-      live: liveOn(this.server, await listOwnedDirectories(records.db)),
+      live: liveDirectories(this.server, await listOwnedDirectories(records.db)),
       inUse: !this.#isIdle,
     })
   }
 
-  /** @returns whether it is to be stopped: until it is, or until somebody begins something there after that was asked. */
-  async #answer({ request }: ProjectServerRow): Promise<boolean> {
+  /** @returns whether to stop the server. New work that starts after the request for the stop cancels the request. */
+  async #handleRequest({ request }: ProjectServerRow): Promise<boolean> {
     if (request === 'stop') {
-      this.#begunAtStop ??= this.holds.begun
-      if (this.holds.begun === this.#begunAtStop) return true
+      this.#startedWorkAtStop ??= this.leases.startedWork
+      if (this.leases.startedWork === this.#startedWorkAtStop) return true
     }
-    this.#begunAtStop = null
+    this.#startedWorkAtStop = null
     if (request === null) return false
     const { records, workerId } = this.#options
     await clearRequest(records.db, this.projectId, workerId, request)
-    if (request === 'restart') await this.#replace('it was asked for')
+    if (request === 'restart') await this.#restart('a restart was requested')
     return false
   }
 
-  async #watchMemory(memory: number | undefined, row: ProjectServerRow): Promise<void> {
-    const { settings } = this.#options
-    const limit = row.memory_limit ?? settings.memoryLimit
-    if (memory !== undefined && !this.#draining) await this.#checkLimit(memory, limit)
+  async #enforceMemoryLimit(memory: number | undefined, row: ProjectServerRow): Promise<void> {
+    const { limits } = this.#options
+    const limit = row.memory_limit ?? limits.memoryLimit
+    if (memory !== undefined && !this.#draining) await this.#compareMemory(memory, limit)
     if (!this.#draining) return
-    const isOver = Date.now() - this.#draining.since > settings.drainMs
-    if (!this.#isIdle && !isOver) return
-    await this.#replace(this.#draining.why)
+    const isOverdue = Date.now() - this.#draining.since > limits.drainMs
+    if (!this.#isIdle && !isOverdue) return
+    await this.#restart(this.#draining.why)
     this.#draining = null
-    this.#replacedAt = Date.now()
+    this.#restartedAt = Date.now()
   }
 
-  /** Holds its memory against the limit. */
-  async #checkLimit(memory: number, limit: number): Promise<void> {
+  async #compareMemory(memory: number, limit: number): Promise<void> {
     const { logger } = this.#options
     const facts = { project_id: this.projectId, memory, limit }
-    const holds = `it holds ${mebibytes(memory)} MiB of ${mebibytes(limit)}`
-    const isAnew = Date.now() - this.#replacedAt < SETTLE_MS
-    if (memory <= limit) this.#shortage = null
-    else if (isAnew) {
-      if (this.#shortage === null) logger.warn(facts, 'the memory limit of a project’s server is below what it needs')
-      this.#shortage = `${holds} although it was just replaced: the limit is below what it needs`
+    const usage = `it uses ${mebibytes(memory)} MiB of ${mebibytes(limit)} MiB`
+    if (memory <= limit) this.#limitWarning = null
+    else if (Date.now() - this.#restartedAt < SETTLE_MS) {
+      if (this.#limitWarning === null) logger.warn(facts, 'memory limit of project server is below what it needs')
+      this.#limitWarning = `${usage} right after a restart: the limit is below what it needs`
     } else {
-      this.#draining = { since: Date.now(), why: holds }
-      logger.warn(facts, 'a project’s server has grown past its limit: drained')
+      this.#draining = { since: Date.now(), why: usage }
+      logger.warn(facts, 'project server exceeds its memory limit; draining')
       await this.#report(memory)
     }
   }
 
-  /** Tasks whose turns still run take them up again; other turns end there. */
-  async #replace(why: string): Promise<void> {
+  /** Tasks resume the turns that this interrupts; other turns end. */
+  async #restart(why: string): Promise<void> {
     this.#restarts += 1
     await this.server.restart(why)
   }
 
-  async #mayEnd(idleMs: number): Promise<boolean> {
+  /** @returns whether the record marks the server as stopping. */
+  async #beginStop(idleMs: number): Promise<boolean> {
     const { records, workerId } = this.#options
-    // One that was taken over may work on something that began before.
+    // A server that an earlier worker left running may be busy with work that started before this one connected.
     await this.server.caughtUp()
     if (!this.#isIdle) return false
-    // From here on it takes nothing new, so that nobody comes in between.
-    this.#isEnding = true
-    const ends = await beginStop(records.db, this.projectId, workerId, idleMs).catch(() => false)
-    this.#isEnding = ends
-    return ends
+    // No lease is granted while the record is written.
+    this.#isStopping = true
+    const isStopping = await beginStop(records.db, this.projectId, workerId, idleMs).catch(() => false)
+    this.#isStopping = isStopping
+    return isStopping
   }
 }
 

@@ -1,13 +1,13 @@
-// What lives on a server at this moment, by the directories that projects own: from the event stream, without asking any directory.
+// What runs on an OpenCode server at this moment, by directory. It comes from the event stream; no directory is queried.
 
-import type { AvailableModels, LiveDirectory } from '@switchyard/contracts'
-import type { Catalog, OpenCodeServer } from '@switchyard/opencode'
+import type { LiveDirectory } from '@switchyard/contracts'
+import type { OpenCodeServer } from '@switchyard/opencode'
 
-/** Directories that work and are nobody's are told too, so that a task's own directory is among them. */
+/** Busy directories are reported even if no project owns them, so this bounds the size of a report. */
 const MAX_DIRECTORIES = 5_000
 
 /** @param owned - the directories of projects; those without sessions are left out. */
-export const liveOn = (server: OpenCodeServer, owned: readonly string[]): readonly LiveDirectory[] => {
+export const liveDirectories = (server: OpenCodeServer, owned: readonly string[]): readonly LiveDirectory[] => {
   const counts = server.sessionCounts()
   const busy = new Map<string, number>()
   for (const { directory } of server.busy())
@@ -19,16 +19,6 @@ export const liveOn = (server: OpenCodeServer, owned: readonly string[]): readon
   })
 }
 
-/** Where something worked, as it was last told. */
-export const busyIn = (live: readonly LiveDirectory[]): readonly string[] =>
+/** Returns the directories in which sessions were busy, according to the last report. */
+export const busyDirectories = (live: readonly LiveDirectory[]): readonly string[] =>
   live.flatMap(({ directory, busy }) => (busy > 0 ? [directory] : []))
-
-export const toAvailableModels = (catalog: Catalog): AvailableModels => ({
-  providers: catalog.providers.map(({ id, name, models }) => ({
-    id,
-    name,
-    models: models.map((model) => ({ ...model, variants: [...model.variants] })),
-  })),
-  agents: catalog.agents.map(({ name, mode, description }) => ({ name, mode, description })),
-  default_model: catalog.defaultModel,
-})

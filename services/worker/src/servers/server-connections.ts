@@ -1,7 +1,9 @@
-// Projects' servers that other workers keep, as this worker uses them: connected to while they are used, never started or ended.
+// Connections to projects' own servers that other workers run. This worker neither starts nor stops those servers; while
+// it uses one, it writes so to the record, so that the other worker does not stop it as idle.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer, type ServerLauncher } from '@switchyard/opencode'
+import { type Repeating, repeat } from '@switchyard/process'
 import {
   findProjectServer,
   type ProjectServerRow,
@@ -10,93 +12,106 @@ import {
   useProjectServers,
 } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { KeptOptions } from './dedicated-server.ts'
-import { busyIn } from './live-directories.ts'
-import type { ServerMaker } from './server-factory.ts'
-import { Holds } from './server-leases.ts'
+import type { ServerTimings } from './dedicated-server.ts'
+import { busyDirectories } from './live-directories.ts'
+import type { ServerFactory } from './server-factory.ts'
+import { type Leasable, ServerLeases } from './server-leases.ts'
 
-/** How long a connection is kept without use, ms. */
+const REPORT_INTERVAL_MS = 2_000
+/** A connection that is unused for so long is closed, ms. */
 const UNUSED_MS = 60_000
 
-export type VisitOptions = {
+export type ServerConnectionsOptions = {
   readonly records: Records
-  readonly calls: KeptOptions['calls']
+  readonly timings: ServerTimings
   readonly logger: Logger
 }
 
-export class Visit {
+class ServerConnection implements Leasable {
   readonly server: OpenCodeServer
-  readonly holds = new Holds()
+  readonly leases = new ServerLeases()
   #usedAt = Date.now()
 
   constructor(server: OpenCodeServer) {
     this.server = server
   }
 
-  /** Keeps the connection for a while, and not the server. */
+  /** Keeps the connection open for a while. Does not by itself keep the server running. */
   touch(): void {
     this.#usedAt = Date.now()
   }
 
   get isUsed(): boolean {
-    const isUsed = this.holds.now > 0 || this.server.busy().length > 0
-    if (isUsed) this.#usedAt = Date.now()
+    const isUsed = this.leases.active > 0 || this.server.busy().length > 0
+    if (isUsed) this.touch()
     return isUsed
   }
 
-  get isOld(): boolean {
+  get isExpired(): boolean {
     return !this.isUsed && Date.now() - this.#usedAt > UNUSED_MS
   }
 }
 
-export class Visits {
-  readonly #options: VisitOptions
-  readonly #open = new Map<string, Visit>()
+export class ServerConnections {
+  readonly #options: ServerConnectionsOptions
+  readonly #open = new Map<string, ServerConnection>()
+  readonly #reports: Repeating
 
-  constructor(options: VisitOptions) {
+  constructor(options: ServerConnectionsOptions) {
     this.#options = options
+    this.#reports = repeat({
+      name: 'report of used project servers',
+      everyMs: REPORT_INTERVAL_MS,
+      work: () => this.#report(),
+      logger: options.logger,
+    })
   }
 
-  /** The connection to a server that another worker keeps. */
-  open({ project_id: projectId, live }: Pick<ProjectServerRow, 'project_id' | 'live'>, maker: ServerMaker): Visit {
-    const { calls, logger } = this.#options
-    const known = this.#open.get(projectId)
-    known?.touch()
-    if (known) return known
-    const visit = new Visit(OpenCodeServer.start({ launcher: this.#launcher(projectId, maker), logger, ...calls }))
-    visit.server.learn(busyIn(live))
-    this.#open.set(projectId, visit)
-    return visit
+  /** Returns the connection to the server of `row`, opened if necessary. */
+  open(
+    { project_id: projectId, live }: Pick<ProjectServerRow, 'project_id' | 'live'>,
+    factory: ServerFactory,
+  ): Leasable {
+    const { timings, logger } = this.#options
+    const existing = this.#open.get(projectId)
+    existing?.touch()
+    if (existing) return existing
+    const launcher = this.#launcher(projectId, factory)
+    const connection = new ServerConnection(OpenCodeServer.start({ launcher, logger, ...timings }))
+    connection.server.learn(busyDirectories(live))
+    this.#open.set(projectId, connection)
+    return connection
   }
 
-  /** Looks up at every try where it is: one that was started anew may be elsewhere. */
-  #launcher(projectId: string, maker: ServerMaker): ServerLauncher {
+  /** Reads the address at every attempt: a server that was restarted may have another one. */
+  #launcher(projectId: string, factory: ServerFactory): ServerLauncher {
     const id = projectServerId(projectId)
     return {
       kind: 'remote',
       id,
       launch: async (options) => {
         const row = await findProjectServer(this.#options.records.db, projectId)
-        if (!row?.url) throw new SwitchyardError('opencode_unavailable', 'the project’s server is not there now')
-        return await remoteServer({ id, url: row.url, password: await maker.password(projectId) }).launch(options)
+        if (!row?.url) throw new SwitchyardError('opencode_unavailable', "the project's own server is not running")
+        return await remoteServer({ id, url: row.url, password: await factory.password(projectId) }).launch(options)
       },
     }
   }
 
-  /** Tells the record what is used, so that its worker does not end it, and leaves what is not. */
-  async look(): Promise<void> {
+  /** Writes to the record which servers are used, and closes expired connections. */
+  async #report(): Promise<void> {
     const used: string[] = []
-    for (const [projectId, visit] of this.#open) {
-      if (visit.isUsed) used.push(projectId)
-      else if (visit.isOld) {
+    for (const [projectId, connection] of this.#open) {
+      if (connection.isUsed) used.push(projectId)
+      else if (connection.isExpired) {
         this.#open.delete(projectId)
-        await visit.server.close({ leave: true })
+        await connection.server.close({ leave: true })
       }
     }
     await useProjectServers(this.#options.records.db, used)
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#open.values()].map((visit) => visit.server.close({ leave: true })))
+    await this.#reports.stop()
+    await Promise.all([...this.#open.values()].map((connection) => connection.server.close({ leave: true })))
   }
 }

@@ -1,40 +1,29 @@
-// How a project's own OpenCode server is made: as a child process, or in a container.
+// The interface behind which a project's own OpenCode server is created, as a child process or as a container.
 
 import type { ServerLauncher } from '@switchyard/opencode'
+import type { DedicatedServerSettings } from './server-settings.ts'
 
-export type ServerSettings = {
-  /** Variables of its own, over those of the installation. */
-  readonly environment: Readonly<Record<string, string>>
-  /** The model of sessions that name none. */
-  readonly model: string | null
-  /** Where it should listen, if that is free. */
-  readonly port: number | null
-  readonly portsOfOthers: ReadonlySet<number>
-  /** Bytes at which it is replaced. */
-  readonly memoryLimit: number
-}
-
-type ServerSpec = {
+type LauncherOptions = {
   readonly projectId: string
-  /** Its name in logs and records. */
+  /** The server's name in logs and records. */
   readonly id: string
-  /** Asked at every start: what was changed meanwhile holds then. */
-  readonly settings: () => Promise<ServerSettings>
+  /** Called at every start, so that changed settings apply after a restart. */
+  readonly settings: () => Promise<DedicatedServerSettings>
 }
 
-export type ServerMaker = {
+export type ServerFactory = {
   readonly kind: 'child' | 'container'
-  /** False where what it takes is not there: a Docker engine. */
-  readonly isPossible: () => boolean
-  readonly make: (spec: ServerSpec) => ServerLauncher
-  /** Where what is kept of a project's server is. */
+  /** Returns false while servers cannot be created, for instance without a Docker engine. */
+  readonly isAvailable: () => boolean
+  readonly createLauncher: (options: LauncherOptions) => ServerLauncher
+  /** Returns the directory with the server's data and password. */
   readonly directoryOf: (projectId: string) => string
-  /** The password that its server has, whoever made it. */
+  /** Returns the server's password, which is the same in every worker. */
   readonly password: (projectId: string) => Promise<string>
   /**
-   * Deletes all that a server has kept, its sessions among it. It must not run.
+   * Deletes everything that the server has stored, sessions included. The server must not be running.
    *
-   * @param wasMade - false where there was none as far as anybody knows: then what it would take to look is not missed
+   * @param existed - false if no server was ever recorded; the container engine need not be reachable then.
    */
-  readonly remove: (projectId: string, wasMade: boolean) => Promise<void>
+  readonly remove: (projectId: string, existed: boolean) => Promise<void>
 }

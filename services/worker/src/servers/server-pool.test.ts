@@ -18,16 +18,16 @@ import { createDatabase, opencodeConfig, type ScriptedModel, script, startScript
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { stopProject } from '../projects/stop.ts'
-import { childMaker } from './child-server-factory.ts'
+import { childServerFactory } from './child-server-factory.ts'
 import { ServerPool } from './server-pool.ts'
 
-// Each test starts a server or two, which takes seconds of a processor that others use too.
+// Each test starts one or two servers, which takes seconds of CPU time.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 })
 
 const MEBIBYTE = 1_048_576
 const PATIENCE = { timeout: 60_000 }
 
-describe('the servers of projects, as workers keep them', () => {
+describe('ServerPool', () => {
   const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })
   const closing: (() => Promise<unknown>)[] = []
   let pools: (() => Promise<void>)[] = []
@@ -57,7 +57,7 @@ describe('the servers of projects, as workers keep them', () => {
     for (const step of closing.reverse()) await step()
   })
 
-  /** A worker as far as servers are concerned. */
+  /** Starts the part of a worker that runs servers. */
   const startPool = async (): Promise<ServerPool> => {
     const workerId = newWorkerId()
     const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, queueNames: [] })
@@ -67,8 +67,8 @@ describe('the servers of projects, as workers keep them', () => {
       workerId,
       records,
       shared: null,
-      listen: () => () => {},
-      maker: childMaker({
+      onServer: () => () => {},
+      factory: childServerFactory({
         root: path.join(root, 'servers'),
         env: {
           PATH: process.env.PATH ?? '',
@@ -79,8 +79,8 @@ describe('the servers of projects, as workers keep them', () => {
         guard: () => () => {},
         logger,
       }),
-      settings: { memoryLimit: 4_096 * MEBIBYTE, idleMs: 600_000, drainMs: 600_000 },
-      calls: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
+      limits: { memoryLimit: 4_096 * MEBIBYTE, idleMs: 600_000, drainMs: 600_000 },
+      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
       logger,
     })
     pools.push(async () => {
@@ -110,21 +110,21 @@ describe('the servers of projects, as workers keep them', () => {
     return { id, directory, server: projectServerId(id) }
   }
 
-  const told = (id: string) => findProjectServer(records.db, id)
+  const recorded = (id: string) => findProjectServer(records.db, id)
 
-  /** What its keeper has done until now was done with what stands in the record now. */
-  const looks = async (id: string): Promise<void> => {
-    const before = (await told(id))?.updated_at.getTime() ?? 0
-    // The first of them may have begun before.
+  /** Resolves when the worker has checked the server with what the record says now. */
+  const untilChecked = async (id: string): Promise<void> => {
+    const before = (await recorded(id))?.updated_at.getTime() ?? 0
+    // The first check may have started before.
     let seen = before
-    for (let look = 0; look < 2; look += 1) {
-      await expect.poll(async () => (await told(id))?.updated_at.getTime(), PATIENCE).toBeGreaterThan(seen)
-      seen = (await told(id))?.updated_at.getTime() ?? seen
+    for (let check = 0; check < 2; check += 1) {
+      await expect.poll(async () => (await recorded(id))?.updated_at.getTime(), PATIENCE).toBeGreaterThan(seen)
+      seen = (await recorded(id))?.updated_at.getTime() ?? seen
     }
   }
 
-  /** A turn that goes on until it is ended. */
-  const work = async ({ client }: OpenCodeServer, directory: string, name: string) => {
+  /** Starts a turn that runs until it is aborted. */
+  const startTurn = async ({ client }: OpenCodeServer, directory: string, name: string) => {
     const { id: sessionId } = await client.createSession({ directory, title: name })
     const messageId = newMessageId()
     await client.promptAsync({ sessionId, directory, messageId, text: script([{ hold: name }, { say: 'done' }]) })
@@ -133,78 +133,78 @@ describe('the servers of projects, as workers keep them', () => {
 
   const drain = async (id: string): Promise<void> => {
     await configureServer(records.db, id, { memory_limit: 64 * MEBIBYTE })
-    await expect.poll(async () => (await told(id))?.state, PATIENCE).toBe('draining')
+    await expect.poll(async () => (await recorded(id))?.state, PATIENCE).toBe('draining')
   }
 
-  it('let what goes on there reach one that is drained, from other workers too, and say in time why nothing else does', async () => {
-    const [keeper, other] = [await startPool(), await startPool()]
+  it('leases a draining server, from every worker, only to work that continues there, and reports the reason otherwise', async () => {
+    const [owner, other] = [await startPool(), await startPool()]
     const project = await startProject()
-    const use = await keeper.use(project.server)
+    const lease = await owner.lease(project.server)
     await drain(project.id)
-    for (const pool of [keeper, other]) {
-      const goesOn = await pool.use(project.server, { goesOn: () => true, withinMs: 60_000 })
-      expect(goesOn.server.state().url).toBe(use.server.state().url)
-      goesOn.release()
-      await expect(pool.use(project.server, { withinMs: 100 })).rejects.toMatchObject({
+    for (const pool of [owner, other]) {
+      const continued = await pool.lease(project.server, { continuesWork: () => true, withinMs: 60_000 })
+      expect(continued.server.state().url).toBe(lease.server.state().url)
+      continued.release()
+      await expect(pool.lease(project.server, { withinMs: 100 })).rejects.toMatchObject({
         code: 'opencode_unavailable',
         retryable: true,
-        message: expect.stringMatching(/server is draining: it holds \d+ MiB of 64/),
+        message: expect.stringMatching(/server is draining: it uses \d+ MiB of 64 MiB/),
       })
     }
-    use.release()
+    lease.release()
   })
 
-  it('are replaced once past their limit, when nobody holds them, and not again and again where even a new one is past it', async () => {
+  it('restarts a server over its memory limit once its leases are released, and does not repeat that if the limit is too low', async () => {
     const pool = await startPool()
     const project = await startProject()
-    const use = await pool.use(project.server)
-    const { pid } = use.server.state()
+    const lease = await pool.lease(project.server)
+    const { pid } = lease.server.state()
     await drain(project.id)
-    await looks(project.id)
-    expect(use.server.state().pid).toBe(pid)
-    use.release()
+    await untilChecked(project.id)
+    expect(lease.server.state().pid).toBe(pid)
+    lease.release()
     await expect
-      .poll(async () => (await told(project.id))?.detail, PATIENCE)
-      .toMatch(/^it holds \d+ MiB of 64 although it was just replaced: the limit is below what it needs$/)
-    await looks(project.id)
-    expect(await told(project.id)).toMatchObject({ state: 'up', restarts: 1 })
+      .poll(async () => (await recorded(project.id))?.detail, PATIENCE)
+      .toMatch(/^it uses \d+ MiB of 64 MiB right after a restart: the limit is below what it needs$/)
+    await untilChecked(project.id)
+    expect(await recorded(project.id)).toMatchObject({ state: 'up', restarts: 1 })
     await configureServer(records.db, project.id, { memory_limit: null })
-    await expect.poll(async () => (await told(project.id))?.detail, PATIENCE).toBeNull()
+    await expect.poll(async () => (await recorded(project.id))?.detail, PATIENCE).toBeNull()
   })
 
-  it('are stopped once those who hold them let go, if that was asked for, and go on where something new began before', async () => {
-    const [keeper, other] = [await startPool(), await startPool()]
-    for (const pool of [keeper, other]) {
+  it('stops a server on request once its leases are released, unless new work has started since the request', async () => {
+    const [owner, other] = [await startPool(), await startPool()]
+    for (const pool of [owner, other]) {
       const project = await startProject()
-      const use = await keeper.use(project.server)
+      const lease = await owner.lease(project.server)
       await requestOfServer(records.db, project.id, 'stop')
-      await looks(project.id)
-      const next = await pool.use(project.server)
-      await expect.poll(async () => (await told(project.id))?.request, PATIENCE).toBeNull()
-      use.release()
+      await untilChecked(project.id)
+      const next = await pool.lease(project.server)
+      await expect.poll(async () => (await recorded(project.id))?.request, PATIENCE).toBeNull()
+      lease.release()
       next.release()
-      await looks(project.id)
-      expect((await told(project.id))?.state).toBe('up')
-      const last = await keeper.use(project.server)
+      await untilChecked(project.id)
+      expect((await recorded(project.id))?.state).toBe('up')
+      const last = await owner.lease(project.server)
       await requestOfServer(records.db, project.id, 'stop')
-      await looks(project.id)
-      expect(await told(project.id)).toMatchObject({ state: 'up', request: 'stop' })
+      await untilChecked(project.id)
+      expect(await recorded(project.id)).toMatchObject({ state: 'up', request: 'stop' })
       last.release()
-      await expect.poll(async () => (await told(project.id))?.state, PATIENCE).toBe('stopped')
+      await expect.poll(async () => (await recorded(project.id))?.state, PATIENCE).toBe('stopped')
     }
   })
 
-  it('are stopped with their project by a worker that does not keep them: turns end first', async () => {
-    const [keeper, other] = [await startPool(), await startPool()]
+  it('stops the server of a stopped project from another worker, after its turns have ended', async () => {
+    const [owner, other] = [await startPool(), await startPool()]
     const project = await startProject()
-    const use = await keeper.use(project.server)
-    const session = await work(use.server, project.directory, 'stop')
-    await expect.poll(() => use.server.busy().map(({ sessionId }) => sessionId)).toContain(session)
-    use.release()
+    const lease = await owner.lease(project.server)
+    const session = await startTurn(lease.server, project.directory, 'stop')
+    await expect.poll(() => lease.server.busy().map(({ sessionId }) => sessionId)).toContain(session)
+    lease.release()
     await stopProject({ records, servers: other }, project.id, AbortSignal.timeout(60_000))
-    await expect.poll(async () => (await told(project.id))?.state, PATIENCE).toBe('stopped')
-    // Nothing is there to be stopped, and nothing is started for it.
+    await expect.poll(async () => (await recorded(project.id))?.state, PATIENCE).toBe('stopped')
+    // A second stop finds nothing to stop and does not start the server.
     await stopProject({ records, servers: other }, project.id, AbortSignal.timeout(60_000))
-    expect((await told(project.id))?.state).toBe('stopped')
+    expect((await recorded(project.id))?.state).toBe('stopped')
   })
 })

@@ -1,34 +1,35 @@
-// Directories that a server was made to know before anybody works there. Each holds about 50 MB of it, so only the last few stay.
+// Directories that a server has loaded before any work starts there. Each costs the server about 50 MB, so only the
+// most recent ones stay loaded.
 
 import type { Catalog, OpenCodeServer } from '@switchyard/opencode'
 
 /** Of each server. */
-const MOST = 8
+const MAX_WARM = 8
 
 export class WarmDirectories {
-  /** The oldest first. */
-  readonly #known = new WeakMap<OpenCodeServer, Set<string>>()
+  /** Least recently used first. */
+  readonly #warm = new WeakMap<OpenCodeServer, Set<string>>()
 
   /**
-   * Asks the server about a directory, which sets it up there; an older one where nobody works is freed for it.
+   * Loads a directory on the server by reading its catalog, and unloads an older one that is idle.
    *
    * @throws SwitchyardError of the client
    */
   async warm(server: OpenCodeServer, directory: string, signal: AbortSignal): Promise<Catalog> {
-    const known = this.#known.get(server) ?? new Set()
-    this.#known.set(server, known)
-    const isNew = !known.has(directory)
+    const warm = this.#warm.get(server) ?? new Set()
+    this.#warm.set(server, warm)
+    const isNew = !warm.has(directory)
     const catalog = await server.client.catalog(directory, { signal })
-    known.delete(directory)
-    known.add(directory)
-    if (isNew) await this.#freeOld(server, known, signal)
+    warm.delete(directory)
+    warm.add(directory)
+    if (isNew) await this.#unloadOldest(server, warm, signal)
     return catalog
   }
 
-  /** Whoever works in one, or waits there for an answer, is busy: that one stays, and is forgotten here. */
-  async #freeOld(server: OpenCodeServer, known: Set<string>, signal: AbortSignal): Promise<void> {
-    for (const directory of [...known].slice(0, Math.max(0, known.size - MOST))) {
-      known.delete(directory)
+  /** A busy directory stays loaded, and this class no longer tracks it. */
+  async #unloadOldest(server: OpenCodeServer, warm: Set<string>, signal: AbortSignal): Promise<void> {
+    for (const directory of [...warm].slice(0, Math.max(0, warm.size - MAX_WARM))) {
+      warm.delete(directory)
       if (server.busy().some((session) => session.directory === directory)) continue
       await server.client.disposeDirectory(directory, { signal })
     }

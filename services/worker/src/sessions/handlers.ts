@@ -2,8 +2,8 @@
 
 import { projectServerId } from '@switchyard/records'
 import type { CallHandlers } from '../calls/calls.ts'
-import type { GoesOn } from '../servers/dedicated-server.ts'
-import { inCall, type ServerUse } from '../servers/lease-options.ts'
+import type { ContinuesWork } from '../servers/server-leases.ts'
+import { callLease, type ServerLease } from '../servers/server-leases.ts'
 import type { ServerPool } from '../servers/server-pool.ts'
 import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
@@ -30,12 +30,12 @@ export type SessionSettings = Omit<SessionDeps, 'serverFor' | 'servers' | 'count
 type SessionCall = Extract<keyof CallHandlers, `session.${string}` | `directory.${string}`>
 
 /** Most calls are about what is there, and reach a server that is drained: a turn that waits for an answer ends by one of them. */
-const onWhatIsThere = (): GoesOn => () => true
+const onWhatIsThere = (): ContinuesWork => () => true
 /** These begin something, for which a server that is drained is not there. */
-const onNew = (): GoesOn => () => false
+const onNew = (): ContinuesWork => () => false
 /** A turn that runs reads what is said to it; in a session that rests it would be a new one. */
 const onTurn =
-  ({ session_id: id }: { readonly session_id: string }): GoesOn =>
+  ({ session_id: id }: { readonly session_id: string }): ContinuesWork =>
   (server) =>
     server.busy().some(({ sessionId }) => sessionId === id)
 
@@ -44,13 +44,13 @@ const holding =
   (settings: SessionSettings, counts: MessageCounts) =>
   <A, R>(
     work: (deps: SessionDeps, args: A, signal: AbortSignal) => Promise<R>,
-    goesOn: (args: A) => GoesOn = onWhatIsThere,
+    continuesWork: (args: A) => ContinuesWork = onWhatIsThere,
   ) =>
   async (args: A, signal: AbortSignal): Promise<R> => {
-    const uses: ServerUse[] = []
+    const uses: ServerLease[] = []
     const serverFor: SessionDeps['serverFor'] = async ({ id, isolation }) => {
       const own = isolation === 'dedicated' ? projectServerId(id) : null
-      const use = await settings.servers.use(own, inCall(signal, goesOn(args)))
+      const use = await settings.servers.lease(own, callLease(signal, continuesWork(args)))
       uses.push(use)
       return use.server
     }

@@ -2,7 +2,7 @@
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
-import type { ServerUse } from '../../servers/lease-options.ts'
+import type { ServerLease } from '../../servers/server-leases.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
 import { makeWorkspace } from '../workspace.ts'
 import { promptOptions } from './deliver-messages.ts'
@@ -20,7 +20,7 @@ const START_MS = 20_000
 export class OpenCodeExecution implements Execution {
   readonly kept = 'the session is kept'
   readonly #run: RunContext
-  #use: ServerUse | null = null
+  #use: ServerLease | null = null
   #watch: Watch | null = null
   #place: SessionRef | null = null
 
@@ -37,8 +37,8 @@ export class OpenCodeExecution implements Execution {
     const server = this.#use?.server
     if (server) return server
     // The turn of one that was taken over may run there still, and wait for an answer.
-    const goesOn = () => record.row.prompt_id !== null
-    const use = await deps.servers.use(record.row.server_id, { signal, goesOn })
+    const continuesWork = () => record.row.prompt_id !== null
+    const use = await deps.servers.lease(record.row.server_id, { signal, continuesWork })
     // A second one that was asked for meanwhile.
     if (this.#use) use.release()
     else this.#use = use
