@@ -2,10 +2,9 @@
 
 import { newTaskId } from '@switchyard/contracts'
 import { TaskQueue } from '@switchyard/queue'
-import { createDatabase } from '@switchyard/testing'
+import { createDatabase, startRedis, whyNoRedis } from '@switchyard/testing'
 import pg from 'pg'
 import { pino } from 'pino'
-import { startRedis, whyNoRedis } from '../integration/redis.ts'
 import type { Backend } from '../integration/system.ts'
 import { interleave, percentile, spreadOf } from './figures.ts'
 import { openConnection } from './http-connection.ts'

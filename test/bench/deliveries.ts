@@ -6,8 +6,14 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { newTaskId, newWebhookId, type TaskId } from '@switchyard/contracts'
 import { acceptTask, advance, createDestination, Records } from '@switchyard/records'
-import { createDatabase, ordinaryTask, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
-import { startRedis, whyNoRedis } from '../integration/redis.ts'
+import {
+  createDatabase,
+  ordinaryTask,
+  startRedis,
+  startWebhookReceiver,
+  type WebhookReceiver,
+  whyNoRedis,
+} from '@switchyard/testing'
 import type { Backend } from '../integration/system.ts'
 import { percentile, spreadOf } from './figures.ts'
 import type { Row, Section } from './report.ts'

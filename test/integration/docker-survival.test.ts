@@ -4,13 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Task, TaskEvent } from '@switchyard/contracts'
-import { createDatabase, script } from '@switchyard/testing'
+import { createDatabase, script, startRedis, whyNoRedis } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startService } from '../chaos/service.ts'
 import { type Caller, createCaller } from '../compose/caller.ts'
 import { docker } from '../compose/docker.ts'
 import { type ContainerModel, containersOf, startContainerModel, whyNoContainers } from './docker-system.ts'
-import { startRedis, whyNoRedis } from './redis.ts'
 
 const missing = (await whyNoContainers()) ?? (await whyNoRedis())
 

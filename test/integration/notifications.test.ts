@@ -9,12 +9,13 @@ import {
   createDatabase,
   ordinaryTask,
   script,
+  startRedis,
   startWebhookReceiver,
   verifyWebhook,
   type WebhookReceiver,
+  whyNoRedis,
 } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startRedis, whyNoRedis } from './redis.ts'
 import { type Backend, type System, startSystem } from './system.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`

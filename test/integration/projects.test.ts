@@ -12,10 +12,9 @@ import type {
   StartedProject,
 } from '@switchyard/contracts'
 import { parseRepositoryUrl } from '@switchyard/git'
-import { type GitDaemon, script, startGitDaemon } from '@switchyard/testing'
+import { type GitDaemon, script, startGitDaemon, whyNoRedis } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
-import { whyNoRedis } from './redis.ts'
 import { git, makeRepository } from './repository.ts'
 import { type Backend, type System, startSystem } from './system.ts'
 

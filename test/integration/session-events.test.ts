@@ -1,8 +1,7 @@
 import type { SessionEvent } from '@switchyard/contracts'
-import { script } from '@switchyard/testing'
+import { script, whyNoRedis } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { followSession } from './follow-session.ts'
-import { whyNoRedis } from './redis.ts'
 import { at, OPERATOR, type SessionSystem, startSessionSystem } from './session-system.ts'
 import type { Backend } from './system.ts'
 

@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadConfig } from '@switchyard/config'
 import { type Embedded, startEmbedded } from '@switchyard/embedded'
-import { createDatabase, opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
+import { createDatabase, opencodeConfig, type ScriptedModel, startRedis, startScriptedModel } from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Caller, createCaller } from '../compose/caller.ts'
-import { startRedis } from './redis.ts'
 
 export type Backend = 'postgres' | 'redis'
 

@@ -9,6 +9,7 @@ export { type MatrixWorld, type Seen, startMatrixWorld } from './matrix-world.ts
 export { opencodeConfig, SCRIPTED_PRICES } from './opencode-config.ts'
 export { type OpenCodeProcess, startOpenCode } from './opencode-process.ts'
 export { ordinaryTask } from './ordinary-task.ts'
+export { startRedis, type TestRedis, whyNoRedis } from './redis.ts'
 export { DEFAULT_USAGE } from './reply.ts'
 export { FAILING_REPOSITORY, fixFailingTestScript, fixFailingTestSteps } from './scenarios.ts'
 export { type ScriptedFailure, type ScriptedToolCall, type ScriptedUsage, type ScriptStep, script } from './script.ts'

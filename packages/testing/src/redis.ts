@@ -1,4 +1,4 @@
-// A real Redis-compatible server for a test file: `valkey-server` or `redis-server` from PATH, else a container.
+// Starts a real Redis-compatible server for a test: `valkey-server` or `redis-server` from PATH, else a container.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ export type TestRedis = { readonly url: string; readonly stop: () => Promise<voi
 const IMAGE = 'valkey/valkey:8.1'
 const SERVERS = ['valkey-server', 'redis-server']
 
-const onPath = (): string | undefined => {
+const findOnPath = (): string | undefined => {
   for (const folder of (process.env.PATH ?? '').split(path.delimiter))
     for (const name of SERVERS) {
       const file = path.join(folder, name)
@@ -27,16 +27,19 @@ const onPath = (): string | undefined => {
   return undefined
 }
 
-const hasDocker = async (): Promise<boolean> => {
+const hasImage = async (): Promise<boolean> => {
   const child = spawn('docker', ['image', 'inspect', IMAGE], { stdio: 'ignore' })
   const code = await Promise.race([once(child, 'exit').then(([exit]) => exit), once(child, 'error').then(() => 1)])
   return code === 0
 }
 
-/** Why no Redis can be had here; undefined where one can. With REQUIRE_DOCKER=1 nothing is missing: it fails instead. */
+/**
+ * Returns the reason why tests that need Redis must be skipped here, or undefined when `startRedis` works. With
+ * REQUIRE_DOCKER=1 it always returns undefined, so that a missing server fails the test.
+ */
 export const whyNoRedis = async (): Promise<string | undefined> => {
-  if (process.env.REQUIRE_DOCKER === '1' || onPath() !== undefined || (await hasDocker())) return undefined
-  return `neither ${SERVERS.join(' nor ')} is on PATH, nor is there a Docker engine with the image ${IMAGE}`
+  if (process.env.REQUIRE_DOCKER === '1' || findOnPath() !== undefined || (await hasImage())) return undefined
+  return `neither ${SERVERS.join(' nor ')} is on PATH, and no Docker engine has the image ${IMAGE}`
 }
 
 const freePort = async (): Promise<number> => {
@@ -44,7 +47,7 @@ const freePort = async (): Promise<number> => {
   await once(server, 'listening')
   const address = server.address()
   server.close()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
   return address.port
 }
 
@@ -67,7 +70,7 @@ const startBinary = async (file: string): Promise<TestRedis> => {
 }
 
 const startContainer = async (): Promise<TestRedis> => {
-  // Its reaper is an image of its own; the container is stopped by whoever started it. Read at import.
+  // Testcontainers reads this at import. Its reaper needs an image of its own; here the caller stops the container.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE)
@@ -82,7 +85,8 @@ const startContainer = async (): Promise<TestRedis> => {
   }
 }
 
+/** Starts an empty server on a free port. Call `stop` when the test is done. */
 export const startRedis = async (): Promise<TestRedis> => {
-  const file = onPath()
+  const file = findOnPath()
   return file === undefined ? startContainer() : startBinary(file)
 }
