@@ -1,19 +1,20 @@
-// The queue's backend, chosen in this one place: BullMQ on Redis, or on PostgreSQL where there is no Redis.
+// Chooses the BullMQ backend: Redis where REDIS_URL is set, PostgreSQL otherwise.
 
 import type { Processor, QueueOptions, WorkerOptions } from 'bullmq'
 import { createPostgresBackend, createRedisBackend, type Queue, type Worker, withBackend } from 'bullmq'
 
 export type QueueConnection = { readonly redisUrl: string } | { readonly postgresUrl: string }
 
-/** The job carries nothing: all there is to know is in the task's row. */
+/** Jobs carry no data: everything that a worker needs is in the database. */
 export type JobData = Record<string, never>
 
-type Options<T> = Omit<T, 'connection'>
+type WithoutConnection<T> = Omit<T, 'connection'>
 
 export type Backend = {
-  /** @param patient - wait for a connection that is away (a worker) instead of failing at once (a producer). */
-  queue(name: string, options: Options<QueueOptions>): Queue<JobData>
-  worker(name: string, processor: Processor<JobData>, options: Options<WorkerOptions>): Worker<JobData>
+  /** Opens a queue to add jobs to. Its calls do not wait for a reconnect: they fail while the backend is unreachable. */
+  queue(name: string, options: WithoutConnection<QueueOptions>): Queue<JobData>
+  /** Opens a worker that processes jobs. It reconnects for as long as it takes. */
+  worker(name: string, processor: Processor<JobData>, options: WithoutConnection<WorkerOptions>): Worker<JobData>
 }
 
 const redisBackend = (url: string): Backend => {

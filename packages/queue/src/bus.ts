@@ -1,37 +1,37 @@
-// The wake-up bus: tells readers and workers that the record changed. A hint only; Postgres has the truth,
-// and whoever listens reads again by itself from time to time.
+// The wake-up bus: notifies readers and workers that the database changed. Signals are hints: a lost one costs time, not
+// data, because every listener also reads the database again at intervals.
 
 import type { CallId, TaskDelta, TaskEvent, TaskId } from '@switchyard/contracts'
 
-/** What a reader of a task is told. `events` are already in the record; a delta never will be. */
+/** Sent to the readers of a task. `events` are already in the database; a delta is never stored. */
 export type TaskSignal =
   | { readonly kind: 'events'; readonly events: readonly TaskEvent[] }
   | { readonly kind: 'delta'; readonly delta: TaskDelta }
   | { readonly kind: 'changed' }
 
-/** What the worker that runs a task is told: look at the record again. */
+/** Sent to the worker that runs a task: a control, message or reply for it was recorded. */
 export type Command = { readonly kind: 'control' | 'message' | 'reply'; readonly task_id: TaskId }
 
 /**
- * The settings of the rollout; calls that wait for a worker; the answer to one call; a session that is not a task's.
+ * What changed: the rollout settings, the list of calls that wait for a worker, the result of one call, or a session
+ * that belongs to no task.
  */
 export type HintTopic = 'rollout' | 'calls' | `answer:${CallId}` | `session:${string}`
 
 export type Unsubscribe = () => void
 
 export interface Bus {
-  /** Never throws and never waits: a lost hint costs time, not data. */
+  /** Returns at once and never throws; the signal is lost while the bus is disconnected. */
   publishTask(id: TaskId, signal: TaskSignal): void
-  /** Resolves once the subscription stands: what is published after that arrives. */
+  /** Resolves when the subscription is active, or at once while the bus is disconnected. */
   onTask(id: TaskId, listener: (signal: TaskSignal) => void): Promise<Unsubscribe>
   publishCommand(command: Command): void
   onCommand(listener: (command: Command) => void): Promise<Unsubscribe>
-  /** Something changed: whoever keeps it reads it again. */
   publishHint(topic: HintTopic): void
   onHint(topic: HintTopic, listener: () => void): Promise<Unsubscribe>
-  /** Called when the bus was cut off and stands again: signals may have been missed. */
+  /** Calls the listener after every reconnect: signals sent in between are lost. */
   onResume(listener: () => void): Unsubscribe
-  /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */
+  /** Returns the round-trip time in milliseconds. @throws SwitchyardError `queue_unavailable` */
   ping(): Promise<number>
   close(): Promise<void>
 }

@@ -1,17 +1,20 @@
-// The queue of deliveries: a job is a permit to send what is due in one lane, the rows say what that is.
+// The queue of deliveries. A job names one destination; the database says which deliveries are due there.
 
 import type { Queue, Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
-import { bounded } from './bounded.ts'
-import { LOCK } from './lock.ts'
+import { JOB_LOCK } from './job-lock.ts'
+import { withTimeout } from './with-timeout.ts'
 
 const QUEUE_NAME = 'deliveries'
 
-/** BullMQ takes no colon in an id; it leaves out a job whose id is there, so a lane has one job at a time. */
-const toJobId = (lane: string): string => `lane-${Buffer.from(lane).toString('base64url')}`
-const toLane = (jobId: string | undefined): string =>
-  Buffer.from((jobId ?? '').slice('lane-'.length), 'base64url').toString('utf8')
+/** Jobs that an older version added carry this prefix too: it stays. */
+const ID_PREFIX = 'lane-'
+
+/** BullMQ allows no colon in a job id, and ignores a job whose id exists, so a destination has one job at a time. */
+const toJobId = (destination: string): string => `${ID_PREFIX}${Buffer.from(destination).toString('base64url')}`
+const toDestination = (jobId: string | undefined): string =>
+  Buffer.from((jobId ?? '').slice(ID_PREFIX.length), 'base64url').toString('utf8')
 
 export class DeliveryQueue {
   readonly #queue: Queue<JobData>
@@ -20,17 +23,22 @@ export class DeliveryQueue {
     this.#queue = backendOf(connection).queue(QUEUE_NAME, {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
-    this.#queue.on('error', (error) => logger.warn({ err: error.message }, 'the delivery queue lost its connection'))
+    this.#queue.on('error', (error) => logger.warn({ err: error.message }, 'delivery queue connection error'))
   }
 
+  /** Resolves when the backend accepts calls. */
   async ready(): Promise<void> {
     await this.#queue.waitUntilReady()
   }
 
-  /** Has these lanes looked at; one whose job is there already is left out. @throws SwitchyardError `queue_unavailable` */
-  async addAll(lanes: readonly string[]): Promise<void> {
-    const jobs = lanes.map((lane) => ({ name: 'lane', data: {}, opts: { jobId: toJobId(lane) } }))
-    await bounded(this.#queue.addBulk(jobs), 'adding jobs')
+  /**
+   * Adds a job for each destination that has none.
+   *
+   * @throws SwitchyardError `queue_unavailable`
+   */
+  async addAll(destinations: readonly string[]): Promise<void> {
+    const jobs = destinations.map((destination) => ({ name: 'lane', data: {}, opts: { jobId: toJobId(destination) } }))
+    await withTimeout(this.#queue.addBulk(jobs), 'adding jobs')
   }
 
   async close(): Promise<void> {
@@ -40,10 +48,10 @@ export class DeliveryQueue {
 
 export type DeliveryWorkerOptions = {
   readonly connection: QueueConnection
-  /** Lanes at once. */
+  /** How many destinations are processed at once. */
   readonly concurrency: number
-  /** Sends what is due in the lane. */
-  readonly drain: (lane: string) => Promise<void>
+  /** Sends the deliveries that are due at the destination. */
+  readonly drain: (destination: string) => Promise<void>
   readonly logger: Logger
 }
 
@@ -53,25 +61,28 @@ export class DeliveryWorker {
 
   constructor({ connection, concurrency, drain, logger }: DeliveryWorkerOptions) {
     this.#logger = logger
-    this.#worker = backendOf(connection).worker(QUEUE_NAME, async (job) => await drain(toLane(job.id)), {
+    this.#worker = backendOf(connection).worker(QUEUE_NAME, async (job) => await drain(toDestination(job.id)), {
       autorun: false,
       concurrency,
-      ...LOCK,
-      // Whether something is sent again is decided by its row, not by how often a job stalled.
+      ...JOB_LOCK,
+      // The database decides whether a delivery is sent again, not the number of times its job stalled.
       maxStalledCount: 1_000_000,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     })
-    this.#worker.on('error', (error) => logger.warn({ err: error.message }, 'the delivery queue reports an error'))
-    this.#worker.on('failed', (job, error) => logger.error({ lane: toLane(job?.id), err: error }, 'a lane failed'))
+    this.#worker.on('error', (error) => logger.warn({ err: error.message }, 'delivery queue error'))
+    this.#worker.on('failed', (job, error) =>
+      logger.error({ destination: toDestination(job?.id), err: error }, 'delivery queue job failed'),
+    )
   }
 
+  /** Starts to process jobs. Resolves when the backend accepts calls. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady()
-    this.#worker.run().catch((error) => this.#logger.error({ err: error }, 'the delivery worker ended'))
+    this.#worker.run().catch((error) => this.#logger.error({ err: error }, 'delivery worker stopped unexpectedly'))
   }
 
-  /** Waits for the lanes that are being drained, then closes. */
+  /** Waits for the jobs that are being processed, then closes. */
   async close(): Promise<void> {
     await this.#worker.close()
   }

@@ -1,4 +1,4 @@
-// BullMQ queues on either backend, and the wake-up bus.
+// BullMQ queues on Redis or PostgreSQL, and the wake-up bus.
 
 import type { Logger } from 'pino'
 import type { Bus } from './bus.ts'
@@ -11,6 +11,6 @@ export { DeliveryQueue, DeliveryWorker, type DeliveryWorkerOptions } from './del
 export { type QueueJob, type RunnableTask, TaskQueue } from './task-queue.ts'
 export { type Processed, type ProcessTask, TaskWorker, type TaskWorkerOptions } from './task-worker.ts'
 
-/** Redis pub/sub where there is a Redis, in-process otherwise. */
+/** Creates a bus over Redis pub/sub, or an in-process one when `redisUrl` is undefined. */
 export const createBus = (redisUrl: string | undefined, logger: Logger): Bus =>
   redisUrl ? new RedisBus(redisUrl, logger) : new LocalBus()

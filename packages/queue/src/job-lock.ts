@@ -1,4 +1,4 @@
-// How long a job belongs to a worker that says nothing.
+// The timing of BullMQ's job locks, for every worker.
 
-/** With these a dead worker's job is offered to another within 6.5 s: the lock runs out, the next check finds it. ms */
-export const LOCK = { lockDuration: 5_000, lockRenewTime: 1_500, stalledInterval: 1_500 } as const
+/** ms. A dead worker's job reaches another worker within 6.5 s: its lock expires, and the next stalled check finds it. */
+export const JOB_LOCK = { lockDuration: 5_000, lockRenewTime: 1_500, stalledInterval: 1_500 } as const

@@ -1,4 +1,4 @@
-// Listeners by topic, for both buses.
+// Listeners grouped by topic; both buses use it.
 
 import type { Unsubscribe } from './bus.ts'
 
@@ -9,14 +9,13 @@ export class Listeners<T> {
     return this.#byTopic.has(topic)
   }
 
-  topics(): readonly string[] {
-    return [...this.#byTopic.keys()]
-  }
-
-  /** @param onEmpty - called when the topic's last listener has gone. */
+  /**
+   * Adds a listener. Adding the same function twice makes two subscriptions.
+   *
+   * @param onEmpty - called when the topic's last listener unsubscribes
+   */
   add(topic: string, listener: (value: T) => void, onEmpty: () => void = () => {}): Unsubscribe {
     const listeners = this.#byTopic.get(topic) ?? new Set()
-    // The same function may be added twice; each addition is its own.
     const own = (value: T) => listener(value)
     listeners.add(own)
     this.#byTopic.set(topic, listeners)
@@ -27,6 +26,7 @@ export class Listeners<T> {
     }
   }
 
+  /** Calls the topic's listeners in the order they were added. */
   emit(topic: string, value: T): void {
     for (const listener of [...(this.#byTopic.get(topic) ?? [])]) listener(value)
   }

@@ -1,4 +1,4 @@
-// The bus within one process, for the embedded way.
+// The wake-up bus within one process, for embedded mode.
 
 import type { TaskId } from '@switchyard/contracts'
 import type { Bus, Command, HintTopic, TaskSignal, Unsubscribe } from './bus.ts'

@@ -1,4 +1,4 @@
-// The bus over Redis pub/sub: one connection to publish, one to listen.
+// The wake-up bus over Redis pub/sub: one connection publishes, one subscribes.
 
 import { SwitchyardError, type TaskId } from '@switchyard/contracts'
 import { Redis } from 'ioredis'
@@ -16,23 +16,23 @@ export class RedisBus implements Bus {
   readonly #publisher: Redis
   readonly #subscriber: Redis
   readonly #listeners = new Listeners<unknown>()
-  readonly #resumed = new Listeners<void>()
+  readonly #resumeListeners = new Listeners<void>()
   readonly #logger: Logger
 
   constructor(url: string, logger: Logger) {
     this.#logger = logger
-    // A hint that cannot be sent now is worth nothing later: no offline queue.
+    // A signal that cannot be sent now is useless later, so it is not queued.
     this.#publisher = this.#connect(url, {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: PING_TIMEOUT_MS,
     })
-    // The subscriber queues: ioredis subscribes to every channel again after a reconnect.
+    // Subscriptions are queued, and ioredis subscribes to every channel again after a reconnect.
     this.#subscriber = this.#connect(url, { maxRetriesPerRequest: null })
     this.#subscriber.on('message', (channel: string, text: string) => this.#receive(channel, text))
     let first = true
     this.#subscriber.on('ready', () => {
-      if (!first) this.#resumed.emit('', undefined)
+      if (!first) this.#resumeListeners.emit('', undefined)
       first = false
     })
   }
@@ -45,7 +45,7 @@ export class RedisBus implements Bus {
       ...options,
     })
     redis.on('error', (error: Error) =>
-      this.#logger.warn({ err: error.message }, 'the wake-up bus lost its connection'),
+      this.#logger.warn({ err: error.message }, 'wake-up bus connection error; reconnecting'),
     )
     return redis
   }
@@ -57,17 +57,17 @@ export class RedisBus implements Bus {
 
   #publish(channel: string, value: unknown): void {
     this.#publisher.publish(channel, JSON.stringify(value)).catch((error: Error) => {
-      this.#logger.debug({ channel, err: error.message }, 'a wake-up was not sent')
+      this.#logger.debug({ channel, err: error.message }, 'failed to publish a wake-up signal')
     })
   }
 
-  async #listen<T>(channel: string, listener: (value: T) => void): Promise<Unsubscribe> {
+  async #subscribe<T>(channel: string, listener: (value: T) => void): Promise<Unsubscribe> {
     const unsubscribe = this.#listeners.add(channel, listener as (value: unknown) => void, () => {
       this.#subscriber.unsubscribe(channel).catch(() => {})
     })
-    // While Redis is away this waits for ever: the caller goes on without, ioredis subscribes when it is back.
-    const stands = this.#subscriber.subscribe(channel).catch(() => {})
-    if (this.#subscriber.status === 'ready') await stands
+    // While Redis is unreachable this never settles: the caller does not wait, and ioredis subscribes after the reconnect.
+    const subscribed = this.#subscriber.subscribe(channel).catch(() => {})
+    if (this.#subscriber.status === 'ready') await subscribed
     return unsubscribe
   }
 
@@ -76,7 +76,7 @@ export class RedisBus implements Bus {
   }
 
   async onTask(id: TaskId, listener: (signal: TaskSignal) => void): Promise<Unsubscribe> {
-    return this.#listen(taskChannel(id), listener)
+    return this.#subscribe(taskChannel(id), listener)
   }
 
   publishCommand(command: Command): void {
@@ -84,7 +84,7 @@ export class RedisBus implements Bus {
   }
 
   async onCommand(listener: (command: Command) => void): Promise<Unsubscribe> {
-    return this.#listen(COMMANDS, listener)
+    return this.#subscribe(COMMANDS, listener)
   }
 
   publishHint(topic: HintTopic): void {
@@ -92,24 +92,24 @@ export class RedisBus implements Bus {
   }
 
   async onHint(topic: HintTopic, listener: () => void): Promise<Unsubscribe> {
-    return this.#listen(`${PREFIX}${topic}`, listener)
+    return this.#subscribe(`${PREFIX}${topic}`, listener)
   }
 
   onResume(listener: () => void): Unsubscribe {
-    return this.#resumed.add('', listener)
+    return this.#resumeListeners.add('', listener)
   }
 
   async ping(): Promise<number> {
-    const began = performance.now()
+    const startedAt = performance.now()
     try {
       await this.#publisher.ping()
     } catch (error) {
       throw new SwitchyardError(
         'queue_unavailable',
-        `Redis does not answer: ${error instanceof Error ? error.message : error}`,
+        `Redis is unreachable: ${error instanceof Error ? error.message : error}`,
       )
     }
-    return performance.now() - began
+    return performance.now() - startedAt
   }
 
   async close(): Promise<void> {

@@ -1,17 +1,18 @@
-// The queue of tasks to run, from the side that fills it. It only dispatches: a lost job is made again from its row.
+// Adds tasks to the BullMQ queues. A queue only dispatches: the sweeper adds a lost job again from the task's row.
 
 import { type Mode, type Pool, QUEUE_NAMES, type QueueName, queueNameOf, type TaskId } from '@switchyard/contracts'
 import type { Queue } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
-import { bounded } from './bounded.ts'
+import { withTimeout } from './with-timeout.ts'
 
 /** Returns the name of the BullMQ queue. Each pool and mode has its own, so a worker only receives jobs that it can run. */
 export const bullmqNameOf = (queueName: QueueName): string => (queueName === 'blue' ? 'tasks' : `tasks-${queueName}`)
 
-/** What the queue has to know of a task that is ready to run. */
+/** The columns of a task's row that decide where its job goes. */
 export type RunnableTask = {
   readonly id: TaskId
+  /** 0 runs first. */
   readonly priority: number
   readonly generation: number
   readonly mode: Mode
@@ -19,13 +20,13 @@ export type RunnableTask = {
 }
 
 /**
- * The id of the job: the task's own, with the generation once it was taken before. BullMQ leaves out a job whose id is
- * there already, and a task's first job may still be running another task: it must not keep this one from its next run.
+ * Returns the task's id, followed by the generation once a worker has taken the task. BullMQ ignores a job whose id
+ * exists, and the task's first job may still be running another task; the generation lets the next run have a job anyway.
  */
 const jobIdOf = ({ id, generation }: Pick<RunnableTask, 'id' | 'generation'>): string =>
   generation === 0 ? id : `${id}-${generation}`
 
-/** What a job was added for; `isNew` until some worker has taken the task. */
+/** The task that a job was added for; `isNew` until a worker takes the task. */
 export type QueueJob = { readonly id: TaskId; readonly isNew: boolean }
 
 export const queueJobOf = (jobId: string | undefined): QueueJob => {
@@ -33,13 +34,13 @@ export const queueJobOf = (jobId: string | undefined): QueueJob => {
   return { id: id as TaskId, isNew: generation === undefined }
 }
 
-// BullMQ takes 0 for "none", which runs before all others: every job gets a real one.
+// BullMQ treats priority 0 as "no priority" and runs such jobs before all others, so every job gets at least 1.
 const jobOptions = (task: RunnableTask) => ({ jobId: jobIdOf(task), priority: task.priority + 1 })
 
 export class TaskQueue {
   readonly #connection: QueueConnection
   readonly #logger: Logger
-  /** Opened when they are first needed: most installations use one queue. */
+  /** Opened on first use: most installations use one queue. */
   readonly #queues = new Map<QueueName, Queue<JobData>>()
 
   constructor(connection: QueueConnection, logger: Logger) {
@@ -47,44 +48,54 @@ export class TaskQueue {
     this.#logger = logger
   }
 
-  #of(queueName: QueueName): Queue<JobData> {
-    const known = this.#queues.get(queueName)
-    if (known) return known
+  #open(queueName: QueueName): Queue<JobData> {
+    const opened = this.#queues.get(queueName)
+    if (opened) return opened
     const queue = backendOf(this.#connection).queue(bullmqNameOf(queueName), {
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
-    queue.on('error', (error) => this.#logger.warn({ err: error.message }, 'the queue lost its connection'))
+    queue.on('error', (error) => this.#logger.warn({ err: error.message }, 'task queue connection error'))
     this.#queues.set(queueName, queue)
     return queue
   }
 
-  /** Resolves when the backend stands (the PostgreSQL one makes its tables first). */
+  /** Resolves when the backend accepts calls; the PostgreSQL backend creates its tables first. */
   async ready(): Promise<void> {
-    await this.#of('blue').waitUntilReady()
+    await this.#open('blue').waitUntilReady()
   }
 
   /**
-   * Puts a task that is ready into its queue; where its job is there already, nothing changes.
+   * Adds a job for the task, unless there is one.
    *
    * @throws SwitchyardError `queue_unavailable`
    */
   async add(task: RunnableTask): Promise<void> {
-    await bounded(this.#of(queueNameOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
+    await withTimeout(this.#open(queueNameOf(task)).add('run', {}, jobOptions(task)), 'adding a job')
   }
 
-  /** As `add`, for many at once. */
+  /**
+   * Adds a job for each task that has none.
+   *
+   * @throws SwitchyardError `queue_unavailable`
+   */
   async addAll(tasks: readonly RunnableTask[]): Promise<void> {
-    for (const [queueName, ready] of Map.groupBy(tasks, queueNameOf)) {
-      const jobs = ready.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
-      await bounded(this.#of(queueName).addBulk(jobs), 'adding jobs')
+    for (const [queueName, group] of Map.groupBy(tasks, queueNameOf)) {
+      const jobs = group.map((task) => ({ name: 'run', data: {}, opts: jobOptions(task) }))
+      await withTimeout(this.#open(queueName).addBulk(jobs), 'adding jobs')
     }
   }
 
-  /** How many jobs wait and how many run, in all queues. @throws SwitchyardError `queue_unavailable` */
+  /**
+   * Returns how many jobs wait and how many run, in all queues together.
+   *
+   * @throws SwitchyardError `queue_unavailable`
+   */
   async depth(): Promise<{ readonly waiting: number; readonly active: number }> {
-    const counts = await bounded(
+    const counts = await withTimeout(
       Promise.all(
-        QUEUE_NAMES.map((queueName) => this.#of(queueName).getJobCounts('waiting', 'prioritized', 'delayed', 'active')),
+        QUEUE_NAMES.map((queueName) =>
+          this.#open(queueName).getJobCounts('waiting', 'prioritized', 'delayed', 'active'),
+        ),
       ),
       'counting jobs',
     )
@@ -93,11 +104,11 @@ export class TaskQueue {
     return { waiting: sum('waiting', 'prioritized', 'delayed'), active: sum('active') }
   }
 
-  /** Milliseconds of a round trip. @throws SwitchyardError `queue_unavailable` */
+  /** Returns the round-trip time in milliseconds. @throws SwitchyardError `queue_unavailable` */
   async ping(): Promise<number> {
-    const began = performance.now()
-    await bounded(this.#of('blue').getJobCountByTypes('active'), 'asking the queue')
-    return performance.now() - began
+    const startedAt = performance.now()
+    await withTimeout(this.#open('blue').getJobCountByTypes('active'), 'queue ping')
+    return performance.now() - startedAt
   }
 
   async close(): Promise<void> {

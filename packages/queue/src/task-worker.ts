@@ -1,13 +1,13 @@
-// The queue of tasks to run, from the side that empties it: BullMQ's lock, its renewal, and stalled jobs.
+// Processes the jobs of one task queue, with BullMQ's job lock, its renewal, and the recovery of stalled jobs.
 
 import type { QueueName } from '@switchyard/contracts'
 import { DelayedError, type Worker } from 'bullmq'
 import type { Logger } from 'pino'
 import { backendOf, type JobData, type QueueConnection } from './backend.ts'
-import { LOCK } from './lock.ts'
+import { JOB_LOCK } from './job-lock.ts'
 import { bullmqNameOf, type QueueJob, queueJobOf } from './task-queue.ts'
 
-/** What became of a job: over, or to be offered again after `againInMs`. */
+/** What happens to the job next: null removes it, a number runs it again after so many milliseconds. */
 export type Processed = { readonly againInMs: number | null }
 
 export type ProcessTask = (job: QueueJob) => Promise<Processed>
@@ -15,7 +15,7 @@ export type ProcessTask = (job: QueueJob) => Promise<Processed>
 export type TaskWorkerOptions = {
   readonly connection: QueueConnection
   readonly queueName: QueueName
-  /** Tasks at once. */
+  /** How many jobs are processed at once. */
   readonly concurrency: number
   readonly process: ProcessTask
   readonly logger: Logger
@@ -38,26 +38,31 @@ export class TaskWorker {
       {
         autorun: false,
         concurrency: options.concurrency,
-        ...LOCK,
-        // Whether a task may run again is decided by its record, not by how often its job stalled.
+        ...JOB_LOCK,
+        // The database decides whether a task may run again, not the number of times its job stalled.
         maxStalledCount: 1_000_000,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },
     )
-    this.#worker.on('error', (error) => this.#logger.warn({ err: error.message }, 'the queue reports an error'))
-    // The lock only dispatches; a task's owner is in its row. A run whose lock was lost while the queue was away
-    // goes on, and a job that comes twice finds the row taken.
-    this.#worker.on('lockRenewalFailed', (jobIds) => this.#logger.warn({ task_ids: jobIds }, 'locks were lost'))
-    this.#worker.on('failed', (job, error) => this.#logger.error({ task_id: job?.id, err: error }, 'a job failed'))
+    this.#worker.on('error', (error) => this.#logger.warn({ err: error.message }, 'task queue error'))
+    // A run goes on when its job lock is lost while the queue is unreachable: the lock only dispatches, and the task's row
+    // says who owns the task. A second worker that receives the job finds the row owned.
+    this.#worker.on('lockRenewalFailed', (jobIds) =>
+      this.#logger.warn({ task_ids: jobIds }, 'failed to renew job locks; the runs continue'),
+    )
+    this.#worker.on('failed', (job, error) =>
+      this.#logger.error({ task_id: job?.id, err: error }, 'task queue job failed'),
+    )
   }
 
+  /** Starts to process jobs. Resolves when the backend accepts calls. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady()
-    this.#worker.run().catch((error) => this.#logger.error({ err: error }, 'the queue worker ended'))
+    this.#worker.run().catch((error) => this.#logger.error({ err: error }, 'task worker stopped unexpectedly'))
   }
 
-  /** Takes no more jobs; those that run go on. */
+  /** Stops fetching jobs; jobs that are being processed continue. */
   async pause(): Promise<void> {
     await this.#worker.pause(true)
   }
@@ -66,7 +71,7 @@ export class TaskWorker {
     this.#worker.resume()
   }
 
-  /** Waits for the jobs that run to be let go, then closes. */
+  /** Waits for the jobs that are being processed, then closes. */
   async close(): Promise<void> {
     await this.#worker.close()
   }
