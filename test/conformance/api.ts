@@ -4,16 +4,22 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createApi, type Serving, serve } from '@switchyard/api'
-import { createLogger, loadConfig } from '@switchyard/config'
+import { createLogger, type Logger, loadConfig } from '@switchyard/config'
+import { newWorkerId } from '@switchyard/contracts'
+import { Repositories } from '@switchyard/git'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { createDatabase } from '@switchyard/testing'
+import { type AnsweringCalls, startAnsweringCalls } from '@switchyard/worker-calls'
+import { Layout, taskCallHandlers } from '@switchyard/workspace'
 
 export type RunningApi = {
   readonly url: string
   readonly records: Records
   readonly bus: ReturnType<typeof createBus>
+  readonly home: string
   readonly workspacesDir: string
+  readonly logger: Logger
   /** Stops the api and starts another one on the same port. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -48,7 +54,9 @@ export const startApi = async (env: Readonly<Record<string, string>> = {}): Prom
     url: `${url}/mcp`,
     records,
     bus,
+    home,
     workspacesDir: config.workspacesDir,
+    logger,
     async restart() {
       await running.stop()
       running = await start(port)
@@ -62,4 +70,23 @@ export const startApi = async (env: Readonly<Record<string, string>> = {}): Prom
       await database.drop()
     },
   }
+}
+
+/** Answers calls about working directories, as a worker does. */
+export const startTaskCalls = async (api: RunningApi): Promise<AnsweringCalls> => {
+  const { records, bus, logger } = api
+  const layout = new Layout(api)
+  const repositories = new Repositories({
+    mirrorsDir: layout.mirrors,
+    sharedDir: layout.sharedClones,
+    lock: (_name, work) => work(),
+  })
+  return await startAnsweringCalls({
+    records,
+    bus,
+    workerId: newWorkerId(),
+    targets: ['any'],
+    handlers: taskCallHandlers({ records, repositories, layout }),
+    logger,
+  })
 }

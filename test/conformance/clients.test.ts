@@ -11,8 +11,9 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { isTerminal, type NewEvent, newRequestId, type Status, type TaskId } from '@switchyard/contracts'
 import { advance, openRequest, type Patch } from '@switchyard/records'
+import type { AnsweringCalls } from '@switchyard/worker-calls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type RunningApi, startApi } from './api.ts'
+import { type RunningApi, startApi, startTaskCalls } from './api.ts'
 
 type Result = {
   readonly isError?: boolean
@@ -97,10 +98,12 @@ const TOOLS = [
 ]
 
 let api: RunningApi
+let worker: AnsweringCalls
 const opened: AnyClient[] = []
 
 beforeAll(async () => {
   api = await startApi()
+  worker = await startTaskCalls(api)
 })
 
 afterEach(async () => {
@@ -108,6 +111,7 @@ afterEach(async () => {
 })
 
 afterAll(async () => {
+  await worker.stop()
   await api.close()
 })
 

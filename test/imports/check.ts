@@ -38,9 +38,13 @@ const specifiersOf = (file: string, text: string): readonly string[] => {
 /** The file that an import reaches; a workspace by its entry. Undefined for what is not ours. */
 const targetOf = (sources: Sources, file: string, specifier: string): string | undefined => {
   if (specifier.startsWith('.')) return path.posix.join(path.posix.dirname(file), specifier)
-  const name = /^@switchyard\/([^/]+)$/.exec(specifier)?.[1]
+  const [, name, part = 'index'] = /^@switchyard\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? []
   if (name === undefined) return undefined
-  return ['packages', 'services'].map((kind) => `${kind}/${name}/src/index.ts`).find((entry) => sources.has(entry))
+  const entries = ['packages', 'services'].flatMap((kind) => [
+    `${kind}/${name}/src/${part}.ts`,
+    `${kind}/${name}/src/${part}/index.ts`,
+  ])
+  return entries.find((entry) => sources.has(entry))
 }
 
 const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Problem[] => {

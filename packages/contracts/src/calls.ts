@@ -1,16 +1,21 @@
-// Calls of the api that a worker answers: whatever needs git, a key or an OpenCode server, none of which the api reaches.
-// Each is safe to repeat: a worker that dies in the middle of one leaves it to the next.
+// Calls that a worker answers: all that needs git, a key, an OpenCode server or the disk of the workspaces, none of which the
+// other services reach. Each call is safe to repeat: when its worker dies, another one starts it again.
 
 import type { z } from 'zod'
 import { projectCalls } from './project-calls.ts'
 import { publishCalls } from './publishing.ts'
 import { sessionCalls } from './session-calls.ts'
+import { workspaceCalls } from './workspace-calls.ts'
 
-export const CALLS = { ...projectCalls, ...publishCalls, ...sessionCalls } as const
+export const CALLS = { ...projectCalls, ...publishCalls, ...sessionCalls, ...workspaceCalls } as const
 
 export type CallKind = keyof typeof CALLS
 export type CallArgs<K extends CallKind> = z.infer<(typeof CALLS)[K]['args']>
 export type CallResult<K extends CallKind> = z.infer<(typeof CALLS)[K]['result']>
 
-/** Who answers: a worker of that pool of OpenCode servers, or any worker. */
+/** Answers one kind of call. The signal aborts when the worker stops. */
+export type CallHandler<K extends CallKind> = (args: CallArgs<K>, signal: AbortSignal) => Promise<CallResult<K>>
+export type CallHandlers<K extends CallKind = CallKind> = { readonly [Kind in K]: CallHandler<Kind> }
+
+/** Which workers may answer: those of a pool of OpenCode servers, or any. */
 export type CallTarget = 'blue' | 'green' | 'any'

@@ -6,15 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeLock, sh } from './git.fixture.ts'
-import {
-  bundleWork,
-  createScratch,
-  diffAgainst,
-  listFiles,
-  parseRepositoryUrl,
-  Repositories,
-  readFile,
-} from './index.ts'
+import { bundleWork, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
 
 const run = promisify(execFile)
 
@@ -300,54 +292,5 @@ describe('the bundle', () => {
     await sh(source, 'fetch', '-q', at('bundles', 'x.bundle'), 'work/x:saved')
     expect(await sh(source, 'log', '--format=%s', 'saved')).toBe('Work that was not committed\nthe agent’s own\nbegin')
     expect(await sh(source, 'show', 'saved:loose.txt')).toBe('l')
-  })
-})
-
-describe('files', () => {
-  beforeEach(async () => {
-    await createScratch(at('s'))
-    await mkdir(at('s', 'dir'))
-    await writeFile(at('s', 'dir', 'text.txt'), 'ä'.repeat(10))
-    await writeFile(at('s', 'data.bin'), Buffer.from([255, 254, 0, 1]))
-    await symlink('/etc', at('s', 'etc'))
-    await symlink('/etc/passwd', at('s', 'passwd'))
-    await symlink('loop', at('s', 'loop'))
-    await run('mkfifo', [at('s', 'pipe')])
-  })
-
-  it('are listed without the repository’s own', async () => {
-    const { entries } = await listFiles(at('s'))
-    expect(entries.map((entry) => [entry.name, entry.type])).toEqual([
-      ['data.bin', 'file'],
-      ['dir', 'directory'],
-      ['etc', 'symlink'],
-      ['loop', 'symlink'],
-      ['passwd', 'symlink'],
-    ])
-  })
-
-  it('are read as text or base64, in parts that cut no character', async () => {
-    expect(await readFile(at('s'), 'dir/text.txt')).toMatchObject({
-      content: 'ä'.repeat(10),
-      encoding: 'utf-8',
-      size: 20,
-      truncated: false,
-    })
-    expect(await readFile(at('s'), 'dir/text.txt', { limit: 5 })).toMatchObject({ content: 'ää', truncated: true })
-    expect(await readFile(at('s'), 'dir/text.txt', { offset: 18 })).toMatchObject({ content: 'ä', truncated: false })
-    expect(await readFile(at('s'), 'dir/text.txt', { offset: 99 })).toMatchObject({ content: '' })
-    expect(await readFile(at('s'), 'data.bin')).toMatchObject({ content: '//4AAQ==', encoding: 'base64' })
-  })
-
-  it.each(['../x', '/etc/passwd', 'passwd', 'etc/passwd', 'etc', '.git/config', 'dir/../../x', 'a\0b', 'loop'])(
-    'do not leave the directory by %j',
-    async (name) => {
-      await expect(readFile(at('s'), name)).rejects.toMatchObject({ code: 'path_outside_workspace' })
-      await expect(listFiles(at('s'), name)).rejects.toMatchObject({ code: 'path_outside_workspace' })
-    },
-  )
-
-  it.each(['none', 'dir', 'pipe', 'data.bin/x'])('that are none are a clear error: %s', async (name) => {
-    await expect(readFile(at('s'), name)).rejects.toMatchObject({ code: 'file_not_found' })
   })
 })

@@ -10,6 +10,7 @@ import {
   mkdir,
   mkdtemp,
   readdir,
+  readFile,
   rename,
   rm,
   symlink,
@@ -22,15 +23,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeLock, sh } from './git.fixture.ts'
-import {
-  bundleWork,
-  createScratch,
-  diffAgainst,
-  listFiles,
-  parseRepositoryUrl,
-  Repositories,
-  readFile,
-} from './index.ts'
+import { bundleWork, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
 
 const run = promisify(execFile)
 
@@ -169,8 +162,6 @@ describe('a working directory', () => {
     await rename(at('s'), at('moved'))
     await symlink(at('secrets'), at('s'))
     const gone = { code: 'workspace_gone' }
-    await expect(readFile(at('s'), 'services.env')).rejects.toMatchObject(gone)
-    await expect(listFiles(at('s'))).rejects.toMatchObject(gone)
     await expect(
       diffAgainst({ directory: at('s'), base: baseCommit, objectDirs: [at('moved', '.git', 'objects')] }),
     ).rejects.toMatchObject(gone)
@@ -320,7 +311,7 @@ describe('a new worktree', () => {
     const other = await sh(at('origin'), 'hash-object', '-w', at('evil'))
     await cp(path.join(at('origin'), '.git', 'objects', other.slice(0, 2), other.slice(2)), file, { force: true })
     const { directory } = await add('t2', 'b2')
-    expect((await readFile(directory, 'a.txt')).content).toBe('one\n')
+    expect(await readFile(path.join(directory, 'a.txt'), 'utf8')).toBe('one\n')
   })
 
   it.each(['refs', 'objects', 'worktrees'])('is refused where %s of the clone leads elsewhere', async (name) => {

@@ -54,7 +54,7 @@ export {
   switchChannelOn,
   toWebhook,
 } from './destinations.ts'
-export { findDiff, type KeptDiff, keepDiff } from './diffs.ts'
+export { readStoredDiff, type StoredDiff, storeDiff } from './diffs.ts'
 export { escalateRequest, findUnanswered } from './escalations.ts'
 export { findToldType, readEvents, readLastEvents } from './events.ts'
 export {
@@ -197,6 +197,7 @@ export type { Db, ServerCatalog } from './schema.ts'
 export { countRunningByServer, lastLive, listServers, reportServer, type ServerRow } from './servers.ts'
 export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'
+export { recordedDirectory } from './task-directory.ts'
 export {
   type Accepted,
   type AcceptInput,

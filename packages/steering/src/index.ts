@@ -2,6 +2,5 @@
 
 export { controlTask } from './control.ts'
 export type { Speaker, SteeringDeps, Wait } from './deps.ts'
-export { type DiffDeps, directoryOf, readDiff } from './diff.ts'
 export { sendTaskMessage } from './messages.ts'
 export { answerRequest } from './reply.ts'

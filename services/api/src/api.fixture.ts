@@ -3,10 +3,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createLogger, loadConfig } from '@switchyard/config'
-import { isTerminal, type NewEvent, type Status, type Task, type TaskId } from '@switchyard/contracts'
+import { createLogger, type Logger, loadConfig } from '@switchyard/config'
+import { isTerminal, type NewEvent, newWorkerId, type Status, type Task, type TaskId } from '@switchyard/contracts'
+import { Repositories } from '@switchyard/git'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { type Advanced, advance, type Patch, Records } from '@switchyard/records'
+import { type AnsweringCalls, startAnsweringCalls } from '@switchyard/worker-calls'
+import { Layout, taskCallHandlers } from '@switchyard/workspace'
 import { type Api, createApi } from './app.ts'
 import { POOL } from './pool.ts'
 import { type Serving, serve } from './serve.ts'
@@ -17,7 +20,9 @@ export type TestApi = {
   readonly api: Api
   readonly records: Records
   readonly bus: ReturnType<typeof createBus>
+  readonly home: string
   readonly workspacesDir: string
+  readonly logger: Logger
   /** A call without a socket; the Host is loopback unless `headers` say otherwise. */
   call<T = Record<string, unknown>>(
     method: string,
@@ -87,6 +92,8 @@ export const startApi = async (
     api,
     records,
     bus,
+    home,
+    logger,
     workspacesDir: config.workspacesDir,
     call,
     async accept(input = {}) {
@@ -114,4 +121,23 @@ export const startApi = async (
       await rm(home, { recursive: true, force: true })
     },
   }
+}
+
+/** Answers calls about working directories, as a worker does. */
+export const startTaskCalls = async (test: TestApi): Promise<AnsweringCalls> => {
+  const { records, bus, logger } = test
+  const layout = new Layout(test)
+  const repositories = new Repositories({
+    mirrorsDir: layout.mirrors,
+    sharedDir: layout.sharedClones,
+    lock: (_name, work) => work(),
+  })
+  return await startAnsweringCalls({
+    records,
+    bus,
+    workerId: newWorkerId(),
+    targets: ['any'],
+    handlers: taskCallHandlers({ records, repositories, layout }),
+    logger,
+  })
 }

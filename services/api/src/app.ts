@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs'
 import { type Config, type Logger, TOOLSETS } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'
 import { countByStatus, countUndelivered, type Records } from '@switchyard/records'
+import { TaskWorkspaces, WorkerCalls } from '@switchyard/worker-calls'
 import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import { accessControl, callerOf } from './access-control.ts'
 import { unmatched } from './allowed-methods.ts'
 import type { ApiEnv } from './caller.ts'
-import { WorkerCalls } from './calls/worker-calls.ts'
 import { asSwitchyardError, problemResponse } from './errors.ts'
 import { TaskFeeds } from './feed/feeds.ts'
 import { HealthCheck } from './health.ts'
@@ -95,9 +95,22 @@ export const createApi = (deps: ApiDeps): Api => {
   const settings = { ...config.rollout, serverEnabled: config.opencode.serverEnabled }
   const rollout = new Rollout({ settings, records, queue, bus, logger })
   addRolloutMetrics(metrics.registry, () => rollout.report())
-  const service = new TaskService({ config, records, queue, bus, logger, metrics, feeds, catalog, backlog, rollout })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const calls = new WorkerCalls(records, bus)
+  const workspaces = new TaskWorkspaces(records, calls)
+  const service = new TaskService({
+    config,
+    records,
+    queue,
+    bus,
+    logger,
+    metrics,
+    feeds,
+    catalog,
+    backlog,
+    rollout,
+    workspaces,
+  })
+  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const publishing = new Publishing(records, calls)
   const sessionFeeds = new SessionFeeds(calls, bus)

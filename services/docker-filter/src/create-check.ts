@@ -2,7 +2,6 @@
 // read and validated; the body that goes to the engine is built from them and the filter's own
 // settings, so nothing the caller wrote reaches the engine unchecked.
 
-import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   createBody,
@@ -17,6 +16,7 @@ import {
   serverName,
   type Way,
 } from '@switchyard/docker'
+import { containerDirectories, promptFile } from '@switchyard/workspace/layout'
 import { z } from 'zod'
 import { NotAllowed } from './not-allowed.ts'
 
@@ -69,10 +69,6 @@ const namespaceSchema = z.object({
   }),
 })
 
-/** The path of a task's directory in the worker's containers. */
-export const taskRoot = (policy: Pick<Policy, 'workspacesDir'>, taskId: string): string =>
-  path.join(policy.workspacesDir, 'docker', taskId)
-
 export type AllowedCreate = {
   /** The body to send to the engine, with the filter's own environment. */
   readonly body: ReturnType<typeof createBody>
@@ -104,7 +100,8 @@ const checkTask = (policy: Policy, name: string | null, given: unknown): Allowed
   const taskId = Labels['switchyard.task']
   const promptId = Labels['switchyard.prompt']
   requireName(name === `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase())
-  const root = taskRoot(policy, taskId)
+  const directories = containerDirectories(policy.workspacesDir, taskId)
+  const { root } = directories
   const permission = variable(Env, PERMISSION_VARIABLE)
   const joins = joinedContainer(given)
   const body = createBody(
@@ -114,9 +111,9 @@ const checkTask = (policy: Policy, name: string | null, given: unknown): Allowed
       generation: Number(Labels['switchyard.generation']),
       promptId,
       root,
-      directory: path.join(root, 'work'),
-      home: path.join(root, 'home'),
-      promptFile: path.join(root, 'prompts', `${promptId}.txt`),
+      directory: directories.work,
+      home: directories.home,
+      promptFile: promptFile(directories, promptId),
       args: Cmd,
       environment: permission === undefined ? {} : { [PERMISSION_VARIABLE]: permission },
     },

@@ -4,9 +4,10 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { rootMark } from '@switchyard/docker'
+import { containerDirectories } from '@switchyard/workspace/layout'
 import type { Logger } from 'pino'
 import { type AllowedCall, checkCall, parseJson } from './allowed-calls.ts'
-import { type AllowedCreate, checkCreate, type Policy, taskRoot } from './create-check.ts'
+import { type AllowedCreate, checkCreate, type Policy } from './create-check.ts'
 import { type Answer, callJson, type EngineAddress, openCall } from './engine-calls.ts'
 import { removeIdleNamespaces } from './idle-namespaces.ts'
 import { directoryId, hostPath, openDirectory } from './mounted-directory.ts'
@@ -260,7 +261,7 @@ export class Filter {
     const start = () => callJson(engine, { method: 'POST', path: `/containers/${Id}/start` })
     const taskId = Config?.Labels?.[TASK_LABEL]
     if (taskId === undefined) return await start()
-    const root = taskRoot(policy, taskId)
+    const root = containerDirectories(policy.workspacesDir, taskId).root
     await using directory = await openDirectory(policy.workspacesDir, root)
     if (!Config?.Env?.includes(rootMark(await directoryId(directory))))
       throw new NotAllowed(`${root} is not the directory for which the container was created`)

@@ -1,7 +1,6 @@
 // Switchyard in one process: everything started, in the order that is quickest, and stopped in the order that is kind.
 
 import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
 import { createApi, serve } from '@switchyard/api'
 import { type Config, createLogger, type Logger, warnOfWeakSecrets } from '@switchyard/config'
 import { isSwitchyardError, type SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
@@ -11,6 +10,7 @@ import { createShutdown, type Shutdown } from '@switchyard/process'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { childServerFactory, startWorker } from '@switchyard/worker'
+import { Layout } from '@switchyard/workspace/layout'
 import { fromFileError } from './file-errors.ts'
 import { requireFreePort } from './free-port.ts'
 import { type Guard, guardProcess } from './guard.ts'
@@ -114,7 +114,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
     bus,
     server: opencode?.server ?? null,
     serverFactory: childServerFactory({
-      root: path.join(config.home, 'servers'),
+      root: new Layout(config).servers,
       env: config.opencode.inherited,
       guard: (pid) => {
         const guard = guardProcess(pid, 'TERM')
@@ -191,7 +191,7 @@ const startOpenCode = (config: Config, logger: Logger) => {
   const launcher =
     url === undefined
       ? childServer({
-          dataDir: path.join(config.home, 'opencode'),
+          dataDir: new Layout(config).opencode,
           ...(password === undefined ? {} : { password }),
           env: inherited,
           // git gives the diffs; snapshots of its own cost two thirds of the throughput within one directory.

@@ -23,10 +23,10 @@ const BATCH = 500
 const LANES_AT_ONCE = 200
 
 export type NotifierDeps = {
-  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention' | 'matrix' | 'workspacesDir'>
+  readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention' | 'matrix'>
   readonly records: Records
   readonly connection: QueueConnection
-  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
+  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand' | 'publishHint' | 'onHint'>
   readonly logger: Logger
 }
 

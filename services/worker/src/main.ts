@@ -1,6 +1,5 @@
 // The entry point of the worker as its own process, in the stack.
 
-import path from 'node:path'
 import type { Config, Logger } from '@switchyard/config'
 import { SwitchyardError } from '@switchyard/contracts'
 import { connectEngine, containerUser, ServerContainers } from '@switchyard/docker'
@@ -8,6 +7,7 @@ import { OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { type RunContext, runMain } from '@switchyard/process'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
+import { Layout } from '@switchyard/workspace'
 import { serveHealth } from './reports/health-endpoint.ts'
 import { containerServerFactory } from './servers/container-server-factory.ts'
 import { startWorker } from './worker.ts'
@@ -38,7 +38,7 @@ const connectServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
 
 /** Projects' own servers are containers in the stack. Without a network for them there are none. */
 const createServerFactory = async (config: Config, records: Records, logger: Logger) => {
-  const { docker, home, projectServers, workspacesDir } = config
+  const { docker, projectServers, workspacesDir } = config
   if (projectServers.network === undefined) return null
   const containers = new ServerContainers(connectEngine(docker.host), {
     stack: await records.identity(),
@@ -51,7 +51,7 @@ const createServerFactory = async (config: Config, records: Records, logger: Log
     network: projectServers.network,
     workspacesDir,
   })
-  return containerServerFactory({ containers, root: path.join(home, 'servers'), logger })
+  return containerServerFactory({ containers, root: new Layout(config).servers, logger })
 }
 
 const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<void> => {

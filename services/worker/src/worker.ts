@@ -1,7 +1,6 @@
 // The worker: takes tasks from the queue, runs them on an OpenCode server, keeps their records.
 
 import { hostname } from 'node:os'
-import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { newWorkerId, type QueueName, type WorkerId } from '@switchyard/contracts'
 import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile } from '@switchyard/docker'
@@ -9,9 +8,10 @@ import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
 import { liveWorkers, type Records } from '@switchyard/records'
+import { startAnsweringCalls } from '@switchyard/worker-calls'
+import { Layout } from '@switchyard/workspace'
 import type { Logger } from 'pino'
-import { startCalls } from './calls/calls.ts'
-import { callHandlers } from './calls/handlers.ts'
+import { callHandlers } from './calls/call-handlers.ts'
 import { startDiscovery } from './discovery/discovery.ts'
 import { startDockerReport } from './reports/docker-report.ts'
 import { type Heartbeat, startHeartbeat } from './reports/heartbeat.ts'
@@ -107,10 +107,11 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const concurrency = config.worker.maxConcurrentTasks
   const queueNames: readonly QueueName[] = [...(server ? [config.worker.pool] : []), 'docker']
   const lock = <T>(key: string, work: () => Promise<T>) => records.withLock(`repository:${key}`, work)
-  const keys = new DeployKeys({ directory: path.join(config.home, 'keys'), lock })
+  const layout = new Layout(config)
+  const keys = new DeployKeys({ directory: layout.keys, lock })
   const access = new RepositoryAccess({
     keys,
-    knownHosts: path.join(config.home, 'known_hosts'),
+    knownHosts: layout.knownHosts,
     trustNewHosts: config.git.trustNewHosts,
     tokens: config.git.httpsTokens,
     environment: {
@@ -119,14 +120,13 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     },
   })
   const repositories = new Repositories({
-    mirrorsDir: path.join(config.home, 'mirrors'),
-    sharedDir: path.join(config.workspacesDir, 'repos'),
-    workspacesDir: config.workspacesDir,
+    mirrorsDir: layout.mirrors,
+    sharedDir: layout.sharedClones,
+    workspacesDir: layout.workspaces,
     lock,
     connect: access.connect,
   })
   const runner = await makeRunner(deps, id)
-  const outputDir = path.join(config.home, 'output')
   const care = startContainerCare({ records, runner, logger })
   const servers = new ServerPool({
     workerId: id,
@@ -152,8 +152,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
       runner,
       onOther: care.look,
       repositories,
-      workspacesDir: config.workspacesDir,
-      outputDir,
+      layout,
       diskBytes: config.docker.diskBytes,
       defaultModel: config.tasks.defaultModel,
       requestTimeoutMs: config.tasks.requestTimeoutMs,
@@ -173,20 +172,17 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, queueNames: served }, logger)
   const reports = [
     ...(server
-      ? [startServerReport(records, server, { directory: config.workspacesDir, pool: config.worker.pool }, logger)]
+      ? [startServerReport(records, server, { directory: layout.workspaces, pool: config.worker.pool }, logger)]
       : []),
     docker,
   ]
   const offCommands = await bus.onCommand((command) => runs.command(command))
-  const bundlesDir = path.join(config.home, 'bundles')
   const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
   const clearing = startClearing({
     records,
     servers,
     repositories,
-    workspacesDir: config.workspacesDir,
-    outputDir,
-    bundlesDir,
+    layout,
     retention: config.retention,
     logger,
   })
@@ -196,11 +192,10 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     keys,
     access,
     servers,
-    workspacesDir: config.workspacesDir,
-    bundlesDir,
+    layout,
     logger,
   }
-  const calls = await startCalls({
+  const calls = await startAnsweringCalls({
     records,
     bus,
     workerId: id,

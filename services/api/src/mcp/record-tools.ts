@@ -84,7 +84,7 @@ const filesTool = (service: TaskService): Tool =>
     }),
     output: fileListSchema,
     annotations: READS,
-    run: async (input, { caller }) => await service.files(caller, input.task_id, input.path ?? ''),
+    run: async (input, { caller, signal }) => await service.files(caller, input.task_id, input.path ?? '', signal),
   })
 
 const fileTool = (service: TaskService): Tool =>
@@ -101,8 +101,8 @@ const fileTool = (service: TaskService): Tool =>
     }),
     output: fileContentSchema,
     annotations: READS,
-    run: async (input, { caller }) =>
-      await service.content(caller, input.task_id, input.file_path, { offset: input.offset, limit: input.limit }),
+    run: async ({ task_id: id, file_path: path, offset, limit }, { caller, signal }) =>
+      await service.content(caller, id, path, { offset, limit }, signal),
   })
 
 const diffTool = (service: TaskService): Tool =>

@@ -2,7 +2,7 @@
 
 import type { Config, Logger } from '@switchyard/config'
 import type { Records } from '@switchyard/records'
-import type { WorkerCalls } from '../calls/worker-calls.ts'
+import type { WorkerCalls } from '@switchyard/worker-calls'
 import type { TaskService } from '../tasks/service.ts'
 
 export type ProjectDeps = {

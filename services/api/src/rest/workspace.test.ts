@@ -3,13 +3,15 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { FileList, TaskDiff, TaskId } from '@switchyard/contracts'
 import { createDatabase, type TestDatabase } from '@switchyard/testing'
+import type { AnsweringCalls } from '@switchyard/worker-calls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startApi, type TestApi } from '../api.fixture.ts'
+import { startApi, startTaskCalls, type TestApi } from '../api.fixture.ts'
 
 let database: TestDatabase
 let test: TestApi
 let id: TaskId
 let directory: string
+let worker: AnsweringCalls
 
 const git = (...args: string[]) =>
   execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd: directory })
@@ -19,6 +21,7 @@ const git = (...args: string[]) =>
 beforeAll(async () => {
   database = await createDatabase()
   test = await startApi(database.url)
+  worker = await startTaskCalls(test)
   id = (await test.accept()).task_id
   directory = path.join(test.workspacesDir, 'tasks', id)
   await mkdir(path.join(directory, 'src'), { recursive: true })
@@ -34,6 +37,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await worker.stop()
   await test.close()
   await database.drop()
 })

@@ -64,12 +64,14 @@ export const workspaceRoutes = (service: TaskService): RestApp => {
       callerOf(c.get('caller')),
       c.req.valid('param').id,
       c.req.valid('query').path ?? '',
+      c.req.raw.signal,
     )
     return c.json(list, 200)
   })
   app.openapi(content, async (c) => {
-    const { path, ...range } = c.req.valid('query')
-    return c.json(await service.content(callerOf(c.get('caller')), c.req.valid('param').id, path, range), 200)
+    const { path, ...part } = c.req.valid('query')
+    const { id } = c.req.valid('param')
+    return c.json(await service.content(callerOf(c.get('caller')), id, path, part, c.req.raw.signal), 200)
   })
   app.openapi(diff, async (c) => {
     const found = await service.diff(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal)

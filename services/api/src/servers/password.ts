@@ -2,8 +2,8 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { type ProjectRow, type Records, requestOfServer } from '@switchyard/records'
+import type { WorkerCalls } from '@switchyard/worker-calls'
 import type { Caller } from '../caller.ts'
-import type { WorkerCalls } from '../calls/worker-calls.ts'
 import { findOwnProject } from '../projects/access.ts'
 
 export class ServerPasswords {

@@ -3,8 +3,8 @@
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus } from '@switchyard/queue'
 import type { ProjectRow, Records } from '@switchyard/records'
+import type { WorkerCallOptions, WorkerCalls } from '@switchyard/worker-calls'
 import type { Caller } from '../caller.ts'
-import type { CallOptions, WorkerCalls } from '../calls/worker-calls.ts'
 import type { Metrics } from '../metrics.ts'
 import { targetOf } from '../projects/start.ts'
 import { defaultProject } from './default-project.ts'
@@ -30,7 +30,7 @@ export type Scope = {
   readonly row: ProjectRow
   /** What every call to a worker says of who asks. */
   readonly who: { readonly project_id: string; readonly agent: string | null }
-  readonly options: CallOptions
+  readonly options: WorkerCallOptions
 }
 
 /** Who asks, checked: from here on the worker holds every session against the project. @throws SwitchyardError `project_not_found` */

@@ -2,7 +2,7 @@
 
 import type { CallArgs, CallResult, CallTarget } from '@switchyard/contracts'
 import type { Bus, Unsubscribe } from '@switchyard/queue'
-import type { WorkerCalls } from '../calls/worker-calls.ts'
+import type { WorkerCalls } from '@switchyard/worker-calls'
 
 /** The bus only hints: so often a followed session is read all the same, ms. */
 const REREAD_MS = 5_000

@@ -3,6 +3,7 @@
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
+import type { TaskWorkspaces } from '@switchyard/worker-calls'
 import type { TaskFeeds } from '../feed/feeds.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Rollout } from '../rollout/rollout.ts'
@@ -19,5 +20,6 @@ export type TaskDeps = {
   readonly feeds: TaskFeeds
   readonly catalog: Catalog
   readonly backlog: Backlog
+  readonly workspaces: TaskWorkspaces
   readonly rollout: Pick<Rollout, 'decide'>
 }

@@ -18,6 +18,7 @@ import {
   type TaskEvent,
 } from '@switchyard/contracts'
 import { readEvents, readLastEvents, type TaskRow, toRecords, toTask } from '@switchyard/records'
+import type { FilePart } from '@switchyard/worker-calls'
 import type { Caller } from '../caller.ts'
 import { openEventStream } from '../feed/event-stream.ts'
 import { type Accept, accept } from './accept.ts'
@@ -27,7 +28,7 @@ import type { TaskDeps } from './deps.ts'
 import { type ListQuery, list, type TaskList } from './list.ts'
 import { control, message, reply } from './steering.ts'
 import { waitForTask } from './wait.ts'
-import { content, diff, files, type Range } from './workspace.ts'
+import { content, diff, files } from './workspace.ts'
 
 type Signal = AbortSignal | undefined
 
@@ -138,12 +139,12 @@ export class TaskService {
     return await reply(this.#deps, caller, id, requestId, input)
   }
 
-  async files(caller: Caller, id: string, path: string): Promise<FileList> {
-    return await files(this.#deps, caller, id, path)
+  async files(caller: Caller, id: string, path: string, signal: Signal): Promise<FileList> {
+    return await files(this.#deps, caller, id, path, signal)
   }
 
-  async content(caller: Caller, id: string, path: string, range: Range): Promise<FileContent> {
-    return await content(this.#deps, caller, id, path, range)
+  async content(caller: Caller, id: string, path: string, part: FilePart, signal: Signal): Promise<FileContent> {
+    return await content(this.#deps, caller, id, path, part, signal)
   }
 
   async diff(caller: Caller, id: string, signal: Signal): Promise<TaskDiff> {

@@ -1,45 +1,36 @@
-// The working directory of a task, to look at: entries, contents, the diff against where it began.
+// The working directory of a task, read through a worker: entries, contents, the diff against where it began.
 
 import type { FileContent, FileList, TaskDiff } from '@switchyard/contracts'
-import { listFiles, readFile } from '@switchyard/git'
-import { directoryOf, readDiff } from '@switchyard/steering'
+import type { FilePart } from '@switchyard/worker-calls'
 import type { Caller } from '../caller.ts'
 import { findOwnTask } from './access.ts'
 import type { TaskDeps } from './deps.ts'
 
-const asPath = (name: string): string => (name === '' ? '.' : name)
+type Signal = AbortSignal | undefined
 
-/** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone`, `path_outside_workspace`, `file_not_found` */
-export const files = async (deps: TaskDeps, caller: Caller, id: string, name: string): Promise<FileList> => {
-  const row = await findOwnTask(deps.records, caller, id)
-  const listed = await listFiles(directoryOf(deps.config.workspacesDir, row), asPath(name))
-  return { task_id: row.id, path: name, entries: [...listed.entries], truncated: listed.truncated }
-}
+/** @throws SwitchyardError `task_not_found`, and as `TaskWorkspaces.listFiles` */
+export const files = async (
+  { records, workspaces }: TaskDeps,
+  caller: Caller,
+  id: string,
+  path: string,
+  signal: Signal,
+): Promise<FileList> => await workspaces.listFiles(await findOwnTask(records, caller, id), path, signal)
 
-export type Range = { readonly offset?: number | undefined; readonly limit?: number | undefined }
-
-/** @param range - bytes. @throws SwitchyardError as `files` */
+/** @throws SwitchyardError `task_not_found`, and as `TaskWorkspaces.readFile` */
 export const content = async (
-  deps: TaskDeps,
+  { records, workspaces }: TaskDeps,
   caller: Caller,
   id: string,
-  name: string,
-  range: Range,
-): Promise<FileContent> => {
-  const row = await findOwnTask(deps.records, caller, id)
-  return await readFile(directoryOf(deps.config.workspacesDir, row), name, {
-    ...(range.offset === undefined ? {} : { offset: range.offset }),
-    ...(range.limit === undefined ? {} : { limit: range.limit }),
-  })
-}
+  path: string,
+  part: FilePart,
+  signal: Signal,
+): Promise<FileContent> => await workspaces.readFile(await findOwnTask(records, caller, id), path, part, signal)
 
-/** @throws SwitchyardError `task_not_found`, `workspace_unavailable`, `workspace_gone` */
+/** @throws SwitchyardError `task_not_found`, and as `TaskWorkspaces.readDiff` */
 export const diff = async (
-  { records, config }: TaskDeps,
+  { records, workspaces }: TaskDeps,
   caller: Caller,
   id: string,
-  signal: AbortSignal | undefined,
-): Promise<TaskDiff> => {
-  const row = await findOwnTask(records, caller, id)
-  return await readDiff({ records, workspacesDir: config.workspacesDir }, row, signal)
-}
+  signal: Signal,
+): Promise<TaskDiff> => await workspaces.readDiff(await findOwnTask(records, caller, id), signal)

@@ -1,6 +1,6 @@
 import { newRequestId, type TaskId, type TaskRequest } from '@switchyard/contracts'
 import type { Command } from '@switchyard/queue'
-import { advance, findRequest, findTaskRow, keepDiff, openRequest, readEvents } from '@switchyard/records'
+import { advance, findRequest, findTaskRow, openRequest, readEvents, storeDiff } from '@switchyard/records'
 import { type MatrixWorld, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -138,7 +138,7 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
     const { task, root } = await threaded()
     await complete(notifier.records, task, 'done')
     const file = { path: 'a.ts', status: 'modified' as const, additions: 1, deletions: 0, binary: false }
-    await keepDiff(notifier.records.db, task, {
+    await storeDiff(notifier.records.db, task, {
       diff: `+<x>\n${'+more\n'.repeat(1_000)}`,
       files: [file],
       truncated: false,

@@ -29,9 +29,10 @@ import {
   toRecords,
 } from '@switchyard/records'
 import { answerRequest, controlTask, type SteeringDeps, sendTaskMessage } from '@switchyard/steering'
+import type { TaskWorkspaces } from '@switchyard/worker-calls'
 import { diffOf, HELP, statusOf } from './show.ts'
 
-export type ObeyDeps = { readonly steering: SteeringDeps; readonly workspacesDir: string }
+export type ObeyDeps = { readonly steering: SteeringDeps; readonly workspaces: TaskWorkspaces }
 
 /** What came of it: whose task it was about, and what is answered, if anything. */
 export type Obeyed = { readonly target: MatrixTarget | undefined; readonly answer: SaidBack | undefined }
@@ -135,7 +136,7 @@ export class Obedience {
     command: Command,
     heard: Heard,
   ): Promise<SaidBack | undefined> {
-    const { steering, workspacesDir } = this.#deps
+    const { steering, workspaces } = this.#deps
     switch (command.kind) {
       case 'control': {
         const { control, reason } = command
@@ -152,7 +153,7 @@ export class Obedience {
       case 'status':
         return await statusOf(steering.records, row)
       case 'diff':
-        return await diffOf({ records: steering.records, workspacesDir }, row)
+        return await diffOf(workspaces, row)
       case 'help':
         return { wording: HELP }
       case 'unknown':

@@ -7,6 +7,7 @@ import { repeat } from '@switchyard/process'
 import { type Bus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
 import type { SteeringDeps, Wait } from '@switchyard/steering'
+import { TaskWorkspaces, WorkerCalls } from '@switchyard/worker-calls'
 import type { Logger } from 'pino'
 import { act } from './act.ts'
 import { leaveOutlivedRooms } from './leave.ts'
@@ -15,10 +16,10 @@ import { Obedience } from './obey.ts'
 import { threadStore } from './threads.ts'
 
 export type MatrixDeps = {
-  readonly config: Pick<Config, 'matrix' | 'workspacesDir' | 'retention'>
+  readonly config: Pick<Config, 'matrix' | 'retention'>
   readonly records: Records
   readonly connection: QueueConnection
-  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand'>
+  readonly bus: Pick<Bus, 'publishTask' | 'publishCommand' | 'publishHint' | 'onHint'>
   readonly logger: Logger
 }
 
@@ -46,14 +47,14 @@ const LEAVE_EVERY_MS = 10_000
 const NOBODY = { close: async () => {} }
 
 const listen = (deps: MatrixDeps, homeserver: Homeserver, { allowedUsers }: MatrixSettings) => {
-  const { config, records, connection, bus, logger } = deps
+  const { records, connection, bus, logger } = deps
   if (allowedUsers.length === 0) {
     logger.info('MATRIX_ALLOWED_USERS is not set: nobody can steer tasks or answer in Matrix')
     return NOBODY
   }
   const queue = new TaskQueue(connection, logger)
   const steering: SteeringDeps = { records, bus, queue, logger, wait }
-  const obedience = new Obedience({ steering, workspacesDir: config.workspacesDir })
+  const obedience = new Obedience({ steering, workspaces: new TaskWorkspaces(records, new WorkerCalls(records, bus)) })
   const acting = { homeserver, records, obedience, logger }
   const listener = startListener({
     homeserver,

@@ -3,7 +3,7 @@
 import { block, bold, clip, code, join, lines, type SaidBack, text, type Wording } from '@switchyard/channels/matrix'
 import { isTerminal } from '@switchyard/contracts'
 import { type Records, readLastEvents, type TaskRow, toRecords } from '@switchyard/records'
-import { type DiffDeps, readDiff } from '@switchyard/steering'
+import type { TaskWorkspaces } from '@switchyard/worker-calls'
 
 /** Characters of a diff in a message; a longer one is attached, up to `FILE`. */
 const SHOWN = 3_000
@@ -42,9 +42,9 @@ export const statusOf = async ({ db }: Records, row: TaskRow): Promise<SaidBack>
   }
 }
 
-/** @throws SwitchyardError `workspace_unavailable`, `workspace_gone`, `database_unavailable` */
-export const diffOf = async (deps: DiffDeps, row: TaskRow): Promise<SaidBack> => {
-  const { diff, files, truncated } = await readDiff(deps, row)
+/** @throws SwitchyardError as `TaskWorkspaces.readDiff` */
+export const diffOf = async (workspaces: TaskWorkspaces, row: TaskRow): Promise<SaidBack> => {
+  const { diff, files, truncated } = await workspaces.readDiff(row)
   if (files.length === 0) return { wording: text('Nothing has changed.') }
   const more = files.length > FILES ? text(`and ${files.length - FILES} more`) : null
   const list = files.slice(0, FILES).map((file) => text(`${file.path}  +${file.additions} −${file.deletions}`))

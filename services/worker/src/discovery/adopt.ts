@@ -5,7 +5,7 @@ import path from 'node:path'
 import { toSwitchyardError } from '@switchyard/contracts'
 import { type KeptRepository, projectIdOf, projectName, type WorktreeRecord } from '@switchyard/git'
 import { claimSandbox, findProject, markSandboxReady, registerProject, updateProject } from '@switchyard/records'
-import { alone, type ProjectDeps, sandboxRoot } from '../projects/deps.ts'
+import { alone, type ProjectDeps } from '../projects/deps.ts'
 import { exists } from '../projects/work.ts'
 
 const FOUND = 'found where it was, without a registration in the database; operators alone see it until one shares it'
@@ -22,7 +22,7 @@ const adoptSandboxes = async (
   { identity, worktrees }: KeptRepository,
 ): Promise<void> => {
   const { db } = deps.records
-  for (const { directory, branch, baseCommit } of worktrees.filter(isIn(sandboxRoot(deps, identity)))) {
+  for (const { directory, branch, baseCommit } of worktrees.filter(isIn(deps.layout.sandboxes(identity)))) {
     if (!(await exists(directory))) continue
     const name = path.basename(directory)
     await claimSandbox(db, {
@@ -67,10 +67,10 @@ const adopt = async (deps: ProjectDeps, kept: KeptRepository, base: WorktreeReco
 }
 
 export const adoptProjects = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
-  const { records, repositories, workspacesDir, logger } = deps
+  const { records, repositories, layout, logger } = deps
   for (const kept of await repositories.kept()) {
     if (signal.aborted) return
-    const base = kept.worktrees.find(isIn(workspacesDir))
+    const base = kept.worktrees.find(isIn(layout.workspaces))
     const id = projectIdOf(kept.identity.key)
     if (!base || !(await exists(base.directory)) || (await findProject(records.db, id))?.registered_at) continue
     await alone(deps, id, () => adopt(deps, kept, base)).catch((error: Error) => {

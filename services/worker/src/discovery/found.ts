@@ -3,17 +3,12 @@
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { isSwitchyardError, WORKSPACE_FOLDERS } from '@switchyard/contracts'
+import { isSwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, readForeign } from '@switchyard/git'
 import { type FoundDirectory, listProjects, listSandboxes, noteProject, replaceFound } from '@switchyard/records'
-import { isInOwnFolder, type ProjectDeps } from '../projects/deps.ts'
+import type { ProjectDeps } from '../projects/deps.ts'
 
 const MAX_FOUND = 1_000
-
-const isBelow = (directory: string, root: string): boolean => {
-  const relative = path.relative(root, directory)
-  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative)
-}
 
 /** The repository of a managed directory, kept as a known one; null where it has no remote or is none. @returns its URL */
 const noteRepository = async ({ records }: ProjectDeps, directory: string): Promise<string | null> => {
@@ -29,11 +24,12 @@ const noteRepository = async ({ records }: ProjectDeps, directory: string): Prom
   }
 }
 
-const inManagedPlace = async (workspacesDir: string): Promise<readonly string[]> => {
-  const entries = await readdir(workspacesDir, { withFileTypes: true }).catch(() => [])
+const inWorkspaces = async ({ layout }: ProjectDeps): Promise<readonly string[]> => {
+  const entries = await readdir(layout.workspaces, { withFileTypes: true }).catch(() => [])
   return entries
-    .filter((entry) => entry.isDirectory() && !WORKSPACE_FOLDERS.has(entry.name) && !entry.name.startsWith('.'))
-    .map((entry) => path.join(workspacesDir, entry.name))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => path.join(layout.workspaces, entry.name))
+    .filter((directory) => !layout.isReserved(directory))
 }
 
 const inOpenCode = async ({ servers }: ProjectDeps, signal: AbortSignal): Promise<readonly string[]> => {
@@ -46,7 +42,7 @@ const inOpenCode = async ({ servers }: ProjectDeps, signal: AbortSignal): Promis
 }
 
 export const noteDirectories = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
-  const { records, workspacesDir } = deps
+  const { records, layout } = deps
   const projects = await listProjects(records.db)
   const sandboxes = await listSandboxes(
     records.db,
@@ -55,11 +51,11 @@ export const noteDirectories = async (deps: ProjectDeps, signal: AbortSignal): P
   const known = new Set([...projects.flatMap(({ base_dir }) => base_dir ?? []), ...sandboxes.map((row) => row.path)])
   const sources = new Map<string, FoundDirectory['source']>()
   for (const directory of await inOpenCode(deps, signal)) sources.set(directory, 'opencode')
-  for (const directory of await inManagedPlace(workspacesDir)) sources.set(directory, 'managed')
+  for (const directory of await inWorkspaces(deps)) sources.set(directory, 'managed')
   const found: FoundDirectory[] = []
   for (const [directory, source] of [...sources].slice(0, MAX_FOUND)) {
-    if (known.has(directory) || isInOwnFolder(deps, directory)) continue
-    const isManaged = isBelow(directory, workspacesDir)
+    if (known.has(directory) || layout.isReserved(directory)) continue
+    const isManaged = layout.contains(directory)
     found.push({
       directory,
       source,

@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises'
 import { listProjects, updateProject } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
 
-export const reportGone = async ({ records, workspacesDir, logger }: ProjectDeps): Promise<void> => {
+export const reportGone = async ({ records, layout, logger }: ProjectDeps): Promise<void> => {
   // Where the place of all directories is not there, it is not they that have gone.
-  if (!(await stat(workspacesDir).catch(() => undefined))) return
+  if (!(await stat(layout.workspaces).catch(() => undefined))) return
   for (const project of await listProjects(records.db)) {
     const { base_dir: directory, status } = project
     if (directory === null || (status !== 'ready' && status !== 'stopped')) continue

@@ -1,7 +1,6 @@
 // What the work on projects is done with, and where things of a project are.
 
-import path from 'node:path'
-import { type ProjectStatus, SwitchyardError, WORKSPACE_FOLDERS } from '@switchyard/contracts'
+import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
 import {
   type DeployKeys,
   parseRepositoryUrl,
@@ -10,6 +9,7 @@ import {
   type RepositoryIdentity,
 } from '@switchyard/git'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
+import type { Layout } from '@switchyard/workspace'
 import type { Logger } from 'pino'
 import type { ServerPool } from '../servers/server-pool.ts'
 
@@ -19,8 +19,7 @@ export type ProjectDeps = {
   readonly keys: DeployKeys
   readonly access: RepositoryAccess
   readonly servers: ServerPool
-  readonly workspacesDir: string
-  readonly bundlesDir: string
+  readonly layout: Layout
   readonly logger: Logger
 }
 
@@ -45,14 +44,6 @@ export const readReady = async (
     throw new SwitchyardError('project_not_ready', `${url} is ${status}`)
   return { ...registered, baseDir }
 }
-
-/** Where the sandboxes of a project are. */
-export const sandboxRoot = (deps: ProjectDeps, identity: RepositoryIdentity): string =>
-  path.join(deps.workspacesDir, 'sandboxes', identity.slug)
-
-/** Whether it is in one of our own folders under WORKSPACES_DIR, where no project's base directory is. */
-export const isInOwnFolder = ({ workspacesDir }: Pick<ProjectDeps, 'workspacesDir'>, directory: string): boolean =>
-  WORKSPACE_FOLDERS.has(path.relative(workspacesDir, directory).split(path.sep)[0] ?? '')
 
 /** One change of a project at a time, whoever asks for it. */
 export const alone = <T>(deps: Pick<ProjectDeps, 'records'>, projectId: string, work: () => Promise<T>): Promise<T> =>

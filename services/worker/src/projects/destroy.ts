@@ -6,7 +6,7 @@ import type { CallArgs, CallResult } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '@switchyard/git'
 import { deleteSandboxRow, forgetProject, listSandboxes, type SandboxRow } from '@switchyard/records'
 import { closeSandboxes } from './closing.ts'
-import { alone, type ProjectDeps, readRegistered, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 import { defaultBranch } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { refresh, secure, secureClone } from './work.ts'
@@ -64,7 +64,7 @@ export const destroyProject = async (
   signal: AbortSignal,
 ): Promise<CallResult<'project.destroy'>> =>
   await alone(deps, projectId, async () => {
-    const { records, repositories, workspacesDir } = deps
+    const { records, repositories, layout } = deps
     const { row, identity } = await readRegistered(deps, projectId)
     const sandboxes = await listSandboxes(records.db, [projectId])
     const base = row.is_managed ? row.base_dir : null
@@ -83,14 +83,14 @@ export const destroyProject = async (
     await deps.servers.remove(projectId)
     for (const sandbox of sandboxes) {
       await leaveDirectory(sandbox.path)
-      await repositories.removeWorktree(identity, sandbox.path, sandboxRoot(deps, identity))
+      await repositories.removeWorktree(identity, sandbox.path, deps.layout.sandboxes(identity))
       await deleteSandboxRow(records.db, projectId, sandbox.name)
     }
     // Something else in it, which nobody here made, stays, and so does the folder.
-    await rmdir(sandboxRoot(deps, identity)).catch(() => undefined)
+    await rmdir(deps.layout.sandboxes(identity)).catch(() => undefined)
     if (base !== null) {
       await leaveDirectory(base)
-      await repositories.removeWorktree(identity, base, workspacesDir)
+      await repositories.removeWorktree(identity, base, layout.workspaces)
     }
     // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
     if (!(await repositories.forget(identity))) await deleteBranches(deps, identity, ourBranches)

@@ -4,14 +4,14 @@ import path from 'node:path'
 import type { CallResult } from '@switchyard/contracts'
 import { findClones } from '@switchyard/git'
 import { listProjects } from '@switchyard/records'
-import { isInOwnFolder, type ProjectDeps } from './deps.ts'
+import type { ProjectDeps } from './deps.ts'
 import { exists } from './work.ts'
 
 /** Looks where projects are: the managed place, and around the checkouts that are somebody's own. Two levels deep. */
 export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'project.duplicates'>> => {
   const projects = await listProjects(deps.records.db)
   const own = projects.flatMap((row) => (row.base_dir !== null && !row.is_managed ? [row.base_dir] : []))
-  const roots = new Set([deps.workspacesDir, ...own.map((directory) => path.dirname(directory))])
+  const roots = new Set([deps.layout.workspaces, ...own.map((directory) => path.dirname(directory))])
   const byKey = new Map<string, { readonly url: string; readonly directories: Set<string> }>()
   const note = (key: string, url: string, directory: string): void => {
     const found = byKey.get(key) ?? { url, directories: new Set<string>() }
@@ -24,7 +24,7 @@ export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'pro
     isTruncated ||= found.isTruncated
     // Linked worktrees are no clones, and the clones that we keep are nobody's to work in.
     for (const { directory, origin, linkedTo } of found.clones)
-      if (origin !== null && linkedTo === null && !isInOwnFolder(deps, directory))
+      if (origin !== null && linkedTo === null && !deps.layout.isReserved(directory))
         note(origin.key, origin.displayUrl, directory)
   }
   for (const row of projects)

@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
-import path from 'node:path'
 import {
   type CallArgs,
   type CallResult,
@@ -13,7 +12,7 @@ import {
 } from '@switchyard/contracts'
 import { bundleHead, exportPatch, ownPlaceOf, type RepositoryIdentity } from '@switchyard/git'
 import { addUploadPart, findSandbox, findTaskRow } from '@switchyard/records'
-import { identityOf, objectDirectories } from '../run/workspace.ts'
+import { objectDirectories, projectIdentity } from '@switchyard/workspace'
 import { type ProjectDeps, readRegistered } from './deps.ts'
 
 type Work = {
@@ -44,7 +43,7 @@ const ofTask = async (deps: ProjectDeps, id: string): Promise<Work> => {
     branch: row.branch ?? `switchyard/${row.id}`,
     base: row.base_commit,
     objectDirs: await objectDirectories(deps, row),
-    identity: row.project_id === null ? null : await identityOf(deps.records, row.project_id),
+    identity: row.project_id === null ? null : await projectIdentity(deps.records, row.project_id),
   }
 }
 
@@ -114,7 +113,7 @@ export const exportWork = async (
     const patch = await exportPatch({ directory, base, objectDirs, signal })
     return { upload_id: patch === '' ? null : await handOver(deps, inParts(Buffer.from(patch))) }
   }
-  const file = path.join(deps.bundlesDir, `export-${randomUUID()}.bundle`)
+  const file = deps.layout.bundle(`export-${randomUUID()}.bundle`)
   try {
     const isWritten =
       identity === null

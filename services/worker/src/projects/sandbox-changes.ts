@@ -11,7 +11,7 @@ import {
   toSandbox,
 } from '@switchyard/records'
 import { closeSandboxes } from './closing.ts'
-import { alone, type ProjectDeps, type Registered, readReady, readRegistered, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, type Registered, readReady, readRegistered } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { exists, refresh, secure } from './work.ts'
@@ -58,7 +58,7 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
 
 const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registered, row: SandboxRow): Promise<void> => {
   await deleteSessions(deps, project, row.path)
-  await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+  await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
 }
 
 /** @throws SwitchyardError `work_would_be_lost` for one that no import made: it is nothing that could be taken back */
@@ -119,7 +119,7 @@ export const resetSandbox = async (
       .runningFor(project.row)
       ?.client.disposeDirectory(row.path)
       .catch(() => {})
-    await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+    await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
     await deps.repositories.deleteBranch(identity, row.branch)
     return { sandbox: await populate(deps, project, row, true, signal), bundle }
   })

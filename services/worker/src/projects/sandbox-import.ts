@@ -35,7 +35,7 @@ export const importIntoSandbox = async (
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.import'>> =>
   await alone(deps, projectId, async () => {
-    const file = path.join(deps.bundlesDir, `${uploadId}.upload`)
+    const file = deps.layout.bundle(`${uploadId}.upload`)
     try {
       const { identity } = await readReady(deps, projectId)
       const row = await findRow(deps, projectId, name)

@@ -13,7 +13,7 @@ import {
   type SandboxRow,
   toSandbox,
 } from '@switchyard/records'
-import { alone, type ProjectDeps, type Registered, readReady, sandboxRoot } from './deps.ts'
+import { alone, type ProjectDeps, type Registered, readReady } from './deps.ts'
 import { secure } from './work.ts'
 
 /** Of a start command that failed, characters. */
@@ -40,7 +40,7 @@ const takeBack = async (deps: ProjectDeps, project: Registered, row: SandboxRow)
     .runningFor(project.row)
     ?.client.disposeDirectory(row.path)
     .catch(() => {})
-  await deps.repositories.removeWorktree(identity, row.path, sandboxRoot(deps, identity))
+  await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
   // Made for it, and nothing is on it; one that was asked for may be another's work.
   if (row.branch === defaultBranch(row.name)) await deps.repositories.deleteBranch(identity, row.branch)
   await deleteSandboxRow(deps.records.db, row.project_id, row.name)
@@ -82,7 +82,7 @@ export const createSandbox = async (
   await alone(deps, args.project_id, async () => {
     const project = await readReady(deps, args.project_id)
     const { identity } = project
-    const root = sandboxRoot(deps, identity)
+    const root = deps.layout.sandboxes(identity)
     const branch = args.branch ?? defaultBranch(args.name)
     const { row, created } = await claimSandbox(deps.records.db, {
       project_id: args.project_id,
@@ -118,7 +118,7 @@ export const populate = async (
 ): Promise<Sandbox> => {
   const { identity } = project
   try {
-    await mkdir(sandboxRoot(deps, identity), { recursive: true })
+    await mkdir(deps.layout.sandboxes(identity), { recursive: true })
     const made = await deps.repositories.addWorktree(identity, {
       directory: row.path,
       branch: row.branch,

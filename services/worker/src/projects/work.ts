@@ -21,8 +21,8 @@ export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, s
   })
 }
 
-const bundleFile = ({ bundlesDir }: Pick<ProjectDeps, 'bundlesDir'>, name: string): string =>
-  path.join(bundlesDir, `${name}-${randomUUID().slice(0, 8)}.bundle`)
+const bundleFile = ({ layout }: Pick<ProjectDeps, 'layout'>, name: string): string =>
+  layout.bundle(`${name}-${randomUUID().slice(0, 8)}.bundle`)
 
 const notBundled = (lost: string): SwitchyardError =>
   new SwitchyardError('work_would_be_lost', `${lost}, and no bundle of it came to be`, {
@@ -71,7 +71,7 @@ export const secure = async (
  * @param isThin - bundle without what the remote has; default false
  */
 export const secureClone = async (
-  deps: Pick<ProjectDeps, 'repositories' | 'bundlesDir' | 'logger'>,
+  deps: Pick<ProjectDeps, 'repositories' | 'layout' | 'logger'>,
   identity: RepositoryIdentity,
   {
     goes,

@@ -10,7 +10,7 @@ import {
 } from '@switchyard/contracts'
 import { diffAgainst } from '@switchyard/git'
 import { summariseTurn } from '@switchyard/opencode'
-import { type Advanced, keepDiff } from '@switchyard/records'
+import { type Advanced, storeDiff } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { Found } from './opencode/transcript.ts'
 import type { RunRecord } from './run-record.ts'
@@ -34,7 +34,7 @@ const changesOf = async (record: RunRecord, objectDirs: readonly string[], logge
   if (directory === null || base_commit === null) return { files_changed: [], additions: 0, deletions: 0 }
   try {
     const diff = await diffAgainst({ directory, base: base_commit, objectDirs, maxBytes: MAX_KEPT_DIFF })
-    await keepDiff(record.db, record.row.id, diff)
+    await storeDiff(record.db, record.row.id, diff)
     return { files_changed: diff.files.map((file) => file.path), additions: diff.additions, deletions: diff.deletions }
   } catch (error) {
     logger.warn({ task_id: record.row.id, err: error }, 'the changes could not be read')

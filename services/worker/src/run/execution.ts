@@ -5,6 +5,7 @@ import type { Runner } from '@switchyard/docker'
 import type { Repositories } from '@switchyard/git'
 import type { Bus } from '@switchyard/queue'
 import type { Records } from '@switchyard/records'
+import type { Layout } from '@switchyard/workspace'
 import type { Logger } from 'pino'
 import type { ServerPool } from '../servers/server-pool.ts'
 import type { Ending } from './end-task.ts'
@@ -18,9 +19,7 @@ export type TaskRunDeps = {
   readonly servers: ServerPool
   readonly runner: Runner
   readonly repositories: Repositories
-  readonly workspacesDir: string
-  /** Where the whole output of containers is kept. */
-  readonly outputDir: string
+  readonly layout: Layout
   readonly diskBytes: Config['docker']['diskBytes']
   readonly defaultModel: string | undefined
   readonly requestTimeoutMs: number

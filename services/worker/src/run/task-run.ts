@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Processed } from '@switchyard/queue'
 import type { TaskRow } from '@switchyard/records'
+import { objectDirectories } from '@switchyard/workspace'
 import { DockerExecution } from './docker/docker-execution.ts'
 import { type Ending, endTask, failure, resultOf } from './end-task.ts'
 import { type Execution, type RunContext, raiseRequested, type TaskRunDeps } from './execution.ts'
@@ -11,7 +12,6 @@ import { Interrupt, type Reason } from './interrupt.ts'
 import { OpenCodeExecution } from './opencode/opencode-execution.ts'
 import type { Found } from './opencode/transcript.ts'
 import { RunRecord } from './run-record.ts'
-import { objectDirectories } from './workspace.ts'
 
 const OVER: Processed = { againInMs: null }
 const AGAIN: Processed = { againInMs: 0 }

@@ -2,7 +2,7 @@
 
 import type { VcsFileDiff, VcsFileStatus } from '@opencode-ai/sdk/v2'
 import { type CallArgs, type CallResult, SwitchyardError } from '@switchyard/contracts'
-import { listFiles, readFile } from '@switchyard/git'
+import { listFiles, readFile } from '@switchyard/workspace'
 import { openSession } from './access.ts'
 import type { SessionDeps } from './deps.ts'
 

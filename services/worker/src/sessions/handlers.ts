@@ -1,7 +1,7 @@
 // What this worker does for each call about sessions.
 
+import type { CallHandlers } from '@switchyard/contracts'
 import { projectServerId } from '@switchyard/records'
-import type { CallHandlers } from '../calls/calls.ts'
 import type { ContinuesWork } from '../servers/server-leases.ts'
 import { callLease, type ServerLease } from '../servers/server-leases.ts'
 import type { ServerPool } from '../servers/server-pool.ts'

@@ -3,7 +3,6 @@
 
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import type { Config } from '@switchyard/config'
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
 import { bundleWork, clearStaging, ownPlaceOf, type Repositories, type RepositoryIdentity } from '@switchyard/git'
@@ -21,19 +20,16 @@ import {
   settleAbortsOfStopped,
   type TaskRow,
 } from '@switchyard/records'
+import { type Layout, objectDirectories, projectIdentity } from '@switchyard/workspace'
 import type { Logger } from 'pino'
 import { secureClone } from '../projects/work.ts'
-import { outputDirectory } from '../run/docker/output-file.ts'
-import { containerRoot, identityOf, objectDirectories, workspaceDirectory } from '../run/workspace.ts'
 import type { ServerPool } from '../servers/server-pool.ts'
 
 export type ClearingDeps = {
   readonly records: Records
   readonly servers: ServerPool
-  readonly outputDir: string
   readonly repositories: Repositories
-  readonly workspacesDir: string
-  readonly bundlesDir: string
+  readonly layout: Layout
   readonly retention: Config['retention']
   readonly logger: Logger
 }
@@ -76,10 +72,10 @@ const forgetUnused = async (deps: ClearingDeps, projectId: string, identity: Rep
 }
 
 const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> => {
-  const { records, repositories, workspacesDir, outputDir, bundlesDir, servers } = deps
-  const directory = workspaceDirectory(workspacesDir, row)
+  const { records, repositories, layout, servers } = deps
+  const directory = layout.task(row)
   if (row.directory === directory && row.base_commit !== null) {
-    const identity = row.project_id === null ? null : await identityOf(records, row.project_id)
+    const identity = row.project_id === null ? null : await projectIdentity(records, row.project_id)
     const place = identity ? repositories.placeOf(identity, directory) : ownPlaceOf(directory)
     await bundleWork({
       directory,
@@ -87,15 +83,15 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
       objectDirs: await objectDirectories(deps, row),
       // What its agent has broken is saved as far as it can be read.
       place: await place.catch(() => undefined),
-      file: path.join(bundlesDir, `${row.id}.bundle`),
+      file: layout.bundle(`${row.id}.bundle`),
       branch: row.branch ?? row.id,
     })
     if (row.mode === 'docker') {
       // Nothing of it is elsewhere: its clone and its session are its own.
-      await rm(containerRoot(workspacesDir, row.id), { recursive: true, force: true })
-      await rm(outputDirectory(outputDir, row.id), { recursive: true, force: true })
+      await rm(layout.container(row.id).root, { recursive: true, force: true })
+      await rm(layout.output(row.id), { recursive: true, force: true })
     } else {
-      if (identity) await repositories.removeWorktree(identity, directory, path.join(workspacesDir, 'tasks'))
+      if (identity) await repositories.removeWorktree(identity, directory, layout.tasks)
       else await rm(directory, { recursive: true, force: true })
       // Only this one, by its own id: the server may hold sessions that are not ours. No server is started for it.
       const server = servers.peek(row.server_id)
@@ -106,7 +102,7 @@ const removeWorkspace = async (deps: ClearingDeps, row: TaskRow): Promise<void> 
     }
   }
   await markWorkspaceRemoved(records.db, row.id)
-  if (row.project_id !== null) await forgetUnused(deps, row.project_id, await identityOf(records, row.project_id))
+  if (row.project_id !== null) await forgetUnused(deps, row.project_id, await projectIdentity(records, row.project_id))
 }
 
 /** When those that could not be removed are tried again, by task. */
@@ -127,14 +123,14 @@ const clearExpired = async (deps: ClearingDeps, putOff: PutOff): Promise<void> =
 }
 
 export const startClearing = (deps: ClearingDeps): Pick<Repeating, 'stop'> => {
-  const { logger, retention, workspacesDir } = deps
+  const { logger, retention, layout } = deps
   const putOff: PutOff = new Map()
   const loops = [
     repeat({ name: 'session abort', everyMs: ABORTS_EVERY_MS, work: () => stopSessions(deps), logger }),
     repeat({
       name: 'staging cleanup',
       everyMs: STAGING_EVERY_MS,
-      work: () => clearStaging([tmpdir(), path.join(workspacesDir, 'tasks')]),
+      work: () => clearStaging([tmpdir(), layout.tasks]),
       logger,
     }),
     repeat({

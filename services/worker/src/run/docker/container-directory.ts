@@ -6,9 +6,9 @@
 
 import { chown, lstat, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError, type TaskId } from '@switchyard/contracts'
+import { SwitchyardError } from '@switchyard/contracts'
 import { IMAGE_UID } from '@switchyard/docker'
-import { containerRoot } from '../workspace.ts'
+import { type ContainerDirectories, promptFile } from '@switchyard/workspace'
 
 /** Links are given away themselves, never what they point to. */
 const giveAway = async (directory: string): Promise<void> => {
@@ -20,12 +20,18 @@ const giveAway = async (directory: string): Promise<void> => {
 }
 
 export class Place {
-  readonly root: string
-  readonly home: string
+  readonly #directories: ContainerDirectories
 
-  constructor(workspacesDir: string, taskId: TaskId) {
-    this.root = containerRoot(workspacesDir, taskId)
-    this.home = path.join(this.root, 'home')
+  constructor(directories: ContainerDirectories) {
+    this.#directories = directories
+  }
+
+  get root(): string {
+    return this.#directories.root
+  }
+
+  get home(): string {
+    return this.#directories.home
   }
 
   /** The directory alone: a container that is made ahead mounts it. */
@@ -35,7 +41,7 @@ export class Place {
 
   /** Where `writePrompt` puts a prompt. */
   promptFile(promptId: string): string {
-    return path.join(this.root, 'prompts', `${promptId}.txt`)
+    return promptFile(this.#directories, promptId)
   }
 
   /** Whether the prompt was left for a container, which has run then or was about to. */
@@ -49,7 +55,7 @@ export class Place {
    * @throws the file system's own error
    */
   async prepare(): Promise<void> {
-    for (const directory of [this.home, path.join(this.root, 'prompts')]) await mkdir(directory, { recursive: true })
+    for (const directory of [this.home, this.#directories.prompts]) await mkdir(directory, { recursive: true })
     if (process.getuid?.() !== 0) return
     await giveAway(this.root)
   }

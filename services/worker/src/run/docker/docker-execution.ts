@@ -5,9 +5,9 @@ import { isSwitchyardError } from '@switchyard/contracts'
 import { type RunnerContainer, SUBAGENTS, type Turn } from '@switchyard/docker'
 import { newMessageId, RunTranscript } from '@switchyard/opencode'
 import { countDelivered } from '@switchyard/records'
+import { createWorkspace } from '@switchyard/workspace'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
 import type { Found } from '../opencode/transcript.ts'
-import { makeWorkspace, workspaceDirectory } from '../workspace.ts'
 import { Place } from './container-directory.ts'
 import { Follower, GONE, type Read } from './follow-container.ts'
 import { type Prompt, Prompts } from './prompts.ts'
@@ -36,10 +36,10 @@ export class DockerExecution implements Execution {
     const { deps, record, interrupt } = run
     const { row } = record
     this.#run = run
-    this.#place = new Place(deps.workspacesDir, row.id)
+    this.#place = new Place(deps.layout.container(row.id))
     this.#prompts = new Prompts(record, this.#place)
     this.#model = row.model ?? deps.defaultModel ?? null
-    this.#transcript = new RunTranscript(workspaceDirectory(deps.workspacesDir, row), row.session_id, this.#model)
+    this.#transcript = new RunTranscript(deps.layout.task(row), row.session_id, this.#model)
     this.#patience = new Patience(interrupt, deps.logger)
     this.#follower = new Follower({
       run,
@@ -61,7 +61,7 @@ export class DockerExecution implements Execution {
     const { deps, record, interrupt } = this.#run
     const promptId = record.row.prompt_id ?? newMessageId()
     const [workspace] = await Promise.all([
-      makeWorkspace(deps, record.row, interrupt.signal),
+      createWorkspace(deps, record.row, interrupt.signal),
       // The engine takes as long for a container as git for the directory.
       record.row.prompt_id === null ? this.#createAhead(promptId) : undefined,
     ])
@@ -109,7 +109,7 @@ export class DockerExecution implements Execution {
       generation: row.generation,
       promptId,
       root: this.#place.root,
-      directory: workspaceDirectory(deps.workspacesDir, row),
+      directory: deps.layout.task(row),
       home: this.#place.home,
       promptFile: this.#place.promptFile(promptId),
       args: runArguments(row, this.#model, this.#transcript.sessionId),

@@ -6,7 +6,7 @@ import type { RunTranscript } from '@switchyard/opencode'
 import type { RunContext } from '../execution.ts'
 import { judge, type Verdict } from './container-outcome.ts'
 import { LogWords } from './opencode-log.ts'
-import { OutputFile, outputDirectory } from './output-file.ts'
+import { OutputFile } from './output-file.ts'
 import type { Patience } from './retry-while-unavailable.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -41,7 +41,7 @@ export class Follower {
     const { run, patience, root } = this.#options
     const { deps, record, interrupt } = run
     const words = new LogWords()
-    const directories = [root, outputDirectory(deps.outputDir, record.row.id)]
+    const directories = [root, deps.layout.output(record.row.id)]
     const watchdog = new Watchdog({ directories, diskBytes: deps.diskBytes, silentMs: deps.stuckMs, interrupt })
     const signal = AbortSignal.any([interrupt.signal, watchdog.signal])
     try {
@@ -77,7 +77,7 @@ export class Follower {
     watchdog?: Watchdog,
   ): Promise<void> {
     const { deps, record } = this.#options.run
-    const file = await OutputFile.open(deps.outputDir, record.row.id, promptId)
+    const file = await OutputFile.open(deps.layout.output(record.row.id), promptId)
     try {
       for await (const line of deps.runner.output(id, { ...how, keep: (data) => file.keep(data) }))
         await this.#take(line, promptId, words, watchdog)

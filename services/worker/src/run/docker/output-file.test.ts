@@ -24,7 +24,7 @@ describe('the kept output of a container', () => {
     return {
       /** One reading of the engine's log, from one byte of the output to another, in pieces. */
       reading: async (from: number, to: number, pieces = 3) => {
-        const file = await OutputFile.open(directory, task, 'msg_1')
+        const file = await OutputFile.open(path.join(directory, task), 'msg_1')
         const piece = Math.max(1, Math.ceil((to - from) / pieces))
         for (let at = from; at < to; at += piece) await file.keep(OUTPUT.subarray(at, Math.min(at + piece, to)))
         await file.close()

@@ -4,13 +4,10 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
-import type { TaskId } from '@switchyard/contracts'
 
 /** By so much of its beginning a log is found again in the file, bytes. */
 const HEAD = 4_096
 const WINDOW = 1_048_576
-
-export const outputDirectory = (outputDir: string, taskId: TaskId): string => path.join(outputDir, taskId)
 
 const readAt = async (handle: FileHandle, position: number, length: number): Promise<Buffer> => {
   const buffer = Buffer.alloc(length)
@@ -32,8 +29,7 @@ export class OutputFile {
     this.#position = kept === 0 ? 0 : null
   }
 
-  static async open(outputDir: string, taskId: TaskId, promptId: string): Promise<OutputFile> {
-    const directory = outputDirectory(outputDir, taskId)
+  static async open(directory: string, promptId: string): Promise<OutputFile> {
     await mkdir(directory, { recursive: true })
     const file = path.join(directory, `${promptId}.jsonl`)
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600)

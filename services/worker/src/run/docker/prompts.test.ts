@@ -6,6 +6,7 @@ import { newMessageId as newPromptId } from '@switchyard/opencode'
 import { createBus } from '@switchyard/queue'
 import { acceptTask, admitTask, countDelivered, Records, reportWorker, sendMessage } from '@switchyard/records'
 import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/testing'
+import { containerDirectories } from '@switchyard/workspace/layout'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CONTINUE } from '../opencode/open-session.ts'
@@ -45,7 +46,7 @@ const taken = async () => {
   if (admission.kind !== 'taken') throw new Error(`the task was not taken: ${admission.kind}`)
   const record = new RunRecord(records, bus, logger, admission.row)
   await record.write({ to: 'running', set: { prompt_id: own, session_id: 'ses_1' } })
-  const place = new Place(directory, id)
+  const place = new Place(containerDirectories(directory, id))
   await mkdir(path.dirname(place.promptFile(own)), { recursive: true })
   const say = (message: string) => sendMessage(records.db, newMessageId(), id, 'me', { message })
   return { id, own, record, place, prompts: new Prompts(record, place), say }

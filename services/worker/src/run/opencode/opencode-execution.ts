@@ -2,9 +2,9 @@
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
+import { createWorkspace } from '@switchyard/workspace'
 import type { ServerLease } from '../../servers/server-leases.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
-import { makeWorkspace } from '../workspace.ts'
 import { promptOptions } from './deliver-messages.ts'
 import { openSession } from './open-session.ts'
 import { Watch } from './session-follower.ts'
@@ -58,7 +58,7 @@ export class OpenCodeExecution implements Execution {
     const { bus, logger, defaultModel, requestTimeoutMs, stuckMs } = deps
     const mayBePrompted = record.row.prompt_id !== null
     const [workspace, server] = await Promise.all([
-      makeWorkspace(deps, record.row, interrupt.signal),
+      createWorkspace(deps, record.row, interrupt.signal),
       this.#open(interrupt.signal),
     ])
     interrupt.check()

@@ -1,5 +1,7 @@
-// What this worker does for each call.
+// The handler of every call to a worker.
 
+import type { CallHandlers } from '@switchyard/contracts'
+import { taskCallHandlers } from '@switchyard/workspace'
 import { inspect } from '../projects/checkout.ts'
 import type { ProjectDeps } from '../projects/deps.ts'
 import { destroyProject } from '../projects/destroy.ts'
@@ -14,7 +16,6 @@ import { stopProject } from '../projects/stop.ts'
 import { createSealKey } from '../secrets/sealed-secret.ts'
 import { storeSealedPassword } from '../secrets/sealed-server-password.ts'
 import { type SessionSettings, sessionHandlers } from '../sessions/handlers.ts'
-import type { CallHandlers } from './calls.ts'
 
 export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers => ({
   'project.inspect': ({ path }) => inspect(path),
@@ -44,4 +45,5 @@ export const callHandlers = (deps: ProjectDeps & SessionSettings): CallHandlers 
   'key.offer_seal': (args) => offerKeySeal(deps, args),
   'key.take': (args) => takeKey(deps, args),
   ...sessionHandlers(deps),
+  ...taskCallHandlers(deps),
 })

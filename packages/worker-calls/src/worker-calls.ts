@@ -1,4 +1,4 @@
-// Asks a worker for what the api cannot do itself, through the record: no worker is addressed, any that can takes it.
+// Calls a worker through the record: the call is addressed to no particular worker, and any worker of the target may answer it.
 
 import {
   CALLS,
@@ -13,33 +13,37 @@ import {
 import type { Bus } from '@switchyard/queue'
 import { addCall, deleteCall, type Records, readCall } from '@switchyard/records'
 
-/** A call that no worker has taken after this long is given up, ms. */
-const TAKEN_WITHIN_MS = 8_000
-/** How often to look for the answer without being told, ms. */
-const LOOK_EVERY_MS = 500
+const START_WITHIN_MS = 8_000
+/** How often to read the answer where the bus gives no hint, ms. */
+const POLL_EVERY_MS = 500
 const WAIT_MS = 50_000
 
-export type CallOptions = {
+export type WorkerCallOptions = {
   readonly target?: CallTarget
-  /** How long to wait for the answer, ms; default 50 s. The worker goes on with it. */
+  /** How long to wait for the answer, ms; default 50 s. The worker continues after that. */
   readonly waitMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
 export class WorkerCalls {
   readonly #records: Records
-  readonly #bus: Bus
+  readonly #bus: Pick<Bus, 'onHint' | 'publishHint'>
+  readonly #startWithinMs: number
 
-  constructor(records: Records, bus: Bus) {
+  /** @param startWithinMs - a call that no worker has started after this long is withdrawn, ms; default 8 s */
+  constructor(records: Records, bus: Pick<Bus, 'onHint' | 'publishHint'>, startWithinMs = START_WITHIN_MS) {
     this.#records = records
     this.#bus = bus
+    this.#startWithinMs = startWithinMs
   }
 
   /**
-   * @throws SwitchyardError what the worker threw; `worker_unavailable`: none took it; `call_timeout`: none has answered yet,
-   *   and the work goes on; `database_unavailable`.
+   * Returns a worker's answer.
+   *
+   * @throws SwitchyardError what the worker threw; `worker_unavailable` when no worker started the call in time;
+   *   `call_timeout` when the answer takes longer than `waitMs`, while the worker continues; `database_unavailable`
    */
-  async call<K extends CallKind>(kind: K, args: CallArgs<K>, options: CallOptions = {}): Promise<CallResult<K>> {
+  async call<K extends CallKind>(kind: K, args: CallArgs<K>, options: WorkerCallOptions = {}): Promise<CallResult<K>> {
     const { target = 'any', waitMs = WAIT_MS, signal } = options
     const id = newCallId()
     let wake = Promise.withResolvers<void>()
@@ -47,7 +51,7 @@ export class WorkerCalls {
     const onAbort = () => wake.resolve()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      await addCall(this.#records.db, { id, kind, target, args }, TAKEN_WITHIN_MS)
+      await addCall(this.#records.db, { id, kind, target, args }, this.#startWithinMs)
       this.#bus.publishHint('calls')
       const began = Date.now()
       for (;;) {
@@ -56,15 +60,16 @@ export class WorkerCalls {
         if (answer) return answer.result
         signal?.throwIfAborted()
         const left = waitMs - (Date.now() - began)
-        if (left <= 0) throw new SwitchyardError('call_timeout', `${kind} has no answer after ${waitMs} ms; it goes on`)
-        const timer = setTimeout(() => wake.resolve(), Math.min(left, LOOK_EVERY_MS))
+        if (left <= 0)
+          throw new SwitchyardError('call_timeout', `${kind} has no answer after ${waitMs} ms; the worker continues`)
+        const timer = setTimeout(() => wake.resolve(), Math.min(left, POLL_EVERY_MS))
         await wake.promise
         clearTimeout(timer)
       }
     } finally {
       off()
       signal?.removeEventListener('abort', onAbort)
-      // One that nobody has taken is taken back; an answer that was read is of no more use.
+      // Withdraws a call that no worker has started, and deletes an answer that was read.
       deleteCall(this.#records.db, id).catch(() => {})
     }
   }
@@ -76,8 +81,8 @@ export class WorkerCalls {
       throw new SwitchyardError(code, message, { hint, retryable, context })
     }
     if (row?.state === 'done') return { result: CALLS[kind].result.parse(row.result) as CallResult<K> }
-    if (row?.state !== 'taken' && waitedMs > TAKEN_WITHIN_MS)
-      throw new SwitchyardError('worker_unavailable', `no worker took ${kind} within ${TAKEN_WITHIN_MS} ms`)
+    if (row?.state !== 'taken' && waitedMs > this.#startWithinMs)
+      throw new SwitchyardError('worker_unavailable', `no worker started ${kind} within ${this.#startWithinMs} ms`)
     return null
   }
 }
