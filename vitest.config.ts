@@ -1,10 +1,22 @@
-// Every test of the repository, as four projects: `vitest run --project unit`, and so on. `npm test` runs them all.
-// Real servers are behind most of them, so few files run at a time and the heavy ones run one after another.
+// Every test of the repository, by what it needs. `npm run test:unit` runs `unit` alone; `npm test` runs all of them.
+//
+// | project     | files                          | needs                                            |
+// | ----------- | ------------------------------ | ------------------------------------------------ |
+// | unit        | `*.test.ts` beside the code    | nothing but git                                  |
+// | services    | `*.services.test.ts` beside it | PostgreSQL, OpenCode, sshd or Synapse            |
+// | integration | `test/integration`             | the whole system; some files need a Docker engine |
+// | conformance | `test/conformance`             | the whole system                                 |
+// | compose     | `test/compose`                 | a Docker engine with Compose                     |
+// | chaos       | `test/chaos`                   | a Docker engine                                  |
+//
+// PostgreSQL and OpenCode come from npm packages. A test that needs a Docker engine is skipped where there is none.
 
 import { defineConfig } from 'vitest/config'
 import { skippedReporter } from './test/reporters/skipped.ts'
+import { slowestReporter } from './test/reporters/slowest.ts'
+import { LongestFirst } from './test/setup/longest-first.ts'
 
-/** Where CI wants the results as JSON. */
+/** The file that CI wants the results in, as JSON. */
 const report = process.env.CI_REPORT
 
 const json = (outputFile: string): ['json', { outputFile: string }] => ['json', { outputFile }]
@@ -12,27 +24,29 @@ const json = (outputFile: string): ['json', { outputFile: string }] => ['json', 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** How long `expect.poll` looks again: a condition that comes late on a busy machine is not a failure. */
-const patience = { poll: { timeout: 20 * SECOND } }
+/** How long `expect.poll` retries: a condition that becomes true late on a busy machine is not a failure. */
+const expectOptions = { poll: { timeout: 20 * SECOND } }
+
+const POSTGRES = 'test/setup/postgres.ts'
+const SERVICES_TESTS = '**/*.services.test.ts'
 
 export default defineConfig({
   test: {
     retry: 0,
-    reporters: ['default', skippedReporter, ...(report ? [json(report)] : [])],
+    reporters: ['default', skippedReporter, slowestReporter, ...(report ? [json(report)] : [])],
     teardownTimeout: 30 * SECOND,
-    globalSetup: ['test/setup/postgres.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
           name: 'unit',
-          expect: patience,
+          expect: expectOptions,
           include: [
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
-            'test/reporters/**/*.test.ts',
-            'test/imports/**/*.test.ts',
-            'test/words/**/*.test.ts',
+            'test/{reporters,imports}/**/*.test.ts',
           ],
+          exclude: [SERVICES_TESTS],
           testTimeout: 30 * SECOND,
           hookTimeout: MINUTE,
           maxWorkers: 2,
@@ -41,21 +55,23 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'integration',
-          expect: patience,
-          include: ['test/integration/**/*.test.ts'],
-          testTimeout: MINUTE,
-          hookTimeout: 2 * MINUTE,
-          fileParallelism: false,
+          name: 'services',
+          expect: expectOptions,
+          include: ['packages', 'services'].map((root) => `${root}/*/src/${SERVICES_TESTS}`),
+          globalSetup: [POSTGRES],
+          testTimeout: 30 * SECOND,
+          hookTimeout: MINUTE,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
-          name: 'conformance',
-          expect: patience,
-          include: ['test/conformance/**/*.test.ts'],
-          testTimeout: 3 * MINUTE,
+          name: 'integration',
+          expect: expectOptions,
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: [POSTGRES],
+          testTimeout: MINUTE,
           hookTimeout: 2 * MINUTE,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
@@ -63,25 +79,37 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'compose',
-          expect: patience,
-          include: ['test/compose/**/*.test.ts'],
+          name: 'conformance',
+          expect: expectOptions,
+          include: ['test/conformance/**/*.test.ts'],
+          globalSetup: [POSTGRES],
           testTimeout: 3 * MINUTE,
-          // Building the images for the first time is part of it.
-          hookTimeout: 10 * MINUTE,
+          hookTimeout: 2 * MINUTE,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
       },
       {
         test: {
+          name: 'compose',
+          expect: expectOptions,
+          include: ['test/compose/**/*.test.ts'],
+          testTimeout: 3 * MINUTE,
+          // Includes building the images for the first time.
+          hookTimeout: 10 * MINUTE,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
           name: 'chaos',
-          expect: patience,
+          expect: expectOptions,
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 5 * MINUTE,
           hookTimeout: 2 * MINUTE,
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

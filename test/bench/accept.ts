@@ -98,7 +98,7 @@ const rowsOf = async (name: string, ours: Side, bare: Side, callers: number, pla
 
 const measureBackend = async (postgres: Postgres, backend: Backend, quick: boolean): Promise<readonly Row[]> => {
   await using stage = new Stage()
-  const database = await createDatabase(postgres.url)
+  const database = await createDatabase({ server: postgres.url })
   stage.onEnd(database.drop)
   const redis = backend === 'redis' ? await startRedis() : undefined
   if (redis) stage.onEnd(redis.stop)

@@ -116,7 +116,7 @@ type Measured = { readonly rows: readonly Row[]; readonly notes: readonly string
 
 const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run): Promise<Measured> => {
   await using stage = new Stage()
-  const database = await createDatabase(postgres.url)
+  const database = await createDatabase({ server: postgres.url })
   stage.onEnd(database.drop)
   const redis = backend === 'redis' ? await startRedis() : undefined
   if (redis) stage.onEnd(redis.stop)

@@ -34,7 +34,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async database(server: Postgres): Promise<string> {
-    const database = await createDatabase(server.url)
+    const database = await createDatabase({ server: server.url })
     this.onEnd(database.drop)
     return database.url
   }

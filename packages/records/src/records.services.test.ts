@@ -342,7 +342,7 @@ describe('the connection', () => {
   })
 
   it('migrates once, whoever calls, and runs on a schema that is newer than itself', async () => {
-    const fresh = await createDatabase()
+    const fresh = await createDatabase({ isEmpty: true })
     const two = [1, 2].map(() => new Records({ connectionString: fresh.url, applicationName: 'test' }))
     const ran = await Promise.all(two.map((one) => one.migrate()))
     const steps = await readdir(new URL('./migrations/', import.meta.url))
