@@ -1,6 +1,6 @@
 // Why a webhook call failed, told so that a person can do something about it.
 
-import type { DeliveryFailureCode } from '@switchyard/contracts'
+import { type DeliveryFailureCode, systemErrorCode } from '@switchyard/contracts'
 import { type Failed, failed } from './outcome.ts'
 import { TargetNotAllowed } from './target-guard.ts'
 
@@ -15,9 +15,6 @@ const codeOfStatus = (status: number): DeliveryFailureCode => {
 export const failureOfStatus = (status: number, retryAfterMs: number | null): Failed =>
   failed(codeOfStatus(status), `it answered ${status}`, { httpStatus: status, retryAfterMs })
 
-const codeOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
-
 const NOT_FOUND = /^(ENOTFOUND|EAI_AGAIN|EAI_NODATA)$/
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$)/
 
@@ -27,7 +24,7 @@ export const failureOfError = (error: unknown, timeoutMs: number): Failed => {
   const unreachable = { isUnreachable: true }
   if (error instanceof Error && /^(TimeoutError|AbortError)$/.test(error.name))
     return failed('timed_out', `no answer within ${timeoutMs} ms`, unreachable)
-  const code = codeOf(error)
+  const code = systemErrorCode(error) ?? ''
   if (NOT_FOUND.test(code)) return failed('target_not_found', `its name was not found: ${code}`, unreachable)
   if (TLS.test(code)) return failed('tls_failed', `no TLS connection: ${code}`, unreachable)
   return failed('connection_failed', `no connection: ${code || 'broken off'}`, unreachable)

@@ -1,6 +1,7 @@
 // A file that a variable names, read at the start and not when it is first needed.
 
 import { readFileSync } from 'node:fs'
+import { systemErrorCode } from '@switchyard/contracts'
 
 /** Its text; undefined where none is named, or after it was refused because it cannot be read. */
 export const readNamedFile = (name: string | undefined, refuse: (message: string) => void): string | undefined => {
@@ -9,7 +10,7 @@ export const readNamedFile = (name: string | undefined, refuse: (message: string
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    refuse(`cannot be read: ${error instanceof Error && 'code' in error ? error.code : 'unknown error'}`)
+    refuse(`cannot be read: ${systemErrorCode(error) ?? 'unknown error'}`)
     return undefined
   }
 }

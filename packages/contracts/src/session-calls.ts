@@ -1,12 +1,12 @@
 // What workers do for sessions and for the directories of a project.
 
 import { z } from 'zod'
+import { modelRefSchema } from './models.ts'
 import { agentListSchema, providerListSchema } from './project-objects.ts'
 import {
   askSchema,
   changedFileSchema,
   messageListSchema,
-  modelRefSchema,
   replyPermissionSchema,
   sessionDiffSchema,
   sessionEventSchema,

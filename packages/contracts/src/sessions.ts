@@ -1,8 +1,9 @@
 // Sessions that people hold in a project, in the spelling of the multi-project HTTP API.
 
 import { z } from 'zod'
+import { modelChoiceSchema } from './models.ts'
 import { LIMITS, permissionsSchema } from './task.ts'
-import { MODEL_NAME, shortText } from './text.ts'
+import { shortText } from './text.ts'
 
 /** A page of messages at most. */
 export const MAX_MESSAGES = 100
@@ -15,15 +16,6 @@ export const MAX_FOUND_FILES = 200
 /** `active`: a turn runs. `waiting`: it waits for the answer to an ask. `idle`: neither. */
 export const sessionStatusSchema = z.enum(['active', 'waiting', 'idle'])
 export type SessionStatus = z.infer<typeof sessionStatusSchema>
-
-export const modelRefSchema = z.strictObject({ providerID: shortText(200), modelID: shortText(200) })
-
-/** `provider/model`, or the two apart. */
-export const modelChoiceSchema = z.union([
-  z.string().regex(MODEL_NAME, 'is not provider/model').max(400),
-  modelRefSchema,
-])
-export type ModelChoice = z.infer<typeof modelChoiceSchema>
 
 export const messageIdSchema = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'is no message id')
 export const sessionIdSchema = z.string().regex(/^ses_[0-9A-Za-z]{1,60}$/, 'is no session id')

@@ -7,6 +7,3 @@ export const hasNoNul = (text: string): boolean => !text.includes('\u0000')
 
 /** Trimmed, not empty. @param max - characters */
 export const shortText = (max: number) => z.string().trim().min(1).max(max).refine(hasNoNul, 'contains a NUL character')
-
-/** `provider/model`. */
-export const MODEL_NAME = /^[^/\s]+\/\S+$/

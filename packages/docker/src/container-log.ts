@@ -1,7 +1,7 @@
 // The engine's log of a container, read as it comes.
 
 import type { Readable } from 'node:stream'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import { call, statusOf } from './engine.ts'
 import { lines, type OutputLine } from './output.ts'
@@ -23,7 +23,7 @@ export const gone = (error: unknown): never => {
 const BROKEN: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'])
 
 const streamFailure = (error: unknown): unknown =>
-  error instanceof Error && 'code' in error && BROKEN.has(String(error.code))
+  BROKEN.has(systemErrorCode(error) ?? '')
     ? new SwitchyardError('docker_unavailable', 'the container’s output broke off', { cause: error })
     : error
 

@@ -1,7 +1,7 @@
 // The connection to a Docker engine, and what its refusals mean in our codes.
 
 import { existsSync } from 'node:fs'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import Docker from 'dockerode'
 
 /** A call that is no stream and takes longer has failed, ms: a daemon that is restarted leaves calls unanswered. */
@@ -34,7 +34,7 @@ export const createContainer = async (
   return (await docker.createContainer(apart)).id
 }
 
-type Refusal = Error & { readonly statusCode?: number; readonly code?: string; readonly json?: { message?: string } }
+type Refusal = Error & { readonly statusCode?: number; readonly json?: { message?: string } }
 
 const AWAY: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -66,7 +66,7 @@ export const messageOf = (error: unknown): string => {
 export const fromEngine = (error: unknown, what: string): SwitchyardError => {
   if (isSwitchyardError(error)) return error
   const message = messageOf(error)
-  const code = isRefusal(error) ? error.code : undefined
+  const code = systemErrorCode(error)
   const status = isRefusal(error) ? error.statusCode : undefined
   // A daemon that is going down answers 5xx or hangs up in the middle.
   const isAway = (code !== undefined && AWAY.has(code)) || /socket hang up|aborted/.test(message) || status === 503

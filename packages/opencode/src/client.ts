@@ -13,7 +13,7 @@ import {
   type SnapshotFileDiff,
   type Todo,
 } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, type ModelRef, SwitchyardError } from '@switchyard/contracts'
 import { type CallPolicy, createCaller, type OpenCodeCallOptions, type SdkResult } from './call.ts'
 import { type Catalog, toCatalog } from './catalog.ts'
 import { partId } from './ids.ts'
@@ -21,7 +21,7 @@ import type { Endpoint } from './launcher.ts'
 import { authorization } from './probe.ts'
 import { sessionCalls } from './session-calls.ts'
 import { sessionLists } from './session-lists.ts'
-import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
+import type { SessionMessage, SessionRef } from './session-types.ts'
 
 export type { SessionMessage, SessionRef }
 
@@ -39,7 +39,7 @@ export type Prompt = SessionRef & {
   /** From `newMessageId()`, recorded before: sent twice with the same id it makes one turn. */
   readonly messageId: string
   readonly text: string
-  readonly model?: { readonly providerID: string; readonly modelID: string } | undefined
+  readonly model?: ModelRef | undefined
   readonly agent?: string | undefined
   readonly variant?: string | undefined
   readonly system?: string | undefined

@@ -1,13 +1,14 @@
 // A port nobody listens on. Port 0 is no use here: `opencode serve --port 0` takes 4096 first, the port of a person's own.
 
 import { createServer } from 'node:net'
+import { systemErrorCode } from '@switchyard/contracts'
 
 /** @returns the port that was free a moment ago; undefined where this one is taken. */
 const probe = (port: number): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined)
+    server.once('error', (error) => {
+      if (['EADDRINUSE', 'EACCES'].includes(systemErrorCode(error) ?? '')) resolve(undefined)
       else reject(error)
     })
     server.listen(port, '127.0.0.1', () => {

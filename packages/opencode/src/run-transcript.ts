@@ -1,7 +1,7 @@
 // What `opencode run --format json` prints, turned into the messages and events that a server would have given.
 
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
-import { type NewEvent, SwitchyardError } from '@switchyard/contracts'
+import { type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@switchyard/contracts'
 import type { SessionMessage } from './client.ts'
 import { isObject, parseObject } from './json-object.ts'
 import { keptPart, Room } from './kept.ts'
@@ -21,6 +21,8 @@ type RunLine =
 const ROOM_BYTES = 32 * 1_048_576
 /** OpenCode's are 30 characters long; each is kept, and told with its events. */
 const MAX_ID = 128
+
+const UNKNOWN_MODEL: ModelRef = { providerID: '', modelID: '' }
 
 const isId = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_ID
 
@@ -66,14 +68,13 @@ export class RunTranscript {
   readonly #seen = new Set<string>()
   readonly #room = new Room(ROOM_BYTES)
   #hadSubagents = false
-  #model: { readonly providerID: string; readonly modelID: string }
+  #model: ModelRef = UNKNOWN_MODEL
   #sessionId: string | null
 
   /** @param model - provider/model, where it is known before the first line. */
   constructor(directory: string, sessionId: string | null, model: string | null) {
     this.#directory = directory
     this.#sessionId = sessionId
-    this.#model = { providerID: '', modelID: '' }
     if (model !== null) this.setModel(model)
   }
 
@@ -84,8 +85,7 @@ export class RunTranscript {
 
   /** @param model - provider/model, as the run has chosen it. */
   setModel(model: string): void {
-    const slash = model.indexOf('/')
-    this.#model = { providerID: model.slice(0, slash), modelID: model.slice(slash + 1) }
+    this.#model = parseModel(model) ?? UNKNOWN_MODEL
   }
 
   /** All messages so far, in the order in which they began. */

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import { z } from 'zod'
 import { processInfo, sweep } from './processes.ts'
 
@@ -76,8 +76,8 @@ const sameProcess = async (server: { pid: number; started_at: string }) => {
 }
 
 const read = async (file: string): Promise<LockRecord | undefined> => {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined
     throw error
   })
   if (text === undefined) return undefined
@@ -100,7 +100,7 @@ const create = async (file: string, record: LockRecord): Promise<boolean> => {
     await link(draft, file)
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    if (systemErrorCode(error) === 'EEXIST') return false
     throw error
   } finally {
     await rm(draft, { force: true })

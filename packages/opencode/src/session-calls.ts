@@ -11,9 +11,9 @@ import type {
   VcsFileDiff,
   VcsFileStatus,
 } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, type ModelRef, SwitchyardError } from '@switchyard/contracts'
 import type { createCaller, OpenCodeCallOptions } from './call.ts'
-import type { ModelRef, SessionMessage, SessionRef } from './session-types.ts'
+import type { SessionMessage, SessionRef } from './session-types.ts'
 
 type SessionPatch = {
   readonly title?: string | undefined

@@ -8,8 +8,6 @@ export type SessionMessage = { readonly info: Message; readonly parts: readonly 
 /** Where a session lives. Permissions, questions and statuses are kept by directory. */
 export type SessionRef = { readonly sessionId: string; readonly directory: string }
 
-export type ModelRef = { readonly providerID: string; readonly modelID: string }
-
 /** OpenCode's cursor of the page before a message: opaque in its answers, made here so that a page can begin at any message. */
 export const cursorBefore = ({ id, time }: Message): string =>
   Buffer.from(JSON.stringify({ id, time: time.created })).toString('base64url')

@@ -1,11 +1,6 @@
 // What Postgres says, as our errors: a caller learns whether the database is away, full, or refused the value.
 
-import { SwitchyardError } from '@switchyard/contracts'
-
-const codeOf = (error: unknown): string | undefined =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
 /** Connection failures of Node, and classes 08, 57P0x and 53300 of Postgres. */
 const UNAVAILABLE =
@@ -18,7 +13,7 @@ const UNAVAILABLE_MESSAGE =
 /** A Postgres failure as a SwitchyardError; any other value comes back as it is. */
 const asRecordsError = (error: unknown): unknown => {
   if (error instanceof SwitchyardError) return error
-  const code = codeOf(error)
+  const code = systemErrorCode(error)
   const message = error instanceof Error ? error.message : String(error)
   if (code === '53100') return new SwitchyardError('disk_full', 'the database’s disk is full', { cause: error })
   if ((code && UNAVAILABLE.test(code)) || UNAVAILABLE_MESSAGE.test(message))

@@ -1,6 +1,7 @@
 // Statements that run at every event are prepared once a connection: to plan them takes longer than to run them.
 
 import { createHash } from 'node:crypto'
+import { systemErrorCode } from '@switchyard/contracts'
 import {
   type PostgresCursor,
   type PostgresPool,
@@ -21,7 +22,7 @@ const MARK = '/* prepared */'
 export const prepared = (db: Db): RawBuilder<unknown> => (db.isTransaction ? sql`` : sql.raw(MARK))
 
 /** "cached plan must not change result type": a migration ran since this connection prepared the statement. */
-const isOutdated = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '0A000'
+const isOutdated = (error: unknown): boolean => systemErrorCode(error) === '0A000'
 
 const nameOf = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 24)
 

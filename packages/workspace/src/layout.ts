@@ -17,6 +17,7 @@
 //   opencode/               state of the OpenCode server that `npm start` runs
 
 import path from 'node:path'
+import { isBelow } from '@switchyard/contracts'
 
 /** Names under WORKSPACES_DIR that are never the base checkout of a project. */
 const RESERVED: ReadonlySet<string> = new Set(['repos', 'tasks', 'sandboxes', 'docker', 'servers'])
@@ -98,7 +99,7 @@ export class Layout {
 
   /** Whether a path is below WORKSPACES_DIR. */
   contains(directory: string): boolean {
-    return path.resolve(directory).startsWith(`${this.workspaces}${path.sep}`)
+    return isBelow(this.workspaces, directory)
   }
 
   /** Whether a path is in one of the directories of WORKSPACES_DIR where no project has its base checkout. */

@@ -3,8 +3,8 @@
 import type { Stats } from 'node:fs'
 import { constants, lstat, opendir, readlink } from 'node:fs/promises'
 import path from 'node:path'
-import { type FileEntry, type FileList, SwitchyardError } from '@switchyard/contracts'
-import { errnoOf, missingError, openInside, shownPath } from './safe-path.ts'
+import { type FileEntry, type FileList, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
+import { missingError, openInside, shownPath } from './safe-path.ts'
 
 const MAX_ENTRIES = 5_000
 
@@ -31,7 +31,7 @@ const sourceOf = async (fd: number, fallback: string): Promise<string> =>
 export const listFiles = async (directory: string, given = '.'): Promise<Omit<FileList, 'task_id'>> => {
   const opened = await openInside(directory, given === '' ? '.' : given, constants.O_DIRECTORY).catch(
     (error: unknown) => {
-      if (errnoOf(error) !== 'ENOTDIR') throw error
+      if (systemErrorCode(error) !== 'ENOTDIR') throw error
       throw new SwitchyardError('file_not_found', `"${given}" is not a directory`, {
         hint: 'Read a file with its content call.',
       })
@@ -59,7 +59,7 @@ export const listFiles = async (directory: string, given = '.'): Promise<Omit<Fi
       })
     }
   } catch (error) {
-    throw errnoOf(error) === 'ENOENT' ? missingError(given) : error
+    throw systemErrorCode(error) === 'ENOENT' ? missingError(given) : error
   } finally {
     await handle.close()
   }

@@ -3,8 +3,7 @@
 
 import { constants, type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
-import { isInside } from '@switchyard/git'
+import { isInside, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
 /** A directory or file inside the working directory, open for reading. */
 export type OpenedPath = {
@@ -23,9 +22,6 @@ const outsideError = (given: string): SwitchyardError =>
 
 export const missingError = (given: string): SwitchyardError =>
   new SwitchyardError('file_not_found', `"${given.slice(0, MAX_SHOWN)}" does not exist in the working directory`)
-
-export const errnoOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
 
 /** `.git` is never shown: it holds what git or the agent wrote for git, not work. */
 const isGit = (root: string, target: string): boolean => path.relative(root, target).split(path.sep).includes('.git')
@@ -48,7 +44,7 @@ const resolveInside = async (root: string, given: string): Promise<string> => {
   if (!isInside(root, wanted) || isGit(root, wanted)) throw outsideError(given)
   const real = await realpath(wanted).catch((error: unknown) => {
     // Any other error is a loop of links, or a directory without permission to enter.
-    throw MISSING.has(errnoOf(error)) ? missingError(given) : outsideError(given)
+    throw MISSING.has(systemErrorCode(error) ?? '') ? missingError(given) : outsideError(given)
   })
   if (!isInside(root, real) || isGit(root, real)) throw outsideError(given)
   return real
@@ -77,8 +73,8 @@ export const openInside = async (directory: string, given: string, flags = 0): P
   // Without O_NONBLOCK opening a pipe waits for a writer.
   const handle = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | flags).catch(
     (error: unknown) => {
-      if (errnoOf(error) === 'ENOTDIR' && (flags & constants.O_DIRECTORY) !== 0) throw error
-      throw errnoOf(error) === 'ELOOP' ? outsideError(given) : missingError(given)
+      if (systemErrorCode(error) === 'ENOTDIR' && (flags & constants.O_DIRECTORY) !== 0) throw error
+      throw systemErrorCode(error) === 'ELOOP' ? outsideError(given) : missingError(given)
     },
   )
   try {
@@ -87,7 +83,7 @@ export const openInside = async (directory: string, given: string, flags = 0): P
     return { handle, root, path: target }
   } catch (error) {
     await handle.close()
-    throw errnoOf(error) === 'ENOENT' ? missingError(given) : error
+    throw systemErrorCode(error) === 'ENOENT' ? missingError(given) : error
   }
 }
 

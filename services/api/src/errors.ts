@@ -1,6 +1,6 @@
 // Failures as RFC 9457 problem details.
 
-import { type Problem, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { type Problem, SwitchyardError, systemErrorCode, toSwitchyardError } from '@switchyard/contracts'
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -15,11 +15,11 @@ const BROKEN_CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND)$
 export const asSwitchyardError = (error: unknown): SwitchyardError => {
   if (error instanceof HTTPException && error.status === 400)
     return new SwitchyardError('malformed_json', 'the body is not valid JSON', { cause: error })
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    if (error.code === 'ENOSPC') return new SwitchyardError('disk_full', error.message, { cause: error })
-    if (BROKEN_CONNECTION.test(error.code))
-      return new SwitchyardError('internal_error', `a connection broke: ${error.code}`, { cause: error })
-  }
+  const code = systemErrorCode(error)
+  if (code === 'ENOSPC' && error instanceof Error)
+    return new SwitchyardError('disk_full', error.message, { cause: error })
+  if (code !== undefined && BROKEN_CONNECTION.test(code))
+    return new SwitchyardError('internal_error', `a connection broke: ${code}`, { cause: error })
   return toSwitchyardError(error)
 }
 

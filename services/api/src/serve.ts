@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { Hono } from 'hono'
 import type { ApiEnv } from './caller.ts'
 
@@ -26,7 +26,7 @@ const listen = async (server: Server, { host, port }: Address): Promise<number> 
   try {
     await once(server, 'listening')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = systemErrorCode(error)
     if (code === 'EADDRINUSE')
       throw new SwitchyardError('address_in_use', `port ${port} on ${host} is in use`, { cause: error })
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')

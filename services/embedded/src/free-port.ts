@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
 /**
  * A port of `host` on which nothing listens now. Another program may take it before it is used, so who uses it tries again.
@@ -24,7 +24,7 @@ export const requireFreePort = async (port: number, host: string): Promise<void>
 
 /** A failed `listen` as ours: `address_in_use` or `configuration_invalid`, else the error as it came. */
 const fromListenError = (error: unknown, port: number, host: string): unknown => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = systemErrorCode(error)
   const context = { port, host }
   if (code === 'EADDRINUSE')
     return new SwitchyardError('address_in_use', `port ${port} of ${host} is already in use`, { context, cause: error })

@@ -8,8 +8,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SwitchyardError } from '@switchyard/contracts'
-import { diskFull, fromFileError, unwritable } from './file-errors.ts'
+import { directoryUnwritable, diskFull, SwitchyardError } from '@switchyard/contracts'
+import { fromHomeError } from './home-errors.ts'
 import { isAlive } from './processes.ts'
 
 const LOCK_FILE = 'lock.db'
@@ -49,8 +49,8 @@ export const lockHome = async (directory: string): Promise<HomeLock> => {
     if (reason === SQLITE.busy || reason === SQLITE.locked) throw await homeInUse(directory, ownerFile)
     if (reason === SQLITE.full) throw diskFull(directory, error)
     if (reason === SQLITE.cantOpen || reason === SQLITE.readonly)
-      throw unwritable(directory, 'its lock file cannot be opened', error)
-    throw fromFileError(error, directory)
+      throw directoryUnwritable(directory, 'its lock file cannot be opened', error)
+    throw fromHomeError(error, directory)
   }
   const held = database
   return {

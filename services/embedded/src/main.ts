@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '@switchyard/config'
+import { systemErrorCode } from '@switchyard/contracts'
 import { type Lifetime, runUntilStopped } from '@switchyard/process'
 import { banner } from './banner.ts'
 import { startEmbedded } from './start.ts'
@@ -19,7 +20,7 @@ const loadEnvFile = (): void => {
   try {
     process.loadEnvFile()
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const isMissing = systemErrorCode(error) === 'ENOENT'
     if (!isMissing) throw error
   }
 }

@@ -11,9 +11,9 @@ import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { childServerFactory, startWorker } from '@switchyard/worker'
 import { Layout } from '@switchyard/workspace/layout'
-import { fromFileError } from './file-errors.ts'
 import { requireFreePort } from './free-port.ts'
 import { type Guard, guardProcess } from './guard.ts'
+import { fromHomeError } from './home-errors.ts'
 import { lockHome } from './home-lock.ts'
 import { openLogs } from './logs.ts'
 import { startPostgres } from './postgres/postgres.ts'
@@ -82,7 +82,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
   } catch (error) {
     await shutdown.run()
     options.signal?.throwIfAborted()
-    throw fromFileError(error, config.home)
+    throw fromHomeError(error, config.home)
   }
 }
 

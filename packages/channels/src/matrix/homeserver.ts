@@ -1,6 +1,7 @@
 // The calls to a homeserver that we need, over the HTTP layer of matrix-js-sdk. The layer alone is loaded: the whole library
 // costs 45 MB of memory and brings rooms, crypto and calls, none of which a bot without state of its own has a use for.
 
+import { systemErrorCode } from '@switchyard/contracts'
 import { ClientPrefix, HTTPError, type IHttpOpts, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js'
 import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js'
 import { failed } from '../outcome.ts'
@@ -21,8 +22,8 @@ const fetchWithCode: typeof fetch = async (input, init) => {
   try {
     return await fetch(input, init)
   } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined
-    if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') throw new Error(cause.code)
+    const code = error instanceof Error ? systemErrorCode(error.cause) : undefined
+    if (code !== undefined) throw new Error(code)
     throw error
   }
 }

@@ -2,7 +2,7 @@
 
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { isSwitchyardError } from '@switchyard/contracts'
+import { isInside, isSwitchyardError } from '@switchyard/contracts'
 import { bundleForeign } from '@switchyard/git'
 import { UsageError } from '../terminal.ts'
 import type { Findings } from './findings.ts'
@@ -33,7 +33,7 @@ const nearest = async (place: string): Promise<string> => {
 /** @throws UsageError for a place in the older manager's tree: nothing is written there */
 export const requireOutside = async (tree: string, place: string, option: string): Promise<void> => {
   const real = await nearest(path.resolve(place))
-  if (real === tree || real.startsWith(`${tree}${path.sep}`))
+  if (isInside(tree, real))
     throw new UsageError(
       `${option} ${place} is in the older manager’s tree, which is not written into; name another place`,
     )

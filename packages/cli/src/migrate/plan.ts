@@ -1,7 +1,7 @@
 // What a migration would do: from what was found, without a look at anything else.
 
-import { MODEL_NAME } from '@switchyard/contracts'
-import { isInside, type RepositoryIdentity, sshAddress } from '@switchyard/git'
+import { isInside, MODEL_NAME } from '@switchyard/contracts'
+import { type RepositoryIdentity, sshAddress } from '@switchyard/git'
 import type { Finding, Findings } from './findings.ts'
 import { hasCredentials, identityOf, keyOf, safeName } from './identity.ts'
 import type { Clone, Look } from './look.ts'

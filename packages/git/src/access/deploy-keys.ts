@@ -7,8 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, link, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
-import { fromFileError } from '../command/file-errors.ts'
+import { fromFileError, isInside, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
 import { fingerprintOf, makeKeyPair, publicKeyOf } from './ssh-keygen.ts'
 
@@ -38,7 +37,6 @@ const ADOPTED = 'adopted.json'
 const STAGING = '.new-'
 const MAX_KEY_BYTES = 65_536
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 const isThere = async (place: string): Promise<boolean> => (await lstat(place).catch(() => undefined)) !== undefined
 
 export class DeployKeys {
@@ -108,7 +106,7 @@ export class DeployKeys {
       // One that was never seen to be accepted is not worth keeping over one that was.
       if (isMadeInUse)
         await link(this.#at(identity, MADE), this.#at(identity, FORMER)).catch((error: unknown) => {
-          if (codeOf(error) !== 'EEXIST') throw error
+          if (systemErrorCode(error) !== 'EEXIST') throw error
         })
       const made = await this.#make(identity, write)
       if (adopted && !adopted.isFormer) await this.#writeAdopted(identity, { ...adopted, isFormer: true })
@@ -190,7 +188,7 @@ export class DeployKeys {
     const real = await realpath(place).catch(() => refuse('is not there, or the worker may not look at it'))
     // What is in there belongs to another repository.
     const ours = await realpath(this.#options.directory).catch(() => this.#options.directory)
-    if (`${real}/`.startsWith(`${ours}/`)) refuse('is one that Switchyard made')
+    if (isInside(ours, real)) refuse('is one that Switchyard made')
     const found = await stat(real)
     if (!found.isFile() || found.size > MAX_KEY_BYTES) refuse('is no file of a private key')
     if ((found.mode & 0o077) !== 0) refuse('may be read by others; chmod 600 it')

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
-import { SwitchyardError } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import { PATH } from '../command/run.ts'
 
 const run = promisify(execFile)
@@ -13,7 +13,7 @@ const OPTIONS = { env: { PATH, LC_ALL: 'C' }, timeout: TIMEOUT_MS, maxBuffer: 1_
 const saidBy = (error: unknown): string =>
   error instanceof Error && 'stderr' in error && typeof error.stderr === 'string' ? error.stderr : String(error)
 
-const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
+const isMissing = (error: unknown): boolean => systemErrorCode(error) === 'ENOENT'
 
 const keygen = async (args: readonly string[]): Promise<string> => {
   try {

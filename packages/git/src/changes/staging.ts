@@ -6,6 +6,7 @@ import { readlinkSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { systemErrorCode } from '@switchyard/contracts'
 
 /** Nothing takes longer: a bundle has 5 minutes. For what a process of another container left, whose id says nothing here. */
 const LONGEST_MS = 30 * 60_000
@@ -40,7 +41,7 @@ const isAlive = (pid: number): boolean => {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return systemErrorCode(error) === 'EPERM'
   }
 }
 

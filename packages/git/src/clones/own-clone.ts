@@ -3,8 +3,7 @@
 
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
-import { fromFileError } from '../command/file-errors.ts'
+import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { git } from '../command/run.ts'
 import type { WorktreeRequest } from '../worktrees/worktrees.ts'
 import type { Mirror } from './mirror.ts'

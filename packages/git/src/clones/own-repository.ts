@@ -8,8 +8,8 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fromFileError } from '@switchyard/contracts'
 import { repositoryPrefix } from '../changes/staging.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import { type GitOptions, type GitOutput, git } from '../command/run.ts'
 import { requireNoAlternates } from './own-objects.ts'
 

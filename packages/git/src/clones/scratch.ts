@@ -3,9 +3,8 @@
 import { createHash } from 'node:crypto'
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { stagingPlace } from '../changes/staging.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import { git, gitLine } from '../command/run.ts'
 
 const NAME = 'Switchyard'

@@ -5,10 +5,9 @@
 
 import { realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { isInside, SwitchyardError } from '@switchyard/contracts'
 import { inspectPlace } from '../clones/own-place.ts'
 import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
-import { isInside } from '../command/inside.ts'
 import type { GitOptions } from '../command/run.ts'
 import { COMMIT, findGitPlace, type GitPlace } from '../files/checkout-files.ts'
 import { readGuarded } from '../files/guarded-read.ts'

@@ -3,8 +3,8 @@
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
+import { fromFileError } from '@switchyard/contracts'
 import { openOwnRepository } from '../clones/own-repository.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import { findGitPlace, type GitPlace, readHead } from '../files/checkout-files.ts'
 import { isCommit } from './commit-work.ts'
 import { commitWholeWork, wholeWorkOptions } from './whole-work.ts'

@@ -5,12 +5,11 @@
 
 import { copyFile, lstat, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { enterFiles } from '../changes/changed-files.ts'
 import type { Mirror } from '../clones/mirror.ts'
 import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
 import { inspectClone, type SharedClone } from '../clones/shared-clone.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import type { GitOptions } from '../command/run.ts'
 import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'
 import type { WorktreeRecord, WorktreeRecords } from '../worktrees/worktree-records.ts'

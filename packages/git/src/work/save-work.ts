@@ -3,8 +3,8 @@
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { fromFileError } from '@switchyard/contracts'
 import { openOwnRepository } from '../clones/own-repository.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import { type GitPlace, readHead } from '../files/checkout-files.ts'
 import { readGuarded } from '../files/guarded-read.ts'
 import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'

@@ -4,11 +4,10 @@
 
 import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
-import { isSwitchyardError } from '@switchyard/contracts'
+import { isBelow, isSwitchyardError } from '@switchyard/contracts'
 import { findUntracked } from '../changes/untracked.ts'
 import type { OwnRepository } from '../clones/own-repository.ts'
 import { inspectGitDir } from '../clones/shared-clone.ts'
-import { isBelow } from '../command/inside.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
 import { findGitPlace, type GitPlace } from '../files/checkout-files.ts'
 

@@ -2,8 +2,8 @@
 
 import { mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
+import { fromFileError } from '@switchyard/contracts'
 import type { OwnRepository } from '../clones/own-repository.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import type { GitOptions } from '../command/run.ts'
 
 /**

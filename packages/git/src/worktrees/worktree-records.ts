@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fromFileError } from '../command/file-errors.ts'
+import { fromFileError, systemErrorCode } from '@switchyard/contracts'
 
 export type WorktreeRecord = {
   /** Its name in the clone's `.git/worktrees`. */
@@ -58,7 +58,7 @@ export class WorktreeRecords {
       await link(written, this.#file(record.id))
       return true
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+      if (systemErrorCode(error) === 'EEXIST') return false
       throw fromFileError(error, this.#directory)
     } finally {
       await rm(written, { force: true })

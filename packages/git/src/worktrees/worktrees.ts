@@ -16,14 +16,13 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { fromFileError, isBelow, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { KeptIndexes, WithIndex } from '../changes/kept-indexes.ts'
 import { isStagingOf, stagingPlace } from '../changes/staging.ts'
 import type { Mirror } from '../clones/mirror.ts'
 import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
 import type { Checkout } from '../clones/scratch.ts'
 import { inspectClone, type SharedClone } from '../clones/shared-clone.ts'
-import { fromFileError } from '../command/file-errors.ts'
 import { COMMIT, type GitPlace, isRealDirectory, readRef } from '../files/checkout-files.ts'
 import { type Imported, importInto, isAsImported } from '../work/import-bundle.ts'
 import type { OwnBranch } from '../work/save-work.ts'
@@ -54,9 +53,6 @@ type Parts = {
   readonly isMade: (directory: string) => Promise<boolean>
 }
 
-const codeOf = (error: unknown): unknown =>
-  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-
 const idOf = (directory: string): string => {
   const name = path
     .basename(directory)
@@ -66,7 +62,7 @@ const idOf = (directory: string): string => {
 }
 
 /** Something that is not empty is there. */
-const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(String(codeOf(error)))
+const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')
 
 /** A small file of an agent's: no link is followed, no pipe is waited for. */
 const readLink = async (file: string): Promise<string> => {
@@ -345,7 +341,7 @@ export class Worktrees {
       await mkdir(path.dirname(admin), { recursive: true })
       // One of an earlier directory; where several make the same worktree at once, one entry is as good as another.
       await rename(admin, former).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error
+        if (systemErrorCode(error) !== 'ENOENT') throw error
       })
       await rename(fresh, admin).catch((error: unknown) => {
         if (!isTaken(error)) throw error
@@ -392,7 +388,7 @@ export class Worktrees {
   /** See `Repositories.removeWorktree`. */
   async remove(given: string, root: string, displayUrl: string): Promise<void> {
     const directory = path.resolve(given)
-    if (!(await isBelow(directory, root))) throw notOurs(directory, displayUrl)
+    if (!(await isReallyBelow(directory, root))) throw notOurs(directory, displayUrl)
     const record = await this.#parts.records.read(idOf(directory))
     if (record === undefined) {
       // Removed before, by one who died before he could say so.
@@ -423,7 +419,7 @@ const requireFree = async (directory: string): Promise<void> => {
   try {
     await rmdir(directory)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
+    if (systemErrorCode(error) === 'ENOENT') return
     throw new SwitchyardError('directory_unwritable', `${directory} holds something that is no worktree made here`, {
       hint: 'Move it away; nothing in it was touched.',
       retryable: false,
@@ -433,11 +429,7 @@ const requireFree = async (directory: string): Promise<void> => {
 }
 
 /** Where its parent really is, below where the root really is. A directory that is gone already counts by its name. */
-const isBelow = async (directory: string, root: string): Promise<boolean> => {
+const isReallyBelow = async (directory: string, root: string): Promise<boolean> => {
   const real = async (place: string) => await realpath(place).catch(() => path.resolve(place))
-  const inside = path.relative(
-    await real(root),
-    path.join(await real(path.dirname(directory)), path.basename(directory)),
-  )
-  return inside !== '' && inside !== '..' && !inside.startsWith(`..${path.sep}`) && !path.isAbsolute(inside)
+  return isBelow(await real(root), path.join(await real(path.dirname(directory)), path.basename(directory)))
 }

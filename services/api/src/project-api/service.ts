@@ -6,6 +6,7 @@ import {
   type InitProject,
   isSwitchyardError,
   type ProjectObject,
+  parseModel,
   SwitchyardError,
 } from '@switchyard/contracts'
 import { listProjects, listSandboxes, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
@@ -104,7 +105,7 @@ export class ProjectApi {
     const servers = Object.entries((config.mcp as Record<string, { enabled?: unknown }> | undefined) ?? {})
     return {
       project: { id: row.id, name: row.name ?? row.key },
-      settings: { ...row.settings, defaultProvider: model?.split('/')[0] ?? null, defaultModel: model },
+      settings: { ...row.settings, defaultProvider: parseModel(model)?.providerID ?? null, defaultModel: model },
       mcp: {
         servers: servers.map(([name]) => name).toSorted(),
         enabled: servers.some(([, server]) => server.enabled !== false),

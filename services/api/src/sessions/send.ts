@@ -7,6 +7,7 @@ import {
   LIMITS,
   type ModelChoice,
   newOpenCodeMessageId,
+  parseModel,
   type SendToSession,
   type SentToSession,
   SwitchyardError,
@@ -21,9 +22,7 @@ const UNANSWERED_MS = 5_000
 const LAST_LOOK_MS = 1_000
 
 export const toModelRef = (model: ModelChoice | undefined) => {
-  if (typeof model !== 'string') return model ?? null
-  const slash = model.indexOf('/')
-  return { providerID: model.slice(0, slash), modelID: model.slice(slash + 1) }
+  return (typeof model === 'string' ? parseModel(model) : model) ?? null
 }
 
 type SendDeps = Pick<SessionDeps, 'config' | 'records' | 'calls' | 'bus'>

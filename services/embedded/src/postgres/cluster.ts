@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { SwitchyardError } from '@switchyard/contracts'
-import { diskFull, fromFileError, unwritable } from '../file-errors.ts'
+import { directoryUnwritable, diskFull, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
+import { fromHomeError } from '../home-errors.ts'
 import type { Location } from './location.ts'
 import type { Binaries } from './native.ts'
 import { makePassword, readPassword } from './password.ts'
@@ -29,8 +29,8 @@ const PARTIAL = 'initdb-'
 export const openCluster = async (location: Location, binaries: Binaries): Promise<Cluster> => {
   const data = path.join(location.directory, 'data')
   const found = await readFile(path.join(data, 'PG_VERSION'), 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw fromFileError(error, data)
+    if (systemErrorCode(error) === 'ENOENT') return undefined
+    throw fromHomeError(error, data)
   })
   if (found !== undefined) {
     requireVersion(data, found.trim(), binaries.major)
@@ -48,7 +48,7 @@ export const openCluster = async (location: Location, binaries: Binaries): Promi
     await initialise(location, binaries, data, password)
     return { data, password, isNew: true }
   } catch (error) {
-    throw fromFileError(error, location.directory)
+    throw fromHomeError(error, location.directory)
   }
 }
 
@@ -112,7 +112,8 @@ const runInitdb = async (location: Location, binaries: Binaries, data: string, p
   const [problem, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
   if (code === 0) return
   if (/No space left on device|Disk quota exceeded/.test(problem)) throw diskFull(location.directory)
-  if (/Permission denied|Read-only file system/.test(problem)) throw unwritable(location.directory, problem.trim())
+  if (/Permission denied|Read-only file system/.test(problem))
+    throw directoryUnwritable(location.directory, problem.trim())
   const unknownUser = problem.includes('could not look up effective user ID')
   throw new SwitchyardError(
     'database_unavailable',

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { fromFileError } from '../file-errors.ts'
 import { findFreePort } from '../free-port.ts'
+import { fromHomeError } from '../home-errors.ts'
 import { lockHome } from '../home-lock.ts'
 import { openCluster, USER } from './cluster.ts'
 import { stopLeftOver } from './left-over.ts'
@@ -54,7 +54,7 @@ export type Postgres = {
 export const startPostgres = async (options: PostgresOptions): Promise<Postgres> => {
   const home = await realpath(options.home)
   const location = await locate(home).catch((error: unknown) => {
-    throw fromFileError(error, home)
+    throw fromHomeError(error, home)
   })
   // A copied home points to the same place outside.
   const lock = location.isOutside ? await lockHome(location.directory) : undefined
@@ -91,7 +91,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
     }
   } catch (error) {
     closeAll()
-    throw fromFileError(error, location.directory)
+    throw fromHomeError(error, location.directory)
   }
 }
 

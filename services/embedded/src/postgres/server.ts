@@ -3,8 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SwitchyardError } from '@switchyard/contracts'
-import { diskFull, unwritable } from '../file-errors.ts'
+import { directoryUnwritable, diskFull, SwitchyardError } from '@switchyard/contracts'
 import { guardProcess } from '../guard.ts'
 import { endProcess } from '../processes.ts'
 import type { Account } from './account.ts'
@@ -142,7 +141,8 @@ const failure = (options: ServerOptions, outcome: string, lines: readonly string
   if (/pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(text))
     return new RetryableStart('workers', text)
   if (/No space left on device|Disk quota exceeded/.test(text)) return diskFull(options.data)
-  if (/Permission denied|Read-only file system/.test(text)) return unwritable(options.data, lines.at(-1) ?? outcome)
+  if (/Permission denied|Read-only file system/.test(text))
+    return directoryUnwritable(options.data, lines.at(-1) ?? outcome)
   return new SwitchyardError(
     'database_unavailable',
     `PostgreSQL did not start (${outcome}): ${lines.slice(-5).join(' | ')}`,

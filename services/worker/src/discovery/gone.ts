@@ -1,6 +1,7 @@
 // Projects whose directory has gone: said on the project, with what brings it back.
 
 import { stat } from 'node:fs/promises'
+import { systemErrorCode } from '@switchyard/contracts'
 import { listProjects, updateProject } from '@switchyard/records'
 import type { ProjectDeps } from '../projects/deps.ts'
 
@@ -10,10 +11,7 @@ export const reportGone = async ({ records, layout, logger }: ProjectDeps): Prom
   for (const project of await listProjects(records.db)) {
     const { base_dir: directory, status } = project
     if (directory === null || (status !== 'ready' && status !== 'stopped')) continue
-    const error = await stat(directory).then(
-      () => null,
-      (cause: NodeJS.ErrnoException) => cause.code,
-    )
+    const error = await stat(directory).then(() => null, systemErrorCode)
     if (error !== 'ENOENT') continue
     logger.warn({ project_id: project.id, directory }, 'a project’s directory has gone')
     await updateProject(records.db, project.id, {

@@ -3,10 +3,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { systemErrorCode } from '@switchyard/contracts'
 
 const read = async (file: string): Promise<string | undefined> =>
-  await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  await readFile(file, 'utf8').catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined
     throw error
   })
 
@@ -26,7 +27,7 @@ export const serverPassword = async (directory: string): Promise<string> => {
     // A link is atomic and fails if another worker was first.
     await link(draft, file)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (systemErrorCode(error) !== 'EEXIST') throw error
   } finally {
     await rm(draft, { force: true })
   }

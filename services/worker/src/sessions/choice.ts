@@ -1,14 +1,8 @@
 // Which agent and which model a session works with: checked before OpenCode is told, since it takes any name.
 
 import type { Agent } from '@opencode-ai/sdk/v2'
-import { SwitchyardError } from '@switchyard/contracts'
-import type { ModelRef, OpenCodeClient } from '@switchyard/opencode'
-
-/** `provider/model`; undefined where it is neither. */
-export const toModelRef = (text: string | null | undefined): ModelRef | undefined => {
-  const slash = text?.indexOf('/') ?? -1
-  return text && slash > 0 ? { providerID: text.slice(0, slash), modelID: text.slice(slash + 1) } : undefined
-}
+import { type ModelRef, parseModel, SwitchyardError } from '@switchyard/contracts'
+import type { OpenCodeClient } from '@switchyard/opencode'
 
 /** @throws SwitchyardError `model_not_found` */
 export const requireModel = async (
@@ -59,7 +53,7 @@ export const chooseModel = async (
     client.config(directory, { signal }),
     client.providers(directory, { signal }),
   ])
-  const configured = toModelRef(config.model)
+  const configured = parseModel(config.model)
   if (configured) return configured
   const [provider] = listed.providers
   const modelID = provider ? listed.default[provider.id] : undefined

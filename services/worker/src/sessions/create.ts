@@ -1,10 +1,10 @@
 // Makes sessions, anew or from others. A call that is repeated finds what the first try made by its marker.
 
 import type { Session } from '@opencode-ai/sdk/v2'
-import { type CallArgs, type CallResult, KEY_MARKER, SwitchyardError } from '@switchyard/contracts'
+import { type CallArgs, type CallResult, KEY_MARKER, parseModel, SwitchyardError } from '@switchyard/contracts'
 import { type OpenCodeClient, permissionRules, type SessionRef } from '@switchyard/opencode'
 import { directoryOf, type OpenProject, type OwnSession, openProject, openSession, type Who } from './access.ts'
-import { requireAgent, requireModel, toModelRef } from './choice.ts'
+import { requireAgent, requireModel } from './choice.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata, policyOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
 
@@ -76,7 +76,7 @@ const findOrMake = async (
       permission: permissionRules(args.permissions, agent?.permission),
       ...(args.parent_id === null ? {} : { parentId: args.parent_id }),
       ...(agent ? { agent: agent.name } : {}),
-      model: args.model ?? toModelRef(project.row.model) ?? toModelRef(deps.defaultModel),
+      model: args.model ?? parseModel(project.row.model) ?? parseModel(deps.defaultModel),
       metadata: toMetadata(args.metadata, {
         marker: args.marker,
         system: args.system,

@@ -1,11 +1,11 @@
 // What the model does for a session by itself: AGENTS.md, and the summary that takes the place of a long conversation.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CallArgs, type CallResult, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { type CallArgs, type CallResult, parseModel, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } from './access.ts'
 import { standingOf } from './asks.ts'
-import { chooseModel, toModelRef } from './choice.ts'
+import { chooseModel } from './choice.ts'
 import { ensureRules } from './create.ts'
 import type { SessionDeps } from './deps.ts'
 
@@ -45,7 +45,7 @@ const modelFor = (
 ) => {
   const { session, project, client, place } = own
   const kept = session.model ? { providerID: session.model.providerID, modelID: session.model.id } : undefined
-  const chosen = [given ?? undefined, kept, toModelRef(project.row.model), toModelRef(deps.defaultModel)]
+  const chosen = [given ?? undefined, kept, parseModel(project.row.model), parseModel(deps.defaultModel)]
   return chooseModel(client, place.directory, chosen, signal)
 }
 

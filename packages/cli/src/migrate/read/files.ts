@@ -3,13 +3,10 @@
 import { constants, lstat, open, readdir, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { isInside } from '@switchyard/git'
+import { isInside, systemErrorCode } from '@switchyard/contracts'
 import type { Findings } from '../findings.ts'
 
 const MAX_BYTES = 16 * 1_048_576
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : String(error)
 
 export type Place = {
   /** Without links. */
@@ -57,9 +54,9 @@ export class LegacyFiles {
         await file.close()
       }
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') {
+      if (systemErrorCode(error) === 'ENOENT') {
         if (await lstat(place).catch(() => undefined)) this.#findings.problem(name, 'is a link to nothing')
-      } else this.#findings.problem(name, `cannot be read: ${codeOf(error)}`)
+      } else this.#findings.problem(name, `cannot be read: ${systemErrorCode(error) ?? error}`)
       return null
     }
   }

@@ -13,12 +13,11 @@ import {
 } from '@switchyard/records'
 import { textOf } from '../opencode/deliver-messages.ts'
 import { CONTINUE } from '../opencode/open-session.ts'
+import { MAX_RECOVERIES } from '../recovery-limit.ts'
 import type { RunRecord } from '../run-record.ts'
 import type { Place } from './container-directory.ts'
 
 export type Prompt = { readonly id: string; readonly text: string }
-
-const MAX_RECOVERIES = 5
 
 export class Prompts {
   readonly #record: RunRecord

@@ -1,14 +1,14 @@
 // Delivers what callers say to a running task: each message reaches the session once.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { SwitchyardError } from '@switchyard/contracts'
+import { type ModelRef, parseModel, SwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
 import { choosePromptId, type MessageRow, markDelivered, undeliveredMessages } from '@switchyard/records'
 import type { RunRecord } from '../run-record.ts'
 
 /** How a prompt of this task runs. */
 export type PromptOptions = {
-  readonly model?: { providerID: string; modelID: string }
+  readonly model?: ModelRef
   readonly agent?: string
   readonly variant?: string
 }
@@ -16,9 +16,9 @@ export type PromptOptions = {
 export const promptOptions = (record: RunRecord, defaultModel: string | undefined): PromptOptions => {
   const { model, agent, variant } = record.row
   const chosen = model ?? defaultModel
-  const slash = chosen?.indexOf('/') ?? -1
+  const parsed = parseModel(chosen)
   return {
-    ...(chosen && slash > 0 ? { model: { providerID: chosen.slice(0, slash), modelID: chosen.slice(slash + 1) } } : {}),
+    ...(parsed ? { model: parsed } : {}),
     ...(agent ? { agent } : {}),
     ...(variant ? { variant } : {}),
   }

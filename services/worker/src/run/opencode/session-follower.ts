@@ -22,6 +22,7 @@ import { countDelivered } from '@switchyard/records'
 import type { Logger } from 'pino'
 import type { Ending } from '../end-task.ts'
 import { type Interrupt, Interrupted } from '../interrupt.ts'
+import { MAX_RECOVERIES } from '../recovery-limit.ts'
 import type { RunRecord } from '../run-record.ts'
 import { deliverMessages, type PromptOptions } from './deliver-messages.ts'
 import { Mailbox } from './mailbox.ts'
@@ -68,7 +69,6 @@ const SECOND_LOOK_MS = 1_500
 const NUDGE = 'There was no progress for a while. Say what you wait for, and go on with the task.'
 const DATABASE_AWAY_MS = 500
 const MAILBOX = 5_000
-const MAX_RECOVERIES = 5
 
 const isBusy = (status: SessionStatus | undefined): boolean => status !== undefined && status.type !== 'idle'
 
