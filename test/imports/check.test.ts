@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { check } from './check.ts'
 
@@ -15,6 +16,19 @@ describe('the import rule', () => {
     ['packages/git/src/a.ts', 'services/worker'],
     ['services/api/src/a.ts', 'services/worker'],
     ['services/api/src/a.ts', 'packages/testing'],
+    ['services/api/src/a.ts', 'packages/git'],
+    ['services/api/src/a.ts', 'packages/opencode'],
+    ['services/api/src/a.ts', 'packages/docker'],
+    ['services/api/src/a.ts', 'packages/workspace'],
+    ['services/notifier/src/a.ts', 'packages/git'],
+    ['services/notifier/src/a.ts', 'packages/opencode'],
+    ['services/notifier/src/a.ts', 'packages/docker'],
+    ['services/notifier/src/a.ts', 'packages/workspace'],
+    ['packages/workspace/src/a.ts', 'packages/queue'],
+    ['packages/workspace/src/a.ts', 'packages/opencode'],
+    ['packages/worker-calls/src/a.ts', 'packages/workspace'],
+    ['packages/worker-calls/src/a.ts', 'packages/git'],
+    ['packages/steering/src/a.ts', 'packages/git'],
   ])('finds an import that it forbids, however it is written: %s of %s', (file, folder) => {
     const name = `@switchyard/${folder.split('/')[1]}`
     for (const text of [
@@ -38,6 +52,38 @@ describe('the import rule', () => {
       }),
     ).toEqual([])
   })
+
+  it('allows the api and the notifier the identities of git, and their tests the rest', () => {
+    const files = {
+      ...entry('packages/git'),
+      ...entry('packages/workspace'),
+      'packages/git/src/identity/index.ts': 'export const a = 1',
+      'services/api/src/a.ts': `import { a } from '@switchyard/git/identity'`,
+      'services/notifier/src/a.ts': `import { a } from '@switchyard/git/identity'`,
+      'services/api/src/a.test.ts': `import { a } from '@switchyard/workspace'`,
+    }
+    expect(problemsOf(files)).toEqual([])
+  })
+
+  it('allows a workspace git and records, and the worker calls process, queue and records', () => {
+    const names = ['git', 'records', 'process', 'queue', 'contracts', 'config']
+    const imports = (...of: string[]) => of.map((name) => `import '@switchyard/${name}'`).join('\n')
+    const files = {
+      ...Object.assign({}, ...names.map((name) => entry(`packages/${name}`))),
+      'packages/workspace/src/a.ts': imports('contracts', 'config', 'git', 'records'),
+      'packages/worker-calls/src/a.ts': imports('contracts', 'process', 'queue', 'records'),
+    }
+    expect(problemsOf(files)).toEqual([])
+  })
+
+  it.each(['packages/git/src/identity/index.ts', 'packages/workspace/src/layout.ts'])(
+    'finds what %s loads beyond pure functions, also through another file',
+    (pure) => {
+      const helper = `${path.posix.dirname(pure)}/helper.ts`
+      const files = { [pure]: `import './helper.ts'\nimport 'node:path'`, [helper]: `import 'node:fs/promises'` }
+      expect(problemsOf(files)).toEqual([`${helper} → node:fs/promises`])
+    },
+  )
 
   it('finds circles', () => {
     expect(

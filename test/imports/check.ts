@@ -1,9 +1,9 @@
-// Reads every import of the repository and names those that break a rule, and those that go in a circle.
+// Reads every import of the repository and reports those that break a rule or form a cycle.
 
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseSync } from 'oxc-parser'
-import { type Place, RULES } from './rules.ts'
+import { PURE_ENTRIES, PURE_MODULES, RULES, type SourceFile } from './rules.ts'
 
 export type Problem = { readonly rule: string; readonly from: string; readonly to: string }
 
@@ -17,7 +17,8 @@ export const readSources = (root: string): Sources =>
       .map((file) => [file, readFileSync(path.join(root, file), 'utf8')]),
   )
 
-const placeOf = (file: string): Place => ({
+const sourceFile = (file: string): SourceFile => ({
+  path: file,
   folder: file.startsWith('test/') ? 'test' : file.split('/').slice(0, 2).join('/'),
   isTest: /\.(?:test|fixture)\.tsx?$/.test(file),
 })
@@ -35,7 +36,7 @@ const specifiersOf = (file: string, text: string): readonly string[] => {
   return [...module.staticImports.map(({ moduleRequest }) => moduleRequest.value), ...exported, ...dynamic]
 }
 
-/** The file that an import reaches; a workspace by its entry. Undefined for what is not ours. */
+/** Returns the file that an import resolves to: of a workspace its entry. Undefined for what is not ours. */
 const targetOf = (sources: Sources, file: string, specifier: string): string | undefined => {
   if (specifier.startsWith('.')) return path.posix.join(path.posix.dirname(file), specifier)
   const [, name, part = 'index'] = /^@switchyard\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? []
@@ -46,6 +47,22 @@ const targetOf = (sources: Sources, file: string, specifier: string): string | u
   ])
   return entries.find((entry) => sources.has(entry))
 }
+
+/** Returns what the pure entries load, directly or through other files, that could start a process or read the disk. */
+const impureImports = (
+  imports: ReadonlyMap<string, readonly string[]>,
+  graph: ReadonlyMap<string, readonly string[]>,
+): readonly Problem[] =>
+  PURE_ENTRIES.flatMap((entry) => {
+    const loaded = new Set([entry])
+    for (const file of loaded)
+      for (const next of graph.get(file) ?? []) if (sourceFile(next).folder !== 'packages/contracts') loaded.add(next)
+    return [...loaded].flatMap((file) =>
+      (imports.get(file) ?? [])
+        .filter((specifier) => !/^(?:\.|@switchyard\/)/.test(specifier) && !PURE_MODULES.includes(specifier))
+        .map((to) => ({ rule: `${entry} is pure`, from: file, to })),
+    )
+  })
 
 const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Problem[] => {
   const done = new Set<string>()
@@ -64,19 +81,17 @@ const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Prob
 }
 
 export const check = (sources: Sources): { readonly problems: readonly Problem[]; readonly imports: number } => {
+  const specifiers = new Map([...sources].map(([file, text]) => [file, specifiersOf(file, text)]))
   const graph = new Map(
-    [...sources].map(([file, text]) => [
-      file,
-      specifiersOf(file, text).flatMap((specifier) => targetOf(sources, file, specifier) ?? []),
-    ]),
+    [...specifiers].map(([file, all]) => [file, all.flatMap((specifier) => targetOf(sources, file, specifier) ?? [])]),
   )
   const broken = [...graph].flatMap(([from, targets]) =>
     targets.flatMap((to) => {
-      const [at, reached] = [placeOf(from), placeOf(to)]
+      const [at, reached] = [sourceFile(from), sourceFile(to)]
       if (at.folder === reached.folder) return []
       return RULES.filter((rule) => rule.forbids(at, reached)).map((rule) => ({ rule: rule.name, from, to }))
     }),
   )
   const imports = [...graph.values()].reduce((sum, targets) => sum + targets.length, 0)
-  return { problems: [...broken, ...circlesOf(graph)], imports }
+  return { problems: [...broken, ...impureImports(specifiers, graph), ...circlesOf(graph)], imports }
 }

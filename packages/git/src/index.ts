@@ -1,6 +1,5 @@
 // Repositories for the worker: identities, clones, worktrees, diffs, and a safe look into what an agent wrote.
 
-export { type AddKeyPage, addKeyPage } from './access/add-key-page.ts'
 export { type AccessCheck, checkAccess } from './access/check-access.ts'
 export { type DeployKey, DeployKeys } from './access/deploy-keys.ts'
 export { RepositoryAccess } from './access/repository-access.ts'
@@ -14,9 +13,7 @@ export { Repositories, type RepositoriesOptions } from './clones/repositories.ts
 export { type Checkout, createScratch } from './clones/scratch.ts'
 export { bundleForeign, bundleHead } from './foreign/bundle.ts'
 export { type ForeignState, readForeign } from './foreign/state.ts'
-export { isValidBase, isValidBranch } from './identity/branch.ts'
-export { parseRepositoryUrl, projectName, type RepositoryIdentity, type RepositoryKind } from './identity/identity.ts'
-export { projectIdOf } from './identity/project-id.ts'
+export * from './identity/index.ts'
 export { type BundleRequest, bundleWork } from './work/bundle.ts'
 export type { Imported } from './work/import-bundle.ts'
 export type { Published, PublishRequest } from './work/publish.ts'

@@ -1,7 +1,7 @@
 // What names a project: an id of ours, or a repository's URL or path.
 
 import { SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl, projectIdOf } from '@switchyard/git'
+import { parseRepositoryUrl, projectIdOf } from '@switchyard/git/identity'
 import { findProject, type ProjectRow, type Records } from '@switchyard/records'
 
 const PROJECT_ID = /^proj_[0-9A-HJKMNP-TV-Z]{26}$/

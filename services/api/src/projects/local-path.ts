@@ -1,7 +1,7 @@
 // Who may name a repository by where it is on the worker's host.
 
 import { SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl } from '@switchyard/git'
+import { parseRepositoryUrl } from '@switchyard/git/identity'
 import type { ProjectRow } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { maySee } from './access.ts'

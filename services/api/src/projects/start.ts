@@ -9,7 +9,7 @@ import {
   SwitchyardError,
   WORKSPACE_FOLDERS,
 } from '@switchyard/contracts'
-import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git'
+import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git/identity'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import { readServers, serversOfProjects } from '../servers/list.ts'

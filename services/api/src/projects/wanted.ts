@@ -2,7 +2,7 @@
 
 import path from 'node:path'
 import { type StartProject, SwitchyardError } from '@switchyard/contracts'
-import { parseRepositoryUrl, projectIdOf, type RepositoryIdentity } from '@switchyard/git'
+import { parseRepositoryUrl, projectIdOf, type RepositoryIdentity } from '@switchyard/git/identity'
 import { findProject } from '@switchyard/records'
 import type { Caller } from '../caller.ts'
 import type { ProjectDeps } from './deps.ts'

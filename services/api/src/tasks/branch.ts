@@ -1,7 +1,7 @@
 // Names of branches, checked before anything is queued: git's own rules.
 
 import { SwitchyardError } from '@switchyard/contracts'
-import { isValidBase, isValidBranch } from '@switchyard/git'
+import { isValidBase, isValidBranch } from '@switchyard/git/identity'
 
 /** @throws SwitchyardError `invalid_branch` */
 export const checkBranch = (field: 'branch' | 'base_branch', name: string): string => {
