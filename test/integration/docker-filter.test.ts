@@ -116,9 +116,9 @@ describe('the filter in front of the Docker socket', () => {
     new Runner({
       engine: connectEngine(`unix://${at}`),
       settings,
-      way: { ...WAY, network },
+      runnerNetwork: { ...WAY, network },
       egress: { image: IMAGE, allow: [], deny: [] },
-      alone: (work) => work(),
+      exclusively: (work) => work(),
       workerId,
       liveWorkers: live,
       namespaces,
@@ -201,8 +201,8 @@ describe('the filter in front of the Docker socket', () => {
       await mkdir(made.directory, { recursive: true })
       return await runner.start(made)
     }
-    await runner.warm()
-    await runner.tend()
+    await runner.prepareNetwork()
+    await runner.maintainNamespaces()
     const [holder] = await holders()
     expect(await docker(['inspect', holder ?? '', '-f', '{{json .Config.Env}} {{json .Mounts}}'])).not.toContain(KEY)
 
@@ -210,7 +210,7 @@ describe('the filter in front of the Docker socket', () => {
     const second = await begin()
     expect([await modeOf(first), await modeOf(second)]).toEqual([`container:${holder}`, NETWORK])
     // In use although its container has ended; free once that is removed.
-    await runner.tend()
+    await runner.maintainNamespaces()
     expect(await modeOf(await begin())).toBe(NETWORK)
     await runner.remove(first)
     const third = await begin()
@@ -220,13 +220,13 @@ describe('the filter in front of the Docker socket', () => {
     await runner.remove(third)
     await docker(['kill', holder ?? ''])
     expect(await modeOf(await begin())).toBe(NETWORK)
-    await runner.tend()
+    await runner.maintainNamespaces()
     expect(await holders()).toEqual([expect.not.stringContaining(holder ?? '')])
 
     // The worker has gone without a word: the next one clears away what nobody is in.
     live = new Set()
     const other = make(newWorkerId())
-    await other.tend()
+    await other.maintainNamespaces()
     expect(await holders()).toEqual([])
   })
 
@@ -316,8 +316,8 @@ describe('the filter in front of the Docker socket', () => {
     expect(await docker(['inspect', id, '-f', '{{json .Args}}'])).not.toContain(server.password)
     expect((await ask('GET', `/containers/${id}/json`)).text).not.toContain(server.password)
     await containers.remove(id, 'stop')
-    await containers.forget(server.projectId)
-    await containers.forget(server.projectId)
+    await containers.deleteData(server.projectId)
+    await containers.deleteData(server.projectId)
     expect(await docker(['volume', 'ls', '--quiet'])).not.toContain(serverName(STACK, server.projectId))
   })
 
@@ -330,7 +330,7 @@ describe('the filter in front of the Docker socket', () => {
       const env: string[] = JSON.parse(await docker(['inspect', id, '-f', '{{json .Config.Env}}']))
       expect(env).toContain(`OPENCODE_SERVER_PASSWORD=${password}`)
       await containers.remove(id, 'kill')
-      await containers.forget(server.projectId)
+      await containers.deleteData(server.projectId)
     }
   })
 
@@ -460,8 +460,8 @@ describe('the filter in front of the Docker socket', () => {
 
     it('shows containers of tasks to their own installation alone, and lets nobody else join their namespaces', async () => {
       const runner = makeRunner(WORKER, { live: async () => new Set([WORKER]) })
-      await runner.warm()
-      await runner.tend()
+      await runner.prepareNetwork()
+      await runner.maintainNamespaces()
       const made = turn()
       await mkdir(made.directory, { recursive: true })
       const id = await runner.create(made)
@@ -501,7 +501,7 @@ describe('the filter in front of the Docker socket', () => {
         status: 403,
         text: expect.stringContaining('another installation'),
       })
-      await containers.forget(server.projectId)
+      await containers.deleteData(server.projectId)
       expect(await docker(['volume', 'ls', '--quiet'])).not.toContain(name)
     })
 
@@ -513,7 +513,7 @@ describe('the filter in front of the Docker socket', () => {
       const { id } = await containers.start(server)
       expect(await docker(['inspect', id, '-f', '{{json .Mounts}}'])).toContain(name)
       await containers.remove(id, 'kill')
-      await containers.forget(server.projectId)
+      await containers.deleteData(server.projectId)
       expect(await docker(['volume', 'ls', '--quiet'])).not.toContain(name)
     })
   })
@@ -577,8 +577,8 @@ describe('the filter in front of the Docker socket', () => {
     const [one, two] = [newWorkerId(), newWorkerId()]
     const further = { live: async () => new Set([one, two]), network, at }
     const runner = makeRunner(one, further)
-    await runner.warm()
-    await runner.tend()
+    await runner.prepareNetwork()
+    await runner.maintainNamespaces()
     const made = turn()
     await mkdir(made.directory, { recursive: true })
     const task = await runner.start(made)
@@ -586,8 +586,8 @@ describe('the filter in front of the Docker socket', () => {
     expect(await inNetwork()).toEqual([used])
 
     const busy = makeRunner(two, { ...further, namespaces: 16 })
-    await busy.warm()
-    const tending = busy.tend()
+    await busy.prepareNetwork()
+    const tending = busy.maintainNamespaces()
     await expect.poll(async () => (await inNetwork()).length, { interval: 20 }).toBeGreaterThan(3)
     await ending.close()
     await tending

@@ -72,7 +72,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
     closing.push(async () => {
       const found = await containers.find(PROJECT)
       if (found) await containers.remove(found.id, 'kill')
-      await containers.forget(PROJECT)
+      await containers.deleteData(PROJECT)
     })
   })
 

@@ -1,8 +1,8 @@
 // The container of a task: what OpenCode is run with, and the walls around it.
 
 import type Docker from 'dockerode'
+import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
-import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
 
 /** What is the same for all containers of an installation. */
 export type RunnerSettings = {
@@ -37,7 +37,7 @@ export type Turn = {
 }
 
 /** Where containers run, and their way out. */
-export type Way = { readonly network: string; readonly proxy: string }
+export type RunnerNetwork = { readonly network: string; readonly proxy: string }
 
 const TMP_BYTES = 512 * 1_048_576
 /** The worker keeps the whole output; the engine keeps what a worker that comes later has to read. */
@@ -80,9 +80,9 @@ const READ_SUBAGENTS: readonly string[] = [
  *
  * @param rootId - `device:inode`
  */
-export const rootMark = (rootId: string): string => `SWITCHYARD_ROOT_ID=${rootId}`
+export const rootIdVariable = (rootId: string): string => `SWITCHYARD_ROOT_ID=${rootId}`
 
-const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly<Record<string, string>> => ({
+const environmentOf = (settings: RunnerSettings, turn: Turn, way: RunnerNetwork): Readonly<Record<string, string>> => ({
   ...QUIET_OPENCODE,
   ...settings.environment,
   ...turn.environment,
@@ -98,7 +98,11 @@ const environmentOf = (settings: RunnerSettings, turn: Turn, way: Way): Readonly
 })
 
 /** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
-export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Docker.ContainerCreateOptions => ({
+export const createBody = (
+  settings: RunnerSettings,
+  turn: Turn,
+  way: RunnerNetwork,
+): Docker.ContainerCreateOptions => ({
   Image: settings.image,
   User: settings.user,
   // Not the task's: where that is missing the engine would make it, in whatever is mounted.
@@ -117,7 +121,7 @@ export const createBody = (settings: RunnerSettings, turn: Turn, way: Way): Dock
   Tty: false,
   // The image's own is that of a server.
   Healthcheck: { Test: ['NONE'] },
-  HostConfig: walls(settings, {
+  HostConfig: hardenedHostConfig(settings, {
     network: way.network,
     mounts: [{ Type: 'bind', Source: turn.root, Target: turn.root, ReadOnly: false }],
     log: LOG_OPTIONS,

@@ -10,7 +10,7 @@ const CALL_MS = 30_000
 export type Engine = {
   readonly docker: Docker
   /** False where the engine is known to be away without asking: its socket is not there. */
-  readonly isThere: () => boolean
+  readonly isAvailable: () => boolean
 }
 
 /** @param host - `unix:///path/to.sock`, `tcp://host:port` or `http://host:port`. */
@@ -18,10 +18,10 @@ export const connectEngine = (host: string): Engine => {
   const url = new URL(host)
   if (url.protocol === 'unix:') {
     const socketPath = decodeURIComponent(url.pathname)
-    return { docker: new Docker({ socketPath }), isThere: () => existsSync(socketPath) }
+    return { docker: new Docker({ socketPath }), isAvailable: () => existsSync(socketPath) }
   }
   const port = Number(url.port || 2375)
-  return { docker: new Docker({ protocol: 'http', host: url.hostname, port }), isThere: () => true }
+  return { docker: new Docker({ protocol: 'http', host: url.hostname, port }), isAvailable: () => true }
 }
 
 /** dockerode's own call would repeat the body, keys and all, in the request's URL. */

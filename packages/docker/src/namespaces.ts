@@ -7,8 +7,8 @@ import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import type { RunnerSettings } from './container-spec.ts'
 import { call, createContainer, statusOf } from './engine.ts'
+import { hardenedHostConfig } from './hardened-host-config.ts'
 import { NAMESPACE, NOT_OF_COMPOSE, STACK, TASK } from './labels.ts'
-import { walls } from './walls.ts'
 
 const MEBIBYTE = 1_048_576
 /** The time for which it holds one; it has to be ended before. */
@@ -19,16 +19,16 @@ const JOINS = 'container:'
 export const HOLDER_NAME = /^switchyard-[0-9a-f]{12}-net-[0-9a-f]{16}$/
 
 /** The network mode of a container that joins the namespace of another. */
-export const joining = (holderId: string): string => `${JOINS}${holderId}`
+export const joinHolder = (holderId: string): string => `${JOINS}${holderId}`
 
 /** @returns the id of the container whose namespace is joined; undefined for any other network mode. */
-export const joined = (networkMode: string | undefined): string | undefined =>
+export const joinedHolder = (networkMode: string | undefined): string | undefined =>
   networkMode?.startsWith(JOINS) ? networkMode.slice(JOINS.length) : undefined
 
 /** The ids of the containers whose namespace one of these is in, running or not. */
-export const joinedBy = (
+export const joinedHolders = (
   containers: readonly { readonly HostConfig: { readonly NetworkMode?: string } }[],
-): ReadonlySet<string> => new Set(containers.flatMap(({ HostConfig }) => joined(HostConfig.NetworkMode) ?? []))
+): ReadonlySet<string> => new Set(containers.flatMap(({ HostConfig }) => joinedHolder(HostConfig.NetworkMode) ?? []))
 
 /** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
 export const createHolderBody = (
@@ -46,7 +46,7 @@ export const createHolderBody = (
   OpenStdin: false,
   Tty: false,
   Healthcheck: { Test: ['NONE'] },
-  HostConfig: walls(
+  HostConfig: hardenedHostConfig(
     { cpus: 0.1, memoryBytes: 32 * MEBIBYTE, pids: 8 },
     { network, mounts: [], log: { 'max-size': '1m', 'max-file': '1' }, tmpBytes: MEBIBYTE },
   ),
@@ -65,7 +65,7 @@ export type NamespacesOptions = {
 }
 
 /** `free`: nobody is in it. `lent`: to a container that is being made, of which the engine may not know yet. `used`: it was made. */
-type OwnNamespace = { readonly state: 'free' | 'lent' | 'used' }
+type OwnNamespace = { readonly state: 'free' | 'reserved' | 'used' }
 
 type Holder = { readonly id: string; readonly owner: string; readonly isRunning: boolean }
 
@@ -73,7 +73,7 @@ export class Namespaces {
   readonly #options: NamespacesOptions
   /** Our own, by the id of the container that holds each. A change makes a new object, so that `tend` sees what changed meanwhile. */
   readonly #own = new Map<string, OwnNamespace>()
-  #tending: Promise<void> = Promise.resolve()
+  #maintaining: Promise<void> = Promise.resolve()
   #isClosed = false
 
   constructor(options: NamespacesOptions) {
@@ -85,24 +85,24 @@ export class Namespaces {
    *
    * @param make - gets the id of its holder; undefined where none is free, and the engine makes one with the container.
    */
-  async lend<T>(make: (holderId: string | undefined) => Promise<T>): Promise<T> {
+  async lease<T>(make: (holderId: string | undefined) => Promise<T>): Promise<T> {
     const id = [...this.#own].find(([, { state }]) => state === 'free')?.[0]
     if (id === undefined) return await make(undefined)
-    this.#own.set(id, { state: 'lent' })
+    this.#own.set(id, { state: 'reserved' })
     try {
       return await make(id)
     } finally {
-      if (this.#own.get(id)?.state === 'lent') this.#own.set(id, { state: 'used' })
+      if (this.#own.get(id)?.state === 'reserved') this.#own.set(id, { state: 'used' })
     }
   }
 
   /** The container that was in it has been removed. */
-  giveBack(id: string): void {
+  release(id: string): void {
     if (this.#own.has(id)) this.#own.set(id, { state: 'free' })
   }
 
   /** It cannot be joined any more: an engine that was restarted has ended its holder. */
-  forget(id: string): void {
+  discard(id: string): void {
     this.#own.delete(id)
   }
 
@@ -112,16 +112,16 @@ export class Namespaces {
    *
    * @param network - where new ones are made; undefined: none are.
    */
-  tend(network: string | undefined): Promise<void> {
-    this.#tending = this.#tending
-      .then(() => this.#tend(network))
+  maintain(network: string | undefined): Promise<void> {
+    this.#maintaining = this.#maintaining
+      .then(() => this.#maintain(network))
       .catch((error: unknown) =>
         this.#options.logger.debug({ err: error }, 'the network namespaces were not looked after'),
       )
-    return this.#tending
+    return this.#maintaining
   }
 
-  async #tend(network: string | undefined): Promise<void> {
+  async #maintain(network: string | undefined): Promise<void> {
     if (this.#isClosed) return
     const { owner, count, liveOwners } = this.#options
     const before = new Map(this.#own)
@@ -129,7 +129,7 @@ export class Namespaces {
     const running = new Set(holders.filter((each) => each.owner === owner && each.isRunning).map(({ id }) => id))
     for (const id of before.keys()) if (!running.has(id)) this.#own.delete(id)
     for (const [id, namespace] of before)
-      if (namespace.state === 'used' && this.#own.get(id) === namespace && !inUse.has(id)) this.giveBack(id)
+      if (namespace.state === 'used' && this.#own.get(id) === namespace && !inUse.has(id)) this.release(id)
     for (const each of holders) {
       const isWanted = each.owner === owner ? this.#own.has(each.id) : live.has(each.owner)
       if (!isWanted && !inUse.has(each.id)) await this.#remove(each.id)
@@ -156,7 +156,7 @@ export class Namespaces {
 
   /** Ids of holders whose namespace a task's container is in, running or not. */
   async #inUse(): Promise<ReadonlySet<string>> {
-    return joinedBy(await this.#list(TASK))
+    return joinedHolders(await this.#list(TASK))
   }
 
   async #make(network: string): Promise<string> {
@@ -185,7 +185,7 @@ export class Namespaces {
   /** Removes those in which nobody is; the others go when a worker looks after them that is there then. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#tending
+    await this.#maintaining
     if (this.#own.size === 0) return
     const inUse = await this.#inUse()
     for (const id of this.#own.keys()) if (!inUse.has(id)) await this.#remove(id)

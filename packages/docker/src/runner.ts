@@ -4,12 +4,12 @@ import { SwitchyardError } from '@switchyard/contracts'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
 import { gone, type LogOptions, readLog } from './container-log.ts'
-import { createBody, type RunnerSettings, type Turn, type Way } from './container-spec.ts'
+import { createBody, type RunnerNetwork, type RunnerSettings, type Turn } from './container-spec.ts'
 import { call, createContainer, type Engine, fromEngine, messageOf, statusOf } from './engine.ts'
 import { nameOf, PROMPT, STACK, TASK } from './labels.ts'
-import { joined, joining, Namespaces } from './namespaces.ts'
-import { makeWay, removeWay, type WayOptions } from './network.ts'
+import { joinedHolder, joinHolder, Namespaces } from './namespaces.ts'
 import type { OutputLine } from './output.ts'
+import { createRunnerNetwork, type RunnerNetworkOptions, removeRunnerNetwork } from './runner-network.ts'
 
 /** How long a container may take to end by itself once it is told to, seconds. */
 const STOP_S = 3
@@ -18,10 +18,10 @@ export type RunnerOptions = {
   readonly engine: Engine
   readonly settings: RunnerSettings
   /** A network and a proxy that are there; default: our own, made at the first container. */
-  readonly way?: Way
-  readonly egress: Pick<WayOptions, 'image' | 'allow' | 'deny'>
+  readonly runnerNetwork?: RunnerNetwork
+  readonly egress: Pick<RunnerNetworkOptions, 'image' | 'allow' | 'deny'>
   /** One at a time of all workers on this engine: it makes two networks of one name where two ask for it at once. */
-  readonly alone: <T>(work: () => Promise<T>) => Promise<T>
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>
   readonly workerId: string
   /** The workers that are there, this one or not: they may need what was made for all. */
   readonly liveWorkers: () => Promise<ReadonlySet<string>>
@@ -63,9 +63,9 @@ const isMissingProgram = (message: string): boolean =>
 export class Runner {
   readonly #options: RunnerOptions
   readonly #namespaces: Namespaces
-  #way: Promise<Way> | undefined
+  #runnerNetwork: Promise<RunnerNetwork> | undefined
   /** What each container was lent, by the container's id. */
-  readonly #lent = new Map<string, string>()
+  readonly #leased = new Map<string, string>()
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -78,8 +78,8 @@ export class Runner {
   }
 
   /** False where there is no Docker engine to ask: its socket is not there. */
-  isThere(): boolean {
-    return this.#options.engine.isThere()
+  isAvailable(): boolean {
+    return this.#options.engine.isAvailable()
   }
 
   /** The engine's version. @throws SwitchyardError `docker_unavailable` */
@@ -129,9 +129,9 @@ export class Runner {
       // 304: it runs already.
       if (statusOf(error) === 304) return id
       if (made !== undefined && statusOf(error) === 404 && isNoContainer(error, id)) return await this.start(turn)
-      const holder = this.#lent.get(id)
+      const holder = this.#leased.get(id)
       if (holder === undefined || !isLostNamespace(error)) throw this.#startFailure(error)
-      this.#namespaces.forget(holder)
+      this.#namespaces.discard(holder)
       await this.remove(id)
       return await this.start(turn)
     }
@@ -143,7 +143,7 @@ export class Runner {
    * @returns its id. @throws as `start`
    */
   async create(turn: Turn): Promise<string> {
-    return await this.#namespaces.lend((holder) => this.#make(turn, holder))
+    return await this.#namespaces.lease((holder) => this.#make(turn, holder))
   }
 
   async #make(turn: Turn, lent: string | undefined): Promise<string> {
@@ -151,57 +151,62 @@ export class Runner {
     let holder = lent
     const name = nameOf(settings.stack, turn.taskId, turn.promptId)
     for (let tries = 0; ; tries += 1) {
-      const way = await this.#openWay()
+      const runnerNetwork = await this.#openNetwork()
       try {
-        const body = createBody(settings, turn, holder === undefined ? way : { ...way, network: joining(holder) })
+        const body = createBody(
+          settings,
+          turn,
+          holder === undefined ? runnerNetwork : { ...runnerNetwork, network: joinHolder(holder) },
+        )
         const id = await call('making the container', () => createContainer(this.#docker, name, body))
-        if (holder !== undefined) this.#lent.set(id, holder)
+        if (holder !== undefined) this.#leased.set(id, holder)
         return id
       } catch (error) {
         if (statusOf(error) === 409) {
           // Made before, by us or by an owner that is gone: it is the container of this very prompt.
           const found = await call('looking for the container', () => this.#docker.getContainer(name).inspect())
-          if (holder !== undefined && joined(found.HostConfig.NetworkMode) !== holder) this.#namespaces.giveBack(holder)
+          if (holder !== undefined && joinedHolder(found.HostConfig.NetworkMode) !== holder)
+            this.#namespaces.release(holder)
           return found.Id
         }
         if (statusOf(error) !== 404) throw error
         if (/no such image/i.test(messageOf(error))) throw imageMissing(settings.image)
         // The network was taken away since it was made, or whatever was in it.
         if (tries > 0) throw error
-        if (holder === undefined) this.#way = undefined
-        else this.#namespaces.forget(holder)
+        if (holder === undefined) this.#runnerNetwork = undefined
+        else this.#namespaces.discard(holder)
         holder = undefined
       }
     }
   }
 
   /** Once for this worker; a failure is forgotten, so that the next container tries again. */
-  #openWay(): Promise<Way> {
-    const { engine, settings, way, egress, alone, logger } = this.#options
-    const make = () => makeWay({ docker: engine.docker, stack: settings.stack, ...egress, logger })
-    if (this.#way) return this.#way
-    const opening = (way ? Promise.resolve(way) : alone(make)).catch((error: unknown) => {
-      this.#way = undefined
+  #openNetwork(): Promise<RunnerNetwork> {
+    const { engine, settings, runnerNetwork, egress, exclusively, logger } = this.#options
+    const make = () => createRunnerNetwork({ docker: engine.docker, stack: settings.stack, ...egress, logger })
+    if (this.#runnerNetwork) return this.#runnerNetwork
+    const opening = (runnerNetwork ? Promise.resolve(runnerNetwork) : exclusively(make)).catch((error: unknown) => {
+      this.#runnerNetwork = undefined
       throw statusOf(error) === 404 && /no such image/i.test(messageOf(error)) ? imageMissing(egress.image) : error
     })
-    this.#way = opening
+    this.#runnerNetwork = opening
     opening.then(
-      ({ network }) => this.#namespaces.tend(network),
+      ({ network }) => this.#namespaces.maintain(network),
       // Told to whoever waits for it.
       () => undefined,
     )
     return opening
   }
 
-  /** Makes network and way out ahead of the first container, which then is as quick as the others. */
-  async warm(): Promise<void> {
+  /** Makes network and runnerNetwork out ahead of the first container, which then is as quick as the others. */
+  async prepareNetwork(): Promise<void> {
     await this.requireImage()
-    await this.#openWay()
+    await this.#openNetwork()
   }
 
   #startFailure(error: unknown): unknown {
     const message = messageOf(error)
-    if (/network .*not found/i.test(message)) this.#way = undefined
+    if (/network .*not found/i.test(message)) this.#runnerNetwork = undefined
     if (!isMissingProgram(message)) return error
     return new SwitchyardError('runner_image_invalid', `${this.#options.settings.image} cannot be run: ${message}`, {
       cause: error,
@@ -212,9 +217,9 @@ export class Runner {
    * Looks after the network namespaces that are kept ready: makes those that are missing, once there was a first container here,
    * and removes those of workers that are no more.
    */
-  async tend(): Promise<void> {
-    const way = await this.#way?.catch(() => undefined)
-    await this.#namespaces.tend(way?.network)
+  async maintainNamespaces(): Promise<void> {
+    const runnerNetwork = await this.#runnerNetwork?.catch(() => undefined)
+    await this.#namespaces.maintain(runnerNetwork?.network)
   }
 
   /** @throws SwitchyardError `container_gone`, `docker_unavailable` */
@@ -253,25 +258,25 @@ export class Runner {
     await this.#tell('stopping the container', () => this.#docker.getContainer(id).stop({ t: STOP_S }))
   }
 
-  /** Takes away namespaces, network and way out that were made here, but what a worker or a container that is left needs. */
+  /** Takes away namespaces, network and runnerNetwork out that were made here, but what a worker or a container that is left needs. */
   async close(): Promise<void> {
-    const { engine, settings, way, alone, workerId, liveWorkers } = this.#options
-    if (!this.#way) return
+    const { engine, settings, runnerNetwork, exclusively, workerId, liveWorkers } = this.#options
+    if (!this.#runnerNetwork) return
     await this.#namespaces.close()
-    if (way) return
-    await alone(async () => {
+    if (runnerNetwork) return
+    await exclusively(async () => {
       const others = [...(await liveWorkers())].filter((id) => id !== workerId)
       if (others.length > 0 || (await this.find()).length > 0) return
-      await removeWay(engine.docker, settings.stack)
+      await removeRunnerNetwork(engine.docker, settings.stack)
     })
   }
 
   async remove(id: string): Promise<void> {
     await this.#tell('removing the container', () => this.#docker.getContainer(id).remove({ force: true, v: true }))
-    const holder = this.#lent.get(id)
+    const holder = this.#leased.get(id)
     if (holder === undefined) return
-    this.#lent.delete(id)
-    this.#namespaces.giveBack(holder)
+    this.#leased.delete(id)
+    this.#namespaces.release(holder)
   }
 
   /** A call for a state that the container may be in already: 304, 404 and 409 say that it is, or that there is none. */

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { SERVER_PASSWORD, withModel } from '@switchyard/contracts'
 import type Docker from 'dockerode'
+import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
-import { QUIET_OPENCODE, toEnv, walls } from './walls.ts'
 
 /** What is the same for all servers of an installation. */
 export type ServerContainerSettings = {
@@ -75,7 +75,7 @@ export const createServerBody = (
   Tty: false,
   // Whoever keeps it looks after it.
   Healthcheck: { Test: ['NONE'] },
-  HostConfig: walls(settings, {
+  HostConfig: hardenedHostConfig(settings, {
     network: settings.network,
     mounts: [
       { Type: 'bind', Source: settings.workspacesDir, Target: settings.workspacesDir, ReadOnly: false },
@@ -88,7 +88,7 @@ export const createServerBody = (
 })
 
 /** What a worker asked for, read from the environment that it sent. */
-export const serverAskedFor = (projectId: string, env: readonly string[]): ProjectServer | undefined => {
+export const requestedServer = (projectId: string, env: readonly string[]): ProjectServer | undefined => {
   const variables = env.map((entry): [string, string] => {
     const at = entry.indexOf('=')
     return [entry.slice(0, at), entry.slice(at + 1)]

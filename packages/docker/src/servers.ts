@@ -39,17 +39,17 @@ export class ServerContainers {
   }
 
   /** False where there is no Docker engine to ask. */
-  isThere(): boolean {
-    return this.#engine.isThere()
+  isAvailable(): boolean {
+    return this.#engine.isAvailable()
   }
 
   /** A project's container, whoever made it. @throws SwitchyardError `docker_unavailable` */
   async find(projectId: string): Promise<ServerContainer | undefined> {
-    return await this.look(serverName(this.#settings.stack, projectId))
+    return await this.inspect(serverName(this.#settings.stack, projectId))
   }
 
   /** @param id - or name. @returns undefined where there is none */
-  async look(id: string): Promise<ServerContainer | undefined> {
+  async inspect(id: string): Promise<ServerContainer | undefined> {
     try {
       const found = await call('looking at a server', () => this.#docker.getContainer(id).inspect())
       const { Id, Name, State, NetworkSettings } = found
@@ -71,7 +71,7 @@ export class ServerContainers {
     const body = createServerBody(this.#settings, server)
     const id = await call('making a server', () => createContainer(this.#docker, name, body))
     await call('starting a server', () => this.#docker.getContainer(id).start())
-    const started = await this.look(id)
+    const started = await this.inspect(id)
     if (started) return started
     throw new SwitchyardError('container_gone', 'the server’s container was removed')
   }
@@ -97,7 +97,7 @@ export class ServerContainers {
   }
 
   /** Deletes what a project's server has kept. Its container must be gone. */
-  async forget(projectId: string): Promise<void> {
+  async deleteData(projectId: string): Promise<void> {
     const volume = this.#docker.getVolume(serverName(this.#settings.stack, projectId))
     await call('removing a server’s data', () => volume.remove()).catch((error: unknown) => {
       if (statusOf(error) !== 404) throw error

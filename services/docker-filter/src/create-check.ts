@@ -8,13 +8,13 @@ import {
   createHolderBody,
   createServerBody,
   HOLDER_NAME,
-  joined,
-  joining,
+  joinedHolder,
+  joinHolder,
+  type RunnerNetwork,
   type RunnerSettings,
+  requestedServer,
   SUBAGENTS,
-  serverAskedFor,
   serverName,
-  type Way,
 } from '@switchyard/docker'
 import { containerDirectories, promptFile } from '@switchyard/workspace/layout'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ import { NotAllowed } from './not-allowed.ts'
 export type Policy = {
   readonly settings: Omit<RunnerSettings, 'stack'>
   /** The network of task containers and the proxy through which they reach the internet. */
-  readonly taskNetwork: Way
+  readonly taskNetwork: RunnerNetwork
   /** Set if projects may have servers in containers; these differ from task containers in network and memory. */
   readonly server?: { readonly network: string; readonly memoryBytes: number } | undefined
   /** Path of the working directories in the worker's containers. */
@@ -117,7 +117,7 @@ const checkTask = (policy: Policy, name: string | null, given: unknown): Allowed
       args: Cmd,
       environment: permission === undefined ? {} : { [PERMISSION_VARIABLE]: permission },
     },
-    joins === undefined ? policy.taskNetwork : { ...policy.taskNetwork, network: joining(joins) },
+    joins === undefined ? policy.taskNetwork : { ...policy.taskNetwork, network: joinHolder(joins) },
   )
   requireSame(given, body)
   return { body, taskId, root, ...(joins === undefined ? {} : { joins }) }
@@ -130,7 +130,7 @@ const checkServer = (policy: Policy, name: string | null, given: unknown): Allow
   const stack = Labels['switchyard.stack']
   const projectId = Labels['switchyard.server']
   requireName(name === serverName(stack, projectId))
-  const server = serverAskedFor(projectId, Env)
+  const server = requestedServer(projectId, Env)
   if (!server) throw new NotAllowed('the server has no valid password')
   const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack }
   const body = createServerBody(settings, server)
@@ -188,6 +188,6 @@ const variable = (env: readonly string[], name: string): string | undefined =>
 /** Accepts a full container id only: unlike a name, the engine never reuses it. */
 const joinedContainer = (given: unknown): string | undefined => {
   const mode = z.object({ HostConfig: z.object({ NetworkMode: z.string() }) }).safeParse(given)
-  const id = joined(mode.data?.HostConfig.NetworkMode)
+  const id = joinedHolder(mode.data?.HostConfig.NetworkMode)
   return id !== undefined && /^[0-9a-f]{64}$/.test(id) ? id : undefined
 }

@@ -3,7 +3,7 @@
 // engine than that.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { rootMark } from '@switchyard/docker'
+import { rootIdVariable } from '@switchyard/docker'
 import { containerDirectories } from '@switchyard/workspace/layout'
 import type { Logger } from 'pino'
 import { type AllowedCall, checkCall, parseJson } from './allowed-calls.ts'
@@ -154,7 +154,7 @@ export class Filter {
     if (root === null) return { ...body, Labels }
     const { workspacesDir } = this.#options.policy
     await using directory = await openDirectory(workspacesDir, root)
-    const Env = taskId === undefined ? body.Env : [...(body.Env ?? []), rootMark(await directoryId(directory))]
+    const Env = taskId === undefined ? body.Env : [...(body.Env ?? []), rootIdVariable(await directoryId(directory))]
     const Source = hostPath(workspacesDir, await this.#source(), root)
     const [, ...volumes] = body.HostConfig?.Mounts ?? []
     const Mounts: Mount[] = [{ Type: 'bind', Source, Target: root, ReadOnly: false }]
@@ -189,7 +189,7 @@ export class Filter {
     const { engine } = this.#options
     const { json } = await callJson(engine, { method: 'GET', path: `/containers/${name}/json` })
     const found = json as InspectedContainer
-    const mark = Env?.find((entry) => entry.startsWith(rootMark('')))
+    const mark = Env?.find((entry) => entry.startsWith(rootIdVariable('')))
     if (found.State?.Status !== 'created' || mark === undefined || found.Config?.Env?.includes(mark)) return false
     if (!(await this.#ownership.owns(factsOf(found)))) return false
     await callJson(engine, { method: 'DELETE', path: `/containers/${name}?v=1` })
@@ -263,7 +263,7 @@ export class Filter {
     if (taskId === undefined) return await start()
     const root = containerDirectories(policy.workspacesDir, taskId).root
     await using directory = await openDirectory(policy.workspacesDir, root)
-    if (!Config?.Env?.includes(rootMark(await directoryId(directory))))
+    if (!Config?.Env?.includes(rootIdVariable(await directoryId(directory))))
       throw new NotAllowed(`${root} is not the directory for which the container was created`)
     return await start()
   }

@@ -1,7 +1,7 @@
 // Removes the network namespaces that workers keep ready, once no task uses them.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { joinedBy } from '@switchyard/docker'
+import { joinedHolders } from '@switchyard/docker'
 import { callJson, type EngineAddress } from './engine-calls.ts'
 
 const REMOVE_MS = 10_000
@@ -18,7 +18,7 @@ const list = async (engine: EngineAddress, filters: Readonly<Record<string, read
 
 const findIdle = async (engine: EngineAddress, network: string): Promise<readonly string[]> => {
   const namespaces = await list(engine, { label: ['switchyard.namespace'], network: [network] })
-  const inUse = joinedBy(await list(engine, { label: ['switchyard.task'] }))
+  const inUse = joinedHolders(await list(engine, { label: ['switchyard.task'] }))
   return namespaces.map(({ Id }) => Id).filter((id) => !inUse.has(id))
 }
 

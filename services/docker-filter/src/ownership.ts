@@ -1,7 +1,7 @@
 // Distinguishes the containers and volumes of this installation from those of other installations on
 // the same engine, by a label that only the filter can set.
 
-import { joined } from '@switchyard/docker'
+import { joinedHolder } from '@switchyard/docker'
 import { callJson, type EngineAddress } from './engine-calls.ts'
 
 /** The label's value is the network of tasks: its name is unique on an engine. */
@@ -52,11 +52,11 @@ export class Ownership {
     // Created before the label existed: identified by its network, or by the network of the container it joined.
     if (networkMode === undefined) return false
     if (this.#networks.includes(networkMode)) return true
-    const holder = joined(networkMode)
+    const holder = joinedHolder(networkMode)
     if (holder === undefined) return false
     const { status, json } = await callJson(this.#engine, { method: 'GET', path: `/containers/${holder}/json` })
     const found = status === 200 ? factsOf(json as InspectedContainer) : undefined
-    return found?.networkMode !== undefined && joined(found.networkMode) === undefined && (await this.owns(found))
+    return found?.networkMode !== undefined && joinedHolder(found.networkMode) === undefined && (await this.owns(found))
   }
 
   /** Returns the containers of a list that belong to this installation. */

@@ -86,14 +86,14 @@ const makeRunner = async ({ config, records, logger }: WorkerDeps, workerId: Wor
       environment,
     },
     ...(docker.network !== undefined && docker.proxy !== undefined
-      ? { way: { network: docker.network, proxy: docker.proxy } }
+      ? { runnerNetwork: { network: docker.network, proxy: docker.proxy } }
       : {}),
     egress: {
       image: docker.egressImage,
       allow: docker.egressAllow,
       deny: [...docker.egressDeny, ...publicAddresses(docker.host)],
     },
-    alone: (work) => records.withLock('runner-way', work),
+    exclusively: (work) => records.withLock('runner-way', work),
     workerId,
     liveWorkers: () => liveWorkers(records.db),
     namespaces: Math.min(config.worker.maxConcurrentTasks, MAX_NAMESPACES),

@@ -29,7 +29,7 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
   const look = async () => {
     try {
       const version = await runner.version()
-      await (options.isOnly ? runner.warm() : runner.requireImage())
+      await (options.isOnly ? runner.prepareNetwork() : runner.requireImage())
       return { state: 'up' as const, version, detail: null }
     } catch (error) {
       const { message } = toSwitchyardError(error)
@@ -38,7 +38,7 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
   }
   const report = async () => {
     // A machine without Docker is no machine with a Docker that is down.
-    if (!options.isOnly && !wasUp && !runner.isThere()) return
+    if (!options.isOnly && !wasUp && !runner.isAvailable()) return
     const found = await look()
     isUp = found.state === 'up'
     await reportServer(records.db, { id: ID, ...found, catalog: null })
@@ -53,7 +53,7 @@ export const startDockerReport = (records: Records, runner: Runner, options: Opt
   reporting.runNow()
   return {
     wasUp: () => wasUp,
-    isUp: () => isUp && runner.isThere(),
+    isUp: () => isUp && runner.isAvailable(),
     stop: reporting.stop,
   }
 }

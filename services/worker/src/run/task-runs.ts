@@ -73,7 +73,7 @@ export class Runs {
   #hosts(): Hosts {
     const { servers, runner } = this.#deps
     const { shared } = servers
-    return { ...(shared ? { opencode: shared.id } : {}), ...(runner.isThere() ? { docker: 'docker' } : {}) }
+    return { ...(shared ? { opencode: shared.id } : {}), ...(runner.isAvailable() ? { docker: 'docker' } : {}) }
   }
 
   async #run(taken: TaskRow): Promise<Processed> {

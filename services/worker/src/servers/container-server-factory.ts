@@ -29,7 +29,7 @@ export type ContainerServerFactoryOptions = {
 const untilExited = async (containers: ServerContainers, id: string): Promise<SwitchyardError> => {
   for (;;) {
     await delay(EXIT_POLL_MS, undefined, { ref: false })
-    const found = await containers.look(id).catch((error: unknown) => {
+    const found = await containers.inspect(id).catch((error: unknown) => {
       if (isSwitchyardError(error)) return null
       throw error
     })
@@ -51,7 +51,7 @@ const untilHealthy = async (
       return (await probe(endpoint, { timeoutMs: PROBE_TIMEOUT_MS, signal })).version
     } catch (error) {
       signal.throwIfAborted()
-      if (!(await containers.look(id))?.isRunning)
+      if (!(await containers.inspect(id))?.isRunning)
         throw new SwitchyardError('opencode_unavailable', "the server's container exited before the server was ready", {
           cause: error,
         })
@@ -70,7 +70,7 @@ export const containerServerFactory = ({ containers, root, logger }: ContainerSe
   }
   return {
     kind: 'container',
-    isAvailable: () => containers.isThere(),
+    isAvailable: () => containers.isAvailable(),
     directoryOf,
     password,
     createLauncher: ({ projectId, id: serverId, settings }) => ({
@@ -105,10 +105,10 @@ export const containerServerFactory = ({ containers, root, logger }: ContainerSe
       },
     }),
     remove: async (projectId, existed) => {
-      if (existed || containers.isThere()) {
+      if (existed || containers.isAvailable()) {
         const found = await containers.find(projectId)
         if (found) await containers.remove(found.id, 'kill')
-        await containers.forget(projectId)
+        await containers.deleteData(projectId)
       }
       await rm(directoryOf(projectId), { recursive: true, force: true, maxRetries: 5 })
     },

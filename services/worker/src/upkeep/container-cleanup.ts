@@ -18,7 +18,7 @@ export type ContainerCare = {
 }
 
 const tidy = async ({ records, runner, logger }: Deps, taskId?: TaskId): Promise<void> => {
-  if (!runner.isThere()) return
+  if (!runner.isAvailable()) return
   const containers = await runner.find(taskId)
   const open = await findOpen(records.db, [...new Set(containers.map((container) => container.taskId))])
   for (const container of containers) {
@@ -28,7 +28,7 @@ const tidy = async ({ records, runner, logger }: Deps, taskId?: TaskId): Promise
       logger.info({ task_id: container.taskId, container_id: container.id }, 'removed a container of no open task')
     } else if (status === 'paused' && container.status === 'running') await runner.pause(container.id)
   }
-  if (taskId === undefined) await runner.tend()
+  if (taskId === undefined) await runner.maintainNamespaces()
 }
 
 /** Starts with all containers, and checks them again every minute. */

@@ -13,7 +13,7 @@ export type Inside = {
   readonly tmpBytes: number
 }
 
-export const walls = (limits: Limits, inside: Inside): Docker.HostConfig => ({
+export const hardenedHostConfig = (limits: Limits, inside: Inside): Docker.HostConfig => ({
   // Ends what its tools leave behind, and passes a stop on.
   Init: true,
   ReadonlyRootfs: true,

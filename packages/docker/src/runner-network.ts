@@ -4,7 +4,7 @@
 import path from 'node:path'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
-import type { Way } from './container-spec.ts'
+import type { RunnerNetwork } from './container-spec.ts'
 import { call, createContainer, statusOf } from './engine.ts'
 import { NOT_OF_COMPOSE, STACK } from './labels.ts'
 
@@ -13,7 +13,7 @@ const EGRESS = 'switchyard.egress'
 const PORT = 3128
 const ALIAS = 'egress'
 
-export type WayOptions = {
+export type RunnerNetworkOptions = {
   readonly docker: Docker
   readonly stack: string
   /** Of the proxy: any with Node 24. */
@@ -53,13 +53,13 @@ const makeNetwork = async (docker: Docker, name: string, stack: string): Promise
   })
 }
 
-const argumentsOf = ({ allow, deny }: WayOptions): readonly string[] => [
+const argumentsOf = ({ allow, deny }: RunnerNetworkOptions): readonly string[] => [
   `--port=${PORT}`,
   `--allow=${allow.join(',')}`,
   `--deny=${deny.join(',')}`,
 ]
 
-const egressBody = (options: WayOptions): Docker.ContainerCreateOptions => ({
+const egressBody = (options: RunnerNetworkOptions): Docker.ContainerCreateOptions => ({
   Image: options.image,
   User: '1000:1000',
   Entrypoint: ['node', '/egress/main.ts', ...argumentsOf(options)],
@@ -80,7 +80,7 @@ const egressBody = (options: WayOptions): Docker.ContainerCreateOptions => ({
   },
 })
 
-const makeEgress = async (options: WayOptions, network: string): Promise<void> => {
+const makeEgress = async (options: RunnerNetworkOptions, network: string): Promise<void> => {
   const { docker, stack, logger } = options
   const name = `${network}-egress`
   const container = docker.getContainer(name)
@@ -104,15 +104,15 @@ const makeEgress = async (options: WayOptions, network: string): Promise<void> =
 }
 
 /** Makes network and proxy, or finds them. @throws SwitchyardError as `call` */
-export const makeWay = async (options: WayOptions): Promise<Way> => {
+export const createRunnerNetwork = async (options: RunnerNetworkOptions): Promise<RunnerNetwork> => {
   const network = `switchyard-${options.stack}-runner`
   await makeNetwork(options.docker, network, options.stack)
   await makeEgress(options, network)
   return { network, proxy: `http://${ALIAS}:${PORT}` }
 }
 
-/** Takes away what `makeWay` made. Containers in the network must have gone. */
-export const removeWay = async (docker: Docker, stack: string): Promise<void> => {
+/** Takes away what `createRunnerNetwork` made. Containers in the network must have gone. */
+export const removeRunnerNetwork = async (docker: Docker, stack: string): Promise<void> => {
   const network = `switchyard-${stack}-runner`
   for (const remove of [
     () => docker.getContainer(`${network}-egress`).remove({ force: true }),
