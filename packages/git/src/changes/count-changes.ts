@@ -1,8 +1,8 @@
 // How many files of a working directory differ from a commit: one git process where the index of the last look was kept.
 
-import type { OwnRepository } from '../clones/own-repository.ts'
 import type { GitOptions } from '../command/run.ts'
-import type { KeptIndex } from './kept-indexes.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
+import type { KeptIndex } from './index-cache.ts'
 import { findUntracked } from './untracked.ts'
 
 const MAX_BYTES = 16 * 1_048_576

@@ -8,11 +8,11 @@ import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import type { FileDiff } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
-import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
 import { EMPTY_TREE, scratchCommit } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { enterFiles } from './changed-files.ts'
-import { parseChanges } from './changes.ts'
+import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
+import { enterFiles } from './fill-index.ts'
+import { parseChanges } from './parse-changes.ts'
 
 export type DiffRequest = {
   readonly directory: string

@@ -1,8 +1,8 @@
 // The files of a working directory that git does not track and does not ignore, those of nested repositories too.
 
 import path from 'node:path'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
 
 /** How much of a directory is listed. */
 export type ListLimits = {

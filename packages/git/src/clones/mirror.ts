@@ -9,9 +9,9 @@ import { removeLockFiles } from '../command/lock-files.ts'
 import { type GitOptions, git, gitLine } from '../command/run.ts'
 import { isValidBase } from '../identity/branch.ts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
-import { LOCAL_RECEIVE_PACK } from '../work/push.ts'
-import { noteUrl } from './kept-repositories.ts'
-import type { OwnRepository } from './own-repository.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
+import { noteUrl } from '../worktrees/mirrored-repositories.ts'
+import { LOCAL_RECEIVE_PACK } from './push.ts'
 
 /** Each fetch brings a pack; more than these are put together, so that reading stays quick. */
 const MAX_PACKS = 50

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { removeLockFiles } from '../command/lock-files.ts'
 import { git } from '../command/run.ts'
-import { type OwnRepository, openOwnRepository } from './own-repository.ts'
+import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
 
 const LOCAL_FETCH_TIMEOUT_MS = 10 * 60_000
 /** An agent's git holds a lock file for milliseconds; one this old was left by a process that was killed. */

@@ -1,8 +1,8 @@
 // Saves everything of a checkout that we did not make: all refs, stashes, and what was never committed.
 
 import { writeFile } from 'node:fs/promises'
-import type { GitPlace } from '../files/checkout-files.ts'
-import { writeBundle } from '../work/write-bundle.ts'
+import type { GitPlace } from '../untrusted/git-directory.ts'
+import { writeBundle } from '../untrusted/write-bundle.ts'
 import { KEPT, openForeign } from './open.ts'
 import { commitUncommitted, findUncommitted, SNAPSHOT_OPTIONS, startOf } from './snapshot.ts'
 

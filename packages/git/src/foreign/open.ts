@@ -6,11 +6,11 @@
 import { realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isInside, SwitchyardError } from '@switchyard/contracts'
-import { inspectPlace } from '../clones/own-place.ts'
-import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
 import type { GitOptions } from '../command/run.ts'
-import { COMMIT, findGitPlace, type GitPlace } from '../files/checkout-files.ts'
-import { readGuarded } from '../files/guarded-read.ts'
+import { COMMIT, findGitPlace, type GitPlace } from '../untrusted/git-directory.ts'
+import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
+import { inspectPlace } from '../untrusted/own-git-directory.ts'
+import { readGuarded } from '../untrusted/read-guarded.ts'
 
 /** Refs of our own making in a copy of a checkout's refs: what has no name of its own there. */
 export const KEPT = 'refs/switchyard'

@@ -2,7 +2,7 @@
 
 import { copyFile, lstat } from 'node:fs/promises'
 import path from 'node:path'
-import { enterFiles } from '../changes/changed-files.ts'
+import { enterFiles } from '../changes/fill-index.ts'
 import type { GitOptions } from '../command/run.ts'
 import type { ForeignCheckout } from './open.ts'
 

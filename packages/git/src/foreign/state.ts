@@ -2,8 +2,8 @@
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { readRemoteUrl } from '../files/checkout-files.ts'
-import { readGuarded } from '../files/guarded-read.ts'
+import { readRemoteUrl } from '../untrusted/git-directory.ts'
+import { readGuarded } from '../untrusted/read-guarded.ts'
 import { type ForeignCheckout, openForeign } from './open.ts'
 import { findUncommitted } from './snapshot.ts'
 

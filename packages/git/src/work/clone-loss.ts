@@ -4,7 +4,7 @@
 import type { GitOptions } from '../command/run.ts'
 import { type ForeignCheckout, KEPT, openForeign } from '../foreign/open.ts'
 import { SNAPSHOT_OPTIONS } from '../foreign/snapshot.ts'
-import { writeBundle } from './write-bundle.ts'
+import { writeBundle } from '../untrusted/write-bundle.ts'
 
 export type CloneLoss = {
   readonly commits: number

@@ -2,10 +2,10 @@
 // repository moves, and nothing that it configures has a part in it.
 
 import { SwitchyardError } from '@switchyard/contracts'
-import { type Entered, enterFiles } from '../changes/changed-files.ts'
+import { type Entered, enterFiles } from '../changes/fill-index.ts'
 import { ALL } from '../changes/untracked.ts'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import type { GitOptions } from '../command/run.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
 
 export type WorkTree = {
   readonly tree: string

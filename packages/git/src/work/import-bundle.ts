@@ -6,12 +6,12 @@
 import { copyFile, lstat, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
-import { enterFiles } from '../changes/changed-files.ts'
+import { enterFiles } from '../changes/fill-index.ts'
 import type { Mirror } from '../clones/mirror.ts'
-import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
 import { inspectClone, type SharedClone } from '../clones/shared-clone.ts'
 import type { GitOptions } from '../command/run.ts'
 import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'
+import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
 import type { WorktreeRecord, WorktreeRecords } from '../worktrees/worktree-records.ts'
 
 export type Imported = {

@@ -6,12 +6,12 @@ import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Connection } from '../access/connection.ts'
 import type { Mirror } from '../clones/mirror.ts'
-import { type OwnRepository, openOwnRepository } from '../clones/own-repository.ts'
+import { push } from '../clones/push.ts'
 import { IDENTITY } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { type GitPlace, readHead } from '../files/checkout-files.ts'
+import { type GitPlace, readHead } from '../untrusted/git-directory.ts'
+import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
 import { AS_THEY_ARE, lineOf, writeWorkTree } from './commit-work.ts'
-import { push } from './push.ts'
 
 export type PublishRequest = {
   readonly directory: string

@@ -6,10 +6,10 @@ import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { isBelow, isSwitchyardError } from '@switchyard/contracts'
 import { findUntracked } from '../changes/untracked.ts'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import { inspectGitDir } from '../clones/shared-clone.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
-import { findGitPlace, type GitPlace } from '../files/checkout-files.ts'
+import { findGitPlace, type GitPlace } from '../untrusted/git-directory.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
 
 export type Counts = {
   /** Files that were changed, added or deleted. */

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Repositories } from '../clones/repositories.ts'
+import { findClones, readCheckout } from '../foreign/find-clones.ts'
 import { commit, makeLock, sh } from '../git.fixture.ts'
 import { parseRepositoryUrl } from '../identity/identity.ts'
-import { findClones, readCheckout } from '../worktrees/checkout.ts'
+import { Repositories } from '../repositories.ts'
 import { describeLoss } from './work-state.ts'
 
 const run = promisify(execFile)

@@ -1,10 +1,10 @@
 // Whether the remote has the very files of a directory: publishing commits them there and leaves the directory as it is.
 
 import path from 'node:path'
-import { openOwnRepository } from '../clones/own-repository.ts'
 import { EMPTY_TREE } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { type GitPlace, readHead } from '../files/checkout-files.ts'
+import { type GitPlace, readHead } from '../untrusted/git-directory.ts'
+import { openOwnRepository } from '../untrusted/isolated-repository.ts'
 import { AS_THEY_ARE, writeWorkTree } from './commit-work.ts'
 import { hasWork } from './submodules.ts'
 import { submodulesOf } from './work-state.ts'

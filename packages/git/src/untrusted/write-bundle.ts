@@ -3,8 +3,8 @@
 import { mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import type { GitOptions } from '../command/run.ts'
+import type { OwnRepository } from './isolated-repository.ts'
 
 /**
  * @param what - as `git bundle create` takes it; with `--stdin` the rest is `options.input`

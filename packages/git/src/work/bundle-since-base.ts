@@ -4,11 +4,11 @@
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import { openOwnRepository } from '../clones/own-repository.ts'
-import { findGitPlace, type GitPlace, readHead } from '../files/checkout-files.ts'
+import { findGitPlace, type GitPlace, readHead } from '../untrusted/git-directory.ts'
+import { openOwnRepository } from '../untrusted/isolated-repository.ts'
+import { writeBundle } from '../untrusted/write-bundle.ts'
+import { commitWholeWork, wholeWorkOptions } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
-import { commitWholeWork, wholeWorkOptions } from './whole-work.ts'
-import { writeBundle } from './write-bundle.ts'
 
 export type BundleRequest = {
   readonly directory: string

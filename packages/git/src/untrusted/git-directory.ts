@@ -3,7 +3,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { git } from '../command/run.ts'
-import { readGuarded } from './guarded-read.ts'
+import { readGuarded } from './read-guarded.ts'
 
 export type GitPlace = {
   /** Of this working directory. */

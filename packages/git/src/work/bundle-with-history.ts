@@ -4,13 +4,13 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import { openOwnRepository } from '../clones/own-repository.ts'
-import { type GitPlace, readHead } from '../files/checkout-files.ts'
-import { readGuarded } from '../files/guarded-read.ts'
 import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'
+import { type GitPlace, readHead } from '../untrusted/git-directory.ts'
+import { openOwnRepository } from '../untrusted/isolated-repository.ts'
+import { readGuarded } from '../untrusted/read-guarded.ts'
+import { writeBundle } from '../untrusted/write-bundle.ts'
+import { commitWholeWork, wholeWorkOptions } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
-import { commitWholeWork, wholeWorkOptions } from './whole-work.ts'
-import { writeBundle } from './write-bundle.ts'
 
 export type OwnBranch = { readonly name: string; readonly tip: string }
 

@@ -9,9 +9,9 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import { repositoryPrefix } from '../changes/staging.ts'
 import { type GitOptions, type GitOutput, git } from '../command/run.ts'
-import { requireNoAlternates } from './own-objects.ts'
+import { repositoryPrefix } from '../command/staging.ts'
+import { requireNoAlternates } from './check-objects.ts'
 
 const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n'
 const CONFIG_SHA256 = `${CONFIG.replace('= 0', '= 1')}[extensions]\n\tobjectFormat = sha256\n`

@@ -3,9 +3,9 @@
 import { readdir, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { findGitPlace, type GitPlace, isRealDirectory, readRemoteUrl } from '../files/checkout-files.ts'
-import { readGuarded } from '../files/guarded-read.ts'
 import { parseRepositoryUrl, type RepositoryIdentity } from '../identity/identity.ts'
+import { findGitPlace, type GitPlace, isRealDirectory, readRemoteUrl } from '../untrusted/git-directory.ts'
+import { readGuarded } from '../untrusted/read-guarded.ts'
 
 export type FoundCheckout = {
   /** Its real path. */

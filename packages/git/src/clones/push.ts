@@ -2,8 +2,8 @@
 
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { Connection } from '../access/connection.ts'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import { remoteWords, toGitError } from '../command/errors.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
 
 export type PushRequest = {
   readonly commit: string

@@ -3,7 +3,7 @@
 import { IDENTITY } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
 import { AS_THEY_ARE, lineOf, writeWholeWorkTree } from './commit-work.ts'
-import { readSubmoduleRefs } from './save-submodules.ts'
+import { readSubmoduleRefs } from './submodule-refs.ts'
 import { hasWork, type Superproject } from './submodules.ts'
 import { submodulesOf } from './work-state.ts'
 

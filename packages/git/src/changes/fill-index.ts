@@ -3,8 +3,8 @@
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
-import type { OwnRepository } from '../clones/own-repository.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
+import type { OwnRepository } from '../untrusted/isolated-repository.ts'
 import { findUntracked, type ListLimits, SHOWN } from './untracked.ts'
 
 /** An untracked file is entered with this content, which it has not: git then reads the file itself. */

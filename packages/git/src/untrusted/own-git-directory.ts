@@ -5,9 +5,9 @@
 
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { findGitPlace, type GitPlace, isRealDirectory } from '../files/checkout-files.ts'
-import { requireNoLinks } from './own-objects.ts'
-import { inspectClone } from './shared-clone.ts'
+import { inspectClone } from '../clones/shared-clone.ts'
+import { requireNoLinks } from './check-objects.ts'
+import { findGitPlace, type GitPlace, isRealDirectory } from './git-directory.ts'
 
 /**
  * That what is found there is the repository's own, where an agent's word alone says where it is.

@@ -4,9 +4,9 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSwitchyardError } from '@switchyard/contracts'
-import { readGuarded } from '../files/guarded-read.ts'
 import { parseRepositoryUrl, type RepositoryIdentity } from '../identity/identity.ts'
-import { type WorktreeRecord, WorktreeRecords } from '../worktrees/worktree-records.ts'
+import { readGuarded } from '../untrusted/read-guarded.ts'
+import { type WorktreeRecord, WorktreeRecords } from './worktree-records.ts'
 
 const URL_FILE = 'switchyard-url'
 const MIRROR = '.git'
