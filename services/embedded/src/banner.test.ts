@@ -13,7 +13,7 @@ const facts = {
 }
 
 describe('banner', () => {
-  it('says where it listens and how to connect', () => {
+  it('shows the addresses and how to connect', () => {
     const text = banner(facts)
     expect(text).toContain('ready after 1.9 s')
     expect(text).toContain('claude mcp add --transport http switchyard http://127.0.0.1:3456/mcp\n')
@@ -22,18 +22,18 @@ describe('banner', () => {
     expect(text).toContain('/srv/switchyard')
   })
 
-  it('shows where the key goes, where keys are needed', () => {
+  it('shows where to put the key if keys are required', () => {
     const text = banner({ ...facts, hasKeys: true })
     expect(text).toContain('--header "Authorization: Bearer $SWITCHYARD_TOKEN"')
     expect(text).toContain('"Authorization":"Bearer <a token of SWITCHYARD_API_KEYS>"')
   })
 
-  it('says that secrets were made, where it is for development', () => {
-    expect(banner(facts)).toContain('NODE_ENV=production starts only with your own')
+  it('says in development that secrets were generated', () => {
+    expect(banner(facts)).toContain('with NODE_ENV=production you must set your own')
     expect(banner({ ...facts, isProduction: true })).not.toContain('NODE_ENV')
   })
 
-  it('says plainly that no model provider is configured', () => {
+  it('says that no model provider is configured', () => {
     expect(banner({ ...facts, providers: [] })).toContain('no provider is configured')
     expect(banner({ ...facts, providers: ['opencode'] })).toContain('opencode only')
   })

@@ -1,4 +1,4 @@
-// What `npm start` prints: where it listens, how to connect, and what it can do here.
+// The text that `npm start` prints: the addresses, how to connect a client, and which models are available.
 
 export type BannerFacts = {
   readonly version: string
@@ -6,12 +6,13 @@ export type BannerFacts = {
   readonly url: string
   readonly hasKeys: boolean
   readonly isProduction: boolean
-  /** Ids of the model providers that OpenCode has; undefined where it did not say in time. */
+  /** Ids of the model providers that OpenCode knows; undefined if it was not ready in time. */
   readonly providers: readonly string[] | undefined
   readonly defaultModel: string | undefined
   readonly home: string
 }
 
+/** Returns the text to print once Switchyard is ready. */
 export const banner = (facts: BannerFacts): string => {
   const { url, hasKeys } = facts
   const mcp = `${url}/mcp`
@@ -26,7 +27,7 @@ export const banner = (facts: BannerFacts): string => {
     '',
     `  REST    ${url}  (reference: ${url}/docs)`,
     `  MCP     ${mcp}`,
-    `  Access  ${hasKeys ? 'with a key of SWITCHYARD_API_KEYS' : 'this machine only, without a key (SWITCHYARD_API_KEYS is not set)'}`,
+    `  Access  ${hasKeys ? 'requires a key from SWITCHYARD_API_KEYS' : 'this machine only, no key required (SWITCHYARD_API_KEYS is not set)'}`,
     ...(facts.isProduction ? [] : [`  Secrets ${secrets(facts)}`]),
     `  Models  ${models(facts)}`,
     `  Data    ${facts.home}  (logs: ${facts.home}/logs)`,
@@ -35,23 +36,23 @@ export const banner = (facts: BannerFacts): string => {
     `    claude mcp add --transport http switchyard ${mcp}${header}`,
     `    ${JSON.stringify({ mcpServers: { switchyard: server } })}`,
     '',
-    '  Ctrl-C stops it.',
+    '  Press Ctrl-C to stop.',
     '',
   ].join('\n')
 }
 
 const secrets = ({ home }: BannerFacts): string =>
-  `those that are not set were made for development, in ${home}; NODE_ENV=production starts only with your own`
+  `generated for development in ${home}; with NODE_ENV=production you must set your own`
 
 const models = (facts: BannerFacts): string => {
   const { providers, defaultModel } = facts
-  const fallback = defaultModel === undefined ? '' : `; ${defaultModel} where a task names none`
-  if (providers === undefined) return `OpenCode is still starting; ${facts.url}/health will list them${fallback}`
+  const fallback = defaultModel === undefined ? '' : `; default: ${defaultModel}`
+  if (providers === undefined) return `OpenCode is still starting; see ${facts.url}/health${fallback}`
   if (providers.length === 0)
-    return 'no provider is configured: set its key (such as ANTHROPIC_API_KEY) or OPENCODE_CONFIG and start again'
-  // OpenCode always has its own, with some models that need no key.
+    return 'no provider is configured; set a provider key such as ANTHROPIC_API_KEY, or OPENCODE_CONFIG, and restart'
+  // OpenCode always has its own provider; some of its models need no key.
   const note = providers.every((provider) => provider === 'opencode')
-    ? ' only: set the key of another (such as ANTHROPIC_API_KEY) or OPENCODE_CONFIG and start again'
+    ? ' only; to add one, set a provider key such as ANTHROPIC_API_KEY, or OPENCODE_CONFIG, and restart'
     : ''
   return `${providers.join(', ')}${note}${fallback}`
 }

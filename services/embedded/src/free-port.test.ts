@@ -9,7 +9,7 @@ describe('requireFreePort', () => {
     await requireFreePort(0, '127.0.0.1')
   })
 
-  it('names the port that is taken', async () => {
+  it('names a port that is in use', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
@@ -21,7 +21,7 @@ describe('requireFreePort', () => {
     server.close()
   })
 
-  it('names a host that is not of this machine', async () => {
+  it('reports a host that is not an address of this machine', async () => {
     await expect(requireFreePort(0, '203.0.113.1')).rejects.toMatchObject({ code: 'configuration_invalid' })
   })
 })

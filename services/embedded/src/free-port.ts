@@ -1,18 +1,16 @@
-// Ports: finding a free one, and saying clearly that one is taken.
+// Finds a free port, and reports one that is in use.
 
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
-/**
- * A port of `host` on which nothing listens now. Another program may take it before it is used, so who uses it tries again.
- */
+/** Returns a port of `host` that is free now. Another program may take it first, so the caller must be ready to retry. */
 export const findFreePort = async (host = '127.0.0.1'): Promise<number> => probe(0, host)
 
 /**
- * Looks whether the port can be listened on; 0 always can.
+ * Checks that the process can listen on the port; 0 always passes.
  *
- * @throws SwitchyardError `address_in_use`, naming the port.
+ * @throws SwitchyardError `address_in_use`, naming the port; `configuration_invalid` if the port or host cannot be used.
  */
 export const requireFreePort = async (port: number, host: string): Promise<void> => {
   try {
@@ -22,20 +20,20 @@ export const requireFreePort = async (port: number, host: string): Promise<void>
   }
 }
 
-/** A failed `listen` as ours: `address_in_use` or `configuration_invalid`, else the error as it came. */
+/** Converts the error of a failed `listen`; returns an unknown one unchanged. */
 const fromListenError = (error: unknown, port: number, host: string): unknown => {
   const code = systemErrorCode(error)
   const context = { port, host }
   if (code === 'EADDRINUSE')
     return new SwitchyardError('address_in_use', `port ${port} of ${host} is already in use`, { context, cause: error })
   if (code === 'EACCES')
-    return new SwitchyardError('configuration_invalid', `PORT ${port} may not be used by this user`, {
+    return new SwitchyardError('configuration_invalid', `PORT: this user may not listen on port ${port}`, {
       context,
       cause: error,
-      hint: 'Choose a port above 1023 with PORT.',
+      hint: 'Set PORT to a port above 1023.',
     })
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new SwitchyardError('configuration_invalid', `HOST ${host} is no address of this machine`, {
+    return new SwitchyardError('configuration_invalid', `HOST: ${host} is not an address of this machine`, {
       context,
       cause: error,
     })

@@ -1,17 +1,25 @@
-// Ends a child process when Node is killed and cannot do it itself.
+// Stops a child process when Node is killed and cannot do it itself.
 //
-// A shell waits on a pipe that Node holds. Node's death closes it, however it came, and the shell signals the process;
-// a line on it means that all is well. It costs one sleeping process and no polling.
+// A shell reads from a pipe that Node holds open. When Node dies, the pipe closes and the shell signals
+// the process; a line on the pipe means that the process was stopped properly. This costs one sleeping
+// process and no polling.
 
 import { spawn } from 'node:child_process'
 
 const SCRIPT = 'read line || kill -"$2" "$1"'
 
-export type Guard = { close(): void }
+export type Guard = {
+  /** Ends the guard without a signal to the process. */
+  close(): void
+}
 
-/** @param signal - what asks the process to end cleanly. */
+/**
+ * Starts a guard for a process.
+ *
+ * @param signal - the signal on which the process shuts down cleanly.
+ */
 export const guardProcess = (pid: number, signal: 'INT' | 'TERM'): Guard => {
-  // A group of its own: Ctrl-C in the terminal must not reach it before Node is done.
+  // Its own process group: Ctrl-C in the terminal must not reach it before Node is done.
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'switchyard-guard', String(pid), signal], {
     cwd: '/',
     env: {},

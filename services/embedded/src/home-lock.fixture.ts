@@ -1,11 +1,11 @@
-// A process of its own for the tests: tries to take the home given as argument, says how it went, and keeps it while stdin is open.
+// A separate process for tests: tries to lock the home given as argument, prints the outcome, and holds the lock while stdin is open.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { lockHome } from './home-lock.ts'
 
 try {
   await lockHome(process.argv[2] ?? '')
-  process.stdout.write('won\n')
+  process.stdout.write('locked\n')
 } catch (error) {
   process.stdout.write(`${error instanceof SwitchyardError ? error.code : String(error)}\n`)
 }

@@ -24,7 +24,7 @@ describe('lockHome', () => {
     rmSync(home, { recursive: true, force: true })
   })
 
-  /** Starts another process that tries to take the home; resolves to what it says. */
+  /** Starts another process that tries to lock the home, and returns what it prints. */
   const tryElsewhere = async (): Promise<{ readonly child: ChildProcess; readonly said: string }> => {
     const child = spawn(process.execPath, [FIXTURE, home], { stdio: ['pipe', 'pipe', 'inherit'] })
     children.push(child)
@@ -32,7 +32,7 @@ describe('lockHome', () => {
     return { child, said }
   }
 
-  it('makes the directory and gives it free again', async () => {
+  it('creates the directory, and releases it', async () => {
     const directory = path.join(home, 'deep', 'below')
     const first = await lockHome(directory)
     first.release()
@@ -41,22 +41,22 @@ describe('lockHome', () => {
     second.release()
   })
 
-  it('names the directory and the process that holds it', async () => {
+  it('names the directory and the process that has locked it', async () => {
     const { child, said } = await tryElsewhere()
-    expect(said).toBe('won')
+    expect(said).toBe('locked')
     await expect(lockHome(home)).rejects.toMatchObject({
       code: 'home_in_use',
       message: `${home} is in use by another Switchyard (process ${child.pid})`,
     })
   })
 
-  it('refuses a second holder in the same process too', async () => {
+  it('refuses a second lock in the same process', async () => {
     const lock = await lockHome(home)
     await expect(lockHome(home)).rejects.toMatchObject({ code: 'home_in_use' })
     lock.release()
   })
 
-  it('is free at once when its holder was killed', async () => {
+  it('is free immediately after its owner was killed', async () => {
     const { child } = await tryElsewhere()
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -64,16 +64,16 @@ describe('lockHome', () => {
     lock.release()
   })
 
-  it('lets exactly one of many racing starters win, over what a killed one left', async () => {
+  it('gives the lock to exactly one of many processes that start after a killed owner', async () => {
     const { child } = await tryElsewhere()
     child.kill('SIGKILL')
     await once(child, 'exit')
     const said = (await Promise.all(Array.from({ length: 8 }, tryElsewhere))).map((each) => each.said)
-    expect(said.filter((each) => each === 'won')).toHaveLength(1)
+    expect(said.filter((each) => each === 'locked')).toHaveLength(1)
     expect(said.filter((each) => each === 'home_in_use')).toHaveLength(7)
   })
 
-  it('says that a directory cannot be made', async () => {
+  it('reports a directory that cannot be created', async () => {
     writeFileSync(path.join(home, 'file'), '')
     await expect(lockHome(path.join(home, 'file', 'home'))).rejects.toMatchObject({ code: 'directory_unwritable' })
   })

@@ -1,8 +1,9 @@
-// Exclusive use of one data directory by one process.
+// Locks a data directory for one process.
 //
-// The lock is the kernel's own (fcntl, taken by SQLite on an empty file): it goes with the process, however that
-// ends, so no lock is ever stale and no take-over can race. A pid in a file could do neither, and means nothing
-// between two containers that share a volume. The pid is written beside it, for the message only.
+// The lock is one of the kernel (fcntl, taken by SQLite on an empty file). It disappears with the
+// process, however that ends, so it is never stale and two processes cannot race for it. A pid file
+// gives neither guarantee, and a pid means nothing between two containers that share a volume. The pid
+// is stored next to the lock for the error message only.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -14,7 +15,7 @@ import { isAlive } from './processes.ts'
 
 const LOCK_FILE = 'lock.db'
 const OWNER_FILE = 'owner.json'
-/** How long the loser of a race waits for the winner to write its pid. */
+/** How long a process that did not get the lock waits for the pid of the one that did, ms. */
 const OWNER_WAIT_MS = 250
 
 // https://www.sqlite.org/rescode.html, the low byte.
@@ -22,21 +23,21 @@ const SQLITE = { busy: 5, locked: 6, readonly: 8, full: 13, cantOpen: 14 } as co
 
 export type HomeLock = {
   readonly directory: string
-  /** Gives the directory free. Safe to call twice. */
+  /** Releases the directory. Safe to call twice. */
   release(): void
 }
 
 /**
- * Takes the directory for this process, making it where it is missing.
+ * Locks the directory for this process, and creates it if it does not exist.
  *
- * @throws SwitchyardError `home_in_use` (names the directory and the pid), `directory_unwritable`, `disk_full`.
+ * @throws SwitchyardError `home_in_use` (names the directory and the pid), `directory_unwritable`, `disk_full`
  * @example const lock = await lockHome('/srv/switchyard')
  */
 export const lockHome = async (directory: string): Promise<HomeLock> => {
   const ownerFile = path.join(directory, OWNER_FILE)
   let database: DatabaseSync | undefined
   try {
-    // Passable but not listable as root: the account that runs PostgreSQL has to get through.
+    // As root, others may pass through but not list it: PostgreSQL runs as another account.
     mkdirSync(directory, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 })
     database = new DatabaseSync(path.join(directory, LOCK_FILE), { timeout: 0 })
     database.exec('BEGIN IMMEDIATE')
@@ -49,7 +50,7 @@ export const lockHome = async (directory: string): Promise<HomeLock> => {
     if (reason === SQLITE.busy || reason === SQLITE.locked) throw await homeInUse(directory, ownerFile)
     if (reason === SQLITE.full) throw diskFull(directory, error)
     if (reason === SQLITE.cantOpen || reason === SQLITE.readonly)
-      throw directoryUnwritable(directory, 'its lock file cannot be opened', error)
+      throw directoryUnwritable(directory, 'cannot open its lock file', error)
     throw fromHomeError(error, directory)
   }
   const held = database
@@ -82,7 +83,7 @@ const readOwner = (ownerFile: string): number | undefined => {
     const owner: unknown = JSON.parse(readFileSync(ownerFile, 'utf8'))
     if (typeof owner === 'object' && owner !== null && 'pid' in owner && typeof owner.pid === 'number') return owner.pid
   } catch {
-    // Missing or half written: the winner is just writing it.
+    // Missing or incomplete: the owner is writing it at this moment.
   }
   return undefined
 }

@@ -1,4 +1,4 @@
-// Switchyard in one process, and its database alone, for whoever starts them from code: demo, tests, benchmarks.
+// Starts Switchyard in one process, or its database alone, from code: for the demo, tests and benchmarks.
 
 export { type Postgres, type PostgresOptions, startPostgres } from './postgres/postgres.ts'
 export { type Embedded, type EmbeddedOptions, startEmbedded } from './start.ts'

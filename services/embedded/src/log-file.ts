@@ -7,12 +7,12 @@ const MAX_BYTES = 10_000_000
 
 export type LogFile = {
   readonly file: string
-  /** Appends text that ends with a newline, before it returns: what a process said last is there when it dies. */
+  /** Appends text that ends with a newline. The write is synchronous, so the last lines of a process that dies are not lost. */
   write(text: string): void
   close(): void
 }
 
-/** Appends to `file`; at 10 MB it becomes `file.1`, which replaces the one before. */
+/** Opens a log file to append to. At 10 MB it is renamed to `file.1`, which replaces the previous one. */
 export const openLogFile = (file: string): LogFile => {
   mkdirSync(path.dirname(file), { recursive: true })
   let descriptor = openSync(file, 'a', 0o600)
@@ -32,7 +32,7 @@ export const openLogFile = (file: string): LogFile => {
         if (size > MAX_BYTES) rotate()
         size += writeSync(descriptor, text)
       } catch {
-        // A full disk must not take the process down with its own complaint about it.
+        // A full disk must not crash the process.
       }
     },
     close() {

@@ -1,4 +1,4 @@
-// Where the log goes when a person starts Switchyard: all of it to a file, what needs attention to the terminal too.
+// The log of `npm start`: everything goes to a file, warnings also to the terminal.
 
 import path from 'node:path'
 import { type MultiStreamRes, pino } from 'pino'

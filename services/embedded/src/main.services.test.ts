@@ -13,12 +13,12 @@ const LIMIT = { timeout: 60_000, interval: 20 }
 
 type Run = {
   readonly child: ChildProcess
-  /** All that it wrote, both streams. */
+  /** Everything it has printed, on both streams. */
   readonly output: () => string
   readonly exit: Promise<number | null>
 }
 
-// Whole processes, which take their time where many run.
+// Starts whole processes, which takes long on a busy machine.
 describe('npm start', { timeout: 120_000 }, () => {
   let parent: string
   let home: string
@@ -59,13 +59,13 @@ describe('npm start', { timeout: 120_000 }, () => {
     return started
   }
 
-  /** The address it says it listens on, once it is ready. */
+  /** Waits until it is ready, and returns the address that it prints. */
   const ready = async ({ output }: Run): Promise<string> => {
-    await vi.waitFor(() => expect(output()).toContain('Ctrl-C stops it'), LIMIT)
+    await vi.waitFor(() => expect(output()).toContain('Press Ctrl-C to stop'), LIMIT)
     return /REST\s+(http:\S+)/.exec(output())?.[1] ?? ''
   }
 
-  it('serves, says how to connect, keeps its records, and leaves no process behind', async () => {
+  it('serves, prints how to connect, keeps its data, and leaves no process behind', async () => {
     const first = run()
     const url = await ready(first)
     expect(first.output()).toContain(`claude mcp add --transport http switchyard ${url}/mcp`)
@@ -73,12 +73,12 @@ describe('npm start', { timeout: 120_000 }, () => {
     const accepted = await fetch(`${url}/tasks`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ task_description: 'to be found again' }),
+      body: JSON.stringify({ task_description: 'survives a restart' }),
     })
     expect(accepted.status).toBe(202)
-    const made = path.join(home, 'webhook-secret')
-    expect(readFileSync(made, 'utf8')).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/)
-    expect(statSync(made).mode & 0o777).toBe(0o600)
+    const secretFile = path.join(home, 'webhook-secret')
+    expect(readFileSync(secretFile, 'utf8')).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/)
+    expect(statSync(secretFile).mode & 0o777).toBe(0o600)
     const { task_id } = (await accepted.json()) as { task_id: string }
     first.child.kill('SIGINT')
     expect(await first.exit).toBe(0)
@@ -86,13 +86,13 @@ describe('npm start', { timeout: 120_000 }, () => {
 
     const second = run()
     const found = await fetch(`${await ready(second)}/tasks/${task_id}`)
-    expect(await found.json()).toMatchObject({ task_id, task_description: 'to be found again' })
+    expect(await found.json()).toMatchObject({ task_id, task_description: 'survives a restart' })
     second.child.kill('SIGTERM')
     expect(await second.exit).toBe(0)
     expect(await processesOf(home)).toEqual([])
   })
 
-  it('leaves no process behind when it is told twice to stop, or while it starts', async () => {
+  it('leaves no process behind after a second signal, or a signal during the start', async () => {
     const ready1 = run()
     await ready(ready1)
     ready1.child.kill('SIGINT')
@@ -117,7 +117,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     await ready(run())
   })
 
-  it('says which process uses the home', async () => {
+  it('names the process that uses the home', async () => {
     const first = run()
     await ready(first)
     const second = run()
@@ -126,7 +126,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(second.output()).not.toMatch(/^\s+at /m)
   })
 
-  it('does not start in production without secrets, and names each', async () => {
+  it('refuses to start in production without secrets, and names each missing one', async () => {
     const refused = run({ NODE_ENV: 'production', OPENCODE_SERVER_PASSWORD: 'CHANGE_ME' })
     expect(await refused.exit).toBe(1)
     for (const name of ['SWITCHYARD_API_KEYS', 'WEBHOOK_SECRET', 'OPENCODE_SERVER_PASSWORD'])
@@ -134,7 +134,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(existsSync(home)).toBe(false)
   })
 
-  it('says which port is in use, before it starts anything', async () => {
+  it('names a port that is in use before it starts anything', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
@@ -148,7 +148,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     server.close()
   })
 
-  it('names the variable that is wrong, without a stack', async () => {
+  it('names an invalid variable without printing a stack', async () => {
     const refused = run({ DEFAULT_MODEL: 'no-provider' })
     expect(await refused.exit).toBe(1)
     expect(refused.output()).toContain('DEFAULT_MODEL')
@@ -156,7 +156,7 @@ describe('npm start', { timeout: 120_000 }, () => {
   })
 })
 
-/** Processes that name the home in their arguments or work inside it. */
+/** Returns the processes that have the home in their arguments or as working directory. */
 const processesOf = async (home: string): Promise<readonly string[]> => {
   if (process.platform !== 'linux') return []
   const found: string[] = []

@@ -1,4 +1,4 @@
-// Looking at and ending processes by pid, on Linux and macOS.
+// Inspects and stops processes by pid, on Linux and macOS.
 
 import { execFile } from 'node:child_process'
 import { readFile, readlink } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { systemErrorCode } from '@switchyard/contracts'
 const run = promisify(execFile)
 const POLL_MS = 20
 
-/** Whether a process with that pid exists, whoever owns it. */
+/** Returns whether a process with this pid exists, whichever user owns it. */
 export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -19,7 +19,7 @@ export const isAlive = (pid: number): boolean => {
   }
 }
 
-/** The arguments of a process, or none where it is gone (or a zombie, which holds nothing). */
+/** Returns the arguments of a process; none if it does not exist or is a zombie. */
 export const commandLine = async (pid: number): Promise<readonly string[]> => {
   try {
     if (process.platform === 'linux')
@@ -31,7 +31,7 @@ export const commandLine = async (pid: number): Promise<readonly string[]> => {
   }
 }
 
-/** The working directory of a process; undefined where the system does not tell. */
+/** Returns the working directory of a process; undefined if the system does not show it. */
 export const workingDirectory = async (pid: number): Promise<string | undefined> => {
   try {
     return await readlink(`/proc/${pid}/cwd`)
@@ -41,26 +41,26 @@ export const workingDirectory = async (pid: number): Promise<string | undefined>
 }
 
 /**
- * Sends the signals one after the other until `isGone`, giving each its time.
+ * Sends the signals one after another until the process has exited, and waits after each one.
  *
- * @returns whether the process is gone.
+ * @returns whether the process has exited.
  */
-export const endProcess = async (
+export const stopProcess = async (
   pid: number,
   steps: ReadonlyArray<{ readonly signal: NodeJS.Signals; readonly waitMs: number }>,
-  isGone: () => boolean | Promise<boolean>,
+  hasExited: () => boolean | Promise<boolean>,
 ): Promise<boolean> => {
   for (const { signal, waitMs } of steps) {
     try {
       process.kill(pid, signal)
     } catch {
-      // Gone between the look and the signal; the wait below sees it.
+      // It has exited already; the check below notices.
     }
     const deadline = Date.now() + waitMs
     while (Date.now() < deadline) {
-      if (await isGone()) return true
+      if (await hasExited()) return true
       await sleep(POLL_MS)
     }
   }
-  return isGone()
+  return hasExited()
 }

@@ -1,23 +1,23 @@
-// The account that PostgreSQL runs as: it refuses root, so root lends it another one.
+// Chooses the account that PostgreSQL runs as: it refuses to run as root.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { SwitchyardError } from '@switchyard/contracts'
 
-/** uid and gid to switch to; undefined: the user that runs us. */
+/** The uid and gid to switch to; undefined for the current user. */
 export type Account = { readonly uid: number; readonly gid: number } | undefined
 
 const run = promisify(execFile)
 
-/** Debian's and Alpine's, macOS's, and the one that is everywhere. initdb looks the name up, so any number will not do. */
+/** The account of Debian and Alpine, of macOS, and the one that exists everywhere. initdb looks the name up, so the uid needs a name. */
 const CANDIDATES = ['postgres', '_postgres', 'nobody']
 
 /**
- * Chooses the account: the user that runs us, unless that is root.
+ * Chooses the account: the current user, unless that is root.
  *
- * @param owner - owner of the data directory, where there is one: what it wrote, only it may read.
- * @throws SwitchyardError `not_supported` where root finds no other account.
+ * @param owner - owner of the data directory, if it exists; only this account can read the data.
+ * @throws SwitchyardError `not_supported` if root finds no other account
  */
 export const chooseAccount = async (owner?: { readonly uid: number; readonly gid: number }): Promise<Account> => {
   if (process.getuid?.() !== 0) return undefined
@@ -28,9 +28,9 @@ export const chooseAccount = async (owner?: { readonly uid: number; readonly gid
   }
   throw new SwitchyardError(
     'not_supported',
-    'PostgreSQL refuses to run as root, and this system has no other account',
+    'PostgreSQL refuses to run as root, and this system has no account for it',
     {
-      hint: `Add one of the users ${CANDIDATES.join(', ')}, run Switchyard as a user that is not root, or set DATABASE_URL.`,
+      hint: `Add one of the users ${CANDIDATES.join(', ')}, run Switchyard as another user than root, or set DATABASE_URL.`,
     },
   )
 }
@@ -45,8 +45,10 @@ const lookUp = async (name: string): Promise<Account> => {
 }
 
 /**
- * Whether the account can pass to `file` and execute (for a directory: enter) it. Asked of the system as that account:
- * mode bits alone know neither ACLs nor `noexec` mounts.
+ * Returns whether the account can reach a file and execute it, or enter a directory. The check runs as
+ * that account, because mode bits show neither ACLs nor `noexec` mounts.
+ *
+ * @throws SwitchyardError `not_supported` if this process may not switch accounts
  */
 export const canExecute = async (account: Account, file: string): Promise<boolean> => {
   const child = spawn('/bin/sh', ['-c', 'test -x "$1"', 'sh', file], { ...account, cwd: '/', env: {}, stdio: 'ignore' })
@@ -54,12 +56,12 @@ export const canExecute = async (account: Account, file: string): Promise<boolea
     const [code] = await once(child, 'exit')
     return code === 0
   } catch (error) {
-    // A root without the capability to become somebody else, as in a container with all capabilities dropped.
+    // Root without the capability to switch users, as in a container with all capabilities dropped.
     throw new SwitchyardError(
       'not_supported',
       'PostgreSQL refuses to run as root, and this process may not switch to another account',
       {
-        hint: 'Run Switchyard as a user that is not root, or set DATABASE_URL.',
+        hint: 'Run Switchyard as another user than root, or set DATABASE_URL.',
         cause: error,
       },
     )

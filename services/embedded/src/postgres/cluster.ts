@@ -1,4 +1,4 @@
-// The data directory: made by initdb once, whole or not at all, and checked for its version on every later start.
+// Opens the data directory: initdb creates it once, completely or not at all; every later start checks its version.
 
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,21 +10,21 @@ import { directoryUnwritable, diskFull, SwitchyardError, systemErrorCode } from 
 import { fromHomeError } from '../home-errors.ts'
 import type { Location } from './location.ts'
 import type { Binaries } from './native.ts'
-import { makePassword, readPassword } from './password.ts'
+import { createPassword, readPassword } from './password.ts'
 
 export const USER = 'switchyard'
 
 export type Cluster = { readonly data: string; readonly password: string; readonly isNew: boolean }
 
 const INITDB_LIMIT_MS = 60_000
-/** Prefix of what a crash may leave behind; the home lock says that nobody else is at it. */
+/** Prefix of the files that a crash may leave behind. The home lock guarantees that no other process uses them. */
 const PARTIAL = 'initdb-'
 
 /**
- * Opens the cluster at that place, making it where there is none.
+ * Opens the cluster in a directory, and creates it if it does not exist.
  *
- * @throws SwitchyardError `disk_full`, `directory_unwritable`, or `database_unavailable` (data of another PostgreSQL version,
- *   password lost, initdb failed).
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, or `database_unavailable` (data of another
+ *   PostgreSQL version, missing password, failed initdb)
  */
 export const openCluster = async (location: Location, binaries: Binaries): Promise<Cluster> => {
   const data = path.join(location.directory, 'data')
@@ -38,13 +38,13 @@ export const openCluster = async (location: Location, binaries: Binaries): Promi
     if (password === undefined)
       throw new SwitchyardError('database_unavailable', `${path.join(location.directory, 'password')} is missing`, {
         retryable: false,
-        hint: 'Bring the file back from a backup; without it nobody can log in to the database.',
+        hint: 'Restore the file from a backup; without it nobody can log in to the database.',
       })
     return { data, password, isNew: false }
   }
   try {
     await removePartial(location.directory)
-    const password = (await readPassword(location.directory)) ?? (await makePassword(location.directory))
+    const password = (await readPassword(location.directory)) ?? (await createPassword(location.directory))
     await initialise(location, binaries, data, password)
     return { data, password, isNew: true }
   } catch (error) {
@@ -56,10 +56,10 @@ const requireVersion = (data: string, found: string, major: number): void => {
   if (Number.parseInt(found, 10) === major) return
   throw new SwitchyardError(
     'database_unavailable',
-    `${data} was written by PostgreSQL ${found}, and this is PostgreSQL ${major}`,
+    `${data} was created by PostgreSQL ${found}, but this is PostgreSQL ${major}`,
     {
       retryable: false,
-      hint: 'Run the Switchyard version that wrote it, move the data with pg_dump, or set SWITCHYARD_HOME to another directory.',
+      hint: 'Run the Switchyard version that created it, migrate the data with pg_dump, or set SWITCHYARD_HOME to another directory.',
     },
   )
 }
@@ -94,13 +94,13 @@ const runInitdb = async (location: Location, binaries: Binaries, data: string, p
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // The server's own UTF-8 collation: the same order on every system, and none of its locales is needed.
+      // The collation that is built into the server: it sorts the same on every system and needs none of its locales.
       '--locale=C',
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--no-instructions',
     ],
-    // TZ spares it a search through every time zone file.
+    // With TZ set, initdb does not search every time zone file.
     {
       ...location.account,
       cwd: '/',
@@ -121,8 +121,8 @@ const runInitdb = async (location: Location, binaries: Binaries, data: string, p
     {
       retryable: false,
       hint: unknownUser
-        ? 'PostgreSQL runs only as a user with an entry in /etc/passwd: run Switchyard as one that has it, or set DATABASE_URL.'
-        : `Correct what the message says and start again; nothing is left half made in ${location.directory}.`,
+        ? 'Run Switchyard as a user with an entry in /etc/passwd, which PostgreSQL requires, or set DATABASE_URL.'
+        : `Fix the problem in the message and restart; ${location.directory} has no incomplete files.`,
     },
   )
 }

@@ -1,4 +1,4 @@
-// Where the database of a home lives: inside it, or, where the account of PostgreSQL cannot reach it, outside.
+// Decides where the database of a home is stored: in the home, or outside it if PostgreSQL's account cannot reach the home.
 
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
@@ -7,23 +7,23 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { type Account, canExecute, chooseAccount } from './account.ts'
 
 export type Location = {
-  /** Holds `data/`, `password` and, where they were needed, copied binaries. */
+  /** Contains `data/`, `password` and, if they were needed, copied binaries. */
   readonly directory: string
   readonly account: Account
   readonly isOutside: boolean
 }
 
-/** Names the directory outside, so that a home that was moved still finds its data. */
+/** File with the path of the directory outside: a home that was moved still finds its data. */
 const POINTER = 'location'
 
-/** Both outlive a restart of the machine; /tmp does not. */
+/** Both survive a reboot, unlike /tmp. */
 const OUTSIDE = ['/var/lib/switchyard', '/var/tmp/switchyard']
 
 /**
- * Finds the place of this home's database, or makes one.
- * Root with a home below a closed directory (/root) is the case for a place outside: that directory's mode is never changed.
+ * Finds the location of a home's database, or creates one. A location outside is needed when root's
+ * home is below a closed directory such as /root, whose mode is never changed.
  *
- * @throws SwitchyardError `directory_unwritable`, or `database_unavailable` where the place that was used before is gone.
+ * @throws SwitchyardError `directory_unwritable`, or `database_unavailable` if the previous location no longer exists
  */
 export const locate = async (home: string): Promise<Location> => {
   const inside = path.join(home, 'postgres')
@@ -36,8 +36,8 @@ export const locate = async (home: string): Promise<Location> => {
     if (owner !== undefined && owner.uid !== process.getuid?.())
       throw new SwitchyardError(
         'directory_unwritable',
-        `the database in ${directory} belongs to user ${owner.uid}, and PostgreSQL would run as ${process.getuid?.()}`,
-        { hint: 'Run Switchyard as the user that ran it first, or set SWITCHYARD_HOME to another directory.' },
+        `the database in ${directory} belongs to user ${owner.uid}, but PostgreSQL would run as user ${process.getuid?.()}`,
+        { hint: 'Run Switchyard as the user who ran it first, or set SWITCHYARD_HOME to another directory.' },
       )
     return { directory, account, isOutside: pointed !== undefined }
   }
@@ -47,10 +47,10 @@ export const locate = async (home: string): Promise<Location> => {
   if (owner !== undefined)
     throw new SwitchyardError(
       'directory_unwritable',
-      `user ${account.uid}, who owns the database in ${inside}, can no longer reach it`,
-      { hint: 'Let that user pass through every directory above it (chmod o+x), or run Switchyard as that user.' },
+      `user ${account.uid} owns the database in ${inside} but can no longer reach it`,
+      { hint: 'Run chmod o+x on every directory above it, or run Switchyard as that user.' },
     )
-  return { directory: await makeOutside(home, inside, account), account, isOutside: true }
+  return { directory: await createOutside(home, inside, account), account, isOutside: true }
 }
 
 const readPointer = async (inside: string): Promise<string | undefined> => {
@@ -58,13 +58,17 @@ const readPointer = async (inside: string): Promise<string | undefined> => {
   const pointed = (await readFile(pointer, 'utf8').catch(() => '')).trim()
   if (pointed === '') return undefined
   if (await stat(pointed).catch(() => undefined)) return pointed
-  throw new SwitchyardError('database_unavailable', `the database of this home was in ${pointed}, which is gone`, {
-    retryable: false,
-    hint: `Bring that directory back, or remove ${pointer} to begin with an empty database.`,
-  })
+  throw new SwitchyardError(
+    'database_unavailable',
+    `the database of this home was in ${pointed}, which no longer exists`,
+    {
+      retryable: false,
+      hint: `Restore that directory, or remove ${pointer} to start with an empty database.`,
+    },
+  )
 }
 
-const makeOutside = async (home: string, inside: string, account: Account): Promise<string> => {
+const createOutside = async (home: string, inside: string, account: Account): Promise<string> => {
   const failures: string[] = []
   for (const parent of OUTSIDE) {
     const directory = path.join(parent, `${path.basename(path.dirname(home))}-${randomBytes(6).toString('hex')}`)
@@ -84,7 +88,7 @@ const makeOutside = async (home: string, inside: string, account: Account): Prom
   }
   throw new SwitchyardError(
     'directory_unwritable',
-    `PostgreSQL runs as user ${account?.uid}, who can reach neither ${home} nor a place outside (${failures.join('; ')})`,
+    `PostgreSQL runs as user ${account?.uid}, who can reach neither ${home} nor a directory outside it (${failures.join('; ')})`,
     { hint: 'Set SWITCHYARD_HOME to a directory that this user can reach, such as /srv/switchyard.' },
   )
 }

@@ -17,7 +17,7 @@ describe('prepareBinaries', () => {
 
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  /** The package's folder as npm unpacks it with --ignore-scripts: without its symbolic links. */
+  /** Copies the package as npm unpacks it with --ignore-scripts: without its symbolic links. */
   const unlinkedPackage = (): string => {
     const folder = path.join(directory, 'package')
     cpSync(path.dirname(findNative()), folder, {
@@ -28,13 +28,13 @@ describe('prepareBinaries', () => {
     return path.join(folder, 'native')
   }
 
-  it('runs the installed ones where they are', async () => {
+  it('uses the installed binaries in place', async () => {
     const native = findNative()
     const binaries = await prepareBinaries(native, await chooseAccount(), directory)
     expect(binaries).toEqual({ postgres: `${native}/bin/postgres`, initdb: `${native}/bin/initdb`, major: 18 })
   })
 
-  it('makes a repaired copy, once, where npm ran no install scripts', async () => {
+  it('creates one repaired copy if npm ran no install scripts', async () => {
     const native = unlinkedPackage()
     const first = await prepareBinaries(native, await chooseAccount(), directory)
     expect(first.postgres.startsWith(`${directory}/binaries-`)).toBe(true)
@@ -42,7 +42,7 @@ describe('prepareBinaries', () => {
     expect(await prepareBinaries(native, await chooseAccount(), directory)).toEqual(first)
   })
 
-  it.runIf(isRoot)('makes a copy where the account cannot reach the checkout', async () => {
+  it.runIf(isRoot)('copies the binaries if the account cannot reach the checkout', async () => {
     const closed = path.join(directory, 'closed')
     cpSync(path.dirname(findNative()), path.join(closed, 'package'), { recursive: true, verbatimSymlinks: true })
     chmodSync(closed, 0o700)

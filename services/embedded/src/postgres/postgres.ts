@@ -1,4 +1,4 @@
-// The embedded PostgreSQL: found or made, started, brought back when it dies, stopped.
+// The embedded PostgreSQL of a home: creates it on the first start, restarts it when it dies, and stops it.
 
 import { realpath } from 'node:fs/promises'
 import path from 'node:path'
@@ -9,35 +9,35 @@ import { findFreePort } from '../free-port.ts'
 import { fromHomeError } from '../home-errors.ts'
 import { lockHome } from '../home-lock.ts'
 import { openCluster, USER } from './cluster.ts'
-import { stopLeftOver } from './left-over.ts'
+import { stopLeftoverServer } from './leftover-server.ts'
 import { locate } from './location.ts'
 import { findNative, prepareBinaries } from './native.ts'
 import { RetryableStart, type Server, type ServerOptions, startServer } from './server.ts'
 import { openServerLog, type ServerLog } from './server-log.ts'
 
 const START_TRIES = 5
-/** Restarts that come sooner than this after one another count as one failure that goes on. */
+/** A server that runs longer than this counts as healthy: the next failure starts a new series of restarts. */
 const HEALTHY_MS = 60_000
 const MAX_RESTARTS = 5
 const FIRST_BACKOFF_MS = 100
 
 export type PostgresOptions = {
-  /** The directory to keep everything in. The caller holds its lock. */
+  /** The directory that contains everything. The caller has locked it. */
   readonly home: string
   /** Default 100. */
   readonly maxConnections?: number
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
-  /** Called once when the server has died and could not be brought back. */
+  /** Called once when the server has died and could not be restarted. */
   readonly onFailed?: (error: SwitchyardError) => void
   readonly signal?: AbortSignal
 }
 
 export type Postgres = {
-  /** Connection URL with the password. It stays the same over restarts of the server. */
+  /** Connection URL with the password. It does not change when the server restarts. */
   readonly url: string
   readonly port: number
   readonly dataDirectory: string
-  /** Whether this start made the database. */
+  /** Whether this start created the database. */
   readonly isNew: boolean
   /** The server's pid; it changes when the server is restarted. */
   pid(): number
@@ -48,7 +48,7 @@ export type Postgres = {
 /**
  * Starts the embedded PostgreSQL of a home.
  *
- * @throws SwitchyardError `directory_unwritable`, `disk_full`, `database_unavailable`, `not_supported`, `home_in_use`.
+ * @throws SwitchyardError `directory_unwritable`, `disk_full`, `database_unavailable`, `not_supported`, `home_in_use`
  * @example const postgres = await startPostgres({ home, logger }); await postgres.stop()
  */
 export const startPostgres = async (options: PostgresOptions): Promise<Postgres> => {
@@ -56,7 +56,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
   const location = await locate(home).catch((error: unknown) => {
     throw fromHomeError(error, home)
   })
-  // A copied home points to the same place outside.
+  // A copy of a home uses the same directory outside it.
   const lock = location.isOutside ? await lockHome(location.directory) : undefined
   const closing: (() => void)[] = [() => lock?.release()]
   const closeAll = () => {
@@ -66,7 +66,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
     const binaries = await prepareBinaries(findNative(), location.account, location.directory)
     const cluster = await openCluster(location, binaries)
     const data = await realpath(cluster.data)
-    await stopLeftOver(data)
+    await stopLeftoverServer(data)
     const log = openServerLog(path.join(home, 'logs', 'postgres.log'))
     closing.push(log.close)
     const base = {
@@ -113,11 +113,11 @@ const startOnFreePort = async (
 
 const exhausted = (error: Error, log: ServerLog): SwitchyardError =>
   new SwitchyardError('database_unavailable', `PostgreSQL did not start: ${error.message}`, {
-    hint: `Its log is ${log.file}.`,
+    hint: `Read its log: ${log.file}.`,
     cause: error,
   })
 
-/** Restarts the server on its own port when it dies: everybody's connection pool comes back by itself. */
+/** Restarts the server on the same port when it dies, so that connection pools reconnect by themselves. */
 const keepRunning = (first: Server, serverOptions: ServerOptions, options: PostgresOptions) => {
   const { logger, onFailed } = options
   const stopping = new AbortController()
@@ -131,7 +131,7 @@ const keepRunning = (first: Server, serverOptions: ServerOptions, options: Postg
       if (stopping.signal.aborted) return
       failures = Date.now() - since > HEALTHY_MS ? 1 : failures + 1
       const log = serverOptions.log.tail()
-      logger.warn({ how, restart: failures, log }, 'PostgreSQL ended unexpectedly; starting it again')
+      logger.warn({ how, restart: failures, log }, 'PostgreSQL exited unexpectedly; restarting')
       const restarted = await restart(failures)
       if (stopping.signal.aborted) {
         await restarted?.stop()
@@ -140,15 +140,19 @@ const keepRunning = (first: Server, serverOptions: ServerOptions, options: Postg
       if (restarted === undefined) {
         const last = serverOptions.log.tail().slice(-5).join(' | ')
         onFailed?.(
-          new SwitchyardError('database_unavailable', `PostgreSQL ended (${how}) and does not come back: ${last}`, {
-            hint: `Its log is ${serverOptions.log.file}.`,
-          }),
+          new SwitchyardError(
+            'database_unavailable',
+            `PostgreSQL exited (${how}) and could not be restarted: ${last}`,
+            {
+              hint: `Read its log: ${serverOptions.log.file}.`,
+            },
+          ),
         )
         return
       }
       current = restarted
       since = Date.now()
-      logger.info({ pid: current.pid }, 'PostgreSQL is back')
+      logger.info({ pid: current.pid }, 'PostgreSQL restarted')
     }
   }
 
@@ -159,7 +163,7 @@ const keepRunning = (first: Server, serverOptions: ServerOptions, options: Postg
         return await startServer(serverOptions, stopping.signal)
       } catch (error) {
         if (stopping.signal.aborted) return undefined
-        logger.warn({ err: error, attempt }, 'PostgreSQL could not be started again')
+        logger.warn({ err: error, attempt }, 'failed to restart PostgreSQL')
       }
     }
     return undefined
@@ -171,7 +175,7 @@ const keepRunning = (first: Server, serverOptions: ServerOptions, options: Postg
     async stop() {
       stopping.abort()
       await current.stop()
-      // A restart that was under way ends, or takes its server down, in here.
+      // A restart in progress is aborted here, or its server is stopped.
       await watched
     },
   }

@@ -1,4 +1,4 @@
-// What the PostgreSQL server writes: to a file, and its last lines kept for the message when it fails.
+// The log of the PostgreSQL server: a file, and the last lines in memory for error messages.
 
 import { type LogFile, openLogFile } from '../log-file.ts'
 
@@ -6,7 +6,7 @@ const TAIL_LINES = 20
 
 export type ServerLog = Pick<LogFile, 'file' | 'close'> & {
   write(line: string): void
-  /** The last lines, oldest first. */
+  /** Returns the last 20 lines, oldest first. */
   tail(): readonly string[]
 }
 

@@ -1,15 +1,15 @@
-// One run of the PostgreSQL server process: spawn, wait until it is ready, stop.
+// Runs the PostgreSQL server process: spawns it, waits until it is ready, stops it.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { directoryUnwritable, diskFull, SwitchyardError } from '@switchyard/contracts'
 import { guardProcess } from '../guard.ts'
-import { endProcess } from '../processes.ts'
+import { stopProcess } from '../processes.ts'
 import type { Account } from './account.ts'
 import type { ServerLog } from './server-log.ts'
 
-/** Recovery after a crash comes before ready; `max_wal_size` bounds it. */
+/** Includes the recovery after a crash, which `max_wal_size` bounds. */
 const READY_LIMIT_MS = 120_000
 
 export type ServerOptions = {
@@ -23,13 +23,13 @@ export type ServerOptions = {
 
 export type Server = {
   readonly pid: number
-  /** Resolves when the process has ended, for whatever reason, with how. */
+  /** Resolves when the process has exited, with its exit code or signal as text. */
   readonly exited: Promise<string>
-  /** Fast shutdown (connections are closed, nothing is lost), bounded. No process is left after it. */
+  /** Shuts down fast: closes the connections and loses nothing. Kills the process after 23 s. */
   stop(): Promise<void>
 }
 
-/** Why a start failed where another try can help: the port was taken in between, or old workers are still ending. */
+/** A failed start that is worth a retry: the port is in use, or worker processes of the previous server are still exiting. */
 export class RetryableStart extends Error {
   readonly reason: 'port' | 'workers'
   constructor(reason: 'port' | 'workers', message: string) {
@@ -38,11 +38,11 @@ export class RetryableStart extends Error {
   }
 }
 
-/** A small server: durable like any, with buffers and processes for one machine's tasks. */
+/** Durability as usual, with buffers and processes sized for the tasks of one machine. */
 const settings = ({ port, maxConnections }: ServerOptions): Readonly<Record<string, string>> => ({
   listen_addresses: '127.0.0.1',
   port: String(port),
-  // A socket's path may have 107 bytes; homes are longer than that.
+  // The path of a socket is limited to 107 bytes, which a home can exceed.
   unix_socket_directories: '',
   fsync: 'on',
   synchronous_commit: 'on',
@@ -55,7 +55,7 @@ const settings = ({ port, maxConnections }: ServerOptions): Readonly<Record<stri
   max_connections: String(maxConnections),
   jit: 'off',
   io_method: 'sync',
-  // No parallel query: its shared memory lives in /dev/shm, of which a container has 64 MB.
+  // Parallel queries need shared memory in /dev/shm, and a container has only 64 MB of it.
   max_parallel_workers_per_gather: '0',
   max_worker_processes: '2',
   max_logical_replication_workers: '0',
@@ -63,7 +63,7 @@ const settings = ({ port, maxConnections }: ServerOptions): Readonly<Record<stri
   log_checkpoints: 'off',
   log_connections: '',
   log_line_prefix: '%m [%p] ',
-  // Parameter values may hold what tasks hold; they do not belong in a log.
+  // Parameters can contain task content, which must not be logged.
   log_parameter_max_length_on_error: '0',
   lc_messages: 'C',
   timezone: 'UTC',
@@ -71,9 +71,9 @@ const settings = ({ port, maxConnections }: ServerOptions): Readonly<Record<stri
 })
 
 /**
- * Starts the server and waits until it takes connections.
+ * Starts the server and waits up to 120 s until it accepts connections.
  *
- * @throws RetryableStart, or SwitchyardError `disk_full`, `directory_unwritable`, `database_unavailable` with the last log lines.
+ * @throws RetryableStart, or SwitchyardError `disk_full`, `directory_unwritable`, or `database_unavailable` with the last log lines
  */
 export const startServer = async (options: ServerOptions, signal?: AbortSignal): Promise<Server> => {
   signal?.throwIfAborted()
@@ -82,7 +82,7 @@ export const startServer = async (options: ServerOptions, signal?: AbortSignal):
     ...options.account,
     cwd: '/',
     env: { LC_ALL: 'C', TZ: 'UTC' },
-    // A group of its own: Ctrl-C reaches Node alone, which first lets its own parts finish.
+    // Its own process group: Ctrl-C reaches Node only, which stops its own components first.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -108,30 +108,30 @@ export const startServer = async (options: ServerOptions, signal?: AbortSignal):
   if (outcome === true && pid !== undefined) return { pid, exited, stop: () => stopChild(child, exited) }
   await stopChild(child, exited)
   signal?.throwIfAborted()
-  throw failure(options, typeof outcome === 'string' ? outcome : 'not ready in time', lines)
+  throw failure(options, typeof outcome === 'string' ? outcome : `not ready within ${READY_LIMIT_MS / 1_000} s`, lines)
 }
 
-/** Resolves to undefined after `ms` or at the abort, whichever is first. */
+/** Resolves after `ms` or on abort, whichever comes first. */
 const limit = (ms: number, signal: AbortSignal): Promise<undefined> =>
   sleep(ms, undefined, { ref: false, signal }).catch(() => undefined)
 
 const stopChild = async (child: ChildProcess, exited: Promise<string>): Promise<void> => {
   const { pid } = child
-  let gone = pid === undefined || child.exitCode !== null || child.signalCode !== null
+  let hasExited = pid === undefined || child.exitCode !== null || child.signalCode !== null
   void exited.then(() => {
-    gone = true
+    hasExited = true
   })
-  if (pid === undefined || gone) return
-  await endProcess(
+  if (pid === undefined || hasExited) return
+  await stopProcess(
     pid,
     [
-      // Lets connections that are just closing finish; somebody's psql would hold it up for ever.
+      // Waits for connections that are closing; an open psql would block it forever.
       { signal: 'SIGTERM', waitMs: 1_000 },
       { signal: 'SIGINT', waitMs: 15_000 },
       { signal: 'SIGQUIT', waitMs: 5_000 },
       { signal: 'SIGKILL', waitMs: 2_000 },
     ],
-    () => gone,
+    () => hasExited,
   )
 }
 
@@ -148,7 +148,7 @@ const failure = (options: ServerOptions, outcome: string, lines: readonly string
     `PostgreSQL did not start (${outcome}): ${lines.slice(-5).join(' | ')}`,
     {
       retryable: false,
-      hint: `Its log is ${options.log.file}.`,
+      hint: `Read its log: ${options.log.file}.`,
     },
   )
 }

@@ -1,22 +1,24 @@
-// A server that an earlier, killed process left running on our data directory.
+// Stops a server that an earlier, killed process left running on our data directory.
 
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { commandLine, endProcess, isAlive, workingDirectory } from '../processes.ts'
+import { commandLine, isAlive, stopProcess, workingDirectory } from '../processes.ts'
 
 /**
- * Stops it cleanly, and removes a pid file whose pid now belongs to somebody else (PostgreSQL would refuse to start).
- * To be called only under the home lock: it makes any server on this directory one that nobody uses.
+ * Stops a leftover server cleanly, and removes a pid file whose pid another process has now (PostgreSQL
+ * would refuse to start). Call it only with the home locked: the lock guarantees that nobody uses the
+ * server.
  *
  * @param data - the real path of the data directory.
+ * @throws SwitchyardError `database_unavailable` if the server does not stop within 27 s
  */
-export const stopLeftOver = async (data: string): Promise<void> => {
+export const stopLeftoverServer = async (data: string): Promise<void> => {
   const pidFile = path.join(data, 'postmaster.pid')
   const pid = Number.parseInt((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0] ?? '', 10)
   if (!Number.isInteger(pid) || pid <= 1) return
   if (await isServerOn(data, pid)) {
-    const isGone = await endProcess(
+    const hasExited = await stopProcess(
       pid,
       [
         { signal: 'SIGINT', waitMs: 20_000 },
@@ -25,16 +27,16 @@ export const stopLeftOver = async (data: string): Promise<void> => {
       ],
       async () => !(await isServerOn(data, pid)),
     )
-    if (!isGone)
+    if (!hasExited)
       throw new SwitchyardError(
         'database_unavailable',
-        `an earlier PostgreSQL (process ${pid}) on ${data} does not stop`,
+        `PostgreSQL from an earlier run (process ${pid}) does not stop, and uses ${data}`,
         {
-          hint: `Look at what process ${pid} is doing and end it.`,
+          hint: `Stop process ${pid}.`,
         },
       )
   }
-  // PostgreSQL's own lock on shared memory, keyed by the directory, still protects against workers that are left.
+  // PostgreSQL's lock on shared memory still protects the directory from leftover worker processes.
   await rm(pidFile, { force: true })
 }
 
@@ -42,7 +44,7 @@ const isServerOn = async (data: string, pid: number): Promise<boolean> => {
   if (!isAlive(pid)) return false
   const args = await commandLine(pid)
   if (path.basename(args[0] ?? '') !== 'postgres') return false
-  // The server works in its data directory; where the system does not show that, its arguments name it.
+  // The server's working directory is its data directory; if the system does not show it, the arguments name it.
   const directory = await workingDirectory(pid)
   return directory === undefined ? args.join(' ').includes(`-D ${data} `) : directory === data
 }

@@ -1,4 +1,4 @@
-// A process of its own for the tests: holds the home given as argument and its PostgreSQL until SIGTERM.
+// A separate process for tests: locks the home given as argument and runs its PostgreSQL until SIGTERM.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { pino } from 'pino'
