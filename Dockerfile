@@ -31,13 +31,9 @@ COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --workspace services/notifier --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
-# Named volumes take the owner of the directory they are first mounted on: each one is made here, for uid 1000.
 FROM base AS service
 ENV NODE_ENV=production
-RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends ca-certificates git openssh-client >/dev/null \
- && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx \
- && install -d -o node -g node /workspaces /var/lib/switchyard /run/switchyard/docker
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx
 
 FROM service AS api
 COPY --from=api-modules /app ./
@@ -47,7 +43,13 @@ USER 1000:1000
 EXPOSE 3456
 CMD ["node", "services/api/src/main.ts"]
 
+# Git and the working directories are the worker's alone. A named volume takes the owner of the directory on which it is first
+# mounted: each one is created here, for uid 1000.
 FROM service AS worker
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends ca-certificates git openssh-client >/dev/null \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
+ && install -d -o node -g node /workspaces /var/lib/switchyard /run/switchyard/docker
 COPY --from=worker-modules /app ./
 COPY packages ./packages
 COPY services/worker ./services/worker

@@ -133,12 +133,16 @@ describe('the compose file', () => {
         )
   })
 
-  it('puts the working directories at one path, where the api and the notifier only read', () => {
-    const mounts = ['api', 'notifier', 'opencode', 'worker'].map((name) =>
+  it('mounts the working directories at one path in opencode and the worker, and in no other service', () => {
+    expect(servicesMounting(file, 'workspaces')).toEqual(['opencode', 'worker'])
+    const mounts = ['opencode', 'worker'].map((name) =>
       service(name).volumes?.find(({ source }) => source === 'workspaces'),
     )
-    expect(mounts.map((mount) => mount?.target)).toEqual(Array.from({ length: 4 }, () => '/workspaces'))
-    expect(mounts.map((mount) => mount?.read_only ?? false)).toEqual([true, true, false, false])
+    expect(mounts).toMatchObject([{ target: '/workspaces' }, { target: '/workspaces' }])
+    const withVariable = Object.entries(file.services).filter(
+      ([, { environment = {} }]) => 'WORKSPACES_DIR' in environment,
+    )
+    expect(withVariable.map(([name]) => name)).toEqual(['worker'])
   })
 
   it('mounts nothing of the host but OpenCode’s configuration and git’s certificates, read only', async () => {

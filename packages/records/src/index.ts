@@ -134,6 +134,7 @@ export {
   useProjectServers,
 } from './project-servers.ts'
 export {
+  claimBaseDirectory,
   countOpenTasks,
   countTasksOfOthers,
   findProject,

@@ -2,7 +2,7 @@
 
 import { createDatabase } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { forgetProject, registerProject } from './projects.ts'
+import { claimBaseDirectory, forgetProject, registerProject } from './projects.ts'
 import { Records } from './records.ts'
 
 describe('registering a project', () => {
@@ -54,5 +54,30 @@ describe('registering a project', () => {
     if (!db) throw new Error('none')
     await forgetProject(db, 'proj_0')
     expect((await register(0)).filter(({ created }) => created)).toHaveLength(1)
+  })
+
+  it('gives each managed project the first directory that no other project has, once', async () => {
+    const [{ db } = { db: undefined }] = records
+    if (!db) throw new Error('none')
+    const create = async (id: string) => {
+      const key = `example.invalid/b/${id}`
+      const project = {
+        id,
+        key,
+        url: `https://${key}`,
+        owner_key: null,
+        name: id,
+        is_managed: true,
+        pool: 'blue',
+      } as const
+      await registerProject(db, { ...project, base_dir: null })
+    }
+    const choices = (id: string) => ['/workspaces/b-r', `/workspaces/b-r-${id}`]
+    for (const id of ['one', 'two']) await create(id)
+    expect(await claimBaseDirectory(db, 'one', choices('one'))).toMatchObject({ base_dir: '/workspaces/b-r' })
+    expect(await claimBaseDirectory(db, 'two', choices('two'))).toMatchObject({ base_dir: '/workspaces/b-r-two' })
+    expect(await claimBaseDirectory(db, 'one', ['/workspaces/other'])).toMatchObject({ base_dir: '/workspaces/b-r' })
+    await create('three')
+    expect(await claimBaseDirectory(db, 'three', choices('two'))).toBeUndefined()
   })
 })

@@ -95,7 +95,6 @@ export type ProjectPatch = Partial<{
   tags: readonly string[]
   settings: Readonly<Record<string, unknown>>
   permissions: ProjectPermissions
-  base_dir: string | null
   default_branch: string | null
   isolation: ProjectRow['isolation']
   model: string | null
@@ -122,6 +121,37 @@ export const updateProject = guarded(
       .where('registered_at', 'is not', null)
       .returningAll()
       .executeTakeFirst()
+  },
+)
+
+const isDirectoryTaken = (error: unknown): boolean =>
+  error instanceof Error && 'constraint' in error && error.constraint === 'projects_base_dir'
+
+/**
+ * Gives a managed project that has no base directory yet the first of these that no other project has.
+ *
+ * @returns the row; undefined where the project is not registered or every directory is taken
+ */
+export const claimBaseDirectory = guarded(
+  async (db: Db, id: string, directories: readonly string[]): Promise<ProjectRow | undefined> => {
+    for (const base_dir of directories) {
+      const claim = db
+        .updateTable('projects')
+        .set({ base_dir, updated_at: sql<Date>`now()` })
+        .where('id', '=', id)
+        .where('registered_at', 'is not', null)
+        .where('base_dir', 'is', null)
+        .execute()
+      const isTaken = await claim.then(
+        () => false,
+        (error: unknown) => {
+          if (isDirectoryTaken(error)) return true
+          throw error
+        },
+      )
+      if (!isTaken) return await findProject(db, id)
+    }
+    return undefined
   },
 )
 

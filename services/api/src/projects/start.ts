@@ -7,7 +7,6 @@ import {
   type StartedProject,
   type StartProject,
   SwitchyardError,
-  WORKSPACE_FOLDERS,
 } from '@switchyard/contracts'
 import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git/identity'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
@@ -24,35 +23,19 @@ const START_WAIT_MS = 45_000
 export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRow): CallTarget =>
   config.opencode.serverEnabled ? row.pool : 'any'
 
-/** `<owner>-<repo>`; of two repositories with that name the second has its key's hash behind it. */
-const managedDirectory = (deps: ProjectDeps, name: string, slug: string, isTaken: boolean): string =>
-  path.join(deps.config.workspacesDir, isTaken ? slug : name)
-
-const isDirectoryTaken = (error: unknown): boolean =>
-  error instanceof Error &&
-  /projects_base_dir/.test(`${error.message} ${(error as { constraint?: string }).constraint}`)
-
 const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, wanted: Wanted) => {
   const { identity, ownCheckout } = wanted
-  const name = projectName(identity)
-  const insert = (base_dir: string) =>
-    registerProject(deps.records.db, {
-      id: projectIdOf(identity.key),
-      key: identity.key,
-      url: identity.displayUrl,
-      owner_key: caller.name,
-      name: input.name ?? name,
-      base_dir,
-      is_managed: ownCheckout === null,
-      pool: 'blue',
-    })
-  if (ownCheckout !== null) return await insert(ownCheckout)
-  return await insert(managedDirectory(deps, name, identity.slug, WORKSPACE_FOLDERS.has(name))).catch(
-    (error: unknown) => {
-      if (!isDirectoryTaken(error)) throw error
-      return insert(managedDirectory(deps, name, identity.slug, true))
-    },
-  )
+  return await registerProject(deps.records.db, {
+    id: projectIdOf(identity.key),
+    key: identity.key,
+    url: identity.displayUrl,
+    owner_key: caller.name,
+    name: input.name ?? projectName(identity),
+    // The worker that starts a managed project decides where it lies.
+    base_dir: ownCheckout,
+    is_managed: ownCheckout === null,
+    pool: 'blue',
+  })
 }
 
 const tell = (row: ProjectRow, status: StartedProject['status'], message: string): StartedProject => ({
@@ -105,7 +88,7 @@ const patchOf = (found: ProjectRow, created: boolean, input: StartProject, wante
     ? {}
     : {
         warnings: [
-          `${wanted.ownCheckout} is a second clone of this repository, which is worked on in ${found.base_dir}. Use a sandbox (opencode_sandbox_create) instead of a second clone.`,
+          `${wanted.ownCheckout} is a second clone of this repository, which is worked on in ${found.base_dir ?? 'a directory of its own'}. Use a sandbox (opencode_sandbox_create) instead of a second clone.`,
         ],
       }),
 })
@@ -149,8 +132,9 @@ export const startProject = async (
     await calls.call('project.start', { project_id: row.id }, options)
   } catch (error) {
     if (!isSwitchyardError(error, 'call_timeout')) throw error
+    const cloning = (await findProject(records.db, row.id)) ?? row
     return {
-      ...withWarnings(tell(row, 'started', `${row.url} is still being cloned`)),
+      ...withWarnings(tell(cloning, 'started', `${row.url} is still being cloned`)),
       next_step: 'Call opencode_project_status until its status is ready.',
     }
   }

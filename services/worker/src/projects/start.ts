@@ -3,8 +3,8 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isSwitchyardError, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
-import { addKeyPage, type RepositoryIdentity } from '@switchyard/git'
-import { type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
+import { addKeyPage, projectName, type RepositoryIdentity } from '@switchyard/git'
+import { claimBaseDirectory, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
 import { refreshAvailableModels } from '../discovery/available-models.ts'
 import { inspect } from './checkout.ts'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
@@ -15,6 +15,19 @@ const WARM_MS = 15_000
 
 const NOT_PORTABLE =
   'This repository has no remote: its sessions are kept under its path on this machine and do not follow it elsewhere.'
+
+/** Decides where the base checkout of a managed project lies, the first time it starts. */
+const withBaseDirectory = async (
+  { records, layout }: ProjectDeps,
+  row: ProjectRow,
+  identity: RepositoryIdentity,
+): Promise<ProjectRow> => {
+  if (!row.is_managed || row.base_dir !== null) return row
+  const directories = layout.baseDirectories(projectName(identity), identity)
+  const claimed = await claimBaseDirectory(records.db, row.id, directories)
+  if (!claimed) throw new SwitchyardError('project_not_ready', `no directory is free for ${row.url}`)
+  return claimed
+}
 
 /** The checkout that people work in: theirs, or one that we make on the remote's default branch. */
 const makeBase = async (
@@ -101,7 +114,7 @@ export const startProject = async (deps: ProjectDeps, projectId: string, signal:
     const { row, identity } = await readRegistered(deps, projectId)
     const set = (patch: ProjectPatch) => updateProject(deps.records.db, projectId, patch)
     try {
-      await set(await bringUp(deps, row, identity, signal))
+      await set(await bringUp(deps, await withBaseDirectory(deps, row, identity), identity, signal))
       await noteAvailableModels(deps, projectId, signal)
     } catch (error) {
       // A worker that stops leaves the start to the next one.
