@@ -128,7 +128,7 @@ describe('the filter in front of the Docker socket', () => {
   const printed = async (runner: Runner, id: string): Promise<readonly string[]> => {
     const lines: OutputLine[] = []
     const signal = AbortSignal.timeout(50_000)
-    for await (const line of runner.output(id, { follow: true, keep: async () => undefined, signal })) lines.push(line)
+    for await (const line of runner.output(id, { follow: true, store: async () => undefined, signal })) lines.push(line)
     return lines.map(({ text }) => text)
   }
 
@@ -397,9 +397,7 @@ describe('the filter in front of the Docker socket', () => {
     const id = await runner.start(made)
     await expect.poll(async () => (await runner.state(id)).status).toBe('ended')
     expect((await runner.state(id)).exitCode).toBe(125)
-    await expect
-      .poll(async () => (await printed(runner, id)).join('\n'))
-      .toContain('another directory has come into the place')
+    await expect.poll(async () => (await printed(runner, id)).join('\n')).toContain('was replaced by another directory')
     await runner.remove(id)
     await swapped.close()
     engine.server.close()

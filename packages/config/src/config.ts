@@ -34,7 +34,7 @@ const hostPorts = z.preprocess(entries, z.array(z.string().regex(/^[^\s/:]+:\d{1
 
 const addresses = z.preprocess(
   entries,
-  z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'is no address and no network')),
+  z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'is neither an address nor a network')),
 )
 
 /** The sets of MCP tools; `/mcp/<set>` serves one of them. */

@@ -1,33 +1,33 @@
-// The engine's log of a container, read as it comes.
+// Reads a container's log from the engine as a stream.
 
 import type { Readable } from 'node:stream'
 import { isSwitchyardError, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type Docker from 'dockerode'
+import { lines, type OutputLine } from './container-output.ts'
 import { call, statusOf } from './engine.ts'
-import { lines, type OutputLine } from './output.ts'
 
 export type LogOptions = {
   readonly follow: boolean
-  /** Gets every byte of standard output; reading waits for it. */
-  readonly keep: (data: Buffer) => Promise<void>
+  /** Called with every byte of standard output. Reading waits until it resolves. */
+  readonly store: (data: Buffer) => Promise<void>
   readonly signal: AbortSignal
 }
 
-/** For a call that failed: a container that is not there has a code of its own. @throws always */
-export const gone = (error: unknown): never => {
+/** Rethrows a failed call to a container, as `container_gone` when the container does not exist. */
+export const rethrowAsGone = (error: unknown): never => {
   if (statusOf(error) === 404)
     throw new SwitchyardError('container_gone', 'the container was removed', { cause: error })
   throw error
 }
 
-const BROKEN: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'])
+const CONNECTION_LOST: ReadonlySet<string> = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'])
 
 const streamFailure = (error: unknown): unknown =>
-  BROKEN.has(systemErrorCode(error) ?? '')
-    ? new SwitchyardError('docker_unavailable', 'the container’s output broke off', { cause: error })
+  CONNECTION_LOST.has(systemErrorCode(error) ?? '')
+    ? new SwitchyardError('docker_unavailable', "lost the connection to the container's output", { cause: error })
     : error
 
-/** dockerode's own call reads a log that is not followed into memory, whole. */
+/** Opens the log as a stream. `container.logs()` would read the whole log into memory when it does not follow. */
 const open = ({ modem }: Docker, id: string, follow: boolean): Promise<Readable> => {
   const options = {
     path: `/containers/${encodeURIComponent(id)}/logs?stdout=1&stderr=1&follow=${follow ? 1 : 0}`,
@@ -43,15 +43,15 @@ const open = ({ modem }: Docker, id: string, follow: boolean): Promise<Readable>
   })
 }
 
-/** See `Runner.output`. Without an error the signal may have ended it, or an engine that went away in good order. */
+/** See `Runner.output`. Returns without an error also when the signal fires or the engine shuts down cleanly. */
 export async function* readLog(docker: Docker, id: string, options: LogOptions): AsyncGenerator<OutputLine> {
-  const { follow, keep, signal } = options
-  const source = await call('reading the container', () => open(docker, id, follow)).catch(gone)
+  const { follow, store, signal } = options
+  const source = await call("read the container's output", () => open(docker, id, follow)).catch(rethrowAsGone)
   const end = () => source.destroy()
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
   try {
-    yield* lines(source, keep)
+    yield* lines(source, store)
   } catch (error) {
     if (signal.aborted) return
     throw isSwitchyardError(error) ? error : streamFailure(error)

@@ -1,40 +1,42 @@
-// The walls around every container that we make, and what OpenCode is told in each.
+// The isolation that every container gets, and OpenCode's settings in all of them.
 
 import type Docker from 'dockerode'
 
 /** Limits that are the same for all containers of one kind. */
 export type Limits = { readonly cpus: number; readonly memoryBytes: number; readonly pids: number }
 
-/** What differs from kind to kind: where it is, what it sees of the host, how much it may print and keep in /tmp. */
-export type Inside = {
+/** What differs between the kinds of containers. */
+export type ContainerAccess = {
   readonly network: string
   readonly mounts: NonNullable<Docker.HostConfig['Mounts']>
   readonly log: { readonly 'max-size': string; readonly 'max-file': string }
+  /** The size of /tmp. */
   readonly tmpBytes: number
 }
 
-export const hardenedHostConfig = (limits: Limits, inside: Inside): Docker.HostConfig => ({
-  // Ends what its tools leave behind, and passes a stop on.
+/** Returns a host configuration without capabilities, swap or a writable root file system. */
+export const hardenedHostConfig = (limits: Limits, access: ContainerAccess): Docker.HostConfig => ({
+  // Reaps the processes that tools leave behind, and forwards a stop signal.
   Init: true,
   ReadonlyRootfs: true,
   CapDrop: ['ALL'],
   SecurityOpt: ['no-new-privileges:true'],
   NanoCpus: Math.round(limits.cpus * 1e9),
   Memory: limits.memoryBytes,
-  // Equal: no swap beside it.
+  // Equal to the memory limit, so there is no swap on top of it.
   MemorySwap: limits.memoryBytes,
   PidsLimit: limits.pids,
   IpcMode: 'private',
-  NetworkMode: inside.network,
+  NetworkMode: access.network,
   RestartPolicy: { Name: 'no' },
-  LogConfig: { Type: 'json-file', Config: { ...inside.log } },
+  LogConfig: { Type: 'json-file', Config: { ...access.log } },
   Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
-  Mounts: inside.mounts,
-  // OpenCode unpacks native libraries there, and agents run what they build there.
-  Tmpfs: { '/tmp': `exec,nosuid,nodev,mode=1777,size=${inside.tmpBytes}` },
+  Mounts: access.mounts,
+  // OpenCode unpacks native libraries in /tmp, and agents run what they build there: `exec`.
+  Tmpfs: { '/tmp': `exec,nosuid,nodev,mode=1777,size=${access.tmpBytes}` },
 })
 
-/** It fetches nothing of itself and shares nothing. */
+/** Keeps OpenCode from fetching updates and language servers, and from sharing sessions. */
 export const QUIET_OPENCODE: Readonly<Record<string, string>> = {
   OPENCODE_DISABLE_AUTOUPDATE: '1',
   OPENCODE_DISABLE_LSP_DOWNLOAD: '1',

@@ -1,19 +1,12 @@
-// Tasks in throw-away containers: the engine, the containers, their output, their network.
+// Docker mode: one container per task, the containers of project servers, their output and their network.
 
-export {
-  createBody,
-  type RunnerNetwork,
-  type RunnerSettings,
-  rootIdVariable,
-  SUBAGENTS,
-  type Turn,
-} from './container-spec.ts'
-export { diskUsage } from './disk.ts'
+export type { OutputLine } from './container-output.ts'
+export { containerUser, IMAGE_UID } from './container-user.ts'
+export { diskUsage } from './disk-usage.ts'
 export { connectEngine, type Engine } from './engine.ts'
-export { publicAddresses } from './host-addresses.ts'
-export { createHolderBody, HOLDER_NAME, joinedHolder, joinedHolders, joinHolder } from './namespaces.ts'
+export { createHolderBody, HOLDER_NAME, joinedHolder, joinedHolders, joinHolder } from './network-namespaces.ts'
 export { withConfigFile } from './opencode-config.ts'
-export type { OutputLine } from './output.ts'
+export { publicAddresses } from './public-addresses.ts'
 export { type ContainerState, Runner, type RunnerContainer, type RunnerOptions } from './runner.ts'
 export {
   createServerBody,
@@ -22,6 +15,13 @@ export {
   SERVER_NAME,
   type ServerContainerSettings,
   serverName,
-} from './server-spec.ts'
-export { type ServerContainer, ServerContainers } from './servers.ts'
-export { containerUser, IMAGE_UID } from './user.ts'
+} from './server-container.ts'
+export { type ServerContainer, ServerContainers } from './server-containers.ts'
+export {
+  createBody,
+  type RunnerNetwork,
+  type RunnerSettings,
+  rootIdVariable,
+  SUBAGENTS,
+  type Turn,
+} from './task-container.ts'

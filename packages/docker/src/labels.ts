@@ -1,23 +1,24 @@
-// How a container is found again: labels that say whose it is, and a name that only one of them can have.
+// The labels and names by which containers are found again.
 
-/** Which installation of ours, so that two on one engine leave each other's containers alone. */
+/** The installation, so that two of them can share an engine. */
 export const STACK = 'switchyard.stack'
+/** The task's id. */
 export const TASK = 'switchyard.task'
-/** Whose server it is: a project's id. */
+/** On a project's server: the project's id. */
 export const SERVER = 'switchyard.server'
-/** Whose network namespace it holds: a worker's id. */
+/** On a container that keeps a network namespace open: the worker's id. */
 export const NAMESPACE = 'switchyard.namespace'
-/** The run of the task that made it. */
+/** The generation of the task that created the container. */
 export const GENERATION = 'switchyard.generation'
-/** The prompt that it answers: recorded before the container is made, so a later owner knows which has been sent. */
+/** The prompt that the container answers. It is recorded before the container is created, so a later owner knows what was sent. */
 export const PROMPT = 'switchyard.prompt'
 
 /**
- * An image that Compose built names its project, and a container inherits that: Compose would take it for one of the project's own
- * services, and replace it.
+ * Clears the Compose labels. An image built by Compose names its project, and containers inherit that: Compose would
+ * take them for services of the project and replace them.
  */
 export const NOT_OF_COMPOSE = { 'com.docker.compose.project': '', 'com.docker.compose.service': '' } as const
 
-/** The engine refuses a name that is taken: however many owners think they are, a prompt is answered once. */
+/** Returns the name of a prompt's container. Names are unique on an engine, so each prompt is answered at most once. */
 export const nameOf = (stack: string, taskId: string, promptId: string): string =>
   `switchyard-${stack}-${taskId}-${promptId}`.toLowerCase()

@@ -1,4 +1,4 @@
-// OpenCode's configuration in a container, where no file of this machine is.
+// Passes OpenCode's configuration file to containers, which cannot read files of this machine.
 
 import { readFile } from 'node:fs/promises'
 import { SwitchyardError } from '@switchyard/contracts'
@@ -6,10 +6,10 @@ import { SwitchyardError } from '@switchyard/contracts'
 const CONTENT = 'OPENCODE_CONFIG_CONTENT'
 
 /**
- * The environment with the file's content in OPENCODE_CONFIG_CONTENT. What is set there already comes first, key by key at the
- * top: a provider that is named in both is that of the variable.
+ * Returns the environment with the file's content in OPENCODE_CONFIG_CONTENT. Top-level keys that the variable already
+ * sets win over those of the file.
  *
- * @throws SwitchyardError `configuration_invalid` for a file that cannot be read, or that is to be merged and is no JSON
+ * @throws SwitchyardError `configuration_invalid` when the file cannot be read, or has to be merged and is not JSON
  */
 export const withConfigFile = async (
   environment: Readonly<Record<string, string>>,
@@ -18,12 +18,12 @@ export const withConfigFile = async (
   if (file === undefined) return environment
   try {
     const text = await readFile(file, 'utf8')
-    // As it is: OpenCode reads comments, which JSON has none of.
+    // Passed on unparsed: OpenCode accepts comments in JSON, and JSON.parse does not.
     if (environment[CONTENT] === undefined) return { ...environment, [CONTENT]: text }
-    const under: object = JSON.parse(text)
-    const over: object = JSON.parse(environment[CONTENT])
-    return { ...environment, [CONTENT]: JSON.stringify({ ...under, ...over }) }
+    const fromFile: object = JSON.parse(text)
+    const fromVariable: object = JSON.parse(environment[CONTENT])
+    return { ...environment, [CONTENT]: JSON.stringify({ ...fromFile, ...fromVariable }) }
   } catch (cause) {
-    throw new SwitchyardError('configuration_invalid', `OpenCode’s configuration ${file} cannot be used`, { cause })
+    throw new SwitchyardError('configuration_invalid', `cannot use the OpenCode configuration ${file}`, { cause })
   }
 }

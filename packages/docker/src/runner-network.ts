@@ -1,14 +1,14 @@
-// The containers' network where nobody gives us one: no way out of it, no address of the host in it, and one proxy that
-// leads to the internet alone.
+// The network of task containers, for installations where Compose does not provide one: no route to the internet or the
+// host, except through one egress proxy.
 
 import path from 'node:path'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
-import type { RunnerNetwork } from './container-spec.ts'
 import { call, createContainer, statusOf } from './engine.ts'
 import { NOT_OF_COMPOSE, STACK } from './labels.ts'
+import type { RunnerNetwork } from './task-container.ts'
 
-/** Not `switchyard.task`: it belongs to no task, and is not cleared away with them. */
+/** The proxy has this label instead of `switchyard.task`, so that it is not removed with a task's containers. */
 const EGRESS = 'switchyard.egress'
 const PORT = 3128
 const ALIAS = 'egress'
@@ -16,18 +16,18 @@ const ALIAS = 'egress'
 export type RunnerNetworkOptions = {
   readonly docker: Docker
   readonly stack: string
-  /** Of the proxy: any with Node 24. */
+  /** The image of the proxy: any with Node 24. */
   readonly image: string
-  /** `host:port`. */
+  /** `host:port` entries that are reachable although they are not public. */
   readonly allow: readonly string[]
-  /** Addresses and networks. */
+  /** Public addresses and networks that are not reachable. */
   readonly deny: readonly string[]
   readonly logger: Logger
 }
 
-const isThere = async (look: () => Promise<unknown>): Promise<boolean> => {
+const exists = async (inspect: () => Promise<unknown>): Promise<boolean> => {
   try {
-    await look()
+    await inspect()
     return true
   } catch (error) {
     if (statusOf(error) === 404) return false
@@ -35,20 +35,20 @@ const isThere = async (look: () => Promise<unknown>): Promise<boolean> => {
   }
 }
 
-const makeNetwork = async (docker: Docker, name: string, stack: string): Promise<void> => {
-  if (await isThere(() => call('looking for the network', () => docker.getNetwork(name).inspect()))) return
-  await call('making the network', () =>
+const createNetwork = async (docker: Docker, name: string, stack: string): Promise<void> => {
+  if (await exists(() => call('inspect the network of tasks', () => docker.getNetwork(name).inspect()))) return
+  await call('create the network of tasks', () =>
     docker.createNetwork({
       Name: name,
       CheckDuplicate: true,
       Driver: 'bridge',
       Internal: true,
-      // The bridge has no address: the host's own services are not neighbours.
+      // Without an address of the bridge, containers cannot reach the host's own services.
       Options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
       Labels: { [STACK]: stack },
     }),
   ).catch((error: unknown) => {
-    // Another worker was quicker.
+    // Another worker created it first.
     if (statusOf(error) !== 409) throw error
   })
 }
@@ -59,7 +59,7 @@ const argumentsOf = ({ allow, deny }: RunnerNetworkOptions): readonly string[] =
   `--deny=${deny.join(',')}`,
 ]
 
-const egressBody = (options: RunnerNetworkOptions): Docker.ContainerCreateOptions => ({
+const proxyBody = (options: RunnerNetworkOptions): Docker.ContainerCreateOptions => ({
   Image: options.image,
   User: '1000:1000',
   Entrypoint: ['node', '/egress/main.ts', ...argumentsOf(options)],
@@ -80,45 +80,48 @@ const egressBody = (options: RunnerNetworkOptions): Docker.ContainerCreateOption
   },
 })
 
-const makeEgress = async (options: RunnerNetworkOptions, network: string): Promise<void> => {
+const startProxy = async (options: RunnerNetworkOptions, network: string): Promise<void> => {
   const { docker, stack, logger } = options
   const name = `${network}-egress`
   const container = docker.getContainer(name)
-  const found = await call('looking for the way out', () => container.inspect()).catch((error: unknown) => {
+  const found = await call('inspect the egress proxy', () => container.inspect()).catch((error: unknown) => {
     if (statusOf(error) === 404) return undefined
     throw error
   })
   if (found?.State.Running && found.Config.Labels[EGRESS] === argumentsOf(options).join(' ')) return
-  if (found) await call('removing an old way out', () => container.remove({ force: true }))
-  await call('making the way out', () => createContainer(docker, name, egressBody(options))).catch((error: unknown) => {
-    if (statusOf(error) !== 409) throw error
-  })
-  await call('joining the network', () =>
+  if (found) await call('remove the old egress proxy', () => container.remove({ force: true }))
+  await call('create the egress proxy', () => createContainer(docker, name, proxyBody(options))).catch(
+    (error: unknown) => {
+      if (statusOf(error) !== 409) throw error
+    },
+  )
+  await call('connect the egress proxy to the network of tasks', () =>
     docker.getNetwork(network).connect({ Container: name, EndpointConfig: { Aliases: [ALIAS] } }),
   ).catch((error: unknown) => {
-    // It is in it: another worker was quicker.
+    // Another worker connected it first.
     if (statusOf(error) !== 403 && statusOf(error) !== 409) throw error
   })
-  await call('starting the way out', () => container.start())
-  logger.info({ stack, network }, 'the runners’ way out is open')
+  await call('start the egress proxy', () => container.start())
+  logger.info({ stack, network }, 'egress proxy of task containers started')
 }
 
-/** Makes network and proxy, or finds them. @throws SwitchyardError as `call` */
+/** Creates the network and the proxy, unless they exist. @throws SwitchyardError as `call` */
 export const createRunnerNetwork = async (options: RunnerNetworkOptions): Promise<RunnerNetwork> => {
   const network = `switchyard-${options.stack}-runner`
-  await makeNetwork(options.docker, network, options.stack)
-  await makeEgress(options, network)
+  await createNetwork(options.docker, network, options.stack)
+  await startProxy(options, network)
   return { network, proxy: `http://${ALIAS}:${PORT}` }
 }
 
-/** Takes away what `createRunnerNetwork` made. Containers in the network must have gone. */
+/** Removes what `createRunnerNetwork` created. No container may be left in the network. */
 export const removeRunnerNetwork = async (docker: Docker, stack: string): Promise<void> => {
   const network = `switchyard-${stack}-runner`
-  for (const remove of [
-    () => docker.getContainer(`${network}-egress`).remove({ force: true }),
-    () => docker.getNetwork(network).remove(),
-  ])
-    await call('taking the way out away', remove).catch((error: unknown) => {
+  const removals: readonly [string, () => Promise<unknown>][] = [
+    ['remove the egress proxy', () => docker.getContainer(`${network}-egress`).remove({ force: true })],
+    ['remove the network of tasks', () => docker.getNetwork(network).remove()],
+  ]
+  for (const [what, remove] of removals)
+    await call(what, remove).catch((error: unknown) => {
       if (statusOf(error) !== 404) throw error
     })
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { amongst, isPublic } from './addresses.ts'
+import { createAddressList, isPublic } from './addresses.ts'
 
-describe('the way out', () => {
+describe('isPublic', () => {
   it.each(['1.1.1.1', '93.184.215.14', '172.15.0.1', '172.32.0.1', '2606:4700:4700::1111'])(
-    'leads to %s',
+    'accepts the public address %s',
     (address) => {
       expect(isPublic(address)).toBe(true)
     },
@@ -31,22 +31,25 @@ describe('the way out', () => {
     '2001:0:1::',
     'localhost',
     '',
-  ])('does not lead to %j', (address) => {
+  ])('rejects %j', (address) => {
     expect(isPublic(address)).toBe(false)
   })
 })
 
-describe('a list of addresses', () => {
-  it('has addresses and networks of both families', () => {
-    const has = amongst(['9.9.9.9', '149.112.112.0/24', '2620:fe::/48', '2606:4700::1111'])
+describe('createAddressList', () => {
+  it('contains addresses and networks of both families', () => {
+    const has = createAddressList(['9.9.9.9', '149.112.112.0/24', '2620:fe::/48', '2606:4700::1111'])
     for (const address of ['9.9.9.9', '149.112.112.9', '2620:fe::fe', '2606:4700::1111'])
       expect(has(address)).toBe(true)
     for (const address of ['9.9.9.10', '149.112.113.9', '2620:ff::fe', '2606:4700::1112'])
       expect(has(address)).toBe(false)
-    expect(amongst([])('9.9.9.9')).toBe(false)
+    expect(createAddressList([])('9.9.9.9')).toBe(false)
   })
 
-  it.each(['host', '9.9.9.9/33', '2620:fe::/129', '9.9.9.9/', '9.9.9'])('names %s, which is neither', (entry) => {
-    expect(() => amongst([entry])).toThrow(`${entry} is no address and no network`)
-  })
+  it.each(['host', '9.9.9.9/33', '2620:fe::/129', '9.9.9.9/', '9.9.9'])(
+    'reports %s, which is neither an address nor a network',
+    (entry) => {
+      expect(() => createAddressList([entry])).toThrow(`${entry} is neither an address nor a network`)
+    },
+  )
 })

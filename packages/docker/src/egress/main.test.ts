@@ -1,4 +1,4 @@
-// The way out as the process that it is, with a server behind it that answers as none should.
+// Runs the egress proxy as a process, in front of a server that breaks the protocol in many ways.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,8 +13,8 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'
 const WHOLE = { status: 200, text: 'ok', isWhole: true }
 
-/** What the server says, by what it is asked for. */
-const ANSWERS: Readonly<Record<string, (socket: Socket, asked: string) => unknown>> = {
+/** The server's answers by path. */
+const ANSWERS: Readonly<Record<string, (socket: Socket, request: string) => unknown>> = {
   '/ok': (socket) => socket.end(OK),
   '/status-0': (socket) => socket.end('HTTP/1.1 000 X\r\n\r\n'),
   '/status-999': (socket) => socket.end('HTTP/1.1 999 X\r\n\r\n'),
@@ -22,15 +22,15 @@ const ANSWERS: Readonly<Record<string, (socket: Socket, asked: string) => unknow
   '/another-protocol': (socket) => socket.end(SWITCHED),
   '/no-http': (socket) => socket.end('SSH-2.0-x\r\n'),
   '/nothing': (socket) => socket.end(),
-  '/breaks-off': (socket) =>
+  '/ends-early': (socket) =>
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nthe beginning', () => socket.destroy()),
-  '/if-plain': (socket, asked) =>
-    socket.end(/^(trailer|te|upgrade|connection: upgrade)\b/im.test(asked) ? SWITCHED : OK),
+  '/if-plain': (socket, request) =>
+    socket.end(/^(trailer|te|upgrade|connection: upgrade)\b/im.test(request) ? SWITCHED : OK),
 }
 
 type Got = { readonly status: number; readonly text: string; readonly isWhole: boolean }
 
-describe('the way out', () => {
+describe('the egress proxy', () => {
   let server: Server
   let near: string
   let child: ChildProcess
@@ -40,8 +40,8 @@ describe('the way out', () => {
     server = createServer((socket) => {
       socket.on('error', () => socket.destroy())
       socket.on('data', (data) => {
-        const asked = data.toString('latin1')
-        ANSWERS[asked.split(' ')[1] ?? '']?.(socket, asked)
+        const received = data.toString('latin1')
+        ANSWERS[received.split(' ')[1] ?? '']?.(socket, received)
       })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -49,9 +49,9 @@ describe('the way out', () => {
     child = spawn(process.execPath, [MAIN, '--port=0', `--allow=${near}`, '--deny=9.9.9.9,2620:fe::/48'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    if (!child.stdout) throw new Error('it says nothing')
+    if (!child.stdout) throw new Error('the proxy has no output')
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-    port = Number(/open on port (\d+)/.exec(line)?.[1])
+    port = Number(/listening on port (\d+)/.exec(line)?.[1])
   })
 
   afterAll(async () => {
@@ -63,17 +63,17 @@ describe('the way out', () => {
 
   const get = (url: string, headers: Readonly<Record<string, string>> = {}): Promise<Got> =>
     new Promise((resolve, reject) => {
-      const asked = request({ host: '127.0.0.1', port, path: url, headers, agent: false }, (answer) => {
+      const outgoing = request({ host: '127.0.0.1', port, path: url, headers, agent: false }, (answer) => {
         let text = ''
         answer.setEncoding('latin1').on('data', (chunk: string) => {
           text += chunk
         })
-        // One that breaks off.
+        // Emitted for an answer that ends early.
         answer.on('error', () => undefined)
         answer.once('close', () => resolve({ status: answer.statusCode ?? 0, text, isWhole: answer.complete }))
       })
-      asked.once('error', reject)
-      asked.end()
+      outgoing.once('error', reject)
+      outgoing.end()
     })
 
   it.each([
@@ -83,15 +83,15 @@ describe('the way out', () => {
     ['/another-protocol', 502],
     ['/no-http', 502],
     ['/nothing', 502],
-  ])('stays open for all when a server answers with %s', async (asked, status) => {
-    expect(await get(`http://${near}${asked}`)).toMatchObject({ status })
+  ])('keeps serving others after a server answers with %s', async (path, status) => {
+    expect(await get(`http://${near}${path}`)).toMatchObject({ status })
     expect(await get(`http://${near}/ok`)).toEqual(WHOLE)
   })
 
-  it('stays open for all when a container asks for trailers, and asks nobody for another protocol', async () => {
+  it('keeps serving others after a container sends trailers, and forwards no request for another protocol', async () => {
     const url = `http://${near}/if-plain`
     expect(await get(url, { Connection: 'Upgrade', Upgrade: 'x', TE: 'trailers' })).toEqual(WHOLE)
-    // By hand: Node’s own client sends no trailers without a body.
+    // Written by hand: Node's client sends no trailers without a body.
     const socket = connect(port, '127.0.0.1')
     socket.write(`GET ${url} HTTP/1.1\r\nHost: x\r\nTrailer: x\r\nConnection: close\r\n\r\n`)
     expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /)
@@ -99,16 +99,16 @@ describe('the way out', () => {
     expect(await get(url)).toEqual(WHOLE)
   })
 
-  it('ends an answer that breaks off, so that nobody waits for the rest', async () => {
-    expect(await get(`http://${near}/breaks-off`)).toMatchObject({ status: 200, isWhole: false })
+  it('closes the connection when the server ends its answer early', async () => {
+    expect(await get(`http://${near}/ends-early`)).toMatchObject({ status: 200, isWhole: false })
   })
 
-  it('leads to nothing near that is not named', async () => {
+  it('refuses a private address that is not in RUNNER_EGRESS_ALLOW', async () => {
     const text = expect.stringContaining('RUNNER_EGRESS_ALLOW')
     expect(await get('http://127.0.0.1:1/')).toMatchObject({ status: 403, text })
   })
 
-  it.each(['9.9.9.9', '[2620:fe::fe]'])('leads not to %s, which is public and refused', async (address) => {
+  it.each(['9.9.9.9', '[2620:fe::fe]'])('refuses %s, which is public and in RUNNER_EGRESS_DENY', async (address) => {
     const text = expect.stringContaining('RUNNER_EGRESS_DENY')
     expect(await get(`http://${address}:1/`)).toMatchObject({ status: 403, text })
   })

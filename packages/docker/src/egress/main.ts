@@ -1,21 +1,21 @@
-// The runners' one way out: an HTTP proxy (CONNECT and plain) that leads to the internet and to nothing near it.
-// It runs in a container of its own, from this folder alone, hence without any package:
+// The egress proxy of task containers: an HTTP proxy (CONNECT and plain) to the internet, but not to this machine or its
+// network. It runs in a container of its own that has only this folder, so it imports no package:
 //
 //   node main.ts [--port 3128] [--allow host:port,host:port] [--deny address,network]
 //
-// `--allow` names what is reachable although it is not public, `--deny` what is not although it is: this machine’s own public addresses
-// lead to what listens on it, past any firewall around it.
+// `--allow` lists targets that are reachable although they are not public. `--deny` lists public addresses that are not:
+// this machine's own public addresses would lead to its services, past any firewall around it.
 
 import { lookup } from 'node:dns/promises'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, isIP, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { amongst, isPublic } from './addresses.ts'
+import { createAddressList, isPublic } from './addresses.ts'
 
 const CONNECT_MS = 15_000
 const IDLE_MS = 15 * 60_000
-/** More connections than these are refused: one runner must not take the way out from the others for ever. */
+/** Further connections are refused: one container must not exhaust the proxy for the others. */
 const MAX_CONNECTIONS = 2_000
 
 const { values } = parseArgs({
@@ -33,21 +33,25 @@ const listed = (text: string): readonly string[] =>
     .filter((entry) => entry !== '')
 
 const allowed: ReadonlySet<string> = new Set(listed(values.allow))
-const isDenied = amongst(listed(values.deny))
+const isDenied = createAddressList(listed(values.deny))
 
 class Refused extends Error {}
 
-/** The address to connect to. It is looked up once and connected to by number: a name cannot change its mind. */
+/**
+ * Resolves a host once and returns the address to connect to, so that the checked address is the one that is used.
+ *
+ * @throws Refused when none of the host's addresses may be reached
+ */
 const resolve = async (host: string, port: number): Promise<string> => {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase()
   const found = isIP(name) ? [{ address: name }] : await lookup(name, { all: true, verbatim: true })
   const isAllowed = allowed.has(`${name}:${port}`)
   const address = found.find((each) => isAllowed || (isPublic(each.address) && !isDenied(each.address)))?.address
   if (address !== undefined) return address
-  const why = found.some((each) => isDenied(each.address))
-    ? 'is this machine’s own, or in RUNNER_EGRESS_DENY,'
+  const reason = found.some((each) => isDenied(each.address))
+    ? 'belongs to this machine or is in RUNNER_EGRESS_DENY,'
     : 'is not on the internet'
-  throw new Refused(`${name}:${port} ${why} and not in RUNNER_EGRESS_ALLOW`)
+  throw new Refused(`${name}:${port} ${reason} and is not in RUNNER_EGRESS_ALLOW`)
 }
 
 const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`)
@@ -66,7 +70,7 @@ const tunnel = async (authority: string, client: Socket, head: Buffer): Promise<
   if (!target) return void client.end('HTTP/1.1 400 Bad Request\r\n\r\n')
   try {
     const upstream = connect({ host: await resolve(target.host, target.port), port: target.port })
-    upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error('no connection in time')))
+    upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error('the connection timed out')))
     upstream.once('connect', () => {
       upstream.setTimeout(IDLE_MS)
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
@@ -84,8 +88,8 @@ const tunnel = async (authority: string, client: Socket, head: Buffer): Promise<
   }
 }
 
-/** They are about one connection and not about what goes over it (RFC 9110, 7.6.1). */
-const OF_CONNECTION: ReadonlySet<string> = new Set([
+/** Headers that apply to one connection and are not forwarded (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authorization',
@@ -95,15 +99,15 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-const passedOn = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.has(name)))
+const forwardedHeaders = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
 
-/** @throws where the answer is none that could be given on */
+/** @throws Error when the server's status cannot be forwarded */
 const relay = (response: IncomingMessage, answer: ServerResponse): void => {
   const { statusCode = 0 } = response
   if (statusCode < 200 || statusCode > 599) throw new Error(`the server answered with the status ${statusCode}`)
-  answer.writeHead(statusCode, passedOn(response.headers))
-  // One that breaks off has to end here as well, or whoever reads it waits for the rest.
+  answer.writeHead(statusCode, forwardedHeaders(response.headers))
+  // When the server closes the connection early, the client's must be closed too, or it waits for the rest.
   pipeline(response, answer, (error) => void (error && answer.destroy()))
 }
 
@@ -117,14 +121,14 @@ const forward = async (incoming: IncomingMessage, answer: ServerResponse): Promi
   try {
     if (incoming.url === '/health') return void answer.end('ok\n')
     const url = URL.parse(incoming.url ?? '')
-    if (url?.protocol !== 'http:') throw new Refused('this is a proxy: ask for http://host/path, or CONNECT host:port')
+    if (url?.protocol !== 'http:') throw new Refused('this is a proxy: request http://host/path or CONNECT host:port')
     const port = Number(url.port || 80)
     const upstream = request({
       host: await resolve(url.hostname, port),
       port,
       method: incoming.method,
       path: `${url.pathname}${url.search}`,
-      headers: { ...passedOn(incoming.headers), host: url.host },
+      headers: { ...forwardedHeaders(incoming.headers), host: url.host },
       timeout: IDLE_MS,
     })
     upstream.once('response', (response) => {
@@ -135,10 +139,10 @@ const forward = async (incoming: IncomingMessage, answer: ServerResponse): Promi
         upstream.destroy()
       }
     })
-    upstream.once('timeout', () => upstream.destroy(new Error('no answer in time')))
+    upstream.once('timeout', () => upstream.destroy(new Error('the server did not answer in time')))
     upstream.on('error', (error) => fail(answer, error))
     upstream.once('close', () => {
-      if (!answer.headersSent) fail(answer, new Error('the server hung up without an answer'))
+      if (!answer.headersSent) fail(answer, new Error('the server closed the connection without an answer'))
     })
     answer.once('close', () => upstream.destroy())
     incoming.pipe(upstream)
@@ -155,6 +159,6 @@ server.on('connect', (incoming, client: Socket, head: Buffer) => {
   void tunnel(incoming.url ?? '', client, head)
 })
 server.listen(Number(values.port), '0.0.0.0', () => {
-  log(`the way out is open on port ${(server.address() as AddressInfo).port}`)
+  log(`egress proxy listening on port ${(server.address() as AddressInfo).port}`)
 })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))

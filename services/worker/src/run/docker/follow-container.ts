@@ -79,7 +79,7 @@ export class Follower {
     const { deps, record } = this.#options.run
     const file = await OutputFile.open(deps.layout.output(record.row.id), promptId)
     try {
-      for await (const line of deps.runner.output(id, { ...how, keep: (data) => file.keep(data) }))
+      for await (const line of deps.runner.output(id, { ...how, store: (data) => file.keep(data) }))
         await this.#take(line, promptId, words, watchdog)
     } finally {
       await file.close()

@@ -28,7 +28,7 @@ export const readSubagents = async (run: RunContext, turn: Turn): Promise<Found[
     // A log may end before its container does: only what is read after that is all of it.
     for (let isOver = false; !isOver && !signal.aborted && size < MOST_BYTES && !transcript.isFull; ) {
       isOver = (await deps.runner.state(id)).status === 'ended'
-      for await (const line of deps.runner.output(id, { follow: true, keep: async () => undefined, signal })) {
+      for await (const line of deps.runner.output(id, { follow: true, store: async () => undefined, signal })) {
         const events = line.from === 'stdout' ? transcript.take(line.text) : undefined
         if (events === undefined) continue
         size += line.text.length

@@ -1,19 +1,19 @@
-// The container of a task: what OpenCode is run with, and the walls around it.
+// The container of a task: what it runs and what it can see.
 
 import type Docker from 'dockerode'
 import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
 
-/** What is the same for all containers of an installation. */
+/** What is the same for all task containers of an installation. */
 export type RunnerSettings = {
   readonly stack: string
   readonly image: string
   readonly cpus: number
   readonly memoryBytes: number
   readonly pids: number
-  /** `uid:gid` of whoever owns the tasks' directories; never root. */
+  /** `uid:gid` of the owner of the task directories; never root. */
   readonly user: string
-  /** Keys of providers and OpenCode's own variables. They are never in an argument list. */
+  /** Provider keys and OpenCode's own variables. They never appear in an argument list. */
   readonly environment: Readonly<Record<string, string>>
 }
 
@@ -23,46 +23,46 @@ export type Turn = {
   readonly generation: number
   /** Or {@link SUBAGENTS}. */
   readonly promptId: string
-  /** All that the container sees of the host, at the same path there and here. */
+  /** The only directory of the host that the container sees, at the same path inside and outside. */
   readonly root: string
-  /** Below `root`: where OpenCode works. */
+  /** Below `root`: OpenCode's working directory. */
   readonly directory: string
-  /** Below `root`: OpenCode's data, which the containers of one task share one after another. */
+  /** Below `root`: OpenCode's data. The containers of one task use it one after another. */
   readonly home: string
-  /** Below `root`: the prompt. It is read from there because an argument could be taken for an option. */
+  /** Below `root`: the prompt. OpenCode reads it from a file because it would parse an argument as an option. */
   readonly promptFile: string
   /** Further arguments of `opencode run`. */
   readonly args: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Where containers run, and their way out. */
+/** The network of task containers, and the egress proxy that is their only route to the internet. */
 export type RunnerNetwork = { readonly network: string; readonly proxy: string }
 
 const TMP_BYTES = 512 * 1_048_576
-/** The worker keeps the whole output; the engine keeps what a worker that comes later has to read. */
+/** The worker stores the whole output; the engine's log only has to last until a later worker reads it. */
 const LOG_OPTIONS = { 'max-size': '64m', 'max-file': '4' } as const
 
 /**
- * The first words of every container. The engine looks the directory up by its path, as late as when it starts the container, and
- * whoever can write beside that directory can have put a link there meanwhile, to anywhere on the host. So it is known by its
- * number, and nothing is read in what is mounted, nor run on it, before that is the right one; not even a directory is entered.
+ * Checks the mounted directory before anything in it is read, entered or run. The engine resolves the path as late as the
+ * start of the container; an agent that can write beside the directory could replace it with a link to any directory of
+ * the host. The inode number proves that it is still the same one.
  */
 const ENTER = [
   'if [ -n "$SWITCHYARD_ROOT_ID" ] && [ "$(stat -c %d:%i "$SWITCHYARD_ROOT")" != "$SWITCHYARD_ROOT_ID" ]; then',
-  'echo "another directory has come into the place of $SWITCHYARD_ROOT; nothing was run in it" >&2; exit 125; fi;',
+  'echo "$SWITCHYARD_ROOT was replaced by another directory; nothing was run in it" >&2; exit 125; fi;',
   'cd "$SWITCHYARD_DIRECTORY" || exit 125;',
 ].join(' ')
 
-/** `$@` are the arguments of {@link Turn.args}; the shell gives way to OpenCode. */
+/** `$@` are {@link Turn.args}. */
 const RUN = 'exec opencode run --format json --thinking --print-logs --log-level INFO "$@" < "$SWITCHYARD_PROMPT_FILE"'
 
 const ENTRYPOINT: readonly string[] = ['/bin/sh', '-c', `${ENTER} ${RUN}`, 'opencode']
 
-/** In place of a prompt's id: the container that answers none, but prints what OpenCode's data have of subagents. */
+/** Used instead of a prompt's id: the container answers no prompt and prints the subagents' messages from OpenCode's database. */
 export const SUBAGENTS = 'subagents'
 
-/** One JSON object a line for each part of a session that another one has started. The tables are those of OpenCode 1.18. */
+/** Prints one JSON object per line for each part of a subagent's session. The tables are those of OpenCode 1.18. */
 const SUBAGENTS_QUERY = [
   "SELECT json_object('session', part.session_id, 'title', session.title, 'message', message.id,",
   "'info', json(message.data), 'id', part.id, 'part', json(part.data)) AS line",
@@ -76,13 +76,17 @@ const READ_SUBAGENTS: readonly string[] = [
 ]
 
 /**
- * What the filter adds to a container's environment: the directory that it has found, for which alone the container is.
+ * Returns the variable that the filter adds to the container's environment, and that the entrypoint checks.
  *
- * @param rootId - `device:inode`
+ * @param rootId - `device:inode` of the task's directory, as the filter opened it
  */
 export const rootIdVariable = (rootId: string): string => `SWITCHYARD_ROOT_ID=${rootId}`
 
-const environmentOf = (settings: RunnerSettings, turn: Turn, way: RunnerNetwork): Readonly<Record<string, string>> => ({
+const environmentOf = (
+  settings: RunnerSettings,
+  turn: Turn,
+  { proxy }: RunnerNetwork,
+): Readonly<Record<string, string>> => ({
   ...QUIET_OPENCODE,
   ...settings.environment,
   ...turn.environment,
@@ -90,26 +94,26 @@ const environmentOf = (settings: RunnerSettings, turn: Turn, way: RunnerNetwork)
   SWITCHYARD_ROOT: turn.root,
   SWITCHYARD_DIRECTORY: turn.directory,
   SWITCHYARD_PROMPT_FILE: turn.promptFile,
-  HTTP_PROXY: way.proxy,
-  HTTPS_PROXY: way.proxy,
-  http_proxy: way.proxy,
-  https_proxy: way.proxy,
+  HTTP_PROXY: proxy,
+  HTTPS_PROXY: proxy,
+  http_proxy: proxy,
+  https_proxy: proxy,
   NO_PROXY: 'localhost,127.0.0.1,::1',
 })
 
-/** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
+/** Returns the body of `POST /containers/create`. The filter in front of the socket accepts nothing wider than this. */
 export const createBody = (
   settings: RunnerSettings,
   turn: Turn,
-  way: RunnerNetwork,
+  runnerNetwork: RunnerNetwork,
 ): Docker.ContainerCreateOptions => ({
   Image: settings.image,
   User: settings.user,
-  // Not the task's: where that is missing the engine would make it, in whatever is mounted.
+  // Not the task's directory: if it did not exist, the engine would create it in the mounted directory.
   WorkingDir: '/',
   Entrypoint: [...(turn.promptId === SUBAGENTS ? READ_SUBAGENTS : ENTRYPOINT)],
   Cmd: [...turn.args],
-  Env: toEnv(environmentOf(settings, turn, way)),
+  Env: toEnv(environmentOf(settings, turn, runnerNetwork)),
   Labels: {
     [STACK]: settings.stack,
     [TASK]: turn.taskId,
@@ -119,10 +123,10 @@ export const createBody = (
   },
   OpenStdin: false,
   Tty: false,
-  // The image's own is that of a server.
+  // The image's own health check is for a server.
   Healthcheck: { Test: ['NONE'] },
   HostConfig: hardenedHostConfig(settings, {
-    network: way.network,
+    network: runnerNetwork.network,
     mounts: [{ Type: 'bind', Source: turn.root, Target: turn.root, ReadOnly: false }],
     log: LOG_OPTIONS,
     tmpBytes: TMP_BYTES,

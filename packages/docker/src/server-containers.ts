@@ -1,8 +1,8 @@
-// Containers of projects' own servers: made, found again, measured, ended.
+// The containers of projects' own OpenCode servers: finds, starts, measures and removes them.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import type Docker from 'dockerode'
-import { gone } from './container-log.ts'
+import { rethrowAsGone } from './container-log.ts'
 import { call, createContainer, type Engine, statusOf } from './engine.ts'
 import {
   createServerBody,
@@ -10,20 +10,21 @@ import {
   SERVER_PORT,
   type ServerContainerSettings,
   serverName,
-} from './server-spec.ts'
+} from './server-container.ts'
 
-/** How long one may take to end by itself once it is told to, seconds. */
+/** How long a server may take to exit after SIGTERM before the engine kills it, seconds. */
 const STOP_S = 5
 
 export type ServerContainer = {
   readonly id: string
   readonly isRunning: boolean
   readonly outOfMemory: boolean
-  /** Where whoever is on its network reaches it. */
+  /** The server's address within its network. */
   readonly url: string
 }
 
-const GONE: ReadonlySet<number | undefined> = new Set([304, 404, 409])
+/** The container is stopped already, does not exist, or is being removed. */
+const ALREADY_DONE: ReadonlySet<number | undefined> = new Set([304, 404, 409])
 
 export class ServerContainers {
   readonly #engine: Engine
@@ -38,23 +39,23 @@ export class ServerContainers {
     return this.#engine.docker
   }
 
-  /** False where there is no Docker engine to ask. */
+  /** Returns false when the engine's socket does not exist. */
   isAvailable(): boolean {
     return this.#engine.isAvailable()
   }
 
-  /** A project's container, whoever made it. @throws SwitchyardError `docker_unavailable` */
+  /** Returns a project's container, whichever worker created it. @throws SwitchyardError `docker_unavailable` */
   async find(projectId: string): Promise<ServerContainer | undefined> {
     return await this.inspect(serverName(this.#settings.stack, projectId))
   }
 
-  /** @param id - or name. @returns undefined where there is none */
+  /** @param id - the container's id or name. @returns undefined when it does not exist */
   async inspect(id: string): Promise<ServerContainer | undefined> {
     try {
-      const found = await call('looking at a server', () => this.#docker.getContainer(id).inspect())
+      const found = await call('inspect the server container', () => this.#docker.getContainer(id).inspect())
       const { Id, Name, State, NetworkSettings } = found
       const address = NetworkSettings.Networks[this.#settings.network]?.IPAddress
-      // Its name is its host's, for whoever has the engine's name server.
+      // Containers of the same network can also resolve its name.
       const url = `http://${address || Name.slice(1)}:${SERVER_PORT}`
       return { id: Id, isRunning: State.Running, outOfMemory: State.OOMKilled, url }
     } catch (error) {
@@ -64,42 +65,49 @@ export class ServerContainers {
   }
 
   /**
+   * Creates and starts a project's container.
+   *
    * @throws SwitchyardError `docker_unavailable`, `disk_full`, `forbidden`, `container_failed`, `container_gone`
    */
   async start(server: ProjectServer): Promise<ServerContainer> {
     const name = serverName(this.#settings.stack, server.projectId)
     const body = createServerBody(this.#settings, server)
-    const id = await call('making a server', () => createContainer(this.#docker, name, body))
-    await call('starting a server', () => this.#docker.getContainer(id).start())
+    const id = await call('create the server container', () => createContainer(this.#docker, name, body))
+    await call('start the server container', () => this.#docker.getContainer(id).start())
     const started = await this.inspect(id)
     if (started) return started
-    throw new SwitchyardError('container_gone', 'the server’s container was removed')
+    throw new SwitchyardError('container_gone', 'the server container was removed')
   }
 
-  /** Bytes, without what the kernel would give back: the page cache that nobody uses. @throws SwitchyardError `container_gone` */
+  /**
+   * Returns the memory that the server uses, in bytes, without inactive page cache, which the kernel reclaims when needed.
+   *
+   * @returns undefined when the engine reports no figure
+   * @throws SwitchyardError `container_gone`
+   */
   async memory(id: string): Promise<number | undefined> {
-    const { memory_stats: memory } = await call('measuring a server', () =>
+    const { memory_stats: memory } = await call('measure the server container', () =>
       this.#docker.getContainer(id).stats({ stream: false, 'one-shot': true }),
-    ).catch(gone)
+    ).catch(rethrowAsGone)
     return memory.usage === undefined ? undefined : memory.usage - (memory.stats?.inactive_file ?? 0)
   }
 
-  /** Ends and removes it; what it has kept stays. One that is gone already is fine. */
+  /** Stops and removes a container, if it exists. The server's data stays. */
   async remove(id: string, how: 'stop' | 'kill'): Promise<void> {
     const container = this.#docker.getContainer(id)
-    const tell = async (what: string, make: () => Promise<unknown>): Promise<void> => {
+    const ensure = async (what: string, make: () => Promise<unknown>): Promise<void> => {
       await call(what, make).catch((error: unknown) => {
-        if (!GONE.has(statusOf(error))) throw error
+        if (!ALREADY_DONE.has(statusOf(error))) throw error
       })
     }
-    if (how === 'stop') await tell('stopping a server', () => container.stop({ t: STOP_S }))
-    await tell('removing a server', () => container.remove({ force: true }))
+    if (how === 'stop') await ensure('stop the server container', () => container.stop({ t: STOP_S }))
+    await ensure('remove the server container', () => container.remove({ force: true }))
   }
 
-  /** Deletes what a project's server has kept. Its container must be gone. */
+  /** Deletes the data of a project's server. Its container must have been removed. */
   async deleteData(projectId: string): Promise<void> {
     const volume = this.#docker.getVolume(serverName(this.#settings.stack, projectId))
-    await call('removing a server’s data', () => volume.remove()).catch((error: unknown) => {
+    await call('remove the server data', () => volume.remove()).catch((error: unknown) => {
       if (statusOf(error) !== 404) throw error
     })
   }

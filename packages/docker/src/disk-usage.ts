@@ -1,18 +1,18 @@
-// How much a task keeps on disk.
+// Measures the disk space that a task's directory uses.
 
 import { execFile } from 'node:child_process'
 
-/** A directory with millions of files is not waited for, ms. */
+/** ms. A directory with millions of files takes longer to count. */
 const TIMEOUT_MS = 30_000
 
 /**
- * Bytes that a directory takes, as the file system counts them; links are not followed and other file systems not entered.
+ * Returns the bytes that a directory uses on its file system. Does not follow links or enter other file systems.
  *
- * @returns undefined where it could not be measured in time.
+ * @returns undefined when the count takes longer than 30 s
  */
 export const diskUsage = (directory: string): Promise<number | undefined> =>
   new Promise((resolve) => {
-    // Files may go while they are counted: that makes the exit code, and the figure is there all the same.
+    // `du` exits with 1 when files disappear while it counts, and still prints the total.
     execFile('du', ['-skx', '--', directory], { timeout: TIMEOUT_MS }, (_error, stdout) => {
       const kibibytes = Number(/^(\d+)/.exec(stdout)?.[1] ?? Number.NaN)
       resolve(Number.isFinite(kibibytes) ? kibibytes * 1_024 : undefined)

@@ -1,4 +1,4 @@
-// The container of an OpenCode server that one project has for itself.
+// The container of a project's own OpenCode server: what it runs and what it can see.
 
 import { createHash } from 'node:crypto'
 import { SERVER_PASSWORD, withModel } from '@switchyard/contracts'
@@ -6,21 +6,21 @@ import type Docker from 'dockerode'
 import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
 
-/** What is the same for all servers of an installation. */
+/** What is the same for all server containers of an installation. */
 export type ServerContainerSettings = {
   readonly stack: string
   readonly image: string
   readonly cpus: number
-  /** At which the kernel ends it; well above where it is drained and replaced. */
+  /** The kernel kills the server at this limit. It is far above the size at which the server is drained and replaced. */
   readonly memoryBytes: number
   readonly pids: number
-  /** `uid:gid` of whoever owns the working directories; never root. */
+  /** `uid:gid` of the owner of the working directories; never root. */
   readonly user: string
-  /** Keys of providers and OpenCode's own variables. They are never in an argument list. */
+  /** Provider keys and OpenCode's own variables. They never appear in an argument list. */
   readonly environment: Readonly<Record<string, string>>
-  /** Shared with the workers, and with a way out to the model providers. */
+  /** Shared with the workers. Has a route to the model providers. */
   readonly network: string
-  /** The directories of projects and tasks, at the same path there and here. */
+  /** The directories of projects and tasks, at the same path inside and outside. */
   readonly workspacesDir: string
 }
 
@@ -29,7 +29,7 @@ export type ProjectServer = {
   readonly password: string
   /** The model of sessions that name none. */
   readonly model: string | null
-  /** Variables of the project's own. */
+  /** Variables of this project only. */
   readonly environment: Readonly<Record<string, string>>
 }
 
@@ -39,11 +39,11 @@ const TMP_BYTES = 1_024 * 1_048_576
 const LOG_OPTIONS = { 'max-size': '10m', 'max-file': '3' } as const
 const SCRIPT = `exec opencode serve --hostname 0.0.0.0 --port ${SERVER_PORT}`
 const PASSWORD = 'OPENCODE_SERVER_PASSWORD'
-/** These two carry to the filter what it puts into the environment itself. */
+/** The filter builds the environment itself; it reads the project's values from these two. */
 const MODEL = 'SWITCHYARD_SERVER_MODEL'
 const OWN = 'SWITCHYARD_SERVER_ENV_'
 
-/** Its container's name, which is its host's on the network, and its volume's. Names of hosts have 63 characters at most. */
+/** Returns the name of the server's container, host and volume. Host names have 63 characters at most. */
 export const serverName = (stack: string, projectId: string): string =>
   `switchyard-${stack}-${createHash('sha256').update(projectId).digest('hex').slice(0, 24)}`
 
@@ -59,7 +59,7 @@ const environmentOf = (settings: ServerContainerSettings, server: ProjectServer)
   ...Object.fromEntries(Object.entries(server.environment).map(([name, value]) => [OWN + name, value])),
 })
 
-/** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
+/** Returns the body of `POST /containers/create`. The filter in front of the socket accepts nothing wider than this. */
 export const createServerBody = (
   settings: ServerContainerSettings,
   server: ProjectServer,
@@ -73,13 +73,13 @@ export const createServerBody = (
   Labels: { [STACK]: settings.stack, [SERVER]: server.projectId, ...NOT_OF_COMPOSE },
   OpenStdin: false,
   Tty: false,
-  // Whoever keeps it looks after it.
+  // The worker checks the server's health itself.
   Healthcheck: { Test: ['NONE'] },
   HostConfig: hardenedHostConfig(settings, {
     network: settings.network,
     mounts: [
       { Type: 'bind', Source: settings.workspacesDir, Target: settings.workspacesDir, ReadOnly: false },
-      // Its sessions, and what agents install for their user; no other server sees it.
+      // Sessions, and what agents install for their user. No other server can see it.
       { Type: 'volume', Source: serverName(settings.stack, server.projectId), Target: HOME, ReadOnly: false },
     ],
     log: LOG_OPTIONS,
@@ -87,21 +87,24 @@ export const createServerBody = (
   }),
 })
 
-/** What a worker asked for, read from the environment that it sent. */
+/**
+ * Reads the server that a worker requests from the environment of its request.
+ *
+ * @returns undefined when the password is missing or could be anything but a password
+ */
 export const requestedServer = (projectId: string, env: readonly string[]): ProjectServer | undefined => {
   const variables = env.map((entry): [string, string] => {
     const at = entry.indexOf('=')
     return [entry.slice(0, at), entry.slice(at + 1)]
   })
-  const said = (name: string) => variables.find(([known]) => known === name)?.[1]
-  const password = said(PASSWORD)
-  // OpenCode reads it from its environment: no shell ever does.
+  const variable = (name: string) => variables.find(([known]) => known === name)?.[1]
+  const password = variable(PASSWORD)
   if (password === undefined || !SERVER_PASSWORD.test(password)) return undefined
   const own = variables.filter(([name]) => name.startsWith(OWN))
   return {
     projectId,
     password,
-    model: said(MODEL) ?? null,
+    model: variable(MODEL) ?? null,
     environment: Object.fromEntries(own.map(([name, value]) => [name.slice(OWN.length), value])),
   }
 }

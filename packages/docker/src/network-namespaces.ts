@@ -1,36 +1,36 @@
-// Network namespaces made ahead of the tasks. The engine needs longer to make one than for all else at a container's start, so
-// a worker keeps a few: each is held by a small container without keys or mounts, and a task's container joins one in which
-// no other is. When that container has gone nothing of it is left there, and the next one may join.
+// Network namespaces created ahead of the tasks. Creating one is the slowest part of a container's start, so a worker keeps
+// a few: a small container without keys or mounts holds each one open, and a task's container joins one that no other
+// container uses. After that container is removed, nothing of it remains in the namespace, and the next one can join.
 
 import { randomBytes } from 'node:crypto'
 import type Docker from 'dockerode'
 import type { Logger } from 'pino'
-import type { RunnerSettings } from './container-spec.ts'
 import { call, createContainer, statusOf } from './engine.ts'
 import { hardenedHostConfig } from './hardened-host-config.ts'
 import { NAMESPACE, NOT_OF_COMPOSE, STACK, TASK } from './labels.ts'
+import type { RunnerSettings } from './task-container.ts'
 
 const MEBIBYTE = 1_048_576
-/** The time for which it holds one; it has to be ended before. */
-const FOR_EVER_S = '2147483647'
-const JOINS = 'container:'
+/** The longest time that `sleep` accepts, seconds: a holder runs until it is removed. */
+const UNLIMITED_S = '2147483647'
+const JOIN_PREFIX = 'container:'
 
-/** Name of the container that holds a namespace. */
+/** The name of a holder: a container that holds a namespace open. */
 export const HOLDER_NAME = /^switchyard-[0-9a-f]{12}-net-[0-9a-f]{16}$/
 
-/** The network mode of a container that joins the namespace of another. */
-export const joinHolder = (holderId: string): string => `${JOINS}${holderId}`
+/** Returns the network mode of a container that joins the holder's namespace. */
+export const joinHolder = (holderId: string): string => `${JOIN_PREFIX}${holderId}`
 
-/** @returns the id of the container whose namespace is joined; undefined for any other network mode. */
+/** Returns the id of the container whose namespace is joined, or undefined for any other network mode. */
 export const joinedHolder = (networkMode: string | undefined): string | undefined =>
-  networkMode?.startsWith(JOINS) ? networkMode.slice(JOINS.length) : undefined
+  networkMode?.startsWith(JOIN_PREFIX) ? networkMode.slice(JOIN_PREFIX.length) : undefined
 
-/** The ids of the containers whose namespace one of these is in, running or not. */
+/** Returns the ids of the containers whose namespaces these containers joined, running or not. */
 export const joinedHolders = (
   containers: readonly { readonly HostConfig: { readonly NetworkMode?: string } }[],
 ): ReadonlySet<string> => new Set(containers.flatMap(({ HostConfig }) => joinedHolder(HostConfig.NetworkMode) ?? []))
 
-/** The body of `POST /containers/create`. The filter in front of the socket admits nothing wider than this. */
+/** Returns the body of `POST /containers/create`. The filter in front of the socket accepts nothing wider than this. */
 export const createHolderBody = (
   settings: Pick<RunnerSettings, 'stack' | 'image' | 'user'>,
   owner: string,
@@ -39,7 +39,7 @@ export const createHolderBody = (
   Image: settings.image,
   User: settings.user,
   WorkingDir: '/',
-  Entrypoint: ['sleep', FOR_EVER_S],
+  Entrypoint: ['sleep', UNLIMITED_S],
   Cmd: [],
   Env: [],
   Labels: { [STACK]: settings.stack, [NAMESPACE]: owner, ...NOT_OF_COMPOSE },
@@ -52,71 +52,71 @@ export const createHolderBody = (
   ),
 })
 
-export type NamespacesOptions = {
+export type NetworkNamespacesOptions = {
   readonly docker: Docker
   readonly settings: Pick<RunnerSettings, 'stack' | 'image' | 'user'>
-  /** The worker's id, by which others know whether the namespaces are still of use. */
+  /** The id of this worker. Other workers remove the namespaces of owners that are no longer live. */
   readonly owner: string
-  /** How many are kept. */
+  /** How many namespaces this worker keeps. */
   readonly count: number
-  /** The workers on this engine, the caller or not. */
+  /** Returns the ids of the live workers on this engine, with or without this one. */
   readonly liveOwners: () => Promise<ReadonlySet<string>>
   readonly logger: Logger
 }
 
-/** `free`: nobody is in it. `lent`: to a container that is being made, of which the engine may not know yet. `used`: it was made. */
+/** `reserved`: its container is being created and may be unknown to the engine. `used`: its container was created. */
 type OwnNamespace = { readonly state: 'free' | 'reserved' | 'used' }
 
 type Holder = { readonly id: string; readonly owner: string; readonly isRunning: boolean }
 
-export class Namespaces {
-  readonly #options: NamespacesOptions
-  /** Our own, by the id of the container that holds each. A change makes a new object, so that `tend` sees what changed meanwhile. */
+export class NetworkNamespaces {
+  readonly #options: NetworkNamespacesOptions
+  /** This worker's namespaces by holder id. Each change stores a new object, so that `maintain` detects concurrent changes. */
   readonly #own = new Map<string, OwnNamespace>()
   #maintaining: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  constructor(options: NamespacesOptions) {
+  constructor(options: NetworkNamespacesOptions) {
     this.#options = options
   }
 
   /**
-   * Makes a container that joins a namespace in which nobody is.
+   * Creates a container in a free namespace, and leases the namespace to it until `release`.
    *
-   * @param make - gets the id of its holder; undefined where none is free, and the engine makes one with the container.
+   * @param create - gets the holder's id, or undefined when no namespace is free and the container needs its own
    */
-  async lease<T>(make: (holderId: string | undefined) => Promise<T>): Promise<T> {
+  async lease<T>(create: (holderId: string | undefined) => Promise<T>): Promise<T> {
     const id = [...this.#own].find(([, { state }]) => state === 'free')?.[0]
-    if (id === undefined) return await make(undefined)
+    if (id === undefined) return await create(undefined)
     this.#own.set(id, { state: 'reserved' })
     try {
-      return await make(id)
+      return await create(id)
     } finally {
       if (this.#own.get(id)?.state === 'reserved') this.#own.set(id, { state: 'used' })
     }
   }
 
-  /** The container that was in it has been removed. */
+  /** Frees a namespace after its container was removed. */
   release(id: string): void {
     if (this.#own.has(id)) this.#own.set(id, { state: 'free' })
   }
 
-  /** It cannot be joined any more: an engine that was restarted has ended its holder. */
+  /** Drops a namespace that can no longer be joined: a restart of the engine stops its holder. */
   discard(id: string): void {
     this.#own.delete(id)
   }
 
   /**
-   * Makes as many as are to be kept, finds those that were left without a word and those that have gone, and removes those of
-   * workers that are no more. What fails is logged and tried again the next time.
+   * Creates missing namespaces, frees those whose container disappeared, and removes those of workers that are no longer
+   * live. A failure is logged and retried on the next call.
    *
-   * @param network - where new ones are made; undefined: none are.
+   * @param network - where namespaces are created; undefined creates none
    */
   maintain(network: string | undefined): Promise<void> {
     this.#maintaining = this.#maintaining
       .then(() => this.#maintain(network))
       .catch((error: unknown) =>
-        this.#options.logger.debug({ err: error }, 'the network namespaces were not looked after'),
+        this.#options.logger.debug({ err: error }, 'failed to maintain network namespaces; will retry'),
       )
     return this.#maintaining
   }
@@ -131,16 +131,16 @@ export class Namespaces {
     for (const [id, namespace] of before)
       if (namespace.state === 'used' && this.#own.get(id) === namespace && !inUse.has(id)) this.release(id)
     for (const each of holders) {
-      const isWanted = each.owner === owner ? this.#own.has(each.id) : live.has(each.owner)
-      if (!isWanted && !inUse.has(each.id)) await this.#remove(each.id)
+      const isNeeded = each.owner === owner ? this.#own.has(each.id) : live.has(each.owner)
+      if (!isNeeded && !inUse.has(each.id)) await this.#remove(each.id)
     }
     if (network === undefined) return
-    while (this.#own.size < count && !this.#isClosed) this.#own.set(await this.#make(network), { state: 'free' })
+    while (this.#own.size < count && !this.#isClosed) this.#own.set(await this.#create(network), { state: 'free' })
   }
 
   async #list(label: string): Promise<readonly Docker.ContainerInfo[]> {
     const { docker, settings } = this.#options
-    return await call('looking for network namespaces', () =>
+    return await call('list network namespaces', () =>
       docker.listContainers({ all: true, filters: { label: [`${STACK}=${settings.stack}`, label] } }),
     )
   }
@@ -154,18 +154,18 @@ export class Namespaces {
     }))
   }
 
-  /** Ids of holders whose namespace a task's container is in, running or not. */
+  /** Returns the ids of holders whose namespace a task's container joined, running or not. */
   async #inUse(): Promise<ReadonlySet<string>> {
     return joinedHolders(await this.#list(TASK))
   }
 
-  async #make(network: string): Promise<string> {
+  async #create(network: string): Promise<string> {
     const { docker, settings, owner } = this.#options
     const name = `switchyard-${settings.stack}-net-${randomBytes(8).toString('hex')}`
     const body = createHolderBody(settings, owner, network)
-    const id = await call('making a network namespace', () => createContainer(docker, name, body))
+    const id = await call('create a network namespace', () => createContainer(docker, name, body))
     try {
-      await call('starting a network namespace', () => docker.getContainer(id).start())
+      await call('start a network namespace', () => docker.getContainer(id).start())
     } catch (error) {
       await this.#remove(id)
       throw error
@@ -175,14 +175,14 @@ export class Namespaces {
 
   async #remove(id: string): Promise<void> {
     const container = this.#options.docker.getContainer(id)
-    await call('removing a network namespace', () => container.remove({ force: true, v: true })).catch(
+    await call('remove a network namespace', () => container.remove({ force: true, v: true })).catch(
       (error: unknown) => {
         if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error
       },
     )
   }
 
-  /** Removes those in which nobody is; the others go when a worker looks after them that is there then. */
+  /** Removes the unused namespaces. A live worker removes the others once their containers are removed. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#maintaining

@@ -1,6 +1,6 @@
-// What a container prints, as lines: taken from the engine's stream with a bound on memory.
+// Splits a container's output into lines, with bounded memory.
 
-/** A line over this size is cut for whoever reads it live; on disk it is whole. */
+/** A longer line is truncated for live readers; the stored output has all of it. */
 const MAX_LINE_BYTES = 8 * 1_048_576
 const HEADER = 8
 const STDERR = 2
@@ -8,13 +8,13 @@ const STDERR = 2
 export type OutputLine = {
   readonly from: 'stdout' | 'stderr'
   readonly text: string
-  /** The line was longer than what is kept in memory, and `text` is its beginning. */
+  /** The line is longer than 8 MiB; `text` is its beginning. */
   readonly truncated: boolean
 }
 
 type Chunk = { readonly from: OutputLine['from']; readonly data: Buffer }
 
-/** Cuts one of the two streams into lines. */
+/** Splits one of the two streams into lines. */
 class LineBuffer {
   readonly #from: OutputLine['from']
   #parts: Buffer[] = []
@@ -25,26 +25,26 @@ class LineBuffer {
     this.#from = from
   }
 
-  *take(data: Buffer): Generator<OutputLine> {
-    let begin = 0
-    for (let end = data.indexOf(10, begin); end >= 0; end = data.indexOf(10, begin)) {
-      this.#keep(data.subarray(begin, end))
+  *push(data: Buffer): Generator<OutputLine> {
+    let start = 0
+    for (let end = data.indexOf(10, start); end >= 0; end = data.indexOf(10, start)) {
+      this.#append(data.subarray(start, end))
       yield this.#line()
-      begin = end + 1
+      start = end + 1
     }
-    this.#keep(data.subarray(begin))
+    this.#append(data.subarray(start))
   }
 
-  *rest(): Generator<OutputLine> {
+  *flush(): Generator<OutputLine> {
     if (this.#size > 0) yield this.#line()
   }
 
-  #keep(data: Buffer): void {
+  #append(data: Buffer): void {
     const room = MAX_LINE_BYTES - this.#size
     if (data.length > room) this.#truncated = true
-    const kept = data.subarray(0, Math.max(0, room))
-    if (kept.length > 0) this.#parts.push(Buffer.from(kept))
-    this.#size += kept.length
+    const fitting = data.subarray(0, Math.max(0, room))
+    if (fitting.length > 0) this.#parts.push(Buffer.from(fitting))
+    this.#size += fitting.length
   }
 
   #line(): OutputLine {
@@ -57,15 +57,15 @@ class LineBuffer {
 }
 
 /**
- * The engine's frames: one byte that says which stream, three of nothing, four of length, then the data
- * (https://docs.docker.com/reference/api/engine/, "Stream format"). A frame is passed on in the pieces it arrives in.
+ * Parses the engine's frames: one byte for the stream, three zero bytes, four bytes for the length, then the data
+ * (https://docs.docker.com/reference/api/engine/, "Stream format"). Yields a frame in the chunks that it arrives in.
  */
 async function* frames(source: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
   let header = Buffer.alloc(0)
   let from: Chunk['from'] = 'stdout'
   let left = 0
-  for await (const arrived of source) {
-    let data = arrived
+  for await (const chunk of source) {
+    let data = chunk
     while (data.length > 0) {
       if (left === 0) {
         const missing = HEADER - header.length
@@ -86,19 +86,19 @@ async function* frames(source: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
 }
 
 /**
- * The lines of both streams, in the order in which their ends arrive.
+ * Yields the lines of both streams, in the order in which their last bytes arrive.
  *
- * @param keep - gets every byte of standard output, before the lines: for whoever keeps it whole. Reading waits for it.
+ * @param store - called with every byte of standard output before its lines are yielded. Reading waits until it resolves.
  */
 export async function* lines(
   source: AsyncIterable<Buffer>,
-  keep: (data: Buffer) => Promise<void>,
+  store: (data: Buffer) => Promise<void>,
 ): AsyncGenerator<OutputLine> {
   const buffers = { stdout: new LineBuffer('stdout'), stderr: new LineBuffer('stderr') }
   for await (const { from, data } of frames(source)) {
-    if (from === 'stdout') await keep(data)
-    yield* buffers[from].take(data)
+    if (from === 'stdout') await store(data)
+    yield* buffers[from].push(data)
   }
-  yield* buffers.stdout.rest()
-  yield* buffers.stderr.rest()
+  yield* buffers.stdout.flush()
+  yield* buffers.stderr.flush()
 }
