@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2'
 import { childServer, type RunningServer } from '@switchyard/opencode'
-import { opencodeConfig } from '@switchyard/testing'
+import { createConfigDirectory, opencodeConfig } from '@switchyard/testing'
 import { pino } from 'pino'
 import { freePort } from './free-port.ts'
 import { MARK, signal } from './processes.ts'
@@ -34,6 +34,7 @@ export const startVictimOpenCode = async (options: {
   readonly runId: string
 }): Promise<OpenCodeVictim> => {
   const port = await freePort()
+  await createConfigDirectory(`${options.home}/config`)
   const password = randomBytes(18).toString('base64url')
   const launcher = childServer({
     dataDir: options.dataDir,

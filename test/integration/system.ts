@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadConfig } from '@switchyard/config'
 import { type Embedded, startEmbedded } from '@switchyard/embedded'
-import { createDatabase, opencodeConfig, type ScriptedModel, startRedis, startScriptedModel } from '@switchyard/testing'
+import {
+  createConfigDirectory,
+  createDatabase,
+  opencodeConfig,
+  type ScriptedModel,
+  startRedis,
+  startScriptedModel,
+} from '@switchyard/testing'
 import { pino } from 'pino'
 import { type Caller, createCaller } from '../compose/caller.ts'
 
@@ -37,6 +44,7 @@ export const startSystem = async (
   try {
     const home = await mkdtemp(path.join(tmpdir(), 'switchyard-test-'))
     closing.push(() => rm(home, { recursive: true, force: true }))
+    await createConfigDirectory(path.join(home, '.config'))
     const database = await createDatabase()
     closing.push(database.drop)
     const redis = backend === 'redis' ? await startRedis() : undefined

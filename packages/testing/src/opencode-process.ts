@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2'
 import { rgPath } from '@vscode/ripgrep'
 import { opencodeConfig } from './opencode-config.ts'
+import { createConfigDirectory } from './opencode-config-directory.ts'
 
 export type OpenCodeProcess = {
   readonly url: string
@@ -34,6 +35,7 @@ export const startOpenCode = async (options: {
   readonly env?: Readonly<Record<string, string>>
 }): Promise<OpenCodeProcess> => {
   const home = await mkdtemp(join(tmpdir(), 'switchyard-opencode-'))
+  await createConfigDirectory(join(home, 'config'))
   const password = crypto.randomUUID()
   const child = spawn(binaryPath(), ['serve', '--hostname', '127.0.0.1', '--port', '0'], {
     cwd: home,

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createConfigDirectory } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commandLine } from './processes.ts'
 
@@ -24,10 +25,11 @@ describe('npm start', { timeout: 120_000 }, () => {
   let home: string
   const runs: Run[] = []
 
-  beforeEach(() => {
+  beforeEach(async () => {
     parent = mkdtempSync(path.join(tmpdir(), 'switchyard-main-'))
     chmodSync(parent, 0o711)
     home = path.join(parent, 'home')
+    await createConfigDirectory(path.join(parent, '.config'))
   })
 
   afterEach(async () => {

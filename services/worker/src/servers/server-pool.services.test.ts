@@ -14,7 +14,14 @@ import {
   requestOfServer,
   updateProject,
 } from '@switchyard/records'
-import { createDatabase, opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import {
+  createConfigDirectory,
+  createDatabase,
+  opencodeConfig,
+  type ScriptedModel,
+  script,
+  startScriptedModel,
+} from '@switchyard/testing'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { stopProject } from '../projects/stop.ts'
@@ -39,6 +46,7 @@ describe('ServerPool', () => {
   beforeAll(async () => {
     root = await realpath(await mkdtemp(path.join(tmpdir(), 'switchyard-test-servers-')))
     closing.push(() => rm(root, { recursive: true, force: true, maxRetries: 5 }))
+    await createConfigDirectory(path.join(root, '.config'))
     const database = await createDatabase()
     closing.push(database.drop)
     records = new Records({ connectionString: database.url, applicationName: 'test' })
