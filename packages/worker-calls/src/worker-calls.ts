@@ -51,20 +51,22 @@ export class WorkerCalls {
     const onAbort = () => wake.resolve()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
+      signal?.throwIfAborted()
       await addCall(this.#records.db, { id, kind, target, args }, this.#startWithinMs)
       this.#bus.publishHint('calls')
-      const began = Date.now()
+      const startedAt = Date.now()
       for (;;) {
-        wake = Promise.withResolvers<void>()
-        const answer = await this.#read(id, kind, Date.now() - began)
-        if (answer) return answer.result
-        signal?.throwIfAborted()
-        const left = waitMs - (Date.now() - began)
-        if (left <= 0)
+        const waitedMs = Date.now() - startedAt
+        if (waitedMs >= waitMs)
           throw new SwitchyardError('call_timeout', `${kind} has no answer after ${waitMs} ms; the worker continues`)
-        const timer = setTimeout(() => wake.resolve(), Math.min(left, POLL_EVERY_MS))
+        const timer = setTimeout(() => wake.resolve(), Math.min(waitMs - waitedMs, POLL_EVERY_MS))
         await wake.promise
         clearTimeout(timer)
+        signal?.throwIfAborted()
+        // Renewed before the read: a hint that arrives meanwhile starts another one.
+        wake = Promise.withResolvers<void>()
+        const answer = await this.#read(id, kind, Date.now() - startedAt)
+        if (answer) return answer.result
       }
     } finally {
       off()
