@@ -85,9 +85,32 @@ describe('the import rule', () => {
     },
   )
 
-  it('finds circles', () => {
+  it('finds cycles', () => {
     expect(
       problemsOf({ 'packages/git/src/a.ts': `import './b.ts'`, 'packages/git/src/b.ts': `import './a.ts'` }),
     ).toHaveLength(1)
+  })
+
+  it('finds a cycle between the folders of a service, though no two files import each other', () => {
+    const layers = {
+      'services/api/src/app.ts': `import './rest/routes.ts'`,
+      'services/api/src/rest/routes.ts': `import '../tasks/accept.ts'`,
+      'services/api/src/tasks/accept.ts': '',
+      'services/api/src/tasks/accept.test.ts': `import '../rest/routes.ts'`,
+    }
+    expect(problemsOf(layers)).toEqual([])
+    expect(problemsOf({ ...layers, 'services/api/src/tasks/list.ts': `import '../rest/page.ts'` })).toEqual([
+      'services/api/src/tasks → services/api/src/rest',
+    ])
+  })
+
+  it('finds a folder of a service that imports a file on top', () => {
+    expect(
+      problemsOf({
+        'services/api/src/app.ts': `import './tasks/accept.ts'`,
+        'services/api/src/tasks/accept.ts': `import '../metrics.ts'`,
+        'services/api/src/metrics.ts': '',
+      }),
+    ).toEqual(['services/api/src/tasks → services/api/src'])
   })
 })

@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseSync } from 'oxc-parser'
-import { PURE_ENTRIES, PURE_MODULES, RULES, type SourceFile } from './rules.ts'
+import { LAYERED_SERVICES, PURE_ENTRIES, PURE_MODULES, RULES, type SourceFile } from './rules.ts'
 
 export type Problem = { readonly rule: string; readonly from: string; readonly to: string }
 
@@ -48,11 +48,10 @@ const targetOf = (sources: Sources, file: string, specifier: string): string | u
   return entries.find((entry) => sources.has(entry))
 }
 
+type Graph = ReadonlyMap<string, readonly string[]>
+
 /** Returns what the pure entries load, directly or through other files, that could start a process or read the disk. */
-const impureImports = (
-  imports: ReadonlyMap<string, readonly string[]>,
-  graph: ReadonlyMap<string, readonly string[]>,
-): readonly Problem[] =>
+const impureImports = (imports: ReadonlyMap<string, readonly string[]>, graph: Graph): readonly Problem[] =>
   PURE_ENTRIES.flatMap((entry) => {
     const loaded = new Set([entry])
     for (const file of loaded)
@@ -64,12 +63,13 @@ const impureImports = (
     )
   })
 
-const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Problem[] => {
+/** Returns one problem for each import that closes a cycle. */
+const cyclesOf = (graph: Graph, rule: string): readonly Problem[] => {
   const done = new Set<string>()
   const open: string[] = []
   const found: Problem[] = []
   const visit = (file: string): void => {
-    if (open.includes(file)) found.push({ rule: 'no circles', from: open.at(-1) ?? file, to: file })
+    if (open.includes(file)) found.push({ rule, from: open.at(-1) ?? file, to: file })
     if (done.has(file) || open.includes(file)) return
     open.push(file)
     for (const next of graph.get(file) ?? []) visit(next)
@@ -80,7 +80,36 @@ const circlesOf = (graph: ReadonlyMap<string, readonly string[]>): readonly Prob
   return found
 }
 
-export const check = (sources: Sources): { readonly problems: readonly Problem[]; readonly imports: number } => {
+/** The folder of a service that a file is in: `services/api/src/tasks`, or `services/api/src` for the files on top. */
+const layerOf = (file: string): string =>
+  file
+    .split('/')
+    .slice(0, 4)
+    .join('/')
+    .replace(/\/[^/]+\.tsx?$/, '')
+
+/** Returns the imports between the folders of one service. Tests are left out: they may reach into any layer. */
+const layersOf = (graph: Graph, service: string): Graph => {
+  const isLayered = (file: string) => file.startsWith(`${service}/src/`) && !sourceFile(file).isTest
+  const layers = new Map<string, Set<string>>()
+  for (const [file, targets] of graph) {
+    if (!isLayered(file)) continue
+    const layer = layerOf(file)
+    const reached = targets.filter(isLayered).map(layerOf)
+    const others = reached.filter((other) => other !== layer)
+    layers.set(layer, new Set([...(layers.get(layer) ?? []), ...others]))
+  }
+  return new Map([...layers].map(([layer, reached]) => [layer, [...reached]]))
+}
+
+const folderCycles = (graph: Graph, services: readonly string[]): readonly Problem[] =>
+  services.flatMap((service) => cyclesOf(layersOf(graph, service), 'no cycles between the folders of a service'))
+
+/** @param layered - the services whose folders must not import each other in a cycle */
+export const check = (
+  sources: Sources,
+  layered: readonly string[] = LAYERED_SERVICES,
+): { readonly problems: readonly Problem[]; readonly imports: number } => {
   const specifiers = new Map([...sources].map(([file, text]) => [file, specifiersOf(file, text)]))
   const graph = new Map(
     [...specifiers].map(([file, all]) => [file, all.flatMap((specifier) => targetOf(sources, file, specifier) ?? [])]),
@@ -93,5 +122,6 @@ export const check = (sources: Sources): { readonly problems: readonly Problem[]
     }),
   )
   const imports = [...graph.values()].reduce((sum, targets) => sum + targets.length, 0)
-  return { problems: [...broken, ...impureImports(specifiers, graph), ...circlesOf(graph)], imports }
+  const cycles = [...cyclesOf(graph, 'no cycles'), ...folderCycles(graph, layered)]
+  return { problems: [...broken, ...impureImports(specifiers, graph), ...cycles], imports }
 }

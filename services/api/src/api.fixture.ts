@@ -11,8 +11,8 @@ import { type Advanced, advance, type Patch, Records } from '@switchyard/records
 import { type AnsweringCalls, startAnsweringCalls } from '@switchyard/worker-calls'
 import { Layout, taskCallHandlers } from '@switchyard/workspace'
 import { type Api, createApi } from './app.ts'
+import { type Serving, serve } from './http/serve.ts'
 import { POOL } from './pool.ts'
-import { type Serving, serve } from './serve.ts'
 
 type Reply<T> = { readonly status: number; readonly headers: Headers; readonly body: T }
 

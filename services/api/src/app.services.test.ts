@@ -6,7 +6,7 @@ import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApi, type TestApi } from './api.fixture.ts'
 import { openDatabaseProxy } from './database-proxy.fixture.ts'
-import { serve } from './serve.ts'
+import { serve } from './http/serve.ts'
 
 const OPERATOR = 'operator-token-0123456789'
 const AGENT = 'agent-token-0123456789'

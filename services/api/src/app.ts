@@ -7,19 +7,22 @@ import { countByStatus, countUndelivered, type Records } from '@switchyard/recor
 import { TaskWorkspaces, WorkerCalls } from '@switchyard/worker-calls'
 import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
-import { accessControl, callerOf } from './access-control.ts'
-import { unmatched } from './allowed-methods.ts'
-import type { ApiEnv } from './caller.ts'
-import { asSwitchyardError, problemResponse } from './errors.ts'
-import { TaskFeeds } from './feed/feeds.ts'
-import { HealthCheck } from './health.ts'
+import type { ApiEnv } from './access/access-control.ts'
+import { accessControl } from './access/access-control.ts'
+import { requireCaller } from './access/caller.ts'
+import { StandingFeed } from './all-task-events/feed.ts'
+import { Subscriptions } from './all-task-events/service.ts'
+import { unmatched } from './http/allowed-methods.ts'
+import { asSwitchyardError, problemResponse } from './http/errors.ts'
+import { requestLog } from './http/request-log.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
-import { Metrics } from './metrics.ts'
+import { HealthCheck } from './monitoring/health.ts'
+import { Metrics } from './monitoring/metrics.ts'
 import { WebhookService } from './notifications/webhooks.ts'
 import { ProjectApi } from './project-api/service.ts'
 import { Publishing } from './projects/publishing.ts'
 import { ProjectService } from './projects/service.ts'
-import { requestLog } from './request-log.ts'
+import { subscriptionRoutes } from './rest/all-task-events.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
@@ -34,19 +37,17 @@ import { serverPasswordRoutes } from './rest/server-password.ts'
 import { serverRoutes } from './rest/servers.ts'
 import { sessionRoutes } from './rest/sessions/index.ts'
 import { steeringRoutes } from './rest/steering.ts'
-import { subscriptionRoutes } from './rest/subscription.ts'
 import { taskRoutes } from './rest/tasks.ts'
 import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
-import { addRolloutMetrics } from './rollout/metrics.ts'
 import { Rollout } from './rollout/rollout.ts'
+import { addRolloutMetrics } from './rollout/rollout-metrics.ts'
 import { LlmService } from './servers/llm.ts'
 import { ServerPasswords } from './servers/password.ts'
 import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
-import { StandingFeed } from './standing/standing-feed.ts'
-import { Subscriptions } from './standing/subscription.ts'
+import { TaskFeeds } from './task-events/task-feeds.ts'
 import { Backlog } from './tasks/backlog.ts'
 import { Catalog } from './tasks/catalog.ts'
 import { TaskService } from './tasks/service.ts'
@@ -155,9 +156,11 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', serverPasswordRoutes(new ServerPasswords(records, calls)))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
-  app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller'))))
+  app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, requireCaller(context.get('caller'))))
   for (const set of TOOLSETS)
-    app.on(mcpMethods, `/mcp/${set}`, (context) => mcp.fetch(context.req.raw, callerOf(context.get('caller')), set))
+    app.on(mcpMethods, `/mcp/${set}`, (context) =>
+      mcp.fetch(context.req.raw, requireCaller(context.get('caller')), set),
+    )
   describeRoutes(app, version)
   const failureOf = unmatched(app)
   app.notFound((context) => problemResponse(context, failureOf(context.req.method, context.req.path)))

@@ -6,8 +6,8 @@ import { type RunContext, runMain } from '@switchyard/process'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { createApi } from './app.ts'
+import { serve } from './http/serve.ts'
 import { POOL } from './pool.ts'
-import { serve } from './serve.ts'
 
 /** Limit of the whole shutdown, ms. */
 const STOP_MS = 10_000

@@ -1,7 +1,7 @@
 import { createLogger } from '@switchyard/config'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { Metrics } from '../metrics.ts'
+import { Metrics } from '../monitoring/metrics.ts'
 import { callTool } from './calls.ts'
 import { defineTool, READS } from './tool.ts'
 

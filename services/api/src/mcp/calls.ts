@@ -3,9 +3,9 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
 import type { Logger } from '@switchyard/config'
 import { errorBody, SwitchyardError } from '@switchyard/contracts'
-import type { Caller } from '../caller.ts'
-import { asSwitchyardError, publicMessage } from '../errors.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Caller } from '../access/caller.ts'
+import { asSwitchyardError, publicMessage } from '../http/errors.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
 import type { Tool } from './tool.ts'
 
 /** Clients give up after 60 s; every answer comes before that, ms. */

@@ -10,8 +10,8 @@ import {
   taskEventSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
-import type { Caller } from '../caller.ts'
-import type { HealthCheck } from '../health.ts'
+import type { Caller } from '../access/caller.ts'
+import type { HealthCheck } from '../monitoring/health.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 

@@ -7,7 +7,7 @@ import {
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server'
 import { isSwitchyardError } from '@switchyard/contracts'
-import type { Caller } from '../caller.ts'
+import type { Caller } from '../access/caller.ts'
 import type { TaskService } from '../tasks/service.ts'
 
 const PREFIX = 'switchyard://tasks/'

@@ -3,8 +3,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InMemoryServerEventBus, type ServerEvent, type ServerEventBus } from '@modelcontextprotocol/server'
 import type { Logger } from '@switchyard/config'
-import type { Caller } from '../caller.ts'
-import type { StandingFeed, StandingFollower } from '../standing/standing-feed.ts'
+import { type Caller, mayAccess } from '../access/caller.ts'
+import type { StandingFeed, StandingFollower } from '../all-task-events/feed.ts'
 import { taskUri } from './task-resources.ts'
 
 /** What was written just before a subscription may be told again: an event may commit after one with a higher position. */
@@ -81,7 +81,6 @@ export class TaskUpdates implements ServerEventBus, StandingFollower {
 
   #tell(taskId: string, owner: string): void {
     const event: ServerEvent = { kind: 'resource_updated', uri: taskUri(taskId) }
-    for (const [listener, caller] of this.#listeners)
-      if (caller?.role === 'operator' || caller?.name === owner) listener(event)
+    for (const [listener, caller] of this.#listeners) if (caller && mayAccess(caller, owner)) listener(event)
   }
 }

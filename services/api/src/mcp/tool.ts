@@ -2,8 +2,8 @@
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import { z } from 'zod'
-import type { Caller } from '../caller.ts'
-import { checkArguments } from '../tasks/arguments.ts'
+import type { Caller } from '../access/caller.ts'
+import { checkArguments } from '../validation/arguments.ts'
 
 type ToolCall = {
   readonly caller: Caller

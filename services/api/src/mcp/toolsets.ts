@@ -1,7 +1,7 @@
 // Which tools a client sees: all of the sets that the installation chose, or one set by its path.
 
 import { TOOLSETS, type Toolset } from '@switchyard/config'
-import type { HealthCheck } from '../health.ts'
+import type { HealthCheck } from '../monitoring/health.ts'
 import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
 import type { LlmService } from '../servers/llm.ts'

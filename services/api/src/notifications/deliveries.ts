@@ -2,7 +2,7 @@
 
 import { type Delivery, type DeliveryState, LIMITS, SwitchyardError } from '@switchyard/contracts'
 import { findDelivery, listDeliveries, type Records, retryDelivery, toDelivery } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
+import { type Caller, mayAccess, ownerFilter } from '../access/caller.ts'
 
 const DEFAULT_PAGE = 50
 
@@ -30,7 +30,7 @@ export const deliveries = async (records: Records, caller: Caller, query: Delive
   const page = await listDeliveries(
     records.db,
     {
-      ...(caller.role === 'agent' ? { owner_key: caller.name } : {}),
+      ...ownerFilter(caller),
       ...(state === undefined ? {} : { state }),
       ...(task_id === undefined ? {} : { task_id }),
       ...(destination === undefined ? {} : { destination }),
@@ -51,7 +51,7 @@ export const deliveries = async (records: Records, caller: Caller, query: Delive
  */
 export const retry = async (records: Records, caller: Caller, id: string): Promise<Delivery> => {
   const found = await findDelivery(records.db, id)
-  if (!found || (caller.role === 'agent' && found.owner_key !== caller.name))
+  if (!found || !mayAccess(caller, found.owner_key))
     throw new SwitchyardError('delivery_not_found', `there is no delivery ${id.slice(0, 60)}`)
   const row = await retryDelivery(records.db, found.id)
   if (!row) throw new SwitchyardError('already_delivered', `${found.id} was delivered`)

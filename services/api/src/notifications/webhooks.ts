@@ -27,8 +27,8 @@ import {
   toDelivery,
   toWebhook,
 } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { projectFilter } from '../projects/identity.ts'
+import { type Caller, isOperator, mayAccess, ownerFilter } from '../access/caller.ts'
+import { toProjectId } from '../access/project-names.ts'
 
 /** How long the secret before a rotation signs as well: time to bring the new one to the receiver, ms. */
 const PREVIOUS_SECRET_MS = 24 * 3_600_000
@@ -41,7 +41,7 @@ const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 /** Another's endpoint is answered like one that does not exist. @throws SwitchyardError `webhook_not_found` */
 const findOwn = async (records: Records, caller: Caller, id: string): Promise<DestinationRow> => {
   const [row] = await findDestinations(records.db, [id])
-  if (row?.kind !== 'webhook' || (caller.role === 'agent' && row.owner_key !== caller.name))
+  if (row?.kind !== 'webhook' || !mayAccess(caller, row.owner_key))
     throw new SwitchyardError('webhook_not_found', `there is no webhook ${id.slice(0, 60)}`)
   return row
 }
@@ -64,12 +64,12 @@ export class WebhookService {
     const row = await createDestination(this.#records.db, {
       id: newWebhookId(),
       owner_key: caller.name,
-      sees_all: caller.role === 'operator',
+      sees_all: isOperator(caller),
       url: input.url,
       description: input.description ?? null,
       event_types: [...new Set(input.event_types ?? defaults)],
       agent_id: input.agent_id ?? null,
-      project_id: input.project === undefined ? null : projectFilter(input.project),
+      project_id: input.project === undefined ? null : toProjectId(input.project),
       progress_interval_ms: input.progress_interval_ms ?? PROGRESS_INTERVAL_MS.fallback,
       escalation: input.escalation ?? false,
       secret,
@@ -79,7 +79,7 @@ export class WebhookService {
 
   /** An agent's key sees its own, an operator's all. */
   async list(caller: Caller): Promise<Webhook[]> {
-    const rows = await listDestinations(this.#records.db, caller.role === 'agent' ? caller.name : undefined)
+    const rows = await listDestinations(this.#records.db, ownerFilter(caller).owner_key)
     return rows.map(toWebhook)
   }
 

@@ -2,8 +2,8 @@
 
 import type { CallResult, ProjectObject } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { mayChange } from '../projects/access.ts'
+import type { Caller } from '../access/caller.ts'
+import { mayChange } from '../access/projects.ts'
 import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
 import { readServers } from '../servers/list.ts'
 

@@ -10,12 +10,12 @@ import {
   SwitchyardError,
 } from '@switchyard/contracts'
 import { listProjects, listSandboxes, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { findOwnProject, maySee, requireChange } from '../projects/access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findProjectOrDefault } from '../access/default-project.ts'
+import { findUsableProject, mayUse, requireChange } from '../access/projects.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { defaultProject } from '../sessions/default-project.ts'
 import { type On, type SessionDeps, scopeOf } from '../sessions/deps.ts'
-import { checkModel } from '../tasks/model.ts'
+import { checkModel } from '../validation/model.ts'
 import { type Counted, toProjectObjects } from './objects.ts'
 
 /** Counts are an extra: nobody waits long for them, ms. */
@@ -45,18 +45,18 @@ export class ProjectApi {
   /** Those that the caller may use, the newest first. */
   async list(caller: Caller): Promise<readonly ProjectObject[]> {
     const { records } = this.#deps
-    const rows = (await listProjects(records.db)).filter((row) => maySee(caller, row))
+    const rows = (await listProjects(records.db)).filter((row) => mayUse(caller, row))
     return await toProjectObjects(records, caller, rows, rows.length > 0 ? await this.#count() : [])
   }
 
   /** @throws SwitchyardError `project_not_found` */
   async read(caller: Caller, project: string): Promise<ProjectObject> {
-    return await this.#tell(caller, await findOwnProject(this.#deps.records, caller, project))
+    return await this.#tell(caller, await findUsableProject(this.#deps.records, caller, project))
   }
 
   /** @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model` */
   async change(caller: Caller, project: string, input: ChangeProject): Promise<ProjectObject> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     return await this.#tell(caller, await this.#write(caller, row, input))
   }
 
@@ -67,7 +67,7 @@ export class ProjectApi {
     if (git_url === undefined) throw new SwitchyardError('invalid_request', 'gitURL or worktree: one is needed')
     const base_dir = gitURL === undefined ? undefined : worktree
     const started = await this.#projects.start(caller, { git_url, base_dir, name, model, isolation }, signal)
-    const row = await findOwnProject(this.#deps.records, caller, started.project_id)
+    const row = await findUsableProject(this.#deps.records, caller, started.project_id)
     const kept = metadata === undefined ? row : await this.#write(caller, row, { metadata })
     return {
       ...(await this.#tell(caller, kept)),
@@ -117,8 +117,8 @@ export class ProjectApi {
   /** OpenCode takes any directory it is given for a root: only ever one that a project of the caller’s has. */
   async #projectAt(caller: Caller, directory: string | undefined): Promise<ProjectRow> {
     const { records } = this.#deps
-    if (directory === undefined) return await defaultProject(records, caller, undefined)
-    const rows = (await listProjects(records.db)).filter((row) => maySee(caller, row))
+    if (directory === undefined) return await findProjectOrDefault(records, caller, undefined)
+    const rows = (await listProjects(records.db)).filter((row) => mayUse(caller, row))
     const sandboxes = await listSandboxes(
       records.db,
       rows.map(({ id }) => id),

@@ -2,7 +2,7 @@
 
 import { OPEN_STATUSES, SwitchyardError } from '@switchyard/contracts'
 import { countTasksOfOthers, listTasks, type ProjectRow } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
+import type { Caller } from '../access/caller.ts'
 import type { ProjectDeps } from './deps.ts'
 
 const BATCH = 100

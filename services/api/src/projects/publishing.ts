@@ -4,10 +4,10 @@ import type { ExportFormat, Place, Publish, Published } from '@switchyard/contra
 import { SwitchyardError } from '@switchyard/contracts'
 import { deleteUpload, findProject, type ProjectRow, type Records, readUploadPart } from '@switchyard/records'
 import type { WorkerCalls } from '@switchyard/worker-calls'
-import type { Caller } from '../caller.ts'
-import { findOwnTask } from '../tasks/access.ts'
-import { checkBranch } from '../tasks/branch.ts'
-import { findOwnProject, findSandboxOf, maySee, requireChange } from './access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findSandboxOf, findUsableProject, mayUse, requireChange } from '../access/projects.ts'
+import { findAccessibleTask } from '../access/tasks.ts'
+import { checkBranch } from '../validation/branch.ts'
 
 /** A working directory as callers name it. */
 export type NamedPlace = { readonly task: string } | { readonly project: string; readonly sandbox: string }
@@ -17,7 +17,7 @@ type Found = { readonly place: Place; readonly project: ProjectRow | undefined }
 /** @throws SwitchyardError `forbidden` */
 const requirePush = (caller: Caller, project: ProjectRow, isForced: boolean): void => {
   // It goes out with the project's key, which outlives the task.
-  if (!maySee(caller, project))
+  if (!mayUse(caller, project))
     throw new SwitchyardError(
       'forbidden',
       `${project.url} is a project of another key, and not shared with you any more`,
@@ -39,11 +39,11 @@ export class Publishing {
 
   async #find(caller: Caller, named: NamedPlace): Promise<Found> {
     if ('task' in named) {
-      const { id, project_id: projectId } = await findOwnTask(this.#records, caller, named.task)
+      const { id, project_id: projectId } = await findAccessibleTask(this.#records, caller, named.task)
       const project = projectId === null ? undefined : await findProject(this.#records.db, projectId)
       return { place: { task_id: id }, project }
     }
-    const project = await findOwnProject(this.#records, caller, named.project)
+    const project = await findUsableProject(this.#records, caller, named.project)
     const { sandbox } = await findSandboxOf(this.#records, caller, project, named.sandbox)
     return { place: { project_id: project.id, sandbox: sandbox.name }, project }
   }

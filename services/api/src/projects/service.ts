@@ -19,13 +19,14 @@ import {
   SwitchyardError,
 } from '@switchyard/contracts'
 import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { checkBranch } from '../tasks/branch.ts'
-import { findChangeable, findOwnProject, findSandboxOf, mayChange, maySee } from './access.ts'
+import { type Caller, isOperator, requireOperator } from '../access/caller.ts'
+import { findChangeableProject, findSandboxOf, findUsableProject, mayChange, mayUse } from '../access/projects.ts'
+import { checkBranch } from '../validation/branch.ts'
 import { clearTasks, requireNoTasksOfOthers } from './clear-tasks.ts'
 import type { ProjectDeps } from './deps.ts'
 import { toProjectInfos } from './info.ts'
-import { startProject, targetOf } from './start.ts'
+import { startProject } from './start.ts'
+import { targetOf } from './target.ts'
 import { storeUpload } from './upload.ts'
 
 /** A large repository takes its time; fetch gives up after 5 minutes. */
@@ -54,13 +55,13 @@ export class ProjectService {
     const { records } = this.#deps
     return await toProjectInfos(
       records,
-      (await listProjects(records.db)).filter((row) => maySee(caller, row)),
+      (await listProjects(records.db)).filter((row) => mayUse(caller, row)),
     )
   }
 
   /** Repositories on disk that no project has, as they were last found; for operators alone. */
   async candidates(caller: Caller): Promise<readonly ProjectCandidate[]> {
-    if (caller.role !== 'operator') return []
+    if (!isOperator(caller)) return []
     return (await listFound(this.#deps.records.db)).map(({ directory, source, is_managed, url }) => ({
       directory,
       git_url: url,
@@ -71,7 +72,7 @@ export class ProjectService {
 
   /** @param project - an id, or a repository's URL or path. @throws SwitchyardError `project_not_found` */
   async info(caller: Caller, project: string): Promise<ProjectInfo> {
-    return await this.#infoOf(await findOwnProject(this.#deps.records, caller, project))
+    return await this.#infoOf(await findUsableProject(this.#deps.records, caller, project))
   }
 
   async #infoOf(row: ProjectRow): Promise<ProjectInfo> {
@@ -82,7 +83,7 @@ export class ProjectService {
 
   /** As `info`, with git's state of each sandbox. @throws SwitchyardError `project_not_found` */
   async status(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectStatusInfo> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     const info = await this.#infoOf(row)
     const looked = info.worktrees.length > 0 ? await this.#states(row, signal) : []
     const stateOf = (name: string) => looked.find((sandbox) => sandbox.name === name)?.state ?? null
@@ -106,7 +107,7 @@ export class ProjectService {
    * @throws SwitchyardError `project_not_found`, `project_busy` where it is shared with the caller and tasks of others are open
    */
   async stop(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectInfo> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     if (!mayChange(caller, row)) await requireNoTasksOfOthers(this.#deps, caller, row)
     await this.#deps.calls.call('project.stop', { project_id: row.id }, { target: targetOf(this.#deps, row), signal })
     return await this.info(caller, row.id)
@@ -114,7 +115,7 @@ export class ProjectService {
 
   /** @throws SwitchyardError `project_not_found`, `project_not_ready`, `sandbox_exists`, `sandbox_failed`, `branch_*` */
   async createSandbox(caller: Caller, project: string, input: CreateSandbox, signal?: AbortSignal): Promise<Sandbox> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     if (input.branch !== undefined) checkBranch('branch', input.branch)
     if (input.base_branch !== undefined) checkBranch('base_branch', input.base_branch)
     const args = { ...input, project_id: row.id, owner_key: caller.name }
@@ -136,7 +137,7 @@ export class ProjectService {
    * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`
    */
   async destroy(caller: Caller, project: string, force: boolean, signal?: AbortSignal): Promise<DestroyedProject> {
-    const row = await findChangeable(this.#deps.records, caller, project, 'destroying it')
+    const row = await findChangeableProject(this.#deps.records, caller, project, 'destroying it')
     await clearTasks(this.#deps, caller, row, { force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
     const { bundles } = await this.#deps.calls.call('project.destroy', { project_id: row.id, force }, options)
@@ -153,7 +154,7 @@ export class ProjectService {
 
   /** With how each stands to its base. @throws SwitchyardError `project_not_found`, `worker_unavailable` */
   async sandboxes(caller: Caller, project: string, signal?: AbortSignal): Promise<readonly SandboxEntry[]> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     const options = { target: targetOf(this.#deps, row), signal }
     return (await this.#deps.calls.call('sandbox.list', { project_id: row.id }, options)).sandboxes
   }
@@ -172,7 +173,7 @@ export class ProjectService {
     args: { readonly name: string; readonly force: boolean; readonly as_imported?: boolean },
     signal?: AbortSignal,
   ): Promise<SandboxChanged> {
-    const row = await findOwnProject(this.#deps.records, caller, project)
+    const row = await findUsableProject(this.#deps.records, caller, project)
     const { name, force } = args
     const { mayForce } = await findSandboxOf(this.#deps.records, caller, row, name)
     // An import that is taken back leaves nothing of itself here, not even a bundle.
@@ -199,9 +200,9 @@ export class ProjectService {
     body: ReadableStream<Uint8Array> | null,
     signal?: AbortSignal,
   ): Promise<SandboxImported> {
-    if (caller.role !== 'operator') throw new SwitchyardError('forbidden', 'an import is for an operator’s key')
+    requireOperator(caller, 'importing a sandbox')
     const { records, calls } = this.#deps
-    const row = await findOwnProject(records, caller, project)
+    const row = await findUsableProject(records, caller, project)
     const uploadId = await storeUpload(records, body)
     const args = { project_id: row.id, name, upload_id: uploadId }
     return await calls.call('sandbox.import', args, { target: 'any', waitMs: IMPORT_WAIT_MS, signal })
@@ -216,14 +217,14 @@ export class ProjectService {
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
     const { records } = this.#deps
     const row = rotate
-      ? await findChangeable(records, caller, project, 'a new key')
-      : await findOwnProject(records, caller, project)
+      ? await findChangeableProject(records, caller, project, 'a new key')
+      : await findUsableProject(records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
   }
 
   /** A key to seal one deploy key with, for `takeKey`. @throws SwitchyardError as `deployKey`, `forbidden` */
   async offerKeySeal(caller: Caller, project: string, signal?: AbortSignal): Promise<OfferedKey> {
-    const row = await findChangeable(this.#deps.records, caller, project, 'giving it a key')
+    const row = await findChangeableProject(this.#deps.records, caller, project, 'giving it a key')
     return await this.#deps.calls.call('key.offer_seal', { project_id: row.id }, { signal })
   }
 
@@ -233,14 +234,13 @@ export class ProjectService {
    * @throws SwitchyardError as `offerKeySeal`, `invalid_request` where it was sealed with another key, `deploy_key_invalid`
    */
   async takeKey(caller: Caller, project: string, sealed: string, signal?: AbortSignal): Promise<DeployKey> {
-    const row = await findChangeable(this.#deps.records, caller, project, 'giving it a key')
+    const row = await findChangeableProject(this.#deps.records, caller, project, 'giving it a key')
     return await this.#deps.calls.call('key.take', { project_id: row.id, sealed }, { signal })
   }
 
   /** @throws SwitchyardError `forbidden`, `worker_unavailable` */
   async duplicates(caller: Caller, signal?: AbortSignal): Promise<Duplicates> {
-    if (caller.role !== 'operator')
-      throw new SwitchyardError('forbidden', 'only an operator’s key may look around on the worker’s host')
+    requireOperator(caller, "searching the worker's host for duplicates")
     return await this.#deps.calls.call('project.duplicates', {}, { signal })
   }
 }

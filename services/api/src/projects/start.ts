@@ -1,27 +1,19 @@
 // Registers a repository and has a worker start it. Safe to repeat: one repository is one project.
 
 import path from 'node:path'
-import {
-  type CallTarget,
-  isSwitchyardError,
-  type StartedProject,
-  type StartProject,
-  SwitchyardError,
-} from '@switchyard/contracts'
+import { isSwitchyardError, type StartedProject, type StartProject, SwitchyardError } from '@switchyard/contracts'
 import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switchyard/git/identity'
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
+import type { Caller } from '../access/caller.ts'
+import { mayUse, requireChange } from '../access/projects.ts'
 import { readServers, serversOfProjects } from '../servers/list.ts'
-import { checkModel } from '../tasks/model.ts'
-import { maySee, requireChange } from './access.ts'
+import { checkModel } from '../validation/model.ts'
 import type { ProjectDeps } from './deps.ts'
+import { targetOf } from './target.ts'
 import { readWanted, type Wanted } from './wanted.ts'
 
 /** The rest of a clone that takes longer is followed by the project's status, ms. */
 const START_WAIT_MS = 45_000
-
-export const targetOf = ({ config }: Pick<ProjectDeps, 'config'>, row: ProjectRow): CallTarget =>
-  config.opencode.serverEnabled ? row.pool : 'any'
 
 const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, wanted: Wanted) => {
   const { identity, ownCheckout } = wanted
@@ -111,7 +103,7 @@ export const startProject = async (
   if (input.model !== undefined) checkModel(input.model)
   const wanted = await readWanted(deps, caller, input, signal)
   const { row: found, created } = await register(deps, caller, input, wanted)
-  if (!created && !maySee(caller, found))
+  if (!created && !mayUse(caller, found))
     throw new SwitchyardError('forbidden', `${found.url} is a project of another key`, {
       hint: 'Ask its owner, or an operator, to share it with you.',
     })

@@ -4,9 +4,9 @@ import path from 'node:path'
 import { type StartProject, SwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf, type RepositoryIdentity } from '@switchyard/git/identity'
 import { findProject } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
+import { type Caller, isOperator, requireOperator } from '../access/caller.ts'
+import { requireMayName } from '../access/local-paths.ts'
 import type { ProjectDeps } from './deps.ts'
-import { requireMayName } from './local-path.ts'
 
 export type Wanted = {
   readonly identity: RepositoryIdentity
@@ -17,12 +17,6 @@ export type Wanted = {
 const requireAbsolute = (field: string, place: string): string => {
   if (path.isAbsolute(place)) return path.resolve(place)
   throw new SwitchyardError('invalid_request', `${field}: is not an absolute path`)
-}
-
-/** A path of the worker's host is as good as a shell there: it is for those who run it. */
-const requireOperator = (caller: Caller, field: string): void => {
-  if (caller.role === 'operator') return
-  throw new SwitchyardError('forbidden', `only an operator’s key may set ${field}`)
 }
 
 /** A local checkout stands for the repository that it was cloned from, and is worked in where it is. */
@@ -67,17 +61,15 @@ export const readWanted = async (
 ): Promise<Wanted> => {
   const identity = parseRepositoryUrl(input.git_url)
   if (input.user_ssh_key !== undefined) {
-    requireOperator(caller, 'user_ssh_key')
+    requireOperator(caller, 'setting user_ssh_key')
     requireAbsolute('user_ssh_key', input.user_ssh_key)
   }
   if (input.base_dir !== undefined) {
-    requireOperator(caller, 'base_dir')
+    requireOperator(caller, 'setting base_dir')
     const place = requireAbsolute('base_dir', input.base_dir)
     return { identity, ownCheckout: await requireCheckoutOf(deps, identity, place, signal) }
   }
   requireMayName(caller, identity.displayUrl, await findProject(deps.records.db, projectIdOf(identity.key)))
   const isPlainPath = identity.kind === 'path' && path.isAbsolute(input.git_url)
-  return isPlainPath && caller.role === 'operator'
-    ? await ofCheckout(deps, identity, signal)
-    : { identity, ownCheckout: null }
+  return isPlainPath && isOperator(caller) ? await ofCheckout(deps, identity, signal) : { identity, ownCheckout: null }
 }

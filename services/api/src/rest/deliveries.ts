@@ -3,7 +3,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { deliveryStateSchema, LIMITS } from '@switchyard/contracts'
 import type { Records } from '@switchyard/records'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
 import { deliveries, retry } from '../notifications/deliveries.ts'
 import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Delivery, DeliveryList, queryInteger } from './schemas.ts'
@@ -43,10 +43,10 @@ const retryRoute = createRoute({
 export const deliveryRoutes = (records: Records): RestApp => {
   const app = newRestApp()
   app.openapi(listRoute, async (c) =>
-    c.json(await deliveries(records, callerOf(c.get('caller')), c.req.valid('query')), 200),
+    c.json(await deliveries(records, requireCaller(c.get('caller')), c.req.valid('query')), 200),
   )
   app.openapi(retryRoute, async (c) =>
-    c.json(await retry(records, callerOf(c.get('caller')), c.req.valid('param').id), 202),
+    c.json(await retry(records, requireCaller(c.get('caller')), c.req.valid('param').id), 202),
   )
   return app
 }

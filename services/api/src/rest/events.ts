@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { LIMITS } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { eventNumber, STREAM_HEADERS, wantsStream } from './event-stream.ts'
 import { failures, newRestApp, type RestApp, SECURITY } from './route.ts'
@@ -49,7 +49,7 @@ const events = createRoute({
 export const eventRoutes = (service: TaskService): RestApp => {
   const app = newRestApp()
   app.openapi(events, async (c) => {
-    const caller = callerOf(c.get('caller'))
+    const caller = requireCaller(c.get('caller'))
     const { id } = c.req.valid('param')
     const { after = 0, limit = DEFAULT_EVENTS_PAGE } = c.req.valid('query')
     if (!wantsStream(c.req.header('accept'))) return c.json(await service.events(caller, id, after, limit), 200)

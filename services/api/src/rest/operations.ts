@@ -1,10 +1,9 @@
 // GET /health, /ready, /metrics.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { SwitchyardError } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
-import type { HealthCheck } from '../health.ts'
-import type { Metrics } from '../metrics.ts'
+import { requireCaller, requireOperator } from '../access/caller.ts'
+import type { HealthCheck } from '../monitoring/health.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
 import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Health, Ready } from './schemas.ts'
 
@@ -45,8 +44,7 @@ export const operationRoutes = (check: HealthCheck, figures: Metrics): RestApp =
     return c.json(state, state.ready ? 200 : 503)
   })
   app.openapi(metrics, async (c) => {
-    if (callerOf(c.get('caller')).role !== 'operator')
-      throw new SwitchyardError('forbidden', 'metrics are for an operator’s key')
+    requireOperator(requireCaller(c.get('caller')), 'reading metrics')
     return c.text(await figures.registry.metrics(), 200, { 'Content-Type': figures.registry.contentType })
   })
   return app

@@ -1,9 +1,9 @@
 // A project from its stop to its end: DELETE /project/{id}, its stop, restart and key, and clones that are too many.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { jsonBody } from '../request-body.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { DeployKey, DestroyedProject, Duplicates, OfferedKey, ProjectInfo, SealedSecret } from './schemas.ts'
 
@@ -104,32 +104,38 @@ export const projectLifeRoutes = (projects: ProjectService): RestApp => {
   app.openapi(destroy, async (c) => {
     const { id } = c.req.valid('param')
     const { force = false } = c.req.valid('query')
-    return c.json(await projects.destroy(callerOf(c.get('caller')), id, force, c.req.raw.signal), 200)
+    return c.json(await projects.destroy(requireCaller(c.get('caller')), id, force, c.req.raw.signal), 200)
   })
   app.openapi(stop, async (c) =>
-    c.json(await projects.stop(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+    c.json(await projects.stop(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
   )
   app.openapi(restart, async (c) =>
-    c.json(await projects.restart(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+    c.json(await projects.restart(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
   )
   app.openapi(key, async (c) =>
-    c.json(await projects.deployKey(callerOf(c.get('caller')), c.req.valid('param').id, false, c.req.raw.signal), 200),
+    c.json(
+      await projects.deployKey(requireCaller(c.get('caller')), c.req.valid('param').id, false, c.req.raw.signal),
+      200,
+    ),
   )
   app.openapi(rotate, async (c) =>
-    c.json(await projects.deployKey(callerOf(c.get('caller')), c.req.valid('param').id, true, c.req.raw.signal), 200),
+    c.json(
+      await projects.deployKey(requireCaller(c.get('caller')), c.req.valid('param').id, true, c.req.raw.signal),
+      200,
+    ),
   )
   app.openapi(offerSeal, async (c) =>
-    c.json(await projects.offerKeySeal(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+    c.json(await projects.offerKeySeal(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
   )
   app.openapi(take, async (c) => {
     const { sealed } = c.req.valid('json')
     return c.json(
-      await projects.takeKey(callerOf(c.get('caller')), c.req.valid('param').id, sealed, c.req.raw.signal),
+      await projects.takeKey(requireCaller(c.get('caller')), c.req.valid('param').id, sealed, c.req.raw.signal),
       200,
     )
   })
   app.openapi(duplicates, async (c) =>
-    c.json(await projects.duplicates(callerOf(c.get('caller')), c.req.raw.signal), 200),
+    c.json(await projects.duplicates(requireCaller(c.get('caller')), c.req.raw.signal), 200),
   )
   return app
 }

@@ -11,9 +11,9 @@ import {
   projectObjectSchema,
   providerListSchema,
 } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { ProjectApi } from '../project-api/service.ts'
-import { jsonBody } from '../request-body.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 
 const common = { tags: ['Projects'], security: SECURITY }
@@ -145,26 +145,26 @@ const config = createRoute({
 export const projectRoutes = (api: ProjectApi): RestApp => {
   const app = newRestApp()
   app.openapi(list, async (c) => {
-    const projects = [...(await api.list(callerOf(c.get('caller'))))]
+    const projects = [...(await api.list(requireCaller(c.get('caller'))))]
     const active = projects.filter(({ status }) => status === 'ready').length
     return c.json({ projects, total: projects.length, active }, 200)
   })
   app.openapi(init, async (c) =>
-    c.json(await api.init(callerOf(c.get('caller')), c.req.valid('json'), c.req.raw.signal), 200),
+    c.json(await api.init(requireCaller(c.get('caller')), c.req.valid('json'), c.req.raw.signal), 200),
   )
-  app.openapi(read, async (c) => c.json(await api.read(callerOf(c.get('caller')), c.req.valid('param').id), 200))
+  app.openapi(read, async (c) => c.json(await api.read(requireCaller(c.get('caller')), c.req.valid('param').id), 200))
   app.openapi(change, async (c) =>
-    c.json(await api.change(callerOf(c.get('caller')), c.req.valid('param').id, c.req.valid('json')), 200),
+    c.json(await api.change(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.valid('json')), 200),
   )
   app.openapi(agents, async (c) => {
-    const on = { caller: callerOf(c.get('caller')), project: c.req.valid('param').id, signal: c.req.raw.signal }
+    const on = { caller: requireCaller(c.get('caller')), project: c.req.valid('param').id, signal: c.req.raw.signal }
     return c.json(await api.agents(on, c.req.valid('query').directory), 200)
   })
   app.openapi(providers, async (c) =>
-    c.json(await api.providers(callerOf(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
+    c.json(await api.providers(requireCaller(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
   )
   app.openapi(config, async (c) =>
-    c.json(await api.config(callerOf(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
+    c.json(await api.config(requireCaller(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),
   )
   return app
 }

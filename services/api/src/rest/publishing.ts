@@ -3,10 +3,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { exportFormatSchema } from '@switchyard/contracts'
 import type { Context } from 'hono'
-import { callerOf } from '../access-control.ts'
-import type { ApiEnv } from '../caller.ts'
+import type { ApiEnv } from '../access/access-control.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { NamedPlace, Publishing } from '../projects/publishing.ts'
-import { jsonBody } from '../request-body.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Publish, Published, TaskParams } from './schemas.ts'
 
@@ -84,7 +84,7 @@ const exportSandbox = createRoute({
 export const publishingRoutes = (publishing: Publishing): RestApp => {
   const app = newRestApp()
   const handOut = async (c: Context<ApiEnv>, place: NamedPlace, format: 'patch' | 'bundle') => {
-    const found = await publishing.export(callerOf(c.get('caller')), place, format, c.req.raw.signal)
+    const found = await publishing.export(requireCaller(c.get('caller')), place, format, c.req.raw.signal)
     if (found === null) return c.body(null, 204)
     return c.body(found, 200, {
       'Content-Type': format === 'patch' ? 'text/x-diff; charset=utf-8' : 'application/octet-stream',
@@ -95,13 +95,13 @@ export const publishingRoutes = (publishing: Publishing): RestApp => {
   app.openapi(publishTask, async (c) => {
     const place = { task: c.req.valid('param').id }
     return c.json(
-      await publishing.publish(callerOf(c.get('caller')), place, c.req.valid('json'), c.req.raw.signal),
+      await publishing.publish(requireCaller(c.get('caller')), place, c.req.valid('json'), c.req.raw.signal),
       200,
     )
   })
   app.openapi(publishSandbox, async (c) => {
     const { id: project, name: sandbox } = c.req.valid('param')
-    const caller = callerOf(c.get('caller'))
+    const caller = requireCaller(c.get('caller'))
     return c.json(await publishing.publish(caller, { project, sandbox }, c.req.valid('json'), c.req.raw.signal), 200)
   })
   app.openapi(exportTask, async (c) =>

@@ -1,9 +1,9 @@
 // GET and PUT /rollout.
 
 import { createRoute } from '@hono/zod-openapi'
-import { callerOf, requireOperator } from '../access-control.ts'
-import type { Caller } from '../caller.ts'
-import { jsonBody } from '../request-body.ts'
+import type { Caller } from '../access/caller.ts'
+import { requireCaller, requireOperator } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { Rollout } from '../rollout/rollout.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { ChangeRollout, RolloutReport } from './schemas.ts'
@@ -36,11 +36,11 @@ const operator = (caller: Caller): Caller => requireOperator(caller, 'the rollou
 export const rolloutRoutes = (rollout: Rollout): RestApp => {
   const app = newRestApp()
   app.openapi(read, async (c) => {
-    operator(callerOf(c.get('caller')))
+    operator(requireCaller(c.get('caller')))
     return c.json(await rollout.report(), 200)
   })
   app.openapi(change, async (c) => {
-    const { name } = operator(callerOf(c.get('caller')))
+    const { name } = operator(requireCaller(c.get('caller')))
     return c.json(await rollout.change(c.req.valid('json'), name), 200)
   })
   return app

@@ -2,8 +2,8 @@
 
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
 import type { z } from 'zod'
-import type { ApiEnv } from '../caller.ts'
-import { invalidArguments } from '../tasks/arguments.ts'
+import type { ApiEnv } from '../access/access-control.ts'
+import { invalidArguments } from '../validation/arguments.ts'
 import { Problem } from './schemas.ts'
 
 export type RestApp = OpenAPIHono<ApiEnv>

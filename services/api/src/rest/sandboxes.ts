@@ -1,9 +1,9 @@
 // The endpoints under /project/{id}/sandbox.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { jsonBody } from '../request-body.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { NewSandbox, Sandbox, SandboxChanged, SandboxImported, SandboxList } from './schemas.ts'
 
@@ -68,11 +68,11 @@ const importBundle = createRoute({
 export const sandboxRoutes = (projects: ProjectService): RestApp => {
   const app = newRestApp()
   app.openapi(list, async (c) => {
-    const found = await projects.sandboxes(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal)
+    const found = await projects.sandboxes(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal)
     return c.json({ sandboxes: [...found], total: found.length }, 200)
   })
   app.openapi(create, async (c) => {
-    const caller = callerOf(c.get('caller'))
+    const caller = requireCaller(c.get('caller'))
     const made = await projects.createSandbox(caller, c.req.valid('param').id, c.req.valid('json'), c.req.raw.signal)
     return c.json(made, 201)
   })
@@ -80,13 +80,13 @@ export const sandboxRoutes = (projects: ProjectService): RestApp => {
     const { id: project, name: sandbox } = c.req.valid('param')
     const { force = false, as_imported } = c.req.valid('query')
     const args = { name: sandbox, force, ...(as_imported === undefined ? {} : { as_imported }) }
-    const caller = callerOf(c.get('caller'))
+    const caller = requireCaller(c.get('caller'))
     return c.json(await projects.changeSandbox('delete', caller, project, args, c.req.raw.signal), 200)
   })
   app.openapi(importBundle, async (c) => {
     const { id: project, name: sandbox } = c.req.valid('param')
     const { body: bundle, signal } = c.req.raw
-    return c.json(await projects.importSandbox(callerOf(c.get('caller')), project, sandbox, bundle, signal), 200)
+    return c.json(await projects.importSandbox(requireCaller(c.get('caller')), project, sandbox, bundle, signal), 200)
   })
   return app
 }

@@ -1,8 +1,8 @@
 // GET and PUT /servers/{project}/password.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf, requireOperator } from '../access-control.ts'
-import { jsonBody } from '../request-body.ts'
+import { requireCaller, requireOperator } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { ServerPasswords } from '../servers/password.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { OfferedKey, SealedSecret } from './schemas.ts'
@@ -39,11 +39,11 @@ const set = createRoute({
 export const serverPasswordRoutes = (passwords: ServerPasswords): RestApp => {
   const app = newRestApp()
   app.openapi(offer, async (c) => {
-    const caller = requireOperator(callerOf(c.get('caller')), WHAT)
+    const caller = requireOperator(requireCaller(c.get('caller')), WHAT)
     return c.json(await passwords.offerKey(caller, c.req.valid('param').project), 200)
   })
   app.openapi(set, async (c) => {
-    const caller = requireOperator(callerOf(c.get('caller')), WHAT)
+    const caller = requireOperator(requireCaller(c.get('caller')), WHAT)
     await passwords.set(caller, c.req.valid('param').project, c.req.valid('json').sealed)
     return c.body(null, 204)
   })

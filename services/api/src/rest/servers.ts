@@ -1,8 +1,8 @@
 // GET /servers, PUT /servers/{project}.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf, requireOperator } from '../access-control.ts'
-import { jsonBody } from '../request-body.ts'
+import { requireCaller, requireOperator } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { ServerService } from '../servers/service.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { ConfigureServer, Server, ServerList } from './schemas.ts'
@@ -41,12 +41,12 @@ const configure = createRoute({
 export const serverRoutes = (servers: ServerService): RestApp => {
   const app = newRestApp()
   app.openapi(list, async (c) => {
-    requireOperator(callerOf(c.get('caller')), 'the list of servers')
+    requireOperator(requireCaller(c.get('caller')), 'the list of servers')
     const found = await servers.list()
     return c.json({ servers: [...found], total: found.length }, 200)
   })
   app.openapi(configure, async (c) => {
-    const caller = requireOperator(callerOf(c.get('caller')), 'a server’s settings')
+    const caller = requireOperator(requireCaller(c.get('caller')), 'a server’s settings')
     return c.json(await servers.configure(caller, c.req.valid('param').project, c.req.valid('json')), 200)
   })
   return app

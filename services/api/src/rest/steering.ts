@@ -1,8 +1,8 @@
 // Messages, controls and answers to a running task.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf } from '../access-control.ts'
-import { jsonBody } from '../request-body.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Replied, Reply, SendControl, SendMessage, SentControl, SentMessage, TaskParams } from './schemas.ts'
@@ -47,15 +47,15 @@ export const steeringRoutes = (service: TaskService): RestApp => {
   const app = newRestApp()
   app.openapi(message, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(await service.message(callerOf(c.get('caller')), id, c.req.valid('json'), c.req.raw.signal), 200)
+    return c.json(await service.message(requireCaller(c.get('caller')), id, c.req.valid('json'), c.req.raw.signal), 200)
   })
   app.openapi(control, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(await service.control(callerOf(c.get('caller')), id, c.req.valid('json'), c.req.raw.signal), 200)
+    return c.json(await service.control(requireCaller(c.get('caller')), id, c.req.valid('json'), c.req.raw.signal), 200)
   })
   app.openapi(reply, async (c) => {
     const { id, request_id: requestId } = c.req.valid('param')
-    return c.json(await service.reply(callerOf(c.get('caller')), id, requestId, c.req.valid('json')), 200)
+    return c.json(await service.reply(requireCaller(c.get('caller')), id, requestId, c.req.valid('json')), 200)
   })
   return app
 }

@@ -2,8 +2,8 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { LIMITS, SwitchyardError } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
-import { jsonBody } from '../request-body.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import { statusesSchema } from '../tasks/list.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
@@ -82,17 +82,22 @@ export const taskRoutes = (service: TaskService): RestApp => {
     const input = c.req.valid('json')
     const key = keyOf(input.idempotency_key, c.req.header('idempotency-key'))
     const args = key === undefined ? input : { ...input, idempotency_key: key }
-    const { task, created } = await service.accept(callerOf(c.get('caller')), args, c.req.raw.signal)
+    const { task, created } = await service.accept(requireCaller(c.get('caller')), args, c.req.raw.signal)
     return created ? c.json(task, 202, { Location: `/tasks/${task.task_id}` }) : c.json(task, 200)
   })
   app.openapi(list, async (c) => {
     const { project_id: project, ...query } = c.req.valid('query')
-    const page = await service.list(callerOf(c.get('caller')), { ...query, project }, false)
+    const page = await service.list(requireCaller(c.get('caller')), { ...query, project }, false)
     return c.json(page, 200)
   })
   app.openapi(get, async (c) => {
     const { wait_ms: waitMs } = c.req.valid('query')
-    const task = await service.get(callerOf(c.get('caller')), c.req.valid('param').id, waitMs ?? 0, c.req.raw.signal)
+    const task = await service.get(
+      requireCaller(c.get('caller')),
+      c.req.valid('param').id,
+      waitMs ?? 0,
+      c.req.raw.signal,
+    )
     return c.json(task, 200)
   })
   return app

@@ -1,9 +1,9 @@
 // The endpoints under /webhooks.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
+import { jsonBody } from '../http/request-body.ts'
 import type { WebhookService } from '../notifications/webhooks.ts'
-import { jsonBody } from '../request-body.ts'
 import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Delivery, NewWebhook, Webhook, WebhookList, WebhookWithSecret } from './schemas.ts'
 
@@ -92,26 +92,26 @@ const enable = createRoute({
 export const webhookRoutes = (service: WebhookService): RestApp => {
   const app = newRestApp()
   app.openapi(create, async (c) => {
-    const webhook = await service.create(callerOf(c.get('caller')), c.req.valid('json'))
+    const webhook = await service.create(requireCaller(c.get('caller')), c.req.valid('json'))
     return c.json(webhook, 201, { Location: `/webhooks/${webhook.webhook_id}` })
   })
-  app.openapi(list, async (c) => c.json({ webhooks: await service.list(callerOf(c.get('caller'))) }, 200))
-  app.openapi(get, async (c) => c.json(await service.get(callerOf(c.get('caller')), c.req.valid('param').id), 200))
+  app.openapi(list, async (c) => c.json({ webhooks: await service.list(requireCaller(c.get('caller'))) }, 200))
+  app.openapi(get, async (c) => c.json(await service.get(requireCaller(c.get('caller')), c.req.valid('param').id), 200))
   app.openapi(remove, async (c) => {
-    await service.delete(callerOf(c.get('caller')), c.req.valid('param').id)
+    await service.delete(requireCaller(c.get('caller')), c.req.valid('param').id)
     return c.body(null, 204)
   })
   app.openapi(test, async (c) =>
-    c.json(await service.test(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
+    c.json(await service.test(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal), 200),
   )
   app.openapi(rotate, async (c) =>
-    c.json(await service.rotate(callerOf(c.get('caller')), c.req.valid('param').id), 200),
+    c.json(await service.rotate(requireCaller(c.get('caller')), c.req.valid('param').id), 200),
   )
   app.openapi(disable, async (c) =>
-    c.json(await service.disable(callerOf(c.get('caller')), c.req.valid('param').id), 200),
+    c.json(await service.disable(requireCaller(c.get('caller')), c.req.valid('param').id), 200),
   )
   app.openapi(enable, async (c) =>
-    c.json(await service.enable(callerOf(c.get('caller')), c.req.valid('param').id), 200),
+    c.json(await service.enable(requireCaller(c.get('caller')), c.req.valid('param').id), 200),
   )
   return app
 }

@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { LIMITS } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
+import { requireCaller } from '../access/caller.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { FileContent, FileList, queryInteger, TaskDiff, TaskParams } from './schemas.ts'
@@ -61,7 +61,7 @@ export const workspaceRoutes = (service: TaskService): RestApp => {
   const app = newRestApp()
   app.openapi(files, async (c) => {
     const list = await service.files(
-      callerOf(c.get('caller')),
+      requireCaller(c.get('caller')),
       c.req.valid('param').id,
       c.req.valid('query').path ?? '',
       c.req.raw.signal,
@@ -71,10 +71,10 @@ export const workspaceRoutes = (service: TaskService): RestApp => {
   app.openapi(content, async (c) => {
     const { path, ...part } = c.req.valid('query')
     const { id } = c.req.valid('param')
-    return c.json(await service.content(callerOf(c.get('caller')), id, path, part, c.req.raw.signal), 200)
+    return c.json(await service.content(requireCaller(c.get('caller')), id, path, part, c.req.raw.signal), 200)
   })
   app.openapi(diff, async (c) => {
-    const found = await service.diff(callerOf(c.get('caller')), c.req.valid('param').id, c.req.raw.signal)
+    const found = await service.diff(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.raw.signal)
     if (c.req.valid('query').format === 'json') return c.json(found, 200)
     // Text of an untrusted repository: never to be taken for a page.
     return c.body(found.diff, 200, {

@@ -3,9 +3,9 @@
 import type { Config } from '@switchyard/config'
 import { type AvailableModels, type LlmConfig, type SetModel, SwitchyardError } from '@switchyard/contracts'
 import { listProjects, listServers, type Records, updateProject } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { findChangeable, maySee } from '../projects/access.ts'
-import { checkModel } from '../tasks/model.ts'
+import type { Caller } from '../access/caller.ts'
+import { findChangeableProject, mayUse } from '../access/projects.ts'
+import { checkModel } from '../validation/model.ts'
 import { availableModelsOfProjects, modelsOf } from './available-models.ts'
 
 export type LlmDeps = { readonly config: Pick<Config, 'tasks'>; readonly records: Records }
@@ -28,7 +28,7 @@ export class LlmService {
   async config(caller: Caller): Promise<LlmConfig> {
     const { config, records } = this.#deps
     const servers = (await listServers(records.db)).filter(({ kind }) => kind !== null)
-    const projects = (await listProjects(records.db)).filter((row) => maySee(caller, row))
+    const projects = (await listProjects(records.db)).filter((row) => mayUse(caller, row))
     const available = await availableModelsOfProjects(records, projects)
     const named = servers.find(({ offer }) => offer?.default_model)?.offer?.default_model ?? null
     return {
@@ -58,7 +58,7 @@ export class LlmService {
    */
   async setModel(caller: Caller, project: string, model: string): Promise<SetModel> {
     const { records } = this.#deps
-    const row = await findChangeable(records, caller, project, 'changing its model')
+    const row = await findChangeableProject(records, caller, project, 'changing its model')
     const wanted = model === DEFAULT ? null : model
     const told = wanted === null ? 'the installation’s default' : await this.#check(row, wanted)
     await updateProject(records.db, row.id, { model: wanted })

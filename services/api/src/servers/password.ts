@@ -3,8 +3,8 @@
 import { SwitchyardError } from '@switchyard/contracts'
 import { type ProjectRow, type Records, requestOfServer } from '@switchyard/records'
 import type { WorkerCalls } from '@switchyard/worker-calls'
-import type { Caller } from '../caller.ts'
-import { findOwnProject } from '../projects/access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findUsableProject } from '../access/projects.ts'
 
 export class ServerPasswords {
   readonly #records: Records
@@ -29,7 +29,7 @@ export class ServerPasswords {
   }
 
   async #dedicated(caller: Caller, project: string): Promise<ProjectRow> {
-    const row = await findOwnProject(this.#records, caller, project)
+    const row = await findUsableProject(this.#records, caller, project)
     if (row.isolation === 'dedicated') return row
     throw new SwitchyardError('control_not_possible', `${row.url} has no server of its own`, {
       hint: 'Call opencode_project_start with isolation "dedicated" first.',

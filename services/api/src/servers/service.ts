@@ -3,8 +3,8 @@
 import type { Config } from '@switchyard/config'
 import { type ConfigureServer, type ServerInfo, SwitchyardError } from '@switchyard/contracts'
 import { configureServer, projectServerId, type Records, requestOfServer } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { findOwnProject } from '../projects/access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findUsableProject } from '../access/projects.ts'
 import { listAllServers } from './list.ts'
 import { checkSettings } from './settings.ts'
 
@@ -30,7 +30,7 @@ export class ServerService {
    */
   async configure(caller: Caller, project: string, settings: ConfigureServer): Promise<ServerInfo> {
     const { records } = this.#deps
-    const row = await findOwnProject(records, caller, project)
+    const row = await findUsableProject(records, caller, project)
     if (row.isolation !== 'dedicated')
       throw new SwitchyardError('control_not_possible', `${row.url} has no server of its own`, {
         hint: 'Call opencode_project_start with isolation "dedicated" first.',

@@ -4,10 +4,10 @@ import type { Config, Logger } from '@switchyard/config'
 import type { Bus } from '@switchyard/queue'
 import type { ProjectRow, Records } from '@switchyard/records'
 import type { WorkerCallOptions, WorkerCalls } from '@switchyard/worker-calls'
-import type { Caller } from '../caller.ts'
-import type { Metrics } from '../metrics.ts'
-import { targetOf } from '../projects/start.ts'
-import { defaultProject } from './default-project.ts'
+import { type Caller, isOperator } from '../access/caller.ts'
+import { findProjectOrDefault } from '../access/default-project.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { targetOf } from '../projects/target.ts'
 
 export type SessionDeps = {
   readonly config: Config
@@ -38,10 +38,10 @@ export const scopeOf = async (
   deps: Pick<SessionDeps, 'config' | 'records'>,
   { caller, project, signal }: On,
 ): Promise<Scope> => {
-  const row = await defaultProject(deps.records, caller, project)
+  const row = await findProjectOrDefault(deps.records, caller, project)
   return {
     row,
-    who: { project_id: row.id, agent: caller.role === 'agent' ? caller.name : null },
+    who: { project_id: row.id, agent: isOperator(caller) ? null : caller.name },
     options: { target: targetOf(deps, row), signal },
   }
 }

@@ -2,9 +2,9 @@
 
 import type { Logger } from '@switchyard/config'
 import { type Ask, isSwitchyardError, type SessionEvent } from '@switchyard/contracts'
-import { commentBytes } from '../feed/frame.ts'
-import { Outlet } from '../feed/outlet.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { commentBytes } from '../sse/frame.ts'
+import { Outlet } from '../sse/sse-stream.ts'
 import type { Scope } from './deps.ts'
 import type { Page, SessionFeeds, SessionFollower } from './feeds.ts'
 

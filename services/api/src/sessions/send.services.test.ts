@@ -5,8 +5,9 @@ import { createDatabase, type TestDatabase } from '@switchyard/testing'
 import { WorkerCalls } from '@switchyard/worker-calls'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Caller } from '../access/caller.ts'
 import { startApi, type TestApi } from '../api.fixture.ts'
-import type { Caller } from '../caller.ts'
+
 import { sendToSession } from './send.ts'
 
 const PROJECT = 'proj_01K5A0Z9F6M2Q7R8S9T0V1W2X3'

@@ -2,14 +2,14 @@
 
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, findSandbox, type TaskRow, toRecords, toTask } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import { maySee } from '../projects/access.ts'
-import { resolveProject } from '../projects/identity.ts'
-import { requireMayName } from '../projects/local-path.ts'
+import { type Caller, requireOperator } from '../access/caller.ts'
+import { requireMayName } from '../access/local-paths.ts'
+import { resolveProject } from '../access/project-names.ts'
+import { mayUse } from '../access/projects.ts'
 import type { Decision } from '../rollout/decide.ts'
-import { checkBranch } from './branch.ts'
+import { checkBranch } from '../validation/branch.ts'
+import { checkModel } from '../validation/model.ts'
 import type { TaskDeps } from './deps.ts'
-import { checkModel } from './model.ts'
 import { requestHash } from './request-hash.ts'
 
 /** How long an accept waits for the queue, ms. The row is written by then; a sweeper queues what was missed. */
@@ -25,8 +25,7 @@ const refused = (fields: readonly string[], why: string): SwitchyardError =>
   })
 
 const checkOffered = (caller: Caller, input: ExecuteTask): void => {
-  if (input.mode !== undefined && caller.role !== 'operator')
-    throw new SwitchyardError('forbidden', 'only an operator’s key may set mode')
+  if (input.mode !== undefined) requireOperator(caller, 'setting mode')
   const needy = (['branch', 'base_branch', 'sandbox'] as const).filter((name) => input[name] !== undefined)
   if (input.project === undefined && needy.length > 0) throw refused(needy, 'needs a project')
   if (input.sandbox !== undefined && needy.length > 1)
@@ -86,7 +85,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
   const project = input.project === undefined ? null : await resolveProject(records, input.project)
   if (project) requireMayName(caller, project.url, project.row)
-  if (project && !maySee(caller, project.row))
+  if (project && !mayUse(caller, project.row))
     throw new SwitchyardError('forbidden', `${project.url} is a project of another key`)
   const model = asked ?? project?.row?.model ?? config.tasks.defaultModel ?? null
   const sandbox = await findSandboxFor(deps, project?.id, input.sandbox)

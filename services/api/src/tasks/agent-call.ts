@@ -4,7 +4,7 @@
 import type { Logger } from '@switchyard/config'
 import { isTerminal, LETTA_AGENT_ID, type Task } from '@switchyard/contracts'
 import { beginAgentCall, endAgentCall, noteSeen, type Records } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
+import type { Caller } from '../access/caller.ts'
 
 /** Beyond the wait itself: reading the record and answering, ms. An api that died holds no message up for longer. */
 const ANSWER_MS = 5_000

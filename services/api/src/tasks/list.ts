@@ -3,8 +3,8 @@
 import { LIMITS, type Status, SwitchyardError, statusSchema, type Task, taskIdSchema } from '@switchyard/contracts'
 import { type ListCursor, listTasks } from '@switchyard/records'
 import { z } from 'zod'
-import type { Caller } from '../caller.ts'
-import { projectFilter } from '../projects/identity.ts'
+import { type Caller, ownerFilter } from '../access/caller.ts'
+import { toProjectId } from '../access/project-names.ts'
 import type { TaskDeps } from './deps.ts'
 
 const cursorSchema = z.strictObject({ id: taskIdSchema, waiting: z.boolean() })
@@ -55,10 +55,10 @@ export const list = async (
   const { tasks, next } = await listTasks(
     deps.records.db,
     {
-      ...(caller.role === 'agent' ? { owner_key: caller.name } : {}),
+      ...ownerFilter(caller),
       ...(query.status ? { status: query.status } : {}),
       ...(query.agent_id !== undefined ? { agent_id: query.agent_id } : {}),
-      ...(query.project !== undefined ? { project_id: projectFilter(query.project) } : {}),
+      ...(query.project !== undefined ? { project_id: toProjectId(query.project) } : {}),
       ...(query.q !== undefined ? { q: query.q } : {}),
     },
     {

@@ -19,10 +19,10 @@ import {
 } from '@switchyard/contracts'
 import { readEvents, readLastEvents, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import type { FilePart } from '@switchyard/worker-calls'
-import type { Caller } from '../caller.ts'
-import { openEventStream } from '../feed/event-stream.ts'
+import type { Caller } from '../access/caller.ts'
+import { findAccessibleTask } from '../access/tasks.ts'
+import { openEventStream } from '../task-events/event-stream.ts'
 import { type Accept, accept } from './accept.ts'
-import { findOwnTask } from './access.ts'
 import { noteAgentRead, withinAgentCall } from './agent-call.ts'
 import type { TaskDeps } from './deps.ts'
 import { type ListQuery, list, type TaskList } from './list.ts'
@@ -68,7 +68,7 @@ export class TaskService {
    * @throws SwitchyardError `task_not_found`, `database_unavailable`
    */
   async get(caller: Caller, id: string, waitMs: number, signal: Signal): Promise<Task> {
-    const row = await findOwnTask(this.#deps.records, caller, id)
+    const row = await findAccessibleTask(this.#deps.records, caller, id)
     if (waitMs === 0) {
       const record = await this.#record(row)
       await noteAgentRead(this.#deps, caller, record)
@@ -93,7 +93,7 @@ export class TaskService {
   /** Events above `after`, in order. @throws SwitchyardError `task_not_found`, `events_expired`, `database_unavailable` */
   async events(caller: Caller, id: string, after: number, limit: number): Promise<EventPage> {
     const { records } = this.#deps
-    const row = await findOwnTask(records, caller, id)
+    const row = await findAccessibleTask(records, caller, id)
     requireKept(row, after)
     const events = [...(await readEvents(records.db, row.id, { after, limit }))]
     const last = events.at(-1)?.seq ?? after
@@ -114,7 +114,7 @@ export class TaskService {
    */
   async stream(caller: Caller, id: string, after: number, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
     const { records, feeds, metrics, logger } = this.#deps
-    const row = await findOwnTask(records, caller, id)
+    const row = await findAccessibleTask(records, caller, id)
     if (after > row.last_seq)
       throw new SwitchyardError('invalid_request', `there is no event ${after} yet: the last one is ${row.last_seq}`)
     requireKept(row, after)
@@ -129,7 +129,7 @@ export class TaskService {
     const sent = await control(this.#deps, caller, id, input, signal)
     // An agent that has just cancelled its task need not be told that it has ended.
     if (caller.agentId !== undefined && isTerminal(sent.status)) {
-      const row = await findOwnTask(this.#deps.records, caller, sent.task_id)
+      const row = await findAccessibleTask(this.#deps.records, caller, sent.task_id)
       await noteAgentRead(this.#deps, caller, await this.#record(row))
     }
     return sent

@@ -2,8 +2,8 @@
 
 import type { Replied, Reply, SendControl, SendMessage, SentControl, SentMessage } from '@switchyard/contracts'
 import { answerRequest, controlTask, type SteeringDeps, sendTaskMessage } from '@switchyard/steering'
-import type { Caller } from '../caller.ts'
-import { findOwnTask } from './access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findAccessibleTask } from '../access/tasks.ts'
 import type { TaskDeps } from './deps.ts'
 import { until } from './until.ts'
 
@@ -26,7 +26,7 @@ export const message = async (
   input: SendMessage,
   signal: AbortSignal | undefined,
 ): Promise<SentMessage> => {
-  const row = await findOwnTask(deps.records, caller, id)
+  const row = await findAccessibleTask(deps.records, caller, id)
   return await sendTaskMessage(steering(deps, signal), { by: nameOf(caller) }, row, input)
 }
 
@@ -38,7 +38,7 @@ export const control = async (
   input: SendControl,
   signal: AbortSignal | undefined,
 ): Promise<SentControl> => {
-  const row = await findOwnTask(deps.records, caller, id)
+  const row = await findAccessibleTask(deps.records, caller, id)
   return await controlTask(steering(deps, signal), { by: nameOf(caller) }, row, input)
 }
 
@@ -50,6 +50,6 @@ export const reply = async (
   requestId: string,
   input: Reply,
 ): Promise<Replied> => {
-  const row = await findOwnTask(deps.records, caller, id)
+  const row = await findAccessibleTask(deps.records, caller, id)
   return await answerRequest(deps, { by: nameOf(caller) }, row, requestId, input)
 }

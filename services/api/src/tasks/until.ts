@@ -1,7 +1,7 @@
 // Waits for something to become true of a task: woken by its feed, looked at again from time to time, never for long.
 
 import type { TaskId } from '@switchyard/contracts'
-import type { TaskFeeds } from '../feed/feeds.ts'
+import type { TaskFeeds } from '../task-events/task-feeds.ts'
 
 export type Until = {
   readonly id: TaskId

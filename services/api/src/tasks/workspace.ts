@@ -2,8 +2,8 @@
 
 import type { FileContent, FileList, TaskDiff } from '@switchyard/contracts'
 import type { FilePart } from '@switchyard/worker-calls'
-import type { Caller } from '../caller.ts'
-import { findOwnTask } from './access.ts'
+import type { Caller } from '../access/caller.ts'
+import { findAccessibleTask } from '../access/tasks.ts'
 import type { TaskDeps } from './deps.ts'
 
 type Signal = AbortSignal | undefined
@@ -15,7 +15,7 @@ export const files = async (
   id: string,
   path: string,
   signal: Signal,
-): Promise<FileList> => await workspaces.listFiles(await findOwnTask(records, caller, id), path, signal)
+): Promise<FileList> => await workspaces.listFiles(await findAccessibleTask(records, caller, id), path, signal)
 
 /** @throws SwitchyardError `task_not_found`, and as `TaskWorkspaces.readFile` */
 export const content = async (
@@ -25,7 +25,7 @@ export const content = async (
   path: string,
   part: FilePart,
   signal: Signal,
-): Promise<FileContent> => await workspaces.readFile(await findOwnTask(records, caller, id), path, part, signal)
+): Promise<FileContent> => await workspaces.readFile(await findAccessibleTask(records, caller, id), path, part, signal)
 
 /** @throws SwitchyardError `task_not_found`, and as `TaskWorkspaces.readDiff` */
 export const diff = async (
@@ -33,4 +33,4 @@ export const diff = async (
   caller: Caller,
   id: string,
   signal: Signal,
-): Promise<TaskDiff> => await workspaces.readDiff(await findOwnTask(records, caller, id), signal)
+): Promise<TaskDiff> => await workspaces.readDiff(await findAccessibleTask(records, caller, id), signal)

@@ -1,7 +1,7 @@
 // A session's events: pages are its messages; this is the stream.
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { callerOf } from '../../access-control.ts'
+import { requireCaller } from '../../access/caller.ts'
 import type { SessionService } from '../../sessions/service.ts'
 import { STREAM_HEADERS } from '../event-stream.ts'
 import { failures, type RestApp, SECURITY } from '../route.ts'
@@ -58,7 +58,7 @@ const routeOf = (prefix: '/project/{id}' | '') =>
 export const addEventOperations = (app: RestApp, service: SessionService): void => {
   for (const prefix of ['/project/{id}', ''] as const) {
     app.openapi(routeOf(prefix), async (c) => {
-      const on = { caller: callerOf(c.get('caller')), project: c.req.param('id') }
+      const on = { caller: requireCaller(c.get('caller')), project: c.req.param('id') }
       const after = c.req.header('last-event-id') || c.req.valid('query').after
       const cutOff = () => c.env?.outgoing?.destroy()
       return c.body(await service.stream(on, c.req.valid('param').sid, after, cutOff), 200, STREAM_HEADERS)

@@ -2,9 +2,9 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { callerOf } from '../../access-control.ts'
-import type { ApiEnv } from '../../caller.ts'
-import { jsonBody, optionalJsonBody } from '../../request-body.ts'
+import type { ApiEnv } from '../../access/access-control.ts'
+import { requireCaller } from '../../access/caller.ts'
+import { jsonBody, optionalJsonBody } from '../../http/request-body.ts'
 import type { On } from '../../sessions/deps.ts'
 import { answer, body, type FailureStatus, failures, type RestApp, SECURITY } from '../route.ts'
 
@@ -85,7 +85,7 @@ const addRoute = <P extends z.ZodObject, Q extends Shape, B extends Shape, R ext
   app.openapi(route, (async (context: Context<ApiEnv>) => {
     const valid = (target: 'param' | 'query' | 'json') => context.req.valid(target as never) as unknown
     const on = {
-      caller: callerOf(context.get('caller')),
+      caller: requireCaller(context.get('caller')),
       project: context.req.param('id'),
       signal: context.req.raw.signal,
     }

@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from '@switchyard/config'
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
-import type { ApiEnv } from './caller.ts'
-import type { Metrics } from './metrics.ts'
+import type { ApiEnv } from '../access/access-control.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
 
 /** Asked every few seconds by those that watch over us. */
 const QUIET: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])

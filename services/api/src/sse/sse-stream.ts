@@ -1,6 +1,6 @@
 // The byte stream to one reader of server-sent events: what waits for it is bounded, and one that does not read is let go.
 
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
 import { helloBytes } from './frame.ts'
 
 /** What may wait for a reader before it gets no more until it has read, bytes. */

@@ -3,7 +3,7 @@
 import { isTerminal, type TaskId } from '@switchyard/contracts'
 import type { TaskSignal } from '@switchyard/queue'
 import { type Progress, type Records, readEvents } from '@switchyard/records'
-import { type Frame, toDeltaBytes, toFrame } from './frame.ts'
+import { type Frame, toDeltaBytes, toFrame } from '../sse/frame.ts'
 
 /** Whoever follows a task: told that there is more, never given it, so that a slow one holds nothing. */
 export type Follower = {

@@ -3,11 +3,11 @@
 import type { Logger } from '@switchyard/config'
 import { type EventType, SwitchyardError, type TaskEvent } from '@switchyard/contracts'
 import type { FeedFilter } from '@switchyard/records'
-import type { Caller } from '../caller.ts'
-import type { Metrics } from '../metrics.ts'
-import { projectFilter } from '../projects/identity.ts'
-import type { StandingFeed } from './standing-feed.ts'
-import { openStandingStream } from './standing-stream.ts'
+import { type Caller, ownerFilter } from '../access/caller.ts'
+import { toProjectId } from '../access/project-names.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { openStandingStream } from './event-stream.ts'
+import type { StandingFeed } from './feed.ts'
 
 export type StandingQuery = {
   readonly types?: readonly EventType[] | undefined
@@ -20,9 +20,9 @@ export type StandingPage = { readonly events: TaskEvent[]; readonly cursor: stri
 
 /** @throws SwitchyardError `invalid_project` */
 const filterOf = (caller: Caller, query: StandingQuery): FeedFilter => ({
-  ...(caller.role === 'agent' ? { owner_key: caller.name } : {}),
+  ...ownerFilter(caller),
   ...(query.agent_id === undefined ? {} : { agent_id: query.agent_id }),
-  ...(query.project === undefined ? {} : { project_id: projectFilter(query.project) }),
+  ...(query.project === undefined ? {} : { project_id: toProjectId(query.project) }),
   ...(query.types === undefined ? {} : { types: query.types }),
 })
 

@@ -2,7 +2,7 @@
 
 import { LIMITS, SwitchyardError } from '@switchyard/contracts'
 import type { MiddlewareHandler } from 'hono'
-import type { ApiEnv } from './caller.ts'
+import type { ApiEnv } from '../access/access-control.ts'
 
 const JSON_TYPE = /^application\/json\s*(;|$)/i
 

@@ -2,8 +2,8 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { eventTypeSchema, LIMITS } from '@switchyard/contracts'
-import { callerOf } from '../access-control.ts'
-import type { Subscriptions } from '../standing/subscription.ts'
+import { requireCaller } from '../access/caller.ts'
+import type { Subscriptions } from '../all-task-events/service.ts'
 import { eventNumber, STREAM_HEADERS, wantsStream } from './event-stream.ts'
 import { failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { queryInteger, StandingPage } from './schemas.ts'
@@ -55,7 +55,7 @@ const route = createRoute({
 export const subscriptionRoutes = (subscriptions: Subscriptions): RestApp => {
   const app = newRestApp()
   app.openapi(route, async (c) => {
-    const caller = callerOf(c.get('caller'))
+    const caller = requireCaller(c.get('caller'))
     const { after, limit = DEFAULT_PAGE, type, ...rest } = c.req.valid('query')
     const query = { ...rest, types: type }
     if (!wantsStream(c.req.header('accept')))

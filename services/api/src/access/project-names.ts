@@ -1,4 +1,4 @@
-// What names a project: an id of ours, or a repository's URL or path.
+// Resolves the ways to name a project: a project id, or a repository's URL or path.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { parseRepositoryUrl, projectIdOf } from '@switchyard/git/identity'
@@ -12,15 +12,23 @@ export type NamedProject = {
   readonly id: string
   readonly key: string
   readonly url: string
-  /** Its row, where it has one. */
+  /** Undefined when no task or registration has used the repository yet. */
   readonly row: ProjectRow | undefined
 }
 
-/** The id under which a task's project is kept; for a filter, so it need not exist. */
-export const projectFilter = (project: string): string =>
+/**
+ * Returns the project id to filter by. The project need not exist.
+ *
+ * @throws SwitchyardError `invalid_project`
+ */
+export const toProjectId = (project: string): string =>
   isProjectId(project) ? project : projectIdOf(parseRepositoryUrl(project).key)
 
-/** @throws SwitchyardError `invalid_project` */
+/**
+ * Returns the project's identity and its row.
+ *
+ * @throws SwitchyardError `invalid_project`
+ */
 export const resolveProject = async (records: Records, project: string): Promise<NamedProject> => {
   if (!project.startsWith('proj_')) {
     const { key, displayUrl } = parseRepositoryUrl(project)
@@ -28,7 +36,7 @@ export const resolveProject = async (records: Records, project: string): Promise
     const row = await findProject(records.db, id)
     return { id, key, url: row?.url ?? displayUrl, row }
   }
-  const known = isProjectId(project) ? await findProject(records.db, project) : undefined
-  if (!known) throw new SwitchyardError('invalid_project', `there is no project ${project.slice(0, 60)}`)
-  return { id: known.id, key: known.key, url: known.url, row: known }
+  const row = isProjectId(project) ? await findProject(records.db, project) : undefined
+  if (!row) throw new SwitchyardError('invalid_project', `project ${project.slice(0, 60)} does not exist`)
+  return { id: row.id, key: row.key, url: row.url, row }
 }

@@ -2,11 +2,11 @@
 
 import type { Logger } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
-import type { Metrics } from '../metrics.ts'
-import type { Following, TaskFeeds } from './feeds.ts'
-import { commentBytes, type Frame } from './frame.ts'
-import { Outlet } from './outlet.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { commentBytes, type Frame } from '../sse/frame.ts'
+import { Outlet } from '../sse/sse-stream.ts'
 import type { Follower, TaskFeed } from './task-feed.ts'
+import type { Following, TaskFeeds } from './task-feeds.ts'
 
 const ALIVE = commentBytes('alive')
 

@@ -2,7 +2,7 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Hono } from 'hono'
-import type { ApiEnv } from './caller.ts'
+import type { ApiEnv } from '../access/access-control.ts'
 
 type Known = { readonly pattern: RegExp; readonly method: string }
 

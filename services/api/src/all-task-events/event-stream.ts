@@ -2,9 +2,9 @@
 
 import type { Logger } from '@switchyard/config'
 import type { FeedFilter } from '@switchyard/records'
-import { Outlet } from '../feed/outlet.ts'
-import type { Metrics } from '../metrics.ts'
-import type { StandingFeed, StandingFollower } from './standing-feed.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { Outlet } from '../sse/sse-stream.ts'
+import type { StandingFeed, StandingFollower } from './feed.ts'
 
 const encoder = new TextEncoder()
 

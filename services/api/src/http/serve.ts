@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { Hono } from 'hono'
-import type { ApiEnv } from './caller.ts'
+import type { ApiEnv } from '../access/access-control.ts'
 
 /** How long answers that are under way may take at a stop, ms. */
 const STOP_MS = 5_000

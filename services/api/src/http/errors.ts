@@ -4,8 +4,8 @@ import { type Problem, SwitchyardError, systemErrorCode, toSwitchyardError } fro
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { ApiEnv } from './caller.ts'
-import type { FieldError } from './tasks/arguments.ts'
+import type { ApiEnv } from '../access/access-control.ts'
+import type { FieldError } from '../validation/arguments.ts'
 
 const RETRY_AFTER_S = '2'
 
