@@ -1,15 +1,10 @@
 // Both queue backends for tests: PostgreSQL from the test run, Redis where the machine has one.
 
-import type { TaskId } from '@switchyard/contracts'
 import { createDatabase, startRedis, type TestRedis, whyNoRedis } from '@switchyard/testing'
-import { pino } from 'pino'
 import { afterAll, afterEach, beforeEach } from 'vitest'
 import type { QueueConnection } from './backend.ts'
-import type { RunnableTask } from './task-queue.ts'
 
 export type BackendName = 'Redis' | 'PostgreSQL'
-
-export const silent = pino({ level: 'silent' })
 
 /** Redis has 16 databases; each test gets the next one. */
 const DATABASES = 16
@@ -45,26 +40,3 @@ export const useBackend = (name: BackendName): (() => QueueConnection) => {
     return connection
   }
 }
-
-/** Closes everything that a test opened, in reverse order. */
-export const useClosing = (): (<T extends { close(): Promise<void> }>(resource: T) => T) => {
-  const opened: { close(): Promise<void> }[] = []
-  afterEach(async () => {
-    for (const resource of opened.splice(0).reverse()) await resource.close()
-  })
-  return (resource) => {
-    opened.push(resource)
-    return resource
-  }
-}
-
-export const taskId = (name: string): TaskId => `task_${name}` as TaskId
-
-export const task = (name: string, columns: Partial<RunnableTask> = {}): RunnableTask => ({
-  id: taskId(name),
-  priority: 5,
-  generation: 0,
-  mode: 'opencode',
-  pool: 'blue',
-  ...columns,
-})

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type BackendName, silent, useBackend, useClosing } from './backends.fixture.ts'
+import { type BackendName, useBackend } from './backends.fixture.ts'
 import { DeliveryQueue, DeliveryWorker } from './delivery-queue.ts'
+import { silent, useClosing } from './fakes.fixture.ts'
 
 describe.each(['Redis', 'PostgreSQL'] satisfies BackendName[])('the delivery queue on %s', (backend) => {
   const connection = useBackend(backend)
