@@ -1,9 +1,7 @@
 // OpenCode servers: launched or found, supervised, one event stream each, and the calls we make to them.
 
-export type { BusySession } from './activity.ts'
-export type { OpenCodeCallOptions } from './call.ts'
-export type { Catalog } from './catalog.ts'
-export { type ChildServerOptions, childServer } from './child-server.ts'
+export type { OpenCodeCallOptions } from './client/call.ts'
+export type { Catalog } from './client/catalog.ts'
 export type {
   NewSession,
   OpenCodeClient,
@@ -11,19 +9,26 @@ export type {
   Prompt,
   SessionMessage,
   SessionRef,
-} from './client.ts'
-export type { OpenCodeEvent } from './event-stream.ts'
-export { freePort } from './free-port.ts'
-export { newMessageId, type OpenCodeMessageId, partId } from './ids.ts'
-export type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-export * from './narration.ts'
-export { probe } from './probe.ts'
-export { type RemoteServerOptions, remoteServer } from './remote-server.ts'
-export type { ResyncReason, SessionSubscription, SubscriptionListener, SubscriptionMessage } from './router.ts'
-export { permissionRules, type StandingReply, standingReply } from './rules.ts'
-export { type CommandOutcome, runCommand } from './run-command.ts'
-export { RunTranscript } from './run-transcript.ts'
-export { OpenCodeServer, type OpenCodeServerOptions, type SubscribeOptions } from './server.ts'
-export { cursorBefore } from './session-types.ts'
-export { SubagentTranscript } from './subagent-transcript.ts'
-export type { ServerState, ServerStatus } from './supervisor.ts'
+} from './client/client.ts'
+export { newMessageId, type OpenCodeMessageId, partId } from './client/message-ids.ts'
+export { permissionRules, type StandingReply, standingReply } from './client/permission-rules.ts'
+export { type CommandOutcome, runCommand } from './client/run-command.ts'
+export { cursorBefore } from './client/session-types.ts'
+export { probe } from './connection/health-check.ts'
+export type { BusySession } from './events/activity.ts'
+export type {
+  ResyncReason,
+  SessionSubscription,
+  SubscriptionListener,
+  SubscriptionMessage,
+} from './events/event-router.ts'
+export type { OpenCodeEvent } from './events/event-stream.ts'
+export * from './narration/index.ts'
+export { OpenCodeServer, type OpenCodeServerOptions, type SubscribeOptions } from './opencode-server.ts'
+export { type ChildServerOptions, childServer } from './server/child-server.ts'
+export { freePort } from './server/free-port.ts'
+export type { Endpoint, RunningServer, ServerLauncher } from './server/launcher.ts'
+export { type RemoteServerOptions, remoteServer } from './server/remote-server.ts'
+export type { ServerState, ServerStatus } from './server/supervisor.ts'
+export { RunTranscript } from './transcripts/run-transcript.ts'
+export { SubagentTranscript } from './transcripts/subagent-transcript.ts'

@@ -17,7 +17,7 @@ import {
   startScriptedModel,
 } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SessionMessage } from '../client.ts'
+import type { SessionMessage } from '../client/client.ts'
 import {
   type Captured,
   DIRECTORY,
@@ -26,8 +26,8 @@ import {
   readFixture,
   summaryOf,
   writeFixture,
-} from './fixtures/fixture.ts'
-import { summariseTurn } from './summary.ts'
+} from './captured-session.fixture.ts'
+import { summariseTurn } from './turn-summary.ts'
 
 const SCENARIOS: readonly {
   readonly name: string

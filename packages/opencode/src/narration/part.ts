@@ -13,9 +13,9 @@ import type {
   ToolPart,
 } from '@opencode-ai/sdk/v2'
 import type { EventType, NewEvent } from '@switchyard/contracts'
-import { toUsage } from './summary.ts'
+import { bounded, boundedObject, count, oneLine, relativePath, withoutDirectory } from './text.ts'
 import { changedFiles, exitCode, outcomeOf, subjectOf, type ToolCall } from './tool.ts'
-import { bounded, boundedObject, count, oneLine, relativePath, withoutDirectory } from './words.ts'
+import { toUsage } from './turn-summary.ts'
 
 /** Where the part belongs. */
 export type NarrationContext = {

@@ -2,7 +2,7 @@
 
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
-import { bounded, oneLine } from './words.ts'
+import { bounded, oneLine } from './text.ts'
 
 /**
  * A retry as an event; busy and idle say nothing that the messages do not say better.

@@ -1,8 +1,8 @@
 // What a tool call is about, in a person's words: which file, which command, what came out.
 
 import { isObject } from '../json-object.ts'
-import { cutShort, gistOf } from './gist.ts'
-import { count, oneLine, relativePath, withoutDirectory } from './words.ts'
+import { cutShort, gistOf } from './command-output.ts'
+import { count, oneLine, relativePath, withoutDirectory } from './text.ts'
 
 export type ToolCall = {
   readonly tool: string

@@ -1,8 +1,8 @@
 // A server that Compose, dockerode or a person started: it is found and watched, never started or stopped.
 
 import { isSwitchyardError } from '@switchyard/contracts'
+import { probe } from '../connection/health-check.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-import { probe } from './probe.ts'
 import { reportedMemory } from './reported-memory.ts'
 
 export type RemoteServerOptions = {

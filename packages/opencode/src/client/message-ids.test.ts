@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { newMessageId, partId } from './ids.ts'
+import { newMessageId, partId } from './message-ids.ts'
 
 describe('newMessageId', () => {
   it('has the form of the server’s own ids', () => {

@@ -1,7 +1,7 @@
 // What works on a server that ran before it was heard, found without setting directories up: each costs it 4 to 13 MB.
 
-import type { OpenCodeCallOptions } from './call.ts'
-import type { OpenCodeClient } from './client.ts'
+import type { OpenCodeCallOptions } from '../client/call.ts'
+import type { OpenCodeClient } from '../client/client.ts'
 
 /** Sessions that have not changed for so long are not looked at, ms: each costs a request. */
 export const LOOK_BACK_MS = 24 * 3_600_000

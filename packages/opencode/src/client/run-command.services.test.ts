@@ -1,9 +1,9 @@
 import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { childServer } from './child-server.ts'
-import { createPlace, quiet } from './fixture.ts'
+import { createPlace, quiet } from '../opencode.fixture.ts'
+import { OpenCodeServer } from '../opencode-server.ts'
+import { childServer } from '../server/child-server.ts'
 import { runCommand } from './run-command.ts'
-import { OpenCodeServer } from './server.ts'
 
 let place: Awaited<ReturnType<typeof createPlace>>
 let model: ScriptedModel

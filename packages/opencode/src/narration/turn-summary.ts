@@ -2,9 +2,9 @@
 
 import type { AssistantMessage, Part } from '@opencode-ai/sdk/v2'
 import type { TaskError, Usage } from '@switchyard/contracts'
-import type { SessionMessage } from '../client.ts'
-import { errorOf } from './failure.ts'
-import { bounded } from './words.ts'
+import type { SessionMessage } from '../client/client.ts'
+import { errorOf } from './task-error.ts'
+import { bounded } from './text.ts'
 
 /**
  * finished: the model gave its answer. failed: see `error`. aborted: somebody stopped it.

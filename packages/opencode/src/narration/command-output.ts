@@ -1,6 +1,6 @@
 // The one line of a command's output that says how it went.
 
-import { oneLine } from './words.ts'
+import { oneLine } from './text.ts'
 
 const META = /<shell_metadata>([\s\S]*?)<\/shell_metadata>/
 

@@ -2,12 +2,12 @@
 
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
 import { type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@switchyard/contracts'
-import type { SessionMessage } from './client.ts'
-import { isObject, parseObject } from './json-object.ts'
-import { keptPart, Room } from './kept.ts'
-import type { OpenCodeFailure } from './narration/failure.ts'
-import { Narrator } from './narration/narrator.ts'
-import { asRunning } from './narration/tool-start.ts'
+import type { SessionMessage } from '../client/client.ts'
+import { isObject, parseObject } from '../json-object.ts'
+import { Narrator } from '../narration/narrator.ts'
+import type { OpenCodeFailure } from '../narration/task-error.ts'
+import { asRunning } from '../narration/tool-start.ts'
+import { keptPart, Room } from './retained-part.ts'
 
 /**
  * One line: `{ type, timestamp, sessionID, part }` for a part that is complete, `{ type: "error", sessionID, error }` for the end

@@ -7,13 +7,13 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { opencodeBinary, ripgrepFolder } from './binaries.ts'
+import { authorization, probe } from '../connection/health-check.ts'
 import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './child-environment.ts'
+import { lockServer } from './data-directory-lock.ts'
+import { opencodeBinary, ripgrepFolder } from './executables.ts'
 import { freePort } from './free-port.ts'
 import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
-import { authorization, probe } from './probe.ts'
 import { descendants, kill, type ProcessInfo, residentBytes, sweep } from './processes.ts'
-import { lockServer } from './server-lock.ts'
 
 export type ChildServerOptions = {
   /** Belongs to this server alone: its database, state and cache. Made when it is not there. */

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { reportedMemory } from './reported-memory.ts'
 
-const SCRIPT = path.resolve(import.meta.dirname, '../../../deploy/opencode-report.sh')
+const SCRIPT = path.resolve(import.meta.dirname, '../../../../deploy/opencode-report.sh')
 
 let place: string
 const at = (name: string) => path.join(place, name)

@@ -1,7 +1,7 @@
 // Lines as the database of the pinned version of OpenCode gives them.
 
 import { describe, expect, it } from 'vitest'
-import { summariseTurn } from './narration/summary.ts'
+import { summariseTurn } from '../narration/turn-summary.ts'
 import { SubagentTranscript } from './subagent-transcript.ts'
 
 const line = (session: string, message: string, info: object, id: string, part: object): string =>

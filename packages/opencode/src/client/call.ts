@@ -2,8 +2,8 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { handleWhen, retry } from 'cockatiel'
-import { backoffPolicy } from './backoff.ts'
-import { isConnectionRefused, toUnavailable } from './unavailable.ts'
+import { backoffPolicy } from '../connection/backoff.ts'
+import { isConnectionRefused, toUnavailable } from '../connection/connection-errors.ts'
 
 /** What the SDK returns when it is told not to throw. */
 export type SdkResult<T> = {

@@ -2,20 +2,20 @@
 
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { type Activity, createActivity } from './activity.ts'
-import { directoriesOfOpenTurns, GAP_SLACK_MS, LOOK_BACK_MS } from './catch-up.ts'
-import { createClient, type OpenCodeClient } from './client.ts'
-import { type Disconnect, type OpenCodeEvent, openEventStream } from './event-stream.ts'
-import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+import { createClient, type OpenCodeClient } from './client/client.ts'
+import { type Activity, createActivity } from './events/activity.ts'
 import {
   createRouter,
   type ResyncReason,
   type SessionSubscription,
   type SubscriptionListener,
   sessionOf,
-} from './router.ts'
-import { createStreamEcho } from './stream-echo.ts'
-import { type ServerState, supervise } from './supervisor.ts'
+} from './events/event-router.ts'
+import { type Disconnect, type OpenCodeEvent, openEventStream } from './events/event-stream.ts'
+import { directoriesOfOpenTurns, GAP_SLACK_MS, LOOK_BACK_MS } from './events/open-turns.ts'
+import { createStreamEcho } from './events/stream-confirmation.ts'
+import type { Endpoint, RunningServer, ServerLauncher } from './server/launcher.ts'
+import { type ServerState, supervise } from './server/supervisor.ts'
 
 export type OpenCodeServerOptions = {
   readonly launcher: ServerLauncher

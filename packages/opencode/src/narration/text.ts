@@ -1,6 +1,6 @@
 // Turns what a tool or a model wrote into short, clean text: one line, bounded, without secrets or control characters.
 
-import { isSecretField, MASK, maskSecrets } from './secrets.ts'
+import { isSecretField, MASK, maskSecrets } from './mask-secrets.ts'
 
 /** The longest message of an event, in characters. */
 export const MAX_MESSAGE = 300

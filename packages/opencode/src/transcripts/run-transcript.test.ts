@@ -1,7 +1,7 @@
 // Lines as `opencode run --format json` of the pinned version prints them.
 
 import { describe, expect, it } from 'vitest'
-import { summariseTurn } from './narration/summary.ts'
+import { summariseTurn } from '../narration/turn-summary.ts'
 import { RunTranscript } from './run-transcript.ts'
 
 const SESSION = 'ses_1'

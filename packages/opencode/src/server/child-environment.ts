@@ -3,7 +3,7 @@
 import path from 'node:path'
 import type { Config } from '@opencode-ai/sdk/v2'
 import { SwitchyardError } from '@switchyard/contracts'
-import { isObject, parseObject } from './json-object.ts'
+import { isObject, parseObject } from '../json-object.ts'
 import { MARKER } from './processes.ts'
 
 export type OpenCodeConfig = Config

@@ -1,7 +1,7 @@
 import type { AssistantMessage, Part, ToolPart } from '@opencode-ai/sdk/v2'
 import { describe, expect, it } from 'vitest'
-import { DIRECTORY, eventsOf, partsOf, readFixture, summaryOf } from './narration/fixtures/fixture.ts'
-import { errorOf, MAX_MESSAGE, maskSecrets, Narrator, narratePart, narrateStatus, summariseTurn } from './narration.ts'
+import { DIRECTORY, eventsOf, partsOf, readFixture, summaryOf } from './captured-session.fixture.ts'
+import { errorOf, MAX_MESSAGE, maskSecrets, Narrator, narratePart, narrateStatus, summariseTurn } from './index.ts'
 
 const linesOf = async (name: string): Promise<readonly string[]> =>
   eventsOf(await readFixture(name)).map((event) => event.message)

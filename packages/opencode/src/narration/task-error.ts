@@ -3,7 +3,7 @@
 import type { AssistantMessage } from '@opencode-ai/sdk/v2'
 import type { ErrorCode, TaskError } from '@switchyard/contracts'
 import { ERRORS } from '@switchyard/contracts'
-import { oneLine } from './words.ts'
+import { oneLine } from './text.ts'
 
 export type OpenCodeFailure = NonNullable<AssistantMessage['error']>
 

@@ -3,11 +3,11 @@ import path from 'node:path'
 import type { Permissions } from '@switchyard/contracts'
 import { opencodeConfig, type ScriptedModel, type ScriptStep, script, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { childServer } from './child-server.ts'
-import { createPlace, createRecorder, quiet } from './fixture.ts'
-import { newMessageId } from './ids.ts'
-import { permissionRules, standingReply } from './rules.ts'
-import { OpenCodeServer } from './server.ts'
+import { createPlace, createRecorder, quiet } from '../opencode.fixture.ts'
+import { OpenCodeServer } from '../opencode-server.ts'
+import { childServer } from '../server/child-server.ts'
+import { newMessageId } from './message-ids.ts'
+import { permissionRules, standingReply } from './permission-rules.ts'
 
 let place: Awaited<ReturnType<typeof createPlace>>
 let model: ScriptedModel

@@ -5,8 +5,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pino } from 'pino'
-import type { OpenCodeEvent } from './event-stream.ts'
-import type { ResyncReason, SubscriptionListener, SubscriptionMessage } from './router.ts'
+import type { ResyncReason, SubscriptionListener, SubscriptionMessage } from './events/event-router.ts'
+import type { OpenCodeEvent } from './events/event-stream.ts'
 
 export const quiet = pino({ level: 'silent' })
 

@@ -2,9 +2,9 @@
 
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { type Backoff, createBackoff } from './backoff.ts'
+import { type Backoff, createBackoff } from '../connection/backoff.ts'
+import { probe } from '../connection/health-check.ts'
 import type { RunningServer, ServerLauncher } from './launcher.ts'
-import { probe } from './probe.ts'
 
 /**
  * `starting` not there yet · `up` answers · `busy` there, but slow to answer, which is normal under load ·

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
+import { createRecorder, quiet } from '../opencode.fixture.ts'
+import { createRouter } from './event-router.ts'
 import type { OpenCodeEvent } from './event-stream.ts'
-import { createRecorder, quiet } from './fixture.ts'
-import { createRouter } from './router.ts'
 
 const idle = (sessionID: string): OpenCodeEvent => ({ id: 'evt_1', type: 'session.idle', properties: { sessionID } })
 

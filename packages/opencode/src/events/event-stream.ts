@@ -3,11 +3,11 @@
 import type { GlobalEvent } from '@opencode-ai/sdk/v2'
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { createBackoff } from './backoff.ts'
-import type { Endpoint } from './launcher.ts'
-import { authorization } from './probe.ts'
+import { createBackoff } from '../connection/backoff.ts'
+import { toUnavailable } from '../connection/connection-errors.ts'
+import { authorization } from '../connection/health-check.ts'
+import type { Endpoint } from '../server/launcher.ts'
 import { createSseParser } from './sse-parser.ts'
-import { toUnavailable } from './unavailable.ts'
 
 /** Events of the bus, without the durable copies (`payload.type == "sync"`) that OpenCode sends of some. */
 export type OpenCodeEvent = Exclude<GlobalEvent['payload'], { type: 'sync' }>

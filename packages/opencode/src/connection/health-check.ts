@@ -2,8 +2,8 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
-import type { Endpoint } from './launcher.ts'
-import { isConnectionRefused, toUnavailable } from './unavailable.ts'
+import type { Endpoint } from '../server/launcher.ts'
+import { isConnectionRefused, toUnavailable } from './connection-errors.ts'
 
 const healthSchema = z.object({ healthy: z.literal(true), version: z.string() })
 

@@ -2,11 +2,11 @@
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
-import type { SessionMessage } from './client.ts'
-import { isObject, parseObject } from './json-object.ts'
-import { keptPart, Room } from './kept.ts'
-import { Narrator } from './narration/narrator.ts'
-import { asRunning } from './narration/tool-start.ts'
+import type { SessionMessage } from '../client/client.ts'
+import { isObject, parseObject } from '../json-object.ts'
+import { Narrator } from '../narration/narrator.ts'
+import { asRunning } from '../narration/tool-start.ts'
+import { keptPart, Room } from './retained-part.ts'
 
 /** One line: `{ session, title, message, info, id, part }`: ids, the session's title, and the data of a message and of one part of it. */
 type Row = { readonly title: string; readonly info: Message; readonly part: Part }
