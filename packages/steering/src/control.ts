@@ -1,4 +1,4 @@
-// Cancel, pause, resume: at once where no worker holds the task, through its worker otherwise.
+// Cancels, pauses and resumes a task: directly in the record while no worker runs it, through its worker otherwise.
 
 import {
   type Control,
@@ -10,40 +10,39 @@ import {
   type TaskId,
 } from '@switchyard/contracts'
 import { type Advanced, advance, type Change, findTaskRow, readProgress, type TaskRow } from '@switchyard/records'
-import type { Speaker, SteeringDeps } from './deps.ts'
+import type { Actor, SteeringDeps } from './types.ts'
 
-/** How long the answer waits for the worker to have done it, ms. */
+/** How long the call waits for the worker to act, ms. */
 const WORKER_MS = 2_500
 const EVERY_MS = 250
-/** Between reading the row and writing it a worker may have moved it: so often it is read again. */
-const TRIES = 5
+/** A worker may change the row between our read and our write; it is read again this many times. */
+const MAX_ATTEMPTS = 5
 
 type Outcome = SentControl['outcome']
 
-/** What to do with the row as it is now; null where it moved meanwhile. */
+/** Acts on the row as it was read; returns null when a worker changed its status meanwhile. */
 type Attempt = (row: TaskRow) => Promise<{ readonly outcome: Outcome; readonly status: Status } | null>
 
-const HELD: readonly Status[] = ['preparing', 'running', 'input_required']
-
-const isHeld = (status: Status): boolean => HELD.includes(status)
+/** A worker runs the task. */
+const RUNNING: readonly Status[] = ['preparing', 'running', 'input_required']
 
 class ControlCall {
   readonly #deps: SteeringDeps
-  readonly #speaker: Speaker
+  readonly #actor: Actor
   readonly #input: SendControl
 
-  constructor(deps: SteeringDeps, speaker: Speaker, input: SendControl) {
+  constructor(deps: SteeringDeps, actor: Actor, input: SendControl) {
     this.#deps = deps
-    this.#speaker = speaker
+    this.#actor = actor
     this.#input = input
   }
 
-  #told(control: Control): NewEvent {
-    const { by, sourceKey } = this.#speaker
+  #controlEvent(control: Control): NewEvent {
+    const { by, sourceKey } = this.#actor
     const reason = this.#input.reason
     return {
       type: 'task_control',
-      message: `${control} asked for by ${by}${reason ? `: ${reason}` : ''}`,
+      message: `${control} requested by ${by}${reason ? `: ${reason}` : ''}`,
       data: { control, by, reason: reason ?? null },
       ...(sourceKey === undefined ? {} : { source_key: sourceKey }),
     }
@@ -60,8 +59,8 @@ class ControlCall {
     return written
   }
 
-  /** Tells the worker, and waits for a status that settles the matter. */
-  async #askWorker(id: TaskId, isDone: (status: Status) => boolean): Promise<Status | undefined> {
+  /** Notifies the worker and waits for a status that `isDone` accepts; undefined when it takes too long. */
+  async #notifyWorker(id: TaskId, isDone: (status: Status) => boolean): Promise<Status | undefined> {
     const { bus, wait, records } = this.#deps
     bus.publishCommand({ kind: 'control', task_id: id })
     return await wait(id, { timeoutMs: WORKER_MS, everyMs: EVERY_MS }, async () => {
@@ -72,31 +71,31 @@ class ControlCall {
 
   readonly #cancel: Attempt = async (row) => {
     const at = new Date()
-    if (!isHeld(row.status)) {
+    if (!RUNNING.includes(row.status)) {
       const written = await this.#write({
         taskId: row.id,
         from: ['queued', 'paused'],
         to: 'cancelled',
         set: { cancel_requested_at: at, completed_at: at, control_reason: this.#reason, worker_id: null },
         events: [
-          this.#told('cancel'),
+          this.#controlEvent('cancel'),
           {
             type: 'task_cancelled',
-            message: `cancelled while it was ${row.status}`,
+            message: `cancelled while ${row.status}`,
             data: { reason: this.#reason, while: row.status },
           },
         ],
       })
-      // Nobody runs it, but its container may be there, frozen.
+      // No worker runs it, but a paused task in Docker mode has a frozen container to remove.
       if (written && row.mode === 'docker') this.#deps.bus.publishCommand({ kind: 'control', task_id: row.id })
       return written && { outcome: 'done', status: 'cancelled' }
     }
     if (row.cancel_requested_at === null) {
       const set = { cancel_requested_at: at, control_reason: this.#reason }
-      const written = await this.#write({ taskId: row.id, from: HELD, set, events: [this.#told('cancel')] })
+      const written = await this.#write({ taskId: row.id, from: RUNNING, set, events: [this.#controlEvent('cancel')] })
       if (!written) return null
     }
-    const ended = await this.#askWorker(row.id, isTerminal)
+    const ended = await this.#notifyWorker(row.id, isTerminal)
     if (ended === undefined) return { outcome: 'requested', status: await this.#statusOf(row) }
     return { outcome: ended === 'cancelled' ? 'done' : 'already_ended', status: ended }
   }
@@ -111,18 +110,18 @@ class ControlCall {
         to: 'paused',
         set: { pause_requested_at: null, control_reason: this.#reason },
         events: [
-          this.#told('pause'),
-          { type: 'task_paused', message: 'paused before it began', data: { reason: this.#reason } },
+          this.#controlEvent('pause'),
+          { type: 'task_paused', message: 'paused before it started', data: { reason: this.#reason } },
         ],
       })
       return written && { outcome: 'done', status: 'paused' }
     }
     if (row.pause_requested_at === null) {
       const set = { pause_requested_at: new Date(), control_reason: this.#reason }
-      const written = await this.#write({ taskId: row.id, from: HELD, set, events: [this.#told('pause')] })
+      const written = await this.#write({ taskId: row.id, from: RUNNING, set, events: [this.#controlEvent('pause')] })
       if (!written) return null
     }
-    const now = await this.#askWorker(row.id, (status) => status === 'paused' || isTerminal(status))
+    const now = await this.#notifyWorker(row.id, (status) => status === 'paused' || isTerminal(status))
     if (now === undefined) return { outcome: 'requested', status: await this.#statusOf(row) }
     return { outcome: now === 'paused' ? 'done' : 'already_ended', status: now }
   }
@@ -130,11 +129,11 @@ class ControlCall {
   readonly #resume: Attempt = async (row) => {
     if (row.status === 'paused') return await this.#resumePaused(row)
     if (row.pause_requested_at === null) return { outcome: 'already', status: row.status }
-    // A pause is under way: it is let through, then taken back; a worker that is slow finds it withdrawn.
-    const now = await this.#askWorker(row.id, (status) => status === 'paused' || isTerminal(status))
+    // A pause is in progress: wait for it and then resume. A worker that is slow finds the pause withdrawn.
+    const now = await this.#notifyWorker(row.id, (status) => status === 'paused' || isTerminal(status))
     if (now !== undefined) return null
     const set = { pause_requested_at: null, control_reason: this.#reason }
-    const written = await this.#write({ taskId: row.id, from: HELD, set, events: [this.#told('resume')] })
+    const written = await this.#write({ taskId: row.id, from: RUNNING, set, events: [this.#controlEvent('resume')] })
     if (!written) return null
     this.#deps.bus.publishCommand({ kind: 'control', task_id: row.id })
     return { outcome: 'requested', status: written.task.status }
@@ -147,14 +146,14 @@ class ControlCall {
       to: 'queued',
       set: { pause_requested_at: null, control_reason: this.#reason },
       events: [
-        this.#told('resume'),
-        { type: 'task_resumed', message: 'resumed: it is queued again', data: { reason: this.#reason } },
+        this.#controlEvent('resume'),
+        { type: 'task_resumed', message: 'resumed and queued again', data: { reason: this.#reason } },
       ],
     })
     if (!written) return null
     const { queue, logger } = this.#deps
     await queue.add(written.task).catch((error: Error) => {
-      logger.warn({ task_id: row.id, err: error.message }, 'resumed and not in the queue yet; a sweeper will add it')
+      logger.warn({ task_id: row.id, err: error.message }, 'task resumed but not enqueued; the sweeper will enqueue it')
     })
     return { outcome: 'done', status: 'queued' } as const
   }
@@ -169,7 +168,7 @@ class ControlCall {
     const attempt = { cancel: this.#cancel, pause: this.#pause, resume: this.#resume }[control]
     const answer = (outcome: Outcome, status: Status): SentControl => ({ task_id: first.id, control, outcome, status })
     let row = first
-    for (let attempts = 0; attempts < TRIES; attempts += 1) {
+    for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
       if (isTerminal(row.status)) return answer('already_ended', row.status)
       const done = await attempt(row)
       if (done) return answer(done.outcome, done.status)
@@ -180,13 +179,14 @@ class ControlCall {
 }
 
 /**
- * Cancels, pauses or resumes a task. Every outcome says what came of it; a task that has ended answers `already_ended`.
+ * Cancels, pauses or resumes a task.
  *
+ * @returns `outcome`: `done`; `requested`, while the worker has not acted yet; `already`; `already_ended`; `not_possible`
  * @throws SwitchyardError `database_unavailable`
  */
 export const controlTask = async (
   deps: SteeringDeps,
-  speaker: Speaker,
+  actor: Actor,
   row: TaskRow,
   input: SendControl,
-): Promise<SentControl> => await new ControlCall(deps, speaker, input).run(row)
+): Promise<SentControl> => await new ControlCall(deps, actor, input).run(row)

@@ -1,4 +1,4 @@
-// Answers a permission ask or a question of a task.
+// Answers a permission request or a question of a task.
 
 import {
   isTerminal,
@@ -9,27 +9,35 @@ import {
   type TaskRequest,
 } from '@switchyard/contracts'
 import { findRequest, type RequestRow, replyToRequest, type TaskRow } from '@switchyard/records'
-import type { Speaker, SteeringDeps } from './deps.ts'
+import type { Actor, SteeringDeps } from './types.ts'
 
 const PERMISSION_REPLIES: readonly unknown[] = ['once', 'always', 'reject']
+const MAX_EVENT_MESSAGE = 300
 
 const invalid = (message: string): SwitchyardError => new SwitchyardError('invalid_request', `reply: ${message}`)
 
+const ended = (row: TaskRow): SwitchyardError =>
+  new SwitchyardError('task_ended', `${row.id} has ended and accepts no more answers`)
+
 const checkAnswers = (answers: readonly (readonly string[])[], questions: TaskRequest['questions']): void => {
   if (answers.length !== questions.length)
-    throw invalid(`${questions.length} questions were asked and ${answers.length} answered`)
-  for (const [at, question] of questions.entries()) {
-    const given = answers[at] ?? []
-    if (!given.some((answer) => answer.trim() !== '')) throw invalid(`question ${at + 1} has no answer`)
-    if (!question.multiple && given.length > 1) throw invalid(`question ${at + 1} takes one answer`)
+    throw invalid(`the request has ${questions.length} questions and the reply ${answers.length} answers`)
+  for (const [index, question] of questions.entries()) {
+    const given = answers[index] ?? []
+    if (!given.some((answer) => answer.trim() !== '')) throw invalid(`question ${index + 1} has no answer`)
+    if (!question.multiple && given.length > 1) throw invalid(`question ${index + 1} accepts one answer`)
   }
 }
 
-/** The reply in the form that its kind has; `reject` declines either. @throws SwitchyardError `invalid_request` */
-const inForm = (request: RequestRow, reply: Reply['reply']): Reply['reply'] => {
+/**
+ * Returns the reply in the form of its request's kind; `reject` declines either kind.
+ *
+ * @throws SwitchyardError `invalid_request`
+ */
+const normalizeReply = (request: RequestRow, reply: Reply['reply']): Reply['reply'] => {
   if (request.kind === 'permission') {
     if (PERMISSION_REPLIES.includes(reply)) return reply
-    throw invalid('a permission is answered with once, always or reject')
+    throw invalid('answer a permission request with once, always or reject')
   }
   if (reply === 'reject') return reply
   if (typeof reply === 'string' && request.questions.length !== 1)
@@ -39,18 +47,18 @@ const inForm = (request: RequestRow, reply: Reply['reply']): Reply['reply'] => {
   return answers
 }
 
-const inWords = (reply: Reply['reply']): string =>
+const describeReply = (reply: Reply['reply']): string =>
   typeof reply === 'string' ? reply : reply.map((answers) => answers.join(', ')).join('; ')
 
 /**
- * Keeps the first answer and tells the worker.
+ * Records the first answer to a request and notifies the worker.
  *
  * @throws SwitchyardError `request_not_found`, `request_already_answered`, `task_ended`, `invalid_request`,
- * `database_unavailable`
+ *   `database_unavailable`
  */
 export const answerRequest = async (
   deps: Pick<SteeringDeps, 'records' | 'bus'>,
-  { by, sourceKey }: Speaker,
+  { by, sourceKey }: Actor,
   row: TaskRow,
   requestId: string,
   input: Reply,
@@ -59,20 +67,20 @@ export const answerRequest = async (
   const request = await findRequest(db, row.id, requestId)
   if (!request) throw new SwitchyardError('request_not_found', `${row.id} has no request ${requestId.slice(0, 60)}`)
   if (request.replied_at !== null || request.settled_at !== null)
-    throw new SwitchyardError('request_already_answered', `${requestId} was answered, or is no longer asked`)
-  if (isTerminal(row.status)) throw new SwitchyardError('task_ended', `${row.id} has ended: it takes no more answers`)
-  const answer = inForm(request, input.reply)
+    throw new SwitchyardError('request_already_answered', `${requestId} was answered or withdrawn already`)
+  if (isTerminal(row.status)) throw ended(row)
+  const reply = normalizeReply(request, input.reply)
   const event: NewEvent = {
     type: 'task_input_answered',
-    message: `answered by ${by}: ${inWords(answer)}`.slice(0, 300),
-    data: { request_id: requestId, kind: request.kind, reply: answer, message: input.message ?? null, by },
+    message: `answered by ${by}: ${describeReply(reply)}`.slice(0, MAX_EVENT_MESSAGE),
+    data: { request_id: requestId, kind: request.kind, reply, message: input.message ?? null, by },
     ...(sourceKey === undefined ? {} : { source_key: sourceKey }),
   }
-  const kept = { reply: answer, message: input.message ?? null }
-  const written = await replyToRequest(db, row.id, requestId, kept, by, event)
+  const answer = { reply, message: input.message ?? null }
+  const written = await replyToRequest(db, row.id, requestId, answer, by, event)
   if (written === 'answered')
     throw new SwitchyardError('request_already_answered', `${requestId} was answered meanwhile`)
-  if (written === 'ended') throw new SwitchyardError('task_ended', `${row.id} has ended: it takes no more answers`)
+  if (written === 'ended') throw ended(row)
   deps.bus.publishTask(row.id, { kind: 'events', events: written.events })
   deps.bus.publishCommand({ kind: 'reply', task_id: row.id })
   return { task_id: row.id, request_id: requestId, status: written.task.status }

@@ -71,7 +71,7 @@ export class Obedience {
     const row = await findTaskRow(db, target.taskId)
     if (!row) return NOTHING
     // It may mean something else by now: what answered a request is no answer once that is answered.
-    const done = await findToldType(db, row.id, this.#speaker(heard).sourceKey)
+    const done = await findToldType(db, row.id, this.#actor(heard).sourceKey)
     if (done) return { target, answer: done === 'task_input_answered' ? undefined : say('Done.') }
     try {
       return { target, answer: await this.#about(row, target, heard) }
@@ -109,23 +109,23 @@ export class Obedience {
     return (task?.requests ?? []).toSorted((a, b) => a.created_at.localeCompare(b.created_at))
   }
 
-  #speaker({ eventId, sender }: Heard) {
+  #actor({ eventId, sender }: Heard) {
     return { by: sender, sourceKey: `matrix:${eventId}` }
   }
 
   /** The answer is told as an event of the task, so nothing more is said here. */
   async #answer(row: TaskRow, request: TaskRequest, answer: Answer, heard: Heard): Promise<SaidBack | undefined> {
     if ('problem' in answer) return say(answer.problem)
-    await answerRequest(this.#deps.steering, this.#speaker(heard), row, request.request_id, answer)
+    await answerRequest(this.#deps.steering, this.#actor(heard), row, request.request_id, answer)
     return undefined
   }
 
   async #tell(row: TaskRow, words: string, heard: Heard): Promise<SaidBack> {
     if (Buffer.byteLength(words) > LIMITS.messageBytes)
       throw new SwitchyardError('payload_too_large', `a message has ${LIMITS.messageBytes} bytes at most`)
-    const speaker = this.#speaker(heard)
-    const id = messageIdOf(speaker.sourceKey)
-    const { delivered } = await sendTaskMessage(this.#deps.steering, speaker, row, { message: words }, id)
+    const actor = this.#actor(heard)
+    const id = messageIdOf(actor.sourceKey)
+    const { delivered } = await sendTaskMessage(this.#deps.steering, actor, row, { message: words }, id)
     const isWaiting = row.status === 'input_required' ? ' It still waits for the answer to its request.' : ''
     return say(delivered ? `The agent has it.${isWaiting}` : `Kept: the agent gets it once it is at work.${isWaiting}`)
   }
@@ -140,7 +140,7 @@ export class Obedience {
     switch (command.kind) {
       case 'control': {
         const { control, reason } = command
-        const sent = await controlTask(steering, this.#speaker(heard), row, { control, ...(reason ? { reason } : {}) })
+        const sent = await controlTask(steering, this.#actor(heard), row, { control, ...(reason ? { reason } : {}) })
         return say(`${OUTCOMES[sent.outcome]}: the task is ${sent.status}.`)
       }
       case 'reject': {

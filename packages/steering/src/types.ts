@@ -1,4 +1,4 @@
-// What steering a task works with, and on whose behalf it is done.
+// What steering works with, and the person or program on whose behalf it acts.
 
 import type { TaskId } from '@switchyard/contracts'
 import type { Bus, TaskQueue } from '@switchyard/queue'
@@ -6,8 +6,8 @@ import type { Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 
 /**
- * Looks until `look` finds something or the time is over. Whoever hears of a task's progress may look at once; `everyMs` is how
- * often to look without being woken.
+ * Calls `look` until it returns a value, and returns that; undefined after `timeoutMs`. An implementation that receives the
+ * task's events calls it after each of them; one that does not calls it every `everyMs`.
  */
 export type Wait = <T>(
   id: TaskId,
@@ -23,10 +23,13 @@ export type SteeringDeps = {
   readonly wait: Wait
 }
 
-/** Who says it, and where it came from. */
-export type Speaker = {
+/** Who steers a task. */
+export type Actor = {
   /** Shown with the event: an agent's id, a key's name, a Matrix user. */
   readonly by: string
-  /** The `source_key` of the event that tells it: `findToldType` knows by it that it was done. */
+  /**
+   * The `source_key` of the event that records what was done: an actor that repeats itself after a crash finds with
+   * `findToldType` whether it was done.
+   */
   readonly sourceKey?: string
 }
