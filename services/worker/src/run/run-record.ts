@@ -1,4 +1,4 @@
-// The record of the task that a run owns: every write carries the run's generation, and is told to the readers.
+// The record of the task that a run owns: every write carries the run's generation, and readers are notified of it.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError, isTerminal, type NewEvent, SwitchyardError } from '@switchyard/contracts'
@@ -25,31 +25,32 @@ export class RunRecord {
   readonly #generation: number
   #row: TaskRow
 
-  constructor(records: Records, bus: Bus, logger: Logger, taken: TaskRow) {
+  /** @param row - the task as this worker claimed it. */
+  constructor(records: Records, bus: Bus, logger: Logger, row: TaskRow) {
     this.#records = records
     this.#bus = bus
     this.#logger = logger
-    this.#row = taken
-    this.#generation = taken.generation
+    this.#row = row
+    this.#generation = row.generation
   }
 
   get db(): Records['db'] {
     return this.#records.db
   }
 
-  /** The row as this run last saw it. */
+  /** The row as this run last read or wrote it. */
   get row(): TaskRow {
     return this.#row
   }
 
   /**
-   * Writes a change, waiting for a database that is away: what happened in the session stays true meanwhile.
+   * Writes a change. Retries while the database is unavailable, because what happened in the session stays true.
    *
-   * @returns null where the change's own conditions (`from`, `messagesSent`, `whilePauseAsked`) were not met.
-   * @throws SwitchyardError `stale_owner` where the task has another owner or has ended.
+   * @returns null if the change's own conditions (`from`, `messagesSent`, `whilePauseAsked`) are not met.
+   * @throws SwitchyardError `stale_owner` if the task has another owner or has ended.
    */
   async tryWrite(change: RunChange): Promise<Advanced | null> {
-    const advanced = await this.#patiently(() =>
+    const advanced = await this.untilAvailable(() =>
       advance(this.#records.db, { ...change, taskId: this.#row.id, generation: this.#generation }),
     )
     if (!advanced) {
@@ -62,10 +63,17 @@ export class RunRecord {
     return advanced
   }
 
-  /** As `tryWrite`, for a change without conditions of its own. */
+  /**
+   * Writes a change that has no conditions of its own.
+   *
+   * @throws SwitchyardError `stale_owner`
+   */
   async write(change: RunChange): Promise<void> {
     if (await this.tryWrite(change)) return
-    throw new SwitchyardError('stale_owner', `the task is ${this.#row.status}, it cannot become ${change.to ?? 'that'}`)
+    throw new SwitchyardError(
+      'stale_owner',
+      `the task is ${this.#row.status} and cannot become ${change.to ?? 'anything else'}`,
+    )
   }
 
   async append(events: readonly NewEvent[]): Promise<void> {
@@ -74,7 +82,7 @@ export class RunRecord {
 
   /** Reads the row again. @throws SwitchyardError `stale_owner` */
   async refresh(): Promise<TaskRow> {
-    const row = await this.#patiently(() => findTaskRow(this.#records.db, this.#row.id))
+    const row = await this.untilAvailable(() => findTaskRow(this.#records.db, this.#row.id))
     if (!row || row.generation !== this.#generation || isTerminal(row.status))
       throw new SwitchyardError(
         'stale_owner',
@@ -84,18 +92,19 @@ export class RunRecord {
     return row
   }
 
-  /** Gives the task back: no owner, in its status, for the next worker. */
+  /** Gives up ownership. The task keeps its status, and another worker continues it. */
   async release(): Promise<void> {
-    await this.#patiently(() => releaseTask(this.#records.db, this.#row.id, this.#generation))
+    await this.untilAvailable(() => releaseTask(this.#records.db, this.#row.id, this.#generation))
   }
 
-  async #patiently<T>(call: () => Promise<T>): Promise<T> {
+  /** Makes a call to the database, again and again while the database is unavailable. */
+  async untilAvailable<T>(call: () => Promise<T>): Promise<T> {
     for (let wait: number = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
       try {
         return await call()
       } catch (error) {
         if (!isSwitchyardError(error, 'database_unavailable')) throw error
-        this.#logger.warn({ task_id: this.#row.id, err: error.message }, 'the database is away, waiting to write')
+        this.#logger.warn({ task_id: this.#row.id, err: error.message }, 'database unavailable; retrying')
         await delay(wait * (0.5 + Math.random() / 2))
       }
     }

@@ -1,50 +1,59 @@
-// One run of one task by one owner: its execution, its deadline, and what an interrupt leaves behind.
+// One run of one task by one worker: works until there is a verdict, enforces the deadline, and writes the end, the pause
+// or the release.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { ERRORS, type ErrorCode, isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
+import { ERRORS, type ErrorCode, isSwitchyardError, type TaskResult, toSwitchyardError } from '@switchyard/contracts'
 import type { Processed } from '@switchyard/queue'
 import type { TaskRow } from '@switchyard/records'
 import { objectDirectories } from '@switchyard/workspace'
 import { DockerExecution } from './docker/docker-execution.ts'
-import { type Ending, endTask, failure, resultOf } from './end-task.ts'
+import { endTask } from './end-task.ts'
 import { type Execution, type RunContext, raiseRequested, type TaskRunDeps } from './execution.ts'
-import { Interrupt, type Reason } from './interrupt.ts'
+import { Interrupt, type InterruptReason } from './interrupt.ts'
 import { OpenCodeExecution } from './opencode/opencode-execution.ts'
-import type { Found } from './opencode/transcript.ts'
 import { RunRecord } from './run-record.ts'
+import { readResult } from './task-result.ts'
+import { type Ending, endingOf, type Findings } from './verdict.ts'
 
-const OVER: Processed = { againInMs: null }
-const AGAIN: Processed = { againInMs: 0 }
-/** setTimeout takes no more than this, ms. */
+const DONE: Processed = { againInMs: null }
+const REQUEUE: Processed = { againInMs: 0 }
+/** The longest delay of setTimeout, ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-/** Between two tries to hold work whose server or engine does not answer, ms. */
-const HOLD_AGAIN_MS = 1_000
+/** How often a pause is retried while the server or the engine does not answer, ms. */
+const PAUSE_RETRY_MS = 1_000
+
+/** How the work has come to an end in this run. */
+type Outcome =
+  /** The end is written. */
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'interrupted'; readonly reason: InterruptReason }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** Another worker owns the task now, or it has ended. */
+  | { readonly kind: 'ownership_lost' }
+
+type StopReason = Exclude<InterruptReason, 'handover' | 'pause'>
 
 export class TaskRun {
   readonly #deps: TaskRunDeps
   readonly #record: RunRecord
   readonly #interrupt = new Interrupt()
   readonly #execution: Execution
-  #abortPending = false
+  #isAbortPending = false
 
-  constructor(deps: TaskRunDeps, taken: TaskRow) {
+  /** @param row - the task as this worker claimed it. */
+  constructor(deps: TaskRunDeps, row: TaskRow) {
     this.#deps = deps
-    this.#record = new RunRecord(deps.records, deps.bus, deps.logger, taken)
-    const run: RunContext = {
-      deps,
-      record: this.#record,
-      interrupt: this.#interrupt,
-      finish: (ending, found, messagesSent) => this.#finish(ending, found, messagesSent),
-    }
-    this.#execution = taken.mode === 'docker' ? new DockerExecution(run) : new OpenCodeExecution(run)
+    this.#record = new RunRecord(deps.records, deps.bus, deps.logger, row)
+    const run: RunContext = { deps, record: this.#record, interrupt: this.#interrupt }
+    this.#execution = row.mode === 'docker' ? new DockerExecution(run) : new OpenCodeExecution(run)
   }
 
-  /** Something was written for this task by the api: a control, a message, an answer. */
+  /** Reads the record again, to which the api has written a control, a message or a reply. */
   async command(): Promise<void> {
     await this.#execution.command()
   }
 
-  /** Lets the task go: its session runs on, the next worker takes it. */
+  /** Releases the task while its session continues to run. Another worker continues it. */
   handOver(): void {
     this.#interrupt.raise('handover')
   }
@@ -57,12 +66,10 @@ export class TaskRun {
       Math.min(Math.max(row.deadline.getTime() - Date.now(), 0), MAX_TIMER_MS),
     )
     try {
-      raiseRequested(this.#record, this.#interrupt)
-      this.#interrupt.check()
-      await this.#execution.work()
-      return OVER
+      return await this.#settle(await this.#work())
     } catch (error) {
-      return await this.#leave(error)
+      if (isSwitchyardError(error, 'stale_owner')) return DONE
+      throw error
     } finally {
       clearTimeout(deadline)
       this.#execution.close()
@@ -70,108 +77,128 @@ export class TaskRun {
     }
   }
 
-  async #finish(ending: Ending, found: Found, messagesSent?: number): Promise<boolean> {
-    const findings = { ...found, objectDirs: await objectDirectories(this.#deps, this.#record.row) }
-    const conditions = { abortPending: this.#abortPending, messagesSent }
-    if ((await endTask(this.#record, ending, findings, conditions, this.#deps.logger)) === null) return false
-    await this.#execution.release()
-    return true
+  /** Works until the end is written, or the work is interrupted or fails. Messages that arrive before the end continue it. */
+  async #work(): Promise<Outcome> {
+    try {
+      raiseRequested(this.#record, this.#interrupt)
+      this.#interrupt.check()
+      for (;;) {
+        const verdict = await this.#execution.work()
+        const messagesSeen = verdict.kind === 'completed' ? verdict.messagesSeen : undefined
+        if (await this.#writeEnd(endingOf(verdict), verdict.findings, messagesSeen)) return { kind: 'ended' }
+      }
+    } catch (error) {
+      if (isSwitchyardError(error, 'stale_owner')) return { kind: 'ownership_lost' }
+      const { reason } = this.#interrupt
+      return reason === null ? { kind: 'failed', error } : { kind: 'interrupted', reason }
+    }
   }
 
-  /** What is left to do when the work was cut short. */
-  async #leave(error: unknown): Promise<Processed> {
-    const reason = this.#interrupt.reason
-    try {
-      if (isSwitchyardError(error, 'stale_owner')) return OVER
-      if (reason === 'handover') return await this.#release()
-      if (reason === 'pause') return await this.#pause()
-      if (reason !== null) return await this.#stop(reason)
-      return await this.#fail(error)
-    } catch (later) {
-      if (isSwitchyardError(later, 'stale_owner')) return OVER
-      throw later
+  /** Writes what is left to write. */
+  async #settle(outcome: Outcome): Promise<Processed> {
+    switch (outcome.kind) {
+      case 'ended':
+      case 'ownership_lost':
+        return DONE
+      case 'failed':
+        return await this.#fail(outcome.error)
+      case 'interrupted':
+        if (outcome.reason === 'handover') return await this.#release()
+        if (outcome.reason === 'pause') return await this.#pause()
+        return await this.#stop(outcome.reason)
     }
+  }
+
+  /** @returns false if callers have sent more messages than `messagesSeen`; nothing is written then. */
+  async #writeEnd(ending: Ending, findings: Findings, messagesSeen?: number): Promise<boolean> {
+    const isWritten = await endTask(this.#record, {
+      ending,
+      findings,
+      result: await this.#readResult(findings),
+      isAbortPending: this.#isAbortPending,
+      ...(messagesSeen === undefined ? {} : { messagesSeen }),
+    })
+    if (isWritten) await this.#execution.cleanUp()
+    return isWritten
+  }
+
+  async #readResult(findings: Findings): Promise<TaskResult> {
+    const objectDirs = await this.#record.untilAvailable(() => objectDirectories(this.#deps, this.#record.row))
+    return await readResult(this.#record, findings, objectDirs, this.#deps.logger)
   }
 
   async #release(): Promise<Processed> {
     await this.#record.release()
-    return AGAIN
+    return REQUEUE
   }
 
-  async #halt(how: 'stop' | 'pause'): Promise<Found> {
-    const { found, abortPending } = await this.#execution.halt(how)
-    this.#abortPending ||= abortPending
-    return found
+  async #stopWork(): Promise<Findings> {
+    const { findings, isAbortPending } = await this.#execution.halt('stop')
+    this.#isAbortPending ||= isAbortPending
+    return findings
   }
 
   /**
-   * Holds the work, waiting for a server or an engine that does not answer: until then the task is not paused. A cancel, the
-   * deadline and the worker's own end are not kept waiting.
+   * Pauses the work. Retries while the server or the engine does not answer; the task is not paused until then.
    *
-   * @returns null where something else is to be done by now.
+   * @returns null if a cancel, the deadline or the worker's shutdown has overtaken the pause.
    */
-  async #hold(): Promise<Found | null> {
+  async #pauseWork(): Promise<Findings | null> {
     for (;;) {
-      const { found, abortPending } = await this.#execution.halt('pause')
-      if (!abortPending) return found
-      await delay(HOLD_AGAIN_MS)
+      const { findings, isAbortPending } = await this.#execution.halt('pause')
+      if (!isAbortPending) return findings
+      await delay(PAUSE_RETRY_MS)
       await this.#record.refresh()
-      if (this.#interrupt.reason !== 'pause' || !this.#isPauseAsked) return null
+      if (this.#interrupt.reason !== 'pause' || !this.#isPauseRequested) return null
     }
   }
 
-  get #isPauseAsked(): boolean {
+  get #isPauseRequested(): boolean {
     const { pause_requested_at, cancel_requested_at } = this.#record.row
     return pause_requested_at !== null && cancel_requested_at === null
   }
 
   async #pause(): Promise<Processed> {
-    const found = await this.#hold()
-    if (!found) return await this.#insteadOfPause()
-    const objectDirs = await objectDirectories(this.#deps, this.#record.row)
-    const result = await resultOf(this.#record, { ...found, objectDirs }, this.#deps.logger)
+    const findings = await this.#pauseWork()
+    if (!findings) return await this.#settleOvertakenPause()
+    // Stored in case the task is never resumed.
+    const result = await this.#readResult(findings)
     const reason = this.#record.row.control_reason
     const paused = await this.#record.tryWrite({
       to: 'paused',
       whilePauseAsked: true,
-      // What it has come to so far stays on the record, should it never be resumed.
       set: { worker_id: null, pause_requested_at: null, result },
       events: [
         {
           type: 'task_paused',
-          message: `paused${reason ? `: ${reason}` : ''}; ${this.#execution.kept}`,
+          message: `paused${reason ? `: ${reason}` : ''}; ${this.#execution.whenPaused}`,
           data: { reason },
         },
       ],
     })
-    return paused ? OVER : await this.#insteadOfPause()
+    return paused ? DONE : await this.#settleOvertakenPause()
   }
 
-  /** The pause did not come into force. It stays on the record for the next run, unless it was taken back. */
-  async #insteadOfPause(): Promise<Processed> {
+  /** The pause stays in the record for the next run, unless it was withdrawn. */
+  async #settleOvertakenPause(): Promise<Processed> {
     if (this.#record.row.cancel_requested_at) return await this.#stop('cancel')
     const { reason } = this.#interrupt
     if (reason === null || reason === 'pause' || reason === 'handover') return await this.#release()
     return await this.#stop(reason)
   }
 
-  async #stop(reason: Exclude<Reason, 'handover' | 'pause'>): Promise<Processed> {
-    const found = await this.#halt('stop')
-    await this.#finish(this.#endingFor(reason), found)
-    return OVER
+  async #stop(reason: StopReason): Promise<Processed> {
+    const findings = await this.#stopWork()
+    await this.#writeEnd(this.#endingFor(reason), findings)
+    return DONE
   }
 
-  #endingFor(reason: Exclude<Reason, 'handover' | 'pause'>): Ending {
-    const { timeout_ms } = this.#record.row
-    const timeout = (code: ErrorCode, message: string): Ending => ({
-      status: 'timeout',
-      error: { code, message, retryable: ERRORS[code].retryable },
-    })
+  #endingFor(reason: StopReason): Ending {
     switch (reason) {
       case 'cancel':
         return { status: 'cancelled', error: null }
       case 'deadline':
-        return timeout('task_timeout', `stopped after its timeout of ${timeout_ms} ms`)
+        return timeout('task_timeout', `stopped after its timeout of ${this.#record.row.timeout_ms} ms`)
       case 'stuck':
         return timeout('task_stuck', 'stopped: no progress for too long')
     }
@@ -179,11 +206,21 @@ export class TaskRun {
 
   async #fail(error: unknown): Promise<Processed> {
     const cause = toSwitchyardError(error)
-    // Nothing is known to be wrong with the task: whoever is next finds it as it is.
+    // Nothing is wrong with the task: another run continues it.
     if (cause.code === 'database_unavailable') return await this.#release()
     if (cause.code === 'internal_error')
-      this.#deps.logger.error({ task_id: this.#record.row.id, err: error }, 'a run failed')
-    await this.#finish(failure(cause.code, `${cause.message}. ${cause.hint}`), await this.#halt('stop'))
-    return OVER
+      this.#deps.logger.error({ task_id: this.#record.row.id, err: error }, 'run failed')
+    const { code, message, hint } = cause
+    const findings = await this.#stopWork()
+    await this.#writeEnd(
+      { status: 'failed', error: { code, message: `${message}. ${hint}`, retryable: ERRORS[code].retryable } },
+      findings,
+    )
+    return DONE
   }
 }
+
+const timeout = (code: ErrorCode, message: string): Ending => ({
+  status: 'timeout',
+  error: { code, message, retryable: ERRORS[code].retryable },
+})

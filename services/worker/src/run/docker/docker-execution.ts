@@ -7,7 +7,7 @@ import { newMessageId, RunTranscript } from '@switchyard/opencode'
 import { countDelivered } from '@switchyard/records'
 import { createWorkspace } from '@switchyard/workspace'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
-import type { Found } from '../opencode/transcript.ts'
+import type { Findings, Verdict } from '../verdict.ts'
 import { Place } from './container-directory.ts'
 import { Follower, GONE, type Read } from './follow-container.ts'
 import { type Prompt, Prompts } from './prompts.ts'
@@ -19,7 +19,7 @@ import { permissionEnvironment, runArguments } from './run-arguments.ts'
 const LAST_WORDS_MS = 5_000
 
 export class DockerExecution implements Execution {
-  readonly kept = 'the container is frozen'
+  readonly whenPaused = 'the container is frozen'
   readonly #run: RunContext
   readonly #place: Place
   readonly #prompts: Prompts
@@ -28,7 +28,9 @@ export class DockerExecution implements Execution {
   readonly #follower: Follower
   readonly #model: string | null
   #exitCode: number | null = null
-  #children: Found['children'] = []
+  #children: Findings['children'] = []
+  /** What the last container came to; null before the first one is read. */
+  #lastRead: Read | null = null
   /** The container that was made while its directory was. */
   #made: { readonly promptId: string; readonly id: string } | undefined
 
@@ -57,7 +59,18 @@ export class DockerExecution implements Execution {
     raiseRequested(record, interrupt)
   }
 
-  async work(): Promise<void> {
+  /** Prompts one container after another, until callers have nothing more to say. */
+  async work(): Promise<Verdict> {
+    this.#lastRead ??= await this.#prepare()
+    for (;;) {
+      const next = await this.#next(this.#lastRead)
+      if ('kind' in next) return next
+      this.#lastRead = await this.#answer(next)
+    }
+  }
+
+  /** Creates the working directory and reads the containers of earlier owners. */
+  async #prepare(): Promise<Read | null> {
     const { deps, record, interrupt } = this.#run
     const promptId = record.row.prompt_id ?? newMessageId()
     const [workspace] = await Promise.all([
@@ -83,12 +96,7 @@ export class DockerExecution implements Execution {
       if (container.promptId === SUBAGENTS) await this.#patience.forEngine(() => deps.runner.remove(container.id))
       else if (container.status === 'created') this.#prompts.unstarted(container.promptId)
       else read = await this.#attach(container)
-    if (read?.verdict.kind === 'finished' && (await this.#prompts.isLastLost())) read = GONE
-    for (;;) {
-      const prompt: Prompt | null = await this.#next(read)
-      if (!prompt) return
-      read = await this.#answer(prompt)
-    }
+    return read?.verdict.kind === 'finished' && (await this.#prompts.isLastLost()) ? GONE : read
   }
 
   async #createAhead(promptId: string): Promise<void> {
@@ -132,25 +140,22 @@ export class DockerExecution implements Execution {
     return read
   }
 
-  /** @returns what to ask next; null once the end is written. */
-  async #next(read: Read | null): Promise<Prompt | null> {
-    const { finish, record } = this.#run
+  async #next(read: Read | null): Promise<Prompt | Verdict> {
+    const { record } = this.#run
     if (read === null) return await this.#prompts.next('it was removed')
     switch (read.verdict.kind) {
       case 'interrupted':
         return await this.#prompts.next(read.verdict.how)
       case 'failed':
         await this.#readSubagents()
-        await finish({ status: 'failed', error: read.verdict.error }, this.#found)
-        return null
-      case 'finished':
-        for (;;) {
-          const prompt = await this.#prompts.fromCallers()
-          if (prompt) return prompt
-          const delivered = await countDelivered(record.db, record.row.id)
-          await this.#readSubagents()
-          if (await finish({ status: 'completed', error: null }, this.#found, delivered)) return null
-        }
+        return { kind: 'failed', findings: this.#findings, error: read.verdict.error }
+      case 'finished': {
+        const prompt = await this.#prompts.fromCallers()
+        if (prompt) return prompt
+        const messagesSeen = await countDelivered(record.db, record.row.id)
+        await this.#readSubagents()
+        return { kind: 'completed', findings: this.#findings, messagesSeen }
+      }
     }
   }
 
@@ -187,7 +192,7 @@ export class DockerExecution implements Execution {
     })
   }
 
-  get #found(): Found {
+  get #findings(): Findings {
     return {
       root: this.#transcript.messages,
       children: this.#children,
@@ -216,15 +221,15 @@ export class DockerExecution implements Execution {
       if (isSwitchyardError(error, 'stale_owner')) throw error
       deps.logger.warn({ task_id: record.row.id, err: error }, 'the container could not be reached')
       // The record need not say so of a task that ends: containers of ended tasks are cleared away without it.
-      return { found: this.#found, abortPending: how === 'pause' }
+      return { findings: this.#findings, isAbortPending: how === 'pause' }
     }
-    return { found: this.#found, abortPending: false }
+    return { findings: this.#findings, isAbortPending: false }
   }
 
   /** The containers are the task's, not this run's. */
   close(): void {}
 
-  async release(): Promise<void> {
+  async cleanUp(): Promise<void> {
     const { deps, record } = this.#run
     try {
       for (const { id } of await deps.runner.find(record.row.id)) await deps.runner.remove(id)

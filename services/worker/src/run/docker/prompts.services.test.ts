@@ -9,7 +9,7 @@ import { createDatabase, ordinaryTask, type TestDatabase } from '@switchyard/tes
 import { containerDirectories } from '@switchyard/workspace/layout'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CONTINUE } from '../opencode/open-session.ts'
+import { CONTINUE } from '../prompt-texts.ts'
 import { RunRecord } from '../run-record.ts'
 import { Place } from './container-directory.ts'
 import { Prompts } from './prompts.ts'

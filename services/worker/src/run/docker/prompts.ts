@@ -11,8 +11,7 @@ import {
   movePrompt,
   undeliveredMessages,
 } from '@switchyard/records'
-import { textOf } from '../opencode/deliver-messages.ts'
-import { CONTINUE } from '../opencode/open-session.ts'
+import { CONTINUE, messageText } from '../prompt-texts.ts'
 import { MAX_RECOVERIES } from '../recovery-limit.ts'
 import type { RunRecord } from '../run-record.ts'
 import type { Place } from './container-directory.ts'
@@ -139,5 +138,5 @@ export class Prompts {
 
 const asPrompt = (id: string, messages: readonly MessageRow[]): Prompt => ({
   id,
-  text: messages.map(textOf).join('\n\n'),
+  text: messages.map(messageText).join('\n\n'),
 })

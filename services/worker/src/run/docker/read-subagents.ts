@@ -5,7 +5,7 @@ import { isSwitchyardError } from '@switchyard/contracts'
 import { SUBAGENTS, type Turn } from '@switchyard/docker'
 import { SubagentTranscript } from '@switchyard/opencode'
 import type { RunContext } from '../execution.ts'
-import type { Found } from '../opencode/transcript.ts'
+import type { Findings } from '../verdict.ts'
 
 /** Of a query that takes about a second. */
 const READ_MS = 60_000
@@ -18,7 +18,7 @@ const MOST_BYTES = 64 * 1_048_576
  * @param turn - any of the task's.
  * @throws Interrupted
  */
-export const readSubagents = async (run: RunContext, turn: Turn): Promise<Found['children']> => {
+export const readSubagents = async (run: RunContext, turn: Turn): Promise<Findings['children']> => {
   const { deps, record, interrupt } = run
   const transcript = new SubagentTranscript(turn.directory)
   const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(READ_MS)])

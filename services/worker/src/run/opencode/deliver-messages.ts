@@ -1,75 +1,49 @@
-// Delivers what callers say to a running task: each message reaches the session once.
+// Delivers callers' messages to the session of a running task, each of them once.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ModelRef, parseModel, SwitchyardError } from '@switchyard/contracts'
-import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
-import { choosePromptId, type MessageRow, markDelivered, undeliveredMessages } from '@switchyard/records'
-import type { RunRecord } from '../run-record.ts'
+import { SwitchyardError } from '@switchyard/contracts'
+import { newMessageId } from '@switchyard/opencode'
+import { choosePromptId, markDelivered, undeliveredMessages } from '@switchyard/records'
+import { messageText } from '../prompt-texts.ts'
+import { sendOnce } from './send-prompt.ts'
+import type { TaskSession } from './task-session.ts'
 
-/** How a prompt of this task runs. */
-export type PromptOptions = {
-  readonly model?: ModelRef
-  readonly agent?: string
-  readonly variant?: string
-}
+/** OpenCode accepts a prompt before it stores the message; how often and how long to look for the message, ms. */
+const STORED_POLL_MS = 20
+const STORED_TIMEOUT_MS = 5_000
 
-export const promptOptions = (record: RunRecord, defaultModel: string | undefined): PromptOptions => {
-  const { model, agent, variant } = record.row
-  const chosen = model ?? defaultModel
-  const parsed = parseModel(chosen)
-  return {
-    ...(parsed ? { model: parsed } : {}),
-    ...(agent ? { agent } : {}),
-    ...(variant ? { variant } : {}),
-  }
-}
-
-export const textOf = (message: MessageRow): string =>
-  message.message_type === 'update'
-    ? message.message
-    : `[${message.message_type.replaceAll('_', ' ')}] ${message.message}`
-
-/** A prompt is answered before its message is written: looked for this often and this long, ms. */
-const WRITTEN_EVERY_MS = 20
-const WRITTEN_WITHIN_MS = 5_000
-
-/** Whether the session has the message, waited for within the limit. */
-const isWritten = async (server: OpenCodeServer, place: SessionRef, messageId: string, signal: AbortSignal) => {
+/** Waits for a message to be stored. @returns false after the time limit. */
+const isStored = async ({ server, ref, signal }: TaskSession, messageId: string): Promise<boolean> => {
   const began = Date.now()
-  while (!(await server.client.message({ ...place, messageId }, { signal }))) {
-    if (Date.now() - began > WRITTEN_WITHIN_MS) return false
-    await delay(WRITTEN_EVERY_MS, undefined, { signal })
+  while (!(await server.client.message({ ...ref, messageId }, { signal }))) {
+    if (Date.now() - began > STORED_TIMEOUT_MS) return false
+    await delay(STORED_POLL_MS, undefined, { signal })
   }
   return true
 }
 
 /**
- * Sends what is undelivered, in the order it was written. The OpenCode message id is recorded before each is sent,
- * and one that the session has already is not sent again. Delivered is what the session has.
+ * Sends the undelivered messages in the order in which callers wrote them. The OpenCode message id is recorded before a
+ * message is sent, so a message that the session has already is not sent again. A message counts as delivered once the
+ * session has stored it.
  *
- * @returns how many the session has got now.
+ * @returns the number of messages delivered.
  */
-export const deliverMessages = async (
-  record: RunRecord,
-  server: OpenCodeServer,
-  place: SessionRef,
-  options: PromptOptions,
-  signal: AbortSignal,
-): Promise<number> => {
+export const deliverMessages = async (session: TaskSession): Promise<number> => {
+  const { record } = session
   const messages = await undeliveredMessages(record.db, record.row.id)
   if (messages.length === 0) return 0
-  // A message that is written before the task's own prompt would be read as something that was said before it.
+  // The agent would read a message that is stored before the task's own prompt as something said before the task.
   const { prompt_id: promptId } = record.row
-  if (promptId !== null && !(await isWritten(server, place, promptId, signal))) return 0
+  if (promptId !== null && !(await isStored(session, promptId))) return 0
   for (const message of messages) {
-    const chosenBefore = message.prompt_id !== null
+    const mayBeSent = message.prompt_id !== null
     const messageId = await choosePromptId(record.db, message.id, newMessageId())
     await record.refresh()
-    if (!chosenBefore || !(await server.client.message({ ...place, messageId }, { signal })))
-      await server.client.promptAsync({ ...place, ...options, messageId, text: textOf(message) }, { signal })
-    // Until then the session still looks as if its turn had ended before the message.
-    if (!(await isWritten(server, place, messageId, signal)))
-      throw new SwitchyardError('opencode_unavailable', `the server took message ${messageId} and did not write it`)
+    await sendOnce(session, { messageId, text: messageText(message) }, mayBeSent)
+    // Until the message is stored, the session looks as if its turn had ended before it.
+    if (!(await isStored(session, messageId)))
+      throw new SwitchyardError('opencode_unavailable', `the server accepted message ${messageId} and did not store it`)
     await markDelivered(record.db, message.id)
   }
   return messages.length

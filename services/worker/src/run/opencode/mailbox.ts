@@ -1,5 +1,5 @@
-// What happens to a run, one after another: stream events, commands, ticks. Bounded: what overflows is
-// replaced by one mark that the state must be read again.
+// A bounded queue of what happens to a run: stream events and commands. On overflow its content is replaced by one mark
+// that says that the state must be read again.
 
 export class Mailbox<T> {
   readonly #capacity: number
@@ -18,15 +18,15 @@ export class Mailbox<T> {
     this.#wake?.()
   }
 
-  /** All there is, or what comes within `timeoutMs`; empty when nothing came or the signal fired. */
+  /** Takes everything, and waits for something if there is nothing. Returns nothing after `timeoutMs` or when the signal aborts. */
   async take(timeoutMs: number, signal: AbortSignal): Promise<readonly T[]> {
-    if (this.#items.length === 0 && !signal.aborted) await this.#something(timeoutMs, signal)
+    if (this.#items.length === 0 && !signal.aborted) await this.#untilPut(timeoutMs, signal)
     const items = this.#items
     this.#items = []
     return items
   }
 
-  #something(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  #untilPut(timeoutMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer)

@@ -1,144 +1,141 @@
-// A task on an OpenCode server: session, prompt, watch.
+// A task on an OpenCode server: leases the server, creates the working directory, opens the session, follows its turn.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
-import { createWorkspace } from '@switchyard/workspace'
+import { createWorkspace, type Workspace } from '@switchyard/workspace'
 import type { ServerLease } from '../../servers/server-leases.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
-import { promptOptions } from './deliver-messages.ts'
+import type { Findings, Verdict } from '../verdict.ts'
 import { openSession } from './open-session.ts'
-import { Watch } from './session-follower.ts'
-import { Requests } from './session-requests.ts'
-import { type Found, Transcript } from './transcript.ts'
+import { SessionFollower } from './session-follower.ts'
+import { SessionRequests } from './session-requests.ts'
+import { promptOptionsOf } from './task-session.ts'
+import { Transcript } from './transcript.ts'
 
-const NOTHING_FOUND: Found = { root: [], children: [] }
-/** How long an aborted session may take to write its last words, ms. */
+const NO_FINDINGS: Findings = { root: [], children: [] }
+/** How long an aborted session may take to write its last messages, ms. */
 const ABORT_MS = 1_500
-/** How long a server that had ended may take to come back, to stop a session and read what it had done, ms. */
+/** How long a stopped server may take to start again, so that a session can be aborted and read, ms. */
 const START_MS = 20_000
 
 export class OpenCodeExecution implements Execution {
-  readonly kept = 'the session is kept'
+  readonly whenPaused = 'the session is stored'
   readonly #run: RunContext
-  #use: ServerLease | null = null
-  #watch: Watch | null = null
-  #place: SessionRef | null = null
+  #lease: ServerLease | null = null
+  #ref: SessionRef | null = null
+  #follower: SessionFollower | null = null
 
   constructor(run: RunContext) {
     this.#run = run
-    // A session of an earlier owner is known before anything else, so that an interrupt stops it.
+    // An interrupt before the session is opened again stops the session of an earlier owner.
     const { session_id: sessionId, directory } = run.record.row
-    if (sessionId !== null && directory !== null) this.#place = { sessionId, directory }
-  }
-
-  /** The server of the task's row, held until the run is over: its project's own is started for it. */
-  async #open(signal: AbortSignal): Promise<OpenCodeServer> {
-    const { deps, record } = this.#run
-    const server = this.#use?.server
-    if (server) return server
-    // The turn of one that was taken over may run there still, and wait for an answer.
-    const continuesWork = () => record.row.prompt_id !== null
-    const use = await deps.servers.lease(record.row.server_id, { signal, continuesWork })
-    // A second one that was asked for meanwhile.
-    if (this.#use) use.release()
-    else this.#use = use
-    await this.#use.server.ready({ signal })
-    return this.#use.server
+    if (sessionId !== null && directory !== null) this.#ref = { sessionId, directory }
   }
 
   async command(): Promise<void> {
-    if (this.#watch) return this.#watch.command()
+    if (this.#follower) return this.#follower.command()
     const { record, interrupt } = this.#run
     await record.refresh()
     raiseRequested(record, interrupt)
   }
 
-  async work(): Promise<void> {
-    const { deps, record, interrupt, finish } = this.#run
-    const { bus, logger, defaultModel, requestTimeoutMs, stuckMs } = deps
+  async work(): Promise<Verdict> {
+    this.#follower ??= await this.#start()
+    return await this.#follower.untilVerdict()
+  }
+
+  async #start(): Promise<SessionFollower> {
+    const { deps, record, interrupt } = this.#run
+    const { signal } = interrupt
     const mayBePrompted = record.row.prompt_id !== null
     const [workspace, server] = await Promise.all([
-      createWorkspace(deps, record.row, interrupt.signal),
-      this.#open(interrupt.signal),
+      createWorkspace(deps, record.row, signal),
+      this.#leaseServer(signal),
     ])
     interrupt.check()
-    const place = await openSession(record, server, workspace.directory, interrupt.signal)
-    this.#place = place
+    const ref = await openSession(record, server, workspace.directory, signal)
+    this.#ref = ref
+    await this.#recordStart(workspace, ref)
+    const session = { record, server, ref, signal, promptOptions: promptOptionsOf(record, deps.defaultModel) }
+    const { requestTimeoutMs, stuckMs, bus, logger } = deps
+    const requests = new SessionRequests(session, requestTimeoutMs, logger)
+    const follower = new SessionFollower({ session, requests, interrupt, stuckMs, bus, logger })
+    // Commands are the follower's from here on.
+    this.#follower = follower
+    await follower.start(mayBePrompted)
+    return follower
+  }
+
+  async #recordStart({ directory, branch, baseCommit }: Workspace, { sessionId }: SessionRef): Promise<void> {
+    const { record } = this.#run
+    const location = { directory, branch, base_commit: baseCommit, session_id: sessionId }
     await record.write({
       from: ['preparing', 'running', 'input_required'],
       ...(record.row.status === 'preparing' ? { to: 'running' as const } : {}),
-      set: {
-        directory: workspace.directory,
-        branch: workspace.branch,
-        base_commit: workspace.baseCommit,
-        session_id: place.sessionId,
-        prompt_id: record.row.prompt_id ?? newMessageId(),
-      },
+      set: { ...location, prompt_id: record.row.prompt_id ?? newMessageId() },
       events: [
         {
           type: 'task_started',
-          message: `started in ${workspace.directory} on branch ${workspace.branch}`,
+          message: `started in ${directory} on branch ${branch}`,
           source_key: 'started',
-          data: {
-            directory: workspace.directory,
-            branch: workspace.branch,
-            base_commit: workspace.baseCommit,
-            session_id: place.sessionId,
-          },
+          data: location,
         },
       ],
     })
-    this.#watch = new Watch({
-      record,
-      server,
-      bus,
-      place,
-      options: promptOptions(record, defaultModel),
-      requests: new Requests(record, server, place.directory, requestTimeoutMs, interrupt.signal, logger),
-      stuckMs,
-      interrupt,
-      finish,
-      logger,
-    })
-    await this.#watch.untilEnd(mayBePrompted)
   }
 
-  /** Aborts the session with all its subagents and reads what it had done. */
+  /** Leases the server of the task until the run is over. */
+  async #leaseServer(signal: AbortSignal): Promise<OpenCodeServer> {
+    const { deps, record } = this.#run
+    if (this.#lease) return this.#lease.server
+    // The turn of an earlier owner may be running there, and may wait for a reply.
+    const continuesWork = () => record.row.prompt_id !== null
+    const lease = await deps.servers.lease(record.row.server_id, { signal, continuesWork })
+    // A halt may have leased it meanwhile.
+    if (this.#lease) lease.release()
+    else this.#lease = lease
+    await this.#lease.server.ready({ signal })
+    return this.#lease.server
+  }
+
+  /** Aborts the session with all its subagents and reads what it has done. */
   async halt(): Promise<Halted> {
-    if (!this.#place) return { found: NOTHING_FOUND, abortPending: false }
+    this.#follower?.close()
+    if (!this.#ref) return { findings: NO_FINDINGS, isAbortPending: false }
     const { deps, record } = this.#run
     await record.refresh()
     try {
-      const server = this.#use?.server ?? (await this.#open(AbortSignal.timeout(START_MS)))
+      const server = await this.#leaseServer(AbortSignal.timeout(START_MS))
       const signal = AbortSignal.timeout(ABORT_MS)
-      await server.client.abortTree(this.#place, { signal })
-      const transcript = new Transcript(server, this.#place)
-      const found = await transcript.read(signal)
-      await record.append(transcript.tellAll(found))
-      return { found, abortPending: false }
+      await server.client.abortTree(this.#ref, { signal })
+      const transcript = new Transcript(server, this.#ref)
+      const findings = await transcript.read(signal)
+      await record.append(transcript.narrateAll(findings))
+      return { findings, isAbortPending: false }
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
-      // It was deleted, and what runs in it with it.
-      if (isSwitchyardError(error, 'session_lost')) return { found: NOTHING_FOUND, abortPending: false }
-      deps.logger.warn({ task_id: record.row.id, err: error }, 'the session could not be stopped yet')
-      return { found: NOTHING_FOUND, abortPending: true }
+      // It was deleted, and what ran in it with it.
+      if (isSwitchyardError(error, 'session_lost')) return { findings: NO_FINDINGS, isAbortPending: false }
+      deps.logger.warn({ task_id: record.row.id, err: error }, 'failed to abort session; it is aborted later')
+      return { findings: NO_FINDINGS, isAbortPending: true }
     }
   }
 
   close(): void {
-    this.#use?.release()
+    this.#follower?.close()
+    this.#lease?.release()
   }
 
   /**
-   * The session stays until the working directory goes; what the server holds for the directory is freed now. One that
-   * keeps every directory it has seen grows by 50 MB with each, and hangs for good when its heap is cut into more
-   * mappings than the kernel allows a process. Others may hold sessions in a sandbox.
+   * Frees what the server holds for the directory. A server that keeps every directory it has seen grows by 50 MB with
+   * each, and hangs permanently when its heap has more mappings than the kernel allows for a process. The session stays
+   * until the working directory is removed. A sandbox is left alone, because it may have other sessions.
    */
-  async release(): Promise<void> {
-    if (!this.#place || !this.#use || this.#run.record.row.sandbox !== null) return
+  async cleanUp(): Promise<void> {
+    if (!this.#ref || !this.#lease || this.#run.record.row.sandbox !== null) return
     const { deps, record } = this.#run
-    this.#use.server.client.disposeDirectory(this.#place.directory).catch((error: Error) => {
-      deps.logger.debug({ task_id: record.row.id, err: error.message }, 'the directory was not freed on the server')
+    this.#lease.server.client.disposeDirectory(this.#ref.directory).catch((error: Error) => {
+      deps.logger.debug({ task_id: record.row.id, err: error.message }, 'failed to unload directory on server')
     })
   }
 }

@@ -1,323 +1,265 @@
-// Watches a session until its turn has ended: events become the record's events, the state is read again after every
-// reconnect, asks and messages are passed on, and a turn whose server was lost is taken up again.
+// Follows a session until its turn has ended. Stream events become events of the record; after every reconnect the state
+// is read again; requests and messages are passed on; a turn whose server was lost is resumed.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, type NewEvent, SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError } from '@switchyard/contracts'
 import {
-  errorOf,
-  narrateStatus,
   newMessageId,
   type OpenCodeFailure,
-  type OpenCodeServer,
-  type SessionMessage,
-  type SessionRef,
-  type SubscriptionMessage,
+  type SessionSubscription,
   summariseTurn,
   type TurnEnd,
-  type TurnSummary,
 } from '@switchyard/opencode'
 import type { Bus } from '@switchyard/queue'
 import { countDelivered } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { Ending } from '../end-task.ts'
-import { type Interrupt, Interrupted } from '../interrupt.ts'
-import { MAX_RECOVERIES } from '../recovery-limit.ts'
-import type { RunRecord } from '../run-record.ts'
-import { deliverMessages, type PromptOptions } from './deliver-messages.ts'
+import { raiseRequested } from '../execution.ts'
+import type { Interrupt } from '../interrupt.ts'
+import { NUDGE } from '../prompt-texts.ts'
+import type { Findings, Verdict } from '../verdict.ts'
+import { deliverMessages } from './deliver-messages.ts'
+import { CONFIRM_AFTER_MS, InterruptionCheck } from './interruption-check.ts'
+import { judgeTurn } from './judge-turn.ts'
 import { Mailbox } from './mailbox.ts'
-import { promptOnce, untilBack } from './open-session.ts'
-import type { Requests } from './session-requests.ts'
-import { type Found, Transcript } from './transcript.ts'
+import { ProgressMonitor } from './progress-monitor.ts'
+import { resumeTurn, sendOnce, sendRecordedPrompt } from './send-prompt.ts'
+import type { SessionRequests } from './session-requests.ts'
+import { type Batch, readSignals, type Signal } from './signals.ts'
+import type { TaskSession } from './task-session.ts'
+import { Transcript } from './transcript.ts'
+import { untilServerReady } from './until-server-ready.ts'
 
-type Signal =
-  | SubscriptionMessage
-  | { readonly kind: 'command' }
-  /** The mailbox overflowed, or the server was away: read everything again. */
-  | { readonly kind: 'stale' }
-
-/**
- * Writes the end. With `messagesSent` it refuses, and returns false, where callers have sent more messages than these:
- * the turn goes on with them.
- */
-type Finish = (ending: Ending, found: Found, messagesSent?: number) => Promise<boolean>
-
-export type WatchDeps = {
-  readonly record: RunRecord
-  readonly server: OpenCodeServer
-  readonly bus: Bus
-  readonly requests: Requests
-  readonly place: SessionRef
-  readonly options: PromptOptions
+export type SessionFollowerOptions = {
+  readonly session: TaskSession
+  readonly requests: SessionRequests
   readonly interrupt: Interrupt
-  /** Without any sign of work for so long the turn is nudged, and after as long again stopped, ms. */
+  /** Time without a sign of work until the turn is nudged, and again until it is stopped, ms. */
   readonly stuckMs: number
-  readonly finish: Finish
+  /** How often the state is read if there is no signal, ms; default 5 000. Signals can be lost. */
+  readonly readIntervalMs?: number
+  /** The clock by which the lack of progress is measured, ms; default `Date.now`. */
+  readonly now?: () => number
+  readonly bus: Pick<Bus, 'publishTask'>
   readonly logger: Logger
 }
 
-/** Without any signal the state is looked at this often, ms: a signal may be lost. */
-const TICK_MS = 5_000
-/** Tells whether two looks at a session saw the same state. */
-const fingerprint = (messages: readonly SessionMessage[]): string => {
-  const last = messages.at(-1)
-  return `${messages.length}:${last?.info.id ?? ''}:${last?.parts.length ?? 0}`
-}
-
-/** Two looks this far apart, ms, must agree before a turn counts as broken off. */
-const SECOND_LOOK_MS = 1_500
-const NUDGE = 'There was no progress for a while. Say what you wait for, and go on with the task.'
-const DATABASE_AWAY_MS = 500
-const MAILBOX = 5_000
+const READ_INTERVAL_MS = 5_000
+const DATABASE_RETRY_MS = 500
+const MAILBOX_CAPACITY = 5_000
 
 const isBusy = (status: SessionStatus | undefined): boolean => status !== undefined && status.type !== 'idle'
 
-export class Watch {
-  readonly #deps: WatchDeps
+export class SessionFollower {
+  readonly #options: SessionFollowerOptions
   readonly #transcript: Transcript
-  readonly #mailbox = new Mailbox<Signal>(MAILBOX, { kind: 'stale' })
-  /** What the last look saw, and when: a turn that looks broken off must look so twice. */
-  #brokenOff: { readonly seen: string; readonly at: number } | null = null
+  readonly #mailbox = new Mailbox<Signal>(MAILBOX_CAPACITY, { kind: 'missed_events' })
+  readonly #interruption = new InterruptionCheck()
+  readonly #progress: ProgressMonitor
+  #subscription: SessionSubscription | null = null
   #sessionError: OpenCodeFailure | null = null
-  #lastSign = Date.now()
-  #nudged = false
+  /** The turn may have ended before this run subscribed to the session. */
+  #mayHaveEnded = false
 
-  constructor(deps: WatchDeps) {
-    this.#deps = deps
-    this.#transcript = new Transcript(deps.server, deps.place)
+  constructor(options: SessionFollowerOptions) {
+    const { session, stuckMs, now } = options
+    this.#options = options
+    this.#transcript = new Transcript(session.server, session.ref)
+    this.#progress = new ProgressMonitor(stuckMs, now)
   }
 
-  /** Something was written for this task: look at the record. */
+  /** Has the record read again. */
   command(): void {
     this.#mailbox.put({ kind: 'command' })
   }
 
   /**
-   * Resolves when the end is written.
+   * Subscribes to the session and then sends the recorded prompt, so that no event of the turn is missed.
    *
-   * @param mayBePrompted - the prompt may have been sent by an earlier owner.
-   * @throws Interrupted by the run's interrupt; SwitchyardError `stale_owner` where another has the task.
+   * @param mayBePrompted - an earlier owner may have sent the prompt.
+   * @throws Interrupted by the run's interrupt; SwitchyardError
    */
-  async untilEnd(mayBePrompted: boolean): Promise<void> {
-    const { server, place, record, options, interrupt } = this.#deps
-    // Subscribed before the prompt is sent: nothing of the turn is missed.
-    const isNew = !mayBePrompted
-    const subscription = server.subscribe(place.sessionId, place.directory, (signal) => this.#mailbox.put(signal), {
-      isNew,
+  async start(mayBePrompted: boolean): Promise<void> {
+    const { session } = this.#options
+    const { server, ref, record } = session
+    const subscription = server.subscribe(ref.sessionId, ref.directory, (signal) => this.#mailbox.put(signal), {
+      isNew: !mayBePrompted,
     })
-    try {
-      await this.#patiently(async () => {
-        await subscription.established
-        await promptOnce(record, server, place, options, mayBePrompted, interrupt.signal)
-      })
-      // What was said before there was a session.
-      if (record.row.messages_sent > 0) this.command()
-      let look = mayBePrompted
-      for (;;) {
-        const signals = await this.#mailbox.take(this.#brokenOff ? SECOND_LOOK_MS : TICK_MS, interrupt.signal)
-        if (interrupt.reason) throw new Interrupted(interrupt.reason)
-        const wasWaiting = this.#deps.record.row.status === 'input_required'
-        const ended = await this.#patiently(() => this.#turn(signals, look || signals.length === 0))
-        look = false
-        if (ended) return
-        const works = signals.some((signal) => signal.kind === 'event' && this.#isSignOfWork(signal.event))
-        // One that waits for a person is not stuck.
-        if (works || wasWaiting) this.#seen()
-        else await this.#patiently(() => this.#whetherStuck())
+    this.#subscription = subscription
+    await this.#retry(async () => {
+      await subscription.established
+      await sendRecordedPrompt(session, mayBePrompted)
+    })
+    // Messages that callers wrote before there was a session.
+    if (record.row.messages_sent > 0) this.command()
+    this.#mayHaveEnded = mayBePrompted
+  }
+
+  /**
+   * Resolves when the turn has ended. Called again, it delivers the messages that have arrived since and continues.
+   *
+   * @throws Interrupted by the run's interrupt; SwitchyardError, such as `stale_owner` if another worker owns the task.
+   */
+  async untilVerdict(): Promise<Verdict> {
+    const { interrupt, session, readIntervalMs = READ_INTERVAL_MS } = this.#options
+    for (;;) {
+      const waitMs = this.#interruption.isPending ? CONFIRM_AFTER_MS : readIntervalMs
+      const signals = await this.#mailbox.take(waitMs, interrupt.signal)
+      interrupt.check()
+      const wasWaitingForPerson = session.record.row.status === 'input_required'
+      const isCheckDue = this.#mayHaveEnded || signals.length === 0
+      const { verdict, batch } = await this.#retry(() => this.#process(signals, isCheckDue))
+      this.#mayHaveEnded = false
+      if (verdict) {
+        // Read by the next call: the end is refused if callers have sent more messages.
+        this.command()
+        return verdict
       }
-    } finally {
-      subscription.close()
+      if (wasWaitingForPerson || this.#showsWork(batch)) this.#progress.seen()
+      else await this.#checkProgress()
     }
   }
 
-  /** What the agent writes or its tools do; not that a message of ours arrived. */
-  #isSignOfWork(event: Extract<SubscriptionMessage, { kind: 'event' }>['event']): boolean {
-    if (event.type === 'message.part.delta') return true
-    return event.type === 'message.part.updated' && this.#transcript.isOfAgent(event.properties.part.messageID)
+  close(): void {
+    this.#subscription?.close()
   }
 
-  #seen(): void {
-    this.#lastSign = Date.now()
-    this.#nudged = false
+  /** Whether the agent has written something or its tools have done something. A caller's message is no sign of work. */
+  #showsWork({ deltas, changedMessages }: Batch): boolean {
+    return deltas.length > 0 || changedMessages.some((id) => this.#transcript.isOfAgent(id))
   }
 
-  /** A turn without any sign of work is asked to go on, once; then it is stopped. */
-  async #whetherStuck(): Promise<void> {
-    const { record, server, place, options, stuckMs, interrupt } = this.#deps
-    if (Date.now() - this.#lastSign < stuckMs) return
-    if (this.#nudged) return interrupt.raise('stuck')
-    this.#lastSign = Date.now()
-    this.#nudged = true
+  async #checkProgress(): Promise<void> {
+    const progress = this.#progress.check()
+    if (progress === 'stuck') this.#options.interrupt.raise('stuck')
+    if (progress === 'nudge') await this.#nudge()
+  }
+
+  async #nudge(): Promise<void> {
+    const { session, stuckMs } = this.#options
     const messageId = newMessageId()
-    await record.append([
+    await session.record.append([
       {
         type: 'task_progress',
-        message: `no sign of work for ${Math.round(stuckMs / 1000)} s: the agent is asked to go on`,
+        message: `no sign of work for ${Math.round(stuckMs / 1000)} s; the agent was asked to continue`,
         source_key: `nudge:${messageId}`,
         data: { kind: 'nudge', silent_ms: stuckMs },
       },
     ])
-    await server.client.promptAsync({ ...place, ...options, messageId, text: NUDGE }, { signal: interrupt.signal })
+    let mayBeSent = false
+    await this.#retry(async () => {
+      const wasTried = mayBeSent
+      mayBeSent = true
+      await sendOnce(session, { messageId, text: NUDGE }, wasTried)
+    })
   }
 
-  /** An OpenCode server or a database that is away is waited for; what was missed is read when it is back. */
-  async #patiently<T>(call: () => Promise<T>): Promise<T> {
-    const { server, interrupt, logger, record } = this.#deps
+  /** Retries a call while OpenCode or the database is unavailable, and has the state read afterwards. */
+  async #retry<T>(call: () => Promise<T>): Promise<T> {
+    const { session, interrupt, logger } = this.#options
     for (;;) {
       try {
         return await call()
       } catch (error) {
-        if (interrupt.reason) throw new Interrupted(interrupt.reason)
-        const isAway =
-          isSwitchyardError(error, 'opencode_unavailable') || isSwitchyardError(error, 'database_unavailable')
-        if (!isAway) throw error
-        logger.warn({ task_id: record.row.id, err: error.message }, 'waiting for what is away')
-        this.#mailbox.put({ kind: 'stale' })
-        if (error.code === 'database_unavailable')
-          await delay(DATABASE_AWAY_MS, undefined, { signal: interrupt.signal })
-        else await untilBack(server, interrupt.signal)
+        interrupt.check()
+        const isDatabase = isSwitchyardError(error, 'database_unavailable')
+        if (!isDatabase && !isSwitchyardError(error, 'opencode_unavailable')) throw error
+        logger.warn(
+          { task_id: session.record.row.id, err: error.message },
+          'OpenCode or database unavailable; retrying',
+        )
+        this.#mailbox.put({ kind: 'missed_events' })
+        if (isDatabase) await delay(DATABASE_RETRY_MS, undefined, { signal: interrupt.signal })
+        else await untilServerReady(session.server, interrupt.signal)
       }
     }
   }
 
-  async #turn(signals: readonly Signal[], look: boolean): Promise<boolean> {
-    const events: NewEvent[] = []
-    let readAll = false
-    let mayHaveEnded = look
-    let asked = look
-    let told = look
-    for (const signal of signals) {
-      if (signal.kind === 'command') told = true
-      else if (signal.kind !== 'event') readAll = true
-      else {
-        const { event } = signal
-        const news = this.#take(event)
-        if (news === null) readAll = true
-        else events.push(...news)
-        if (event.type === 'session.idle' || event.type === 'session.error') mayHaveEnded = true
-        if (event.type.startsWith('permission.') || event.type.startsWith('question.')) asked = true
-      }
+  async #process(
+    signals: readonly Signal[],
+    isCheckDue: boolean,
+  ): Promise<{ readonly verdict: Verdict | null; readonly batch: Batch }> {
+    const { session, requests } = this.#options
+    const batch = readSignals(signals, this.#transcript, isCheckDue)
+    if (batch.changedMessages.length > 0) this.#interruption.reset()
+    if (batch.sessionError !== undefined) this.#sessionError = batch.sessionError
+    this.#publishDeltas(batch)
+    await session.record.append(batch.events)
+    if (batch.mustRead) await this.#readAll()
+    if (batch.mustRefresh) await this.#refresh()
+    if (batch.mustSettle) await requests.settle(this.#transcript.sessionIds)
+    return { verdict: batch.mustJudge ? await this.#judge() : null, batch }
+  }
+
+  #publishDeltas({ deltas }: Batch): void {
+    const { session, bus } = this.#options
+    const { id } = session.record.row
+    for (const { sessionID, partID, field, delta } of deltas)
+      bus.publishTask(id, {
+        kind: 'delta',
+        delta: { task_id: id, session_id: sessionID, part_id: partID, field, delta },
+      })
+  }
+
+  async #readAll(): Promise<Findings> {
+    const { record, signal } = this.#options.session
+    const findings = await this.#transcript.read(signal)
+    await record.append(this.#transcript.narrateAll(findings))
+    return findings
+  }
+
+  /** Reads the record: a control interrupts the run, messages are delivered. */
+  async #refresh(): Promise<void> {
+    const { session, interrupt } = this.#options
+    await session.record.refresh()
+    raiseRequested(session.record, interrupt)
+    interrupt.check()
+    await this.#deliver()
+  }
+
+  /** @returns whether there were messages to deliver. */
+  async #deliver(): Promise<boolean> {
+    const hasDelivered = (await deliverMessages(this.#options.session)) > 0
+    if (hasDelivered) this.#forgetLastTurn()
+    return hasDelivered
+  }
+
+  /** The session has a new prompt: what was found about the turn before it no longer applies. */
+  #forgetLastTurn(): void {
+    this.#interruption.reset()
+    this.#sessionError = null
+  }
+
+  async #judge(): Promise<Verdict | null> {
+    const { server, ref, signal } = this.#options.session
+    const statuses = await server.client.statuses(ref.directory, { signal })
+    // A background subagent prompts its parent when it is done: the turn is over only when all sessions are idle.
+    const isWorking = [...this.#transcript.sessionIds].some((id) => isBusy(statuses[id]))
+    if (isWorking) {
+      this.#interruption.reset()
+      return null
     }
-    const { record, requests, server, place, options } = this.#deps
-    await record.append(events)
-    let found: Found | null = null
-    if (readAll) {
-      found = await this.#transcript.read(this.#deps.interrupt.signal)
-      await record.append(this.#transcript.tellAll(found))
-    }
-    if (told || readAll) {
-      const row = await record.refresh()
-      if (row.cancel_requested_at) this.#deps.interrupt.raise('cancel')
-      else if (row.pause_requested_at) this.#deps.interrupt.raise('pause')
-      if (this.#deps.interrupt.reason) throw new Interrupted(this.#deps.interrupt.reason)
-      await deliverMessages(record, server, place, options, this.#deps.interrupt.signal)
-    }
-    if (asked || told || readAll) await requests.settle(this.#transcript.sessionIds)
-    return mayHaveEnded || readAll ? await this.#whetherEnded() : false
-  }
-
-  /** Takes one stream event; null where the state must be read again to understand it. */
-  #take(event: Extract<SubscriptionMessage, { kind: 'event' }>['event']): readonly NewEvent[] | null {
-    const { record, bus } = this.#deps
-    switch (event.type) {
-      case 'message.updated':
-        this.#transcript.addMessage(event.properties.info)
-        return []
-      case 'message.part.updated':
-        this.#brokenOff = null
-        return this.#transcript.tell(event.properties.part)
-      case 'message.part.delta': {
-        const { sessionID, partID, field, delta } = event.properties
-        bus.publishTask(record.row.id, {
-          kind: 'delta',
-          delta: { task_id: record.row.id, session_id: sessionID, part_id: partID, field, delta },
-        })
-        return []
-      }
-      case 'session.created':
-      case 'session.updated':
-        this.#transcript.addChild(event.properties.info.id, event.properties.info.title)
-        return []
-      case 'session.status':
-        return narrateStatus(event.properties.sessionID, event.properties.status)
-      case 'session.error':
-        if (event.properties.sessionID && this.#transcript.isRoot(event.properties.sessionID))
-          this.#sessionError = event.properties.error ?? null
-        return []
-      default:
-        return []
-    }
-  }
-
-  async #whetherEnded(): Promise<boolean> {
-    const { server, place, record } = this.#deps
-    const busy = await server.client.statuses(place.directory, { signal: this.#deps.interrupt.signal })
-    // A subagent in the background speaks to its parent when it is done: the turn is over when all are idle.
-    for (const id of this.#transcript.sessionIds) if (isBusy(busy[id])) return this.#goesOn()
-    const found = await this.#transcript.read(this.#deps.interrupt.signal)
-    await record.append(this.#transcript.tellAll(found))
-    const summary = summariseTurn([found.root, ...found.children])
-    if (summary.end === 'finished') return await this.#completed(found)
-    const ending = this.#endingOf(summary)
-    if (ending) return await this.#deps.finish(ending, found)
-    return await this.#secondLook(found, summary.end)
-  }
-
-  #goesOn(): false {
-    this.#brokenOff = null
-    return false
-  }
-
-  async #completed(found: Found): Promise<boolean> {
-    const { record, server, place, options } = this.#deps
-    if ((await deliverMessages(record, server, place, options, this.#deps.interrupt.signal)) > 0) return this.#goesOn()
-    const delivered = await countDelivered(record.db, record.row.id)
-    return await this.#deps.finish({ status: 'completed', error: null }, found, delivered)
-  }
-
-  #endingOf(summary: TurnSummary): Ending | null {
-    switch (summary.end) {
+    const findings = await this.#readAll()
+    const turn = judgeTurn(summariseTurn([findings.root, ...findings.children]), this.#sessionError)
+    switch (turn.kind) {
+      case 'finished':
+        return await this.#complete(findings)
       case 'failed':
-      case 'halted':
-        return { status: 'failed', error: summary.error }
-      case 'unanswered':
-        // An unknown model is told in this event alone.
-        return this.#sessionError ? { status: 'failed', error: errorOf(this.#sessionError) } : null
-      default:
+        return { kind: 'failed', findings, error: turn.error }
+      case 'interrupted':
+        if (this.#interruption.confirm(findings.root)) await this.#resume(turn.end)
         return null
     }
   }
 
-  /** A turn that is idle and not complete: looked at twice, then taken up again. */
-  async #secondLook(found: Found, end: TurnEnd): Promise<false> {
-    const seen = fingerprint(found.root)
-    if (this.#brokenOff?.seen !== seen) {
-      this.#brokenOff = { seen, at: Date.now() }
-      return false
-    }
-    if (Date.now() - this.#brokenOff.at < SECOND_LOOK_MS) return false
-    this.#brokenOff = null
-    await this.#takeUp(end)
-    return false
+  async #resume(end: TurnEnd): Promise<void> {
+    await resumeTurn(this.#options.session, end)
+    this.#forgetLastTurn()
   }
 
-  async #takeUp(end: TurnEnd): Promise<void> {
-    const { record, server, place, options } = this.#deps
-    const { recoveries } = record.row
-    if (recoveries >= MAX_RECOVERIES)
-      throw new SwitchyardError('attempts_exhausted', `the turn was interrupted ${recoveries} times`)
-    const promptId = newMessageId()
-    await record.write({
-      set: { prompt_id: promptId, recoveries: recoveries + 1 },
-      events: [
-        {
-          type: 'task_recovered',
-          message: 'the turn was interrupted; it continues in the same session',
-          source_key: `recovered:${promptId}`,
-          data: { recovery: recoveries + 1, of: MAX_RECOVERIES, found: end },
-        },
-      ],
-    })
-    await promptOnce(record, server, place, options, false, this.#deps.interrupt.signal)
+  async #complete(findings: Findings): Promise<Verdict | null> {
+    if (await this.#deliver()) return null
+    const { record } = this.#options.session
+    return { kind: 'completed', findings, messagesSeen: await countDelivered(record.db, record.row.id) }
   }
 }

@@ -1,106 +1,113 @@
-// Permission asks and questions of a session: recorded, answered by policy or by a person, passed on to OpenCode.
+// The permission requests and questions of a task's sessions: recorded, answered by the task's policy or by a person, and
+// answered to OpenCode.
 
-import type { PermissionRequest, QuestionRequest } from '@opencode-ai/sdk/v2'
-import { isSwitchyardError, newRequestId, type TaskRequest } from '@switchyard/contracts'
-import { type OpenCodeClient, type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
+import { isSwitchyardError, newRequestId } from '@switchyard/contracts'
+import { type OpenCodeClient, type PermissionReply, standingReply } from '@switchyard/opencode'
 import { alwaysAllowed, openRequest, type RequestRow, settleRequest, unsettledRequests } from '@switchyard/records'
 import type { Logger } from 'pino'
-import type { RunRecord } from '../run-record.ts'
+import { describeRequest, type OpenCodeRequest } from './describe-request.ts'
+import { matchesPattern } from './permission-patterns.ts'
+import type { TaskSession } from './task-session.ts'
 
-type Ask =
-  | { readonly kind: 'permission'; readonly ask: PermissionRequest }
-  | { readonly kind: 'question'; readonly ask: QuestionRequest }
-
-/** The answer that is given when nobody answers in time, or when the policy has no one to ask. */
+/** The reply if nobody answers in time, and to questions of a task whose policy is not to ask. */
 const DEFAULT_REPLY = 'reject'
 const NOBODY_ANSWERED = 'Nobody answered in time. Go on without it, or say what is missing.'
 const NOT_ALLOWED = 'This task runs without this permission. Go on without it, or say what is missing.'
 
-export class Requests {
-  readonly #record: RunRecord
-  readonly #server: OpenCodeServer
-  readonly #directory: string
+export class SessionRequests {
+  readonly #session: TaskSession
   readonly #timeoutMs: number
-  readonly #given: { readonly signal: AbortSignal }
   readonly #logger: Logger
 
-  constructor(
-    record: RunRecord,
-    server: OpenCodeServer,
-    directory: string,
-    timeoutMs: number,
-    signal: AbortSignal,
-    logger: Logger,
-  ) {
-    this.#record = record
-    this.#server = server
-    this.#directory = directory
+  /** @param timeoutMs - how long a request waits for a person. */
+  constructor(session: TaskSession, timeoutMs: number, logger: Logger) {
+    this.#session = session
     this.#timeoutMs = timeoutMs
-    this.#given = { signal }
     this.#logger = logger
   }
 
   /**
-   * Brings the record and OpenCode together: new asks are recorded or answered by policy, answers are passed on,
-   * overdue ones get their default, and those that OpenCode no longer asks are closed.
+   * Brings the record and OpenCode in line: new requests are recorded or answered by the policy, replies are passed on,
+   * overdue requests get the default reply, and those that are no longer pending are closed.
    *
-   * @param sessionIds - the task's sessions; asks of others in the same directory are not ours.
+   * @param sessionIds - the task's sessions. Requests of other sessions in the same directory are ignored.
    */
   async settle(sessionIds: ReadonlySet<string>): Promise<void> {
-    const asks = (await this.#pending()).filter(({ ask }) => sessionIds.has(ask.sessionID))
-    for (const ask of asks) await this.#meet(ask)
-    const rows = await unsettledRequests(this.#record.db, this.#record.row.id)
-    const asked = new Set(asks.map(({ ask }) => ask.id))
-    let waiting = 0
-    for (const row of rows) if (!(await this.#close(row, asked))) waiting++
-    if (waiting === 0 && this.#record.row.status === 'input_required')
-      await this.#record.tryWrite({ from: ['input_required'], to: 'running' })
+    const { record } = this.#session
+    const pending = (await this.#pending()).filter(({ request }) => sessionIds.has(request.sessionID))
+    for (const request of pending) await this.#receive(request)
+    const rows = await unsettledRequests(record.db, record.row.id)
+    const pendingIds = new Set(pending.map(({ request }) => request.id))
+    let open = 0
+    for (const row of rows) if (!(await this.#tryClose(row, pendingIds))) open++
+    if (open === 0 && record.row.status === 'input_required')
+      await record.tryWrite({ from: ['input_required'], to: 'running' })
   }
 
-  async #pending(): Promise<readonly Ask[]> {
+  get #directory(): string {
+    return this.#session.ref.directory
+  }
+
+  get #callOptions(): { readonly signal: AbortSignal } {
+    return { signal: this.#session.signal }
+  }
+
+  async #pending(): Promise<readonly OpenCodeRequest[]> {
+    const { client } = this.#session.server
     const [permissions, questions] = await Promise.all([
-      this.#server.client.pendingPermissions(this.#directory, this.#given),
-      this.#server.client.pendingQuestions(this.#directory, this.#given),
+      client.pendingPermissions(this.#directory, this.#callOptions),
+      client.pendingQuestions(this.#directory, this.#callOptions),
     ])
     return [
-      ...permissions.map((ask): Ask => ({ kind: 'permission', ask })),
-      ...questions.map((ask): Ask => ({ kind: 'question', ask })),
+      ...permissions.map((request): OpenCodeRequest => ({ kind: 'permission', request })),
+      ...questions.map((request): OpenCodeRequest => ({ kind: 'question', request })),
     ]
   }
 
-  async #meet(asked: Ask): Promise<void> {
-    const policy = this.#record.row.permissions
-    if (asked.kind === 'permission') {
-      const reply =
-        standingReply(policy) ?? ((await this.#isAlwaysAllowed(asked.ask)) ? { reply: 'once' as const } : null)
-      if (reply) return this.#answer(asked, reply)
-    } else if (policy !== 'ask') return this.#answer(asked, { reply: 'reject' })
-    await this.#open(asked)
+  async #receive(pending: OpenCodeRequest): Promise<void> {
+    const reply = await this.#policyReply(pending)
+    if (reply) await this.#replyByPolicy(pending, reply)
+    else await this.#open(pending)
   }
 
-  /** `always` of OpenCode reaches other sessions of the directory, so it is kept here, for this task alone. */
-  async #isAlwaysAllowed(ask: PermissionRequest): Promise<boolean> {
-    const allowed = (await alwaysAllowed(this.#record.db, this.#record.row.id)).filter(
-      (entry) => entry.permission === ask.permission,
+  /** @returns null if a person has to answer. */
+  async #policyReply({ kind, request }: OpenCodeRequest): Promise<PermissionReply | null> {
+    const policy = this.#session.record.row.permissions
+    if (kind === 'question') return policy === 'ask' ? null : { reply: 'reject' }
+    return standingReply(policy) ?? ((await this.#isAlwaysAllowed(request)) ? { reply: 'once' } : null)
+  }
+
+  /** OpenCode's own `always` would apply to other sessions of the directory, so it is recorded here, for this task only. */
+  async #isAlwaysAllowed({
+    permission,
+    patterns,
+  }: {
+    permission: string
+    patterns: readonly string[]
+  }): Promise<boolean> {
+    const { record } = this.#session
+    const allowed = (await alwaysAllowed(record.db, record.row.id)).filter((entry) => entry.permission === permission)
+    const requested = patterns.length > 0 ? patterns : ['*']
+    return requested.every((text) =>
+      allowed.some((entry) => entry.patterns.some((pattern) => matchesPattern(pattern, text))),
     )
-    const asked = ask.patterns.length > 0 ? ask.patterns : ['*']
-    return asked.every((text) => allowed.some((entry) => entry.patterns.some((pattern) => matches(pattern, text))))
   }
 
-  async #open(asked: Ask): Promise<void> {
-    const { row, created } = await openRequest(this.#record.db, this.#record.row.id, {
+  async #open(pending: OpenCodeRequest): Promise<void> {
+    const { record } = this.#session
+    const { row, created } = await openRequest(record.db, record.row.id, {
       id: newRequestId(),
-      opencode_id: asked.ask.id,
-      session_id: asked.ask.sessionID,
+      opencode_id: pending.request.id,
+      session_id: pending.request.sessionID,
       default_reply: DEFAULT_REPLY,
-      always: asked.kind === 'permission' ? asked.ask.always : [],
+      always: pending.kind === 'permission' ? pending.request.always : [],
       expires_at: new Date(Date.now() + this.#timeoutMs),
-      ...describe(asked),
+      ...describeRequest(pending),
     })
     if (!created || row.settled_at) return
-    await this.#record.tryWrite({
+    await record.tryWrite({
       from: ['running', 'input_required'],
-      ...(this.#record.row.status === 'running' ? { to: 'input_required' as const } : {}),
+      ...(record.row.status === 'running' ? { to: 'input_required' as const } : {}),
       events: [
         {
           type: 'task_input_required',
@@ -118,22 +125,23 @@ export class Requests {
         },
       ],
     })
-    this.#logger.info({ task_id: this.#record.row.id, request_id: row.id, kind: row.kind }, 'input required')
+    this.#logger.info({ task_id: record.row.id, request_id: row.id, kind: row.kind }, 'input required')
   }
 
-  /** @returns true once nobody waits for this request any more. */
-  async #close(row: RequestRow, asked: ReadonlySet<string>): Promise<boolean> {
-    if (!asked.has(row.opencode_id)) {
-      await settleRequest(this.#record.db, row.id)
+  /** @returns false if the request still waits for a person. */
+  async #tryClose(row: RequestRow, pendingIds: ReadonlySet<string>): Promise<boolean> {
+    const { record } = this.#session
+    if (!pendingIds.has(row.opencode_id)) {
+      await settleRequest(record.db, row.id)
       return true
     }
     if (row.reply) {
-      await this.#send(row, row.reply.reply, row.reply.message)
+      await this.#reply(row, row.reply.reply, row.reply.message)
       return true
     }
     if (row.expires_at.getTime() > Date.now()) return false
-    await this.#send(row, DEFAULT_REPLY, NOBODY_ANSWERED)
-    await this.#record.append([
+    await this.#reply(row, DEFAULT_REPLY, NOBODY_ANSWERED)
+    await record.append([
       {
         type: 'task_input_answered',
         message: `nobody answered in time: ${DEFAULT_REPLY}`,
@@ -144,80 +152,48 @@ export class Requests {
     return true
   }
 
-  async #send(row: RequestRow, reply: string | readonly (readonly string[])[], message: string | null): Promise<void> {
+  async #reply(row: RequestRow, reply: string | readonly (readonly string[])[], message: string | null): Promise<void> {
     const request = { directory: this.#directory, requestId: row.opencode_id }
-    await this.#pass(async (client) => {
+    await this.#send(async (client) => {
       if (row.kind === 'permission')
         await client.replyPermission(
           request,
-          // Without a message OpenCode ends the turn; with one the agent reads why and goes on.
+          // A rejection without a message ends OpenCode's turn; with one, the agent reads why and continues.
           reply === 'reject' ? { reply, message: message ?? NOT_ALLOWED } : { reply: 'once' },
-          this.#given,
+          this.#callOptions,
         )
-      else if (typeof reply === 'string') await client.rejectQuestion(request, this.#given)
-      else await client.replyQuestion(request, reply, this.#given)
+      else if (typeof reply === 'string') await client.rejectQuestion(request, this.#callOptions)
+      else await client.replyQuestion(request, reply, this.#callOptions)
     })
-    await settleRequest(this.#record.db, row.id)
+    await settleRequest(this.#session.record.db, row.id)
   }
 
-  /** Only the owner answers; an ask that OpenCode no longer has was answered, or went with its turn. */
-  async #pass(send: (client: OpenCodeClient) => Promise<void>): Promise<void> {
-    await this.#record.refresh()
-    try {
-      await send(this.#server.client)
-    } catch (error) {
-      if (!isSwitchyardError(error, 'request_not_found')) throw error
-    }
-  }
-
-  async #answer(asked: Ask, reply: PermissionReply): Promise<void> {
-    const request = { directory: this.#directory, requestId: asked.ask.id }
-    await this.#pass((client) =>
-      asked.kind === 'permission'
-        ? client.replyPermission(request, reply, this.#given)
-        : client.rejectQuestion(request, this.#given),
+  async #replyByPolicy(pending: OpenCodeRequest, reply: PermissionReply): Promise<void> {
+    const { kind, request } = pending
+    const ref = { directory: this.#directory, requestId: request.id }
+    await this.#send((client) =>
+      kind === 'permission'
+        ? client.replyPermission(ref, reply, this.#callOptions)
+        : client.rejectQuestion(ref, this.#callOptions),
     )
-    const { title } = describe(asked)
-    await this.#record.append([
+    const { title } = describeRequest(pending)
+    await this.#session.record.append([
       {
         type: 'task_progress',
-        message: `${reply.reply === 'reject' ? 'refused' : 'allowed'} by the task’s permissions: ${title}`,
-        source_key: `request:${asked.ask.id}:policy`,
-        data: { kind: asked.kind, reply: reply.reply, title },
+        message: `${reply.reply === 'reject' ? 'rejected' : 'allowed'} by the permissions of the task: ${title}`,
+        source_key: `request:${request.id}:policy`,
+        data: { kind, reply: reply.reply, title },
       },
     ])
   }
-}
 
-/** `*` stands for any text, as in OpenCode's own patterns. */
-const matches = (pattern: string, text: string): boolean =>
-  new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's').test(text)
-
-const describe = (asked: Ask): Pick<TaskRequest, 'kind' | 'title' | 'permission' | 'patterns' | 'questions'> => {
-  if (asked.kind === 'permission') {
-    const { permission, patterns } = asked.ask
-    const what = patterns.filter((pattern) => pattern !== '*').join(', ')
-    return {
-      kind: 'permission',
-      title: `May the agent use ${permission}${what ? `: ${what}` : ''}?`.slice(0, 500),
-      permission,
-      patterns: [...patterns],
-      questions: [],
+  /** Only the owner of the task replies. A request that OpenCode no longer has was answered, or its turn has ended. */
+  async #send(send: (client: OpenCodeClient) => Promise<void>): Promise<void> {
+    await this.#session.record.refresh()
+    try {
+      await send(this.#session.server.client)
+    } catch (error) {
+      if (!isSwitchyardError(error, 'request_not_found')) throw error
     }
-  }
-  return {
-    kind: 'question',
-    title: asked.ask.questions
-      .map((question) => question.question)
-      .join(' ')
-      .slice(0, 500),
-    permission: null,
-    patterns: [],
-    questions: asked.ask.questions.map((question) => ({
-      question: question.question,
-      header: question.header ?? null,
-      options: question.options.map((option) => ({ label: option.label, description: option.description ?? null })),
-      multiple: question.multiple ?? false,
-    })),
   }
 }
