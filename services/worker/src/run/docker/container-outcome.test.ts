@@ -1,8 +1,8 @@
 import type { ContainerState } from '@switchyard/docker'
 import { RunTranscript } from '@switchyard/opencode'
 import { describe, expect, it } from 'vitest'
-import { judge } from './container-outcome.ts'
-import { LogWords } from './opencode-log.ts'
+import { judgeContainer } from './container-outcome.ts'
+import { OpenCodeLog } from './opencode-log.ts'
 
 const PROMPT = 'msg_p'
 
@@ -26,39 +26,40 @@ const DONE = {
 const UNKNOWN = { type: 'error', error: { name: 'UnknownError', data: { message: 'Unexpected server error.' } } }
 
 const ended = (exitCode: number, outOfMemory = false): ContainerState => ({ status: 'ended', exitCode, outOfMemory })
-const words = (...lines: readonly string[]) => {
-  const found = new LogWords()
-  for (const line of lines) found.take(line)
-  return found
+const logOf = (...lines: readonly string[]) => {
+  const log = new OpenCodeLog()
+  for (const line of lines) log.read(line)
+  return log
 }
 
-describe('the end of a container', () => {
-  it('is that of its turn where that has one', () => {
-    expect(judge(ended(0), messagesOf(BEGUN, DONE), words())).toEqual({ kind: 'finished' })
-    expect(judge(ended(1), messagesOf(UNKNOWN), words())).toMatchObject({ error: { code: 'opencode_error' } })
-    expect(judge(ended(1), messagesOf(UNKNOWN), words('ProviderModelNotFoundError: x'))).toMatchObject({
+describe('judgeContainer', () => {
+  it('returns the end of the turn if the turn has one', () => {
+    expect(judgeContainer(ended(0), messagesOf(BEGUN, DONE), logOf())).toEqual({ kind: 'finished' })
+    expect(judgeContainer(ended(1), messagesOf(UNKNOWN), logOf())).toMatchObject({ error: { code: 'opencode_error' } })
+    expect(judgeContainer(ended(1), messagesOf(UNKNOWN), logOf('ProviderModelNotFoundError: x'))).toMatchObject({
       error: { code: 'model_not_found' },
     })
   })
 
-  it('is taken up again where something else ended it', () => {
-    for (const code of [130, 137, 143]) expect(judge(ended(code), messagesOf(BEGUN), words()).kind).toBe('interrupted')
-    expect(judge(ended(137), [], words()).kind).toBe('interrupted')
-    expect(judge(ended(0), messagesOf(BEGUN), words()).kind).toBe('interrupted')
+  it('calls a container interrupted that something else ended', () => {
+    for (const code of [130, 137, 143])
+      expect(judgeContainer(ended(code), messagesOf(BEGUN), logOf()).kind).toBe('interrupted')
+    expect(judgeContainer(ended(137), [], logOf()).kind).toBe('interrupted')
+    expect(judgeContainer(ended(0), messagesOf(BEGUN), logOf()).kind).toBe('interrupted')
   })
 
-  it('says what was wrong with the container', () => {
-    const codeOf = (verdict: ReturnType<typeof judge>) =>
-      verdict.kind === 'failed' ? verdict.error.code : verdict.kind
-    expect(codeOf(judge(ended(137, true), messagesOf(BEGUN), words()))).toBe('container_out_of_memory')
-    expect(codeOf(judge(ended(127), [], words()))).toBe('runner_image_invalid')
-    expect(codeOf(judge(ended(0), [], words()))).toBe('container_failed')
-    expect(judge(ended(3), [], words('\u001b[91mno mind\u001b[0m'))).toMatchObject({
-      error: { message: 'the container ended with exit code 3 and said nothing: no mind' },
+  it('reports what was wrong with the container', () => {
+    const codeOf = (outcome: ReturnType<typeof judgeContainer>) =>
+      outcome.kind === 'failed' ? outcome.error.code : outcome.kind
+    expect(codeOf(judgeContainer(ended(137, true), messagesOf(BEGUN), logOf()))).toBe('container_out_of_memory')
+    expect(codeOf(judgeContainer(ended(127), [], logOf()))).toBe('runner_image_invalid')
+    expect(codeOf(judgeContainer(ended(0), [], logOf()))).toBe('container_failed')
+    expect(judgeContainer(ended(3), [], logOf('\u001b[91mno mind\u001b[0m'))).toMatchObject({
+      error: { message: 'the container exited with code 3 and without output: no mind' },
     })
   })
 
-  it('is no failure of memory where a tool alone had too little', () => {
-    expect(judge(ended(0, true), messagesOf(BEGUN, DONE), words())).toEqual({ kind: 'finished' })
+  it('does not report a lack of memory if only a tool was killed for it', () => {
+    expect(judgeContainer(ended(0, true), messagesOf(BEGUN, DONE), logOf())).toEqual({ kind: 'finished' })
   })
 })

@@ -1,34 +1,35 @@
-// How a container's end is to be read: the turn is done, has failed, or was broken off and can be taken up again.
+// Judges the end of a container: the turn is finished, it has failed, or it was interrupted and can be resumed.
 
 import { ERRORS, type ErrorCode, type TaskError } from '@switchyard/contracts'
 import type { ContainerState } from '@switchyard/docker'
 import { type SessionMessage, summariseTurn } from '@switchyard/opencode'
-import type { LogWords } from './opencode-log.ts'
+import type { OpenCodeLog } from './opencode-log.ts'
 
-export type Verdict =
+export type ContainerOutcome =
   | { readonly kind: 'finished' }
   | { readonly kind: 'failed'; readonly error: TaskError }
   | { readonly kind: 'interrupted'; readonly how: string }
 
-/** What a shell answers for a program that is not there or cannot be run. */
-const NOT_FOUND: readonly number[] = [126, 127]
-/** Ended by SIGINT, SIGKILL or SIGTERM: by the engine's own end, by the host's, by a person. */
+/** Exit codes of a shell for a program that does not exist or cannot be executed. */
+const NOT_EXECUTABLE: readonly number[] = [126, 127]
+/** Exit codes after SIGINT, SIGKILL and SIGTERM: from the engine's stop, the host's shutdown, or a person. */
 const SIGNALLED: readonly number[] = [130, 137, 143]
 
-const failed = (code: ErrorCode, message: string): Verdict => ({
+const failed = (code: ErrorCode, message: string): ContainerOutcome => ({
   kind: 'failed',
   error: { code, message, retryable: ERRORS[code].retryable },
 })
 
-const ofTurn = (messages: readonly SessionMessage[], words: LogWords): Verdict | null => {
+/** @returns null if the turn has no end. */
+const judgeTurn = (messages: readonly SessionMessage[], log: OpenCodeLog): ContainerOutcome | null => {
   const summary = summariseTurn([messages])
   switch (summary.end) {
     case 'finished':
       return { kind: 'finished' }
     case 'failed':
     case 'halted':
-      if (words.missingModel && summary.error?.code === 'opencode_error')
-        return failed('model_not_found', 'OpenCode does not know the model')
+      if (log.isModelMissing && summary.error?.code === 'opencode_error')
+        return failed('model_not_found', 'OpenCode does not have the model')
       return summary.error ? { kind: 'failed', error: summary.error } : null
     case 'aborted':
     case 'open':
@@ -38,21 +39,22 @@ const ofTurn = (messages: readonly SessionMessage[], words: LogWords): Verdict |
 }
 
 /** @param messages - those that this container printed. */
-export const judge = (state: ContainerState, messages: readonly SessionMessage[], words: LogWords): Verdict => {
+export const judgeContainer = (
+  state: ContainerState,
+  messages: readonly SessionMessage[],
+  log: OpenCodeLog,
+): ContainerOutcome => {
   const { exitCode } = state
-  const turn = ofTurn(messages, words)
+  const turn = judgeTurn(messages, log)
   if (turn?.kind === 'failed' || (turn?.kind === 'finished' && exitCode === 0)) return turn
-  // A tool that the kernel ended leaves its mark too: it counts only where OpenCode itself has failed.
+  // A tool that the kernel killed sets this as well: it counts only if OpenCode itself has failed.
   if (state.outOfMemory && exitCode !== 0)
-    return failed('container_out_of_memory', 'the container was ended because it needed more memory than it may have')
-  if (NOT_FOUND.includes(exitCode) && messages.length === 0)
-    return failed(
-      'runner_image_invalid',
-      `there is no opencode to run in the image (exit code ${exitCode})${words.tail}`,
-    )
+    return failed('container_out_of_memory', 'the container exceeded its memory limit and was killed')
+  if (NOT_EXECUTABLE.includes(exitCode) && messages.length === 0)
+    return failed('runner_image_invalid', `the image has no executable opencode (exit code ${exitCode})${log.tail}`)
   if (SIGNALLED.includes(exitCode)) return { kind: 'interrupted', how: `exit code ${exitCode}` }
   if (messages.length === 0)
-    return failed('container_failed', `the container ended with exit code ${exitCode} and said nothing${words.tail}`)
+    return failed('container_failed', `the container exited with code ${exitCode} and without output${log.tail}`)
   if (exitCode === 0) return { kind: 'interrupted', how: 'the turn has no end' }
-  return failed('container_failed', `the container ended with exit code ${exitCode}${words.tail}`)
+  return failed('container_failed', `the container exited with code ${exitCode}${log.tail}`)
 }

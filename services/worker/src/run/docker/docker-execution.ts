@@ -1,5 +1,5 @@
-// A task in containers of its own: one for its prompt, one more for each time that callers have said something or a container
-// was lost, all on the same OpenCode data and hence in the same session.
+// A task in containers of its own: one for its prompt, and another one each time callers have sent messages or a container
+// was lost. All of them share the task's OpenCode data, and so its session.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { type RunnerContainer, SUBAGENTS, type Turn } from '@switchyard/docker'
@@ -8,47 +8,47 @@ import { countDelivered } from '@switchyard/records'
 import { createWorkspace } from '@switchyard/workspace'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
 import type { Findings, Verdict } from '../verdict.ts'
-import { Place } from './container-directory.ts'
-import { Follower, GONE, type Read } from './follow-container.ts'
-import { type Prompt, Prompts } from './prompts.ts'
+import { ContainerDirectory } from './container-directory.ts'
+import { type ContainerEnd, ContainerFollower, REMOVED } from './container-follower.ts'
 import { readSubagents } from './read-subagents.ts'
-import { Patience } from './retry-while-unavailable.ts'
+import { type Retry, retryWhileUnavailable } from './retry-while-unavailable.ts'
 import { permissionEnvironment, runArguments } from './run-arguments.ts'
+import { type Prompt, TaskPrompts } from './task-prompts.ts'
 
-/** How long the last words of a container that was stopped or frozen are waited for, ms. */
-const LAST_WORDS_MS = 5_000
+/** How long reading the last output of a stopped or frozen container may take, ms. */
+const CATCH_UP_MS = 5_000
 
 export class DockerExecution implements Execution {
   readonly whenPaused = 'the container is frozen'
   readonly #run: RunContext
-  readonly #place: Place
-  readonly #prompts: Prompts
+  readonly #directory: ContainerDirectory
+  readonly #prompts: TaskPrompts
   readonly #transcript: RunTranscript
-  readonly #patience: Patience
-  readonly #follower: Follower
+  readonly #retry: Retry
+  readonly #follower: ContainerFollower
   readonly #model: string | null
   #exitCode: number | null = null
   #children: Findings['children'] = []
-  /** What the last container came to; null before the first one is read. */
-  #lastRead: Read | null = null
-  /** The container that was made while its directory was. */
-  #made: { readonly promptId: string; readonly id: string } | undefined
+  /** The end of the last container; null before the first one is read. */
+  #lastEnd: ContainerEnd | null = null
+  /** A container that was created while the working directory was. */
+  #createdAhead: { readonly promptId: string; readonly id: string } | undefined
 
   constructor(run: RunContext) {
     const { deps, record, interrupt } = run
     const { row } = record
     this.#run = run
-    this.#place = new Place(deps.layout.container(row.id))
-    this.#prompts = new Prompts(record, this.#place)
+    this.#directory = new ContainerDirectory(deps.layout.container(row.id))
+    this.#prompts = new TaskPrompts(record, this.#directory)
     this.#model = row.model ?? deps.defaultModel ?? null
     this.#transcript = new RunTranscript(deps.layout.task(row), row.session_id, this.#model)
-    this.#patience = new Patience(interrupt, deps.logger)
-    this.#follower = new Follower({
+    this.#retry = retryWhileUnavailable(interrupt, deps.logger)
+    this.#follower = new ContainerFollower({
       run,
       transcript: this.#transcript,
-      patience: this.#patience,
-      root: this.#place.root,
-      heard: (promptId) => this.#prompts.heard(promptId),
+      retry: this.#retry,
+      root: this.#directory.root,
+      onReceived: (promptId) => this.#prompts.markReceived(promptId),
     })
   }
 
@@ -59,28 +59,28 @@ export class DockerExecution implements Execution {
     raiseRequested(record, interrupt)
   }
 
-  /** Prompts one container after another, until callers have nothing more to say. */
+  /** Runs one container after another, until there is no prompt left. */
   async work(): Promise<Verdict> {
-    this.#lastRead ??= await this.#prepare()
+    this.#lastEnd ??= await this.#prepare()
     for (;;) {
-      const next = await this.#next(this.#lastRead)
+      const next = await this.#next(this.#lastEnd)
       if ('kind' in next) return next
-      this.#lastRead = await this.#answer(next)
+      this.#lastEnd = await this.#runContainer(next)
     }
   }
 
   /** Creates the working directory and reads the containers of earlier owners. */
-  async #prepare(): Promise<Read | null> {
+  async #prepare(): Promise<ContainerEnd | null> {
     const { deps, record, interrupt } = this.#run
     const promptId = record.row.prompt_id ?? newMessageId()
     const [workspace] = await Promise.all([
       createWorkspace(deps, record.row, interrupt.signal),
-      // The engine takes as long for a container as git for the directory.
+      // The engine takes as long for a container as git takes for the directory.
       record.row.prompt_id === null ? this.#createAhead(promptId) : undefined,
     ])
     interrupt.check()
     if (record.row.directory === null) {
-      await this.#place.prepare()
+      await this.#directory.prepare()
       await record.write({
         set: {
           directory: workspace.directory,
@@ -90,21 +90,25 @@ export class DockerExecution implements Execution {
         },
       })
     }
-    let read: Read | null = null
-    const left = record.row.attempt > 1 ? await this.#patience.forEngine(() => deps.runner.find(record.row.id)) : []
-    for (const container of left)
-      if (container.promptId === SUBAGENTS) await this.#patience.forEngine(() => deps.runner.remove(container.id))
-      else if (container.status === 'created') this.#prompts.unstarted(container.promptId)
-      else read = await this.#attach(container)
-    return read?.verdict.kind === 'finished' && (await this.#prompts.isLastLost()) ? GONE : read
+    return record.row.attempt > 1 ? await this.#readEarlierContainers() : null
+  }
+
+  async #readEarlierContainers(): Promise<ContainerEnd | null> {
+    const { deps, record } = this.#run
+    let end: ContainerEnd | null = null
+    for (const container of await this.#retry(() => deps.runner.find(record.row.id)))
+      if (container.promptId === SUBAGENTS) await this.#retry(() => deps.runner.remove(container.id))
+      else if (container.status === 'created') this.#prompts.markUnstarted(container.promptId)
+      else end = await this.#attach(container)
+    return end?.outcome.kind === 'finished' && (await this.#prompts.isLastLost()) ? REMOVED : end
   }
 
   async #createAhead(promptId: string): Promise<void> {
-    await this.#place.make()
+    await this.#directory.create()
     try {
-      this.#made = { promptId, id: await this.#run.deps.runner.create(this.#turn(promptId)) }
+      this.#createdAhead = { promptId, id: await this.#run.deps.runner.create(this.#turn(promptId)) }
     } catch (error) {
-      // It is waited for when the container is to be started.
+      // The start of the container will retry.
       if (!isSwitchyardError(error, 'docker_unavailable')) throw error
     }
   }
@@ -116,39 +120,41 @@ export class DockerExecution implements Execution {
       taskId: row.id,
       generation: row.generation,
       promptId,
-      root: this.#place.root,
+      root: this.#directory.root,
       directory: deps.layout.task(row),
-      home: this.#place.home,
-      promptFile: this.#place.promptFile(promptId),
+      home: this.#directory.home,
+      promptFile: this.#directory.promptFile(promptId),
       args: runArguments(row, this.#model, this.#transcript.sessionId),
       environment: permissionEnvironment(row.permissions),
     }
   }
 
-  /** A container of an earlier owner: read from its beginning, since what it printed meanwhile was told to nobody. */
-  async #attach({ id, promptId, status }: RunnerContainer): Promise<Read> {
+  /** Follows a container of an earlier owner. Its output is read from the beginning, because some of it is not recorded. */
+  async #attach({ id, promptId, status }: RunnerContainer): Promise<ContainerEnd> {
     const { deps } = this.#run
-    if (status === 'paused') await this.#patience.forEngine(() => deps.runner.unpause(id))
-    await this.#started(id)
-    return await this.#readToEnd(id, promptId)
+    if (status === 'paused') await this.#retry(() => deps.runner.unpause(id))
+    await this.#recordStart(id)
+    return await this.#follow(id, promptId)
   }
 
-  async #readToEnd(id: string, promptId: string): Promise<Read> {
-    const read = await this.#follower.untilEnd(id, promptId)
-    this.#exitCode = read.exitCode
-    this.#prompts.answered(promptId)
-    return read
+  async #follow(id: string, promptId: string): Promise<ContainerEnd> {
+    const end = await this.#follower.untilEnd(id, promptId)
+    this.#exitCode = end.exitCode
+    this.#prompts.markEnded(promptId)
+    return end
   }
 
-  async #next(read: Read | null): Promise<Prompt | Verdict> {
+  /** @returns the next prompt, or the verdict if there is none. */
+  async #next(end: ContainerEnd | null): Promise<Prompt | Verdict> {
     const { record } = this.#run
-    if (read === null) return await this.#prompts.next('it was removed')
-    switch (read.verdict.kind) {
+    if (end === null) return await this.#prompts.next(REMOVED.outcome.how)
+    const { outcome } = end
+    switch (outcome.kind) {
       case 'interrupted':
-        return await this.#prompts.next(read.verdict.how)
+        return await this.#prompts.next(outcome.how)
       case 'failed':
         await this.#readSubagents()
-        return { kind: 'failed', findings: this.#findings, error: read.verdict.error }
+        return { kind: 'failed', findings: this.#findings, error: outcome.error }
       case 'finished': {
         const prompt = await this.#prompts.fromCallers()
         if (prompt) return prompt
@@ -164,19 +170,19 @@ export class DockerExecution implements Execution {
     this.#children = await readSubagents(this.#run, this.#turn(SUBAGENTS))
   }
 
-  async #answer(prompt: Prompt): Promise<Read> {
+  async #runContainer(prompt: Prompt): Promise<ContainerEnd> {
     const { deps, record, interrupt } = this.#run
-    await this.#place.writePrompt(prompt.id, prompt.text)
-    // Only the owner starts containers.
+    await this.#directory.writePrompt(prompt.id, prompt.text)
+    // Only the owner of the task starts containers.
     await record.refresh()
     raiseRequested(record, interrupt)
-    const made = this.#made?.promptId === prompt.id ? this.#made.id : undefined
-    const id = await this.#patience.forEngine(() => deps.runner.start(this.#turn(prompt.id), made))
-    await this.#started(id)
-    return await this.#readToEnd(id, prompt.id)
+    const created = this.#createdAhead?.promptId === prompt.id ? this.#createdAhead.id : undefined
+    const id = await this.#retry(() => deps.runner.start(this.#turn(prompt.id), created))
+    await this.#recordStart(id)
+    return await this.#follow(id, prompt.id)
   }
 
-  async #started(containerId: string): Promise<void> {
+  async #recordStart(containerId: string): Promise<void> {
     const { record } = this.#run
     const { directory, branch, base_commit, status, session_id } = record.row
     await record.write({
@@ -200,33 +206,33 @@ export class DockerExecution implements Execution {
     }
   }
 
-  /** Stops or freezes the containers and reads what they have printed. Those that cannot be reached are cleared away later. */
+  /** Stops or freezes the containers and reads what they have printed. Unreachable ones are removed by the container cleanup. */
   async halt(how: 'stop' | 'pause'): Promise<Halted> {
     const { deps, record } = this.#run
     await record.refresh()
     try {
-      for (const { id, promptId, status } of await deps.runner.find(record.row.id)) {
-        if (promptId === SUBAGENTS) {
-          await deps.runner.remove(id)
-          continue
-        }
-        if (status === 'running') await (how === 'pause' ? deps.runner.pause(id) : deps.runner.stop(id))
-        if (status === 'paused' && how === 'stop') await deps.runner.stop(id)
-        // Made ahead and never started.
-        if (status === 'created') continue
-        await this.#follower.catchUp(id, promptId, AbortSignal.timeout(LAST_WORDS_MS))
-        if (how === 'stop') this.#exitCode = (await deps.runner.state(id)).exitCode
-      }
+      for (const container of await deps.runner.find(record.row.id)) await this.#halt(container, how)
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
-      deps.logger.warn({ task_id: record.row.id, err: error }, 'the container could not be reached')
-      // The record need not say so of a task that ends: containers of ended tasks are cleared away without it.
+      deps.logger.warn({ task_id: record.row.id, err: error }, 'failed to reach the containers of a task')
+      // For a task that ends nothing is pending: the container cleanup removes the containers of ended tasks.
       return { findings: this.#findings, isAbortPending: how === 'pause' }
     }
     return { findings: this.#findings, isAbortPending: false }
   }
 
-  /** The containers are the task's, not this run's. */
+  async #halt({ id, promptId, status }: RunnerContainer, how: 'stop' | 'pause'): Promise<void> {
+    const { runner } = this.#run.deps
+    if (promptId === SUBAGENTS) return await runner.remove(id)
+    if (status === 'running') await (how === 'pause' ? runner.pause(id) : runner.stop(id))
+    if (status === 'paused' && how === 'stop') await runner.stop(id)
+    // It was created ahead and never started.
+    if (status === 'created') return
+    await this.#follower.catchUp(id, promptId, AbortSignal.timeout(CATCH_UP_MS))
+    if (how === 'stop') this.#exitCode = (await runner.state(id)).exitCode
+  }
+
+  /** Nothing to release: the containers belong to the task, not to this run. */
   close(): void {}
 
   async cleanUp(): Promise<void> {
@@ -234,7 +240,7 @@ export class DockerExecution implements Execution {
     try {
       for (const { id } of await deps.runner.find(record.row.id)) await deps.runner.remove(id)
     } catch (error) {
-      deps.logger.warn({ task_id: record.row.id, err: error }, 'the containers are cleared away later')
+      deps.logger.warn({ task_id: record.row.id, err: error }, 'failed to remove containers; they are removed later')
     }
   }
 }

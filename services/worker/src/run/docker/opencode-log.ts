@@ -1,33 +1,33 @@
 // What OpenCode's own log, on a container's standard error, says that its JSON output does not.
 
-/** The last lines that are no routine, for the message of a failure. */
-const KEPT_LINES = 8
+/** How many lines a failure quotes; routine lines do not count. */
+const TAIL_LINES = 8
 const MAX_LINE = 300
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal
 const COLOURS = /\u001b\[[0-9;]*m/g
 
-export class LogWords {
+export class OpenCodeLog {
   #tail: string[] = []
-  /** provider/model of the task's own session. */
+  /** `provider/model` of the task's own session. */
   model: string | null = null
-  /** The agent that was asked for and is not there: OpenCode would go on with another one. */
+  /** The task's agent, if OpenCode does not have it. OpenCode would continue with another agent. */
   missingAgent: string | null = null
-  /** OpenCode does not have the model; its JSON output says "unexpected server error". */
-  missingModel = false
+  /** Whether OpenCode does not have the model. Its JSON output says only "unexpected server error" then. */
+  isModelMissing = false
 
-  take(line: string): void {
+  read(line: string): void {
     const text = line.replace(COLOURS, '').trim()
     if (text === '') return
     const stream = /message=stream providerID=(\S+) modelID=(\S+) .*small=false/.exec(text)
     if (stream) this.model = `${stream[1]}/${stream[2]}`
     this.missingAgent ??= /agent "(.+)" not found\. Falling back/.exec(text)?.[1] ?? null
-    this.missingModel ||= /ProviderModelNotFoundError|Model not found/.test(text)
+    this.isModelMissing ||= /ProviderModelNotFoundError|Model not found/.test(text)
     if (/ level=(INFO|DEBUG) /.test(text)) return
-    this.#tail = [...this.#tail, text.slice(0, MAX_LINE)].slice(-KEPT_LINES)
+    this.#tail = [...this.#tail, text.slice(0, MAX_LINE)].slice(-TAIL_LINES)
   }
 
-  /** Empty, or starting with ": ". */
+  /** The last lines, starting with ": "; empty if there are none. */
   get tail(): string {
     return this.#tail.length > 0 ? `: ${this.#tail.join(' | ')}` : ''
   }

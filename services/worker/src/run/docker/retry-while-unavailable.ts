@@ -1,4 +1,4 @@
-// A Docker engine or a database that is away is waited for: nothing is known to be wrong with the task.
+// Retries a call while the Docker engine or the database is unavailable: nothing is wrong with the task then.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError } from '@switchyard/contracts'
@@ -7,29 +7,23 @@ import type { Interrupt } from '../interrupt.ts'
 
 const RETRY_MS = { first: 250, most: 2_000 } as const
 
-export class Patience {
-  readonly #interrupt: Interrupt
-  readonly #logger: Logger
+/** @throws Interrupted; every error of the call that does not mean unavailability. */
+export type Retry = <T>(call: () => Promise<T>) => Promise<T>
 
-  constructor(interrupt: Interrupt, logger: Logger) {
-    this.#interrupt = interrupt
-    this.#logger = logger
-  }
-
-  /** @throws Interrupted, and whatever the call throws that waiting does not help. */
-  async forEngine<T>(make: () => Promise<T>): Promise<T> {
+export const retryWhileUnavailable =
+  (interrupt: Interrupt, logger: Logger): Retry =>
+  async (call) => {
     for (let wait: number = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
-      this.#interrupt.check()
+      interrupt.check()
       try {
-        return await make()
+        return await call()
       } catch (error) {
-        this.#interrupt.check()
-        const isAway =
+        interrupt.check()
+        const isUnavailable =
           isSwitchyardError(error, 'docker_unavailable') || isSwitchyardError(error, 'database_unavailable')
-        if (!isAway) throw error
-        this.#logger.warn({ err: error.message }, 'waiting for what is away')
-        await delay(wait, undefined, { signal: this.#interrupt.signal }).catch(() => undefined)
+        if (!isUnavailable) throw error
+        logger.warn({ err: error.message }, 'Docker or database unavailable; retrying')
+        await delay(wait, undefined, { signal: interrupt.signal }).catch(() => undefined)
       }
     }
   }
-}

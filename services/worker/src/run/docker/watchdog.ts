@@ -1,18 +1,18 @@
-// Looks after a container while it runs: it must print something, go on printing, and keep within its disk.
+// Watches a running container: it must print something, continue to print, and stay within its disk limit.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { diskUsage } from '@switchyard/docker'
 import type { Interrupt } from '../interrupt.ts'
 
-const LOOK_MS = 500
-/** Between two measurements of the disk, each of which takes as long as the files are many, ms. */
-const DISK_MS = 5_000
+const CHECK_INTERVAL_MS = 500
+/** Time between two measurements of the disk, ms. A measurement takes longer the more files there are. */
+const DISK_INTERVAL_MS = 5_000
 
 export type WatchdogOptions = {
-  /** Their sizes together are what the task keeps on disk. */
+  /** The directories whose sizes count together. */
   readonly directories: readonly string[]
   readonly diskBytes: number
-  /** Without any output for so long it counts as dead; once it has said something, after twice as long, ms. */
+  /** Time without output after which a container that has printed nothing is stopped; any other is stopped after twice that, ms. */
   readonly silentMs: number
   readonly interrupt: Interrupt
 }
@@ -23,59 +23,60 @@ export class Watchdog {
   readonly #options: WatchdogOptions
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
-  #lastSign = Date.now()
-  #hasSpoken = false
-  #diskAt = Date.now()
-  #measuring = false
+  #lastSignAt = Date.now()
+  #hasSeenWork = false
+  #measuredAt = Date.now()
+  #isMeasuring = false
 
   constructor(options: WatchdogOptions) {
     this.#options = options
-    this.#timer = setInterval(() => this.#look(), LOOK_MS)
+    this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS)
   }
 
-  /** Fires, with a SwitchyardError `container_silent` or `container_disk_full`, when the container is to be stopped. */
+  /** Aborts with a SwitchyardError `container_silent` or `container_disk_full` when the container must be stopped. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** The agent has said or done something. */
+  /** The agent has written something or a tool has done something. */
   seen(): void {
-    this.#lastSign = Date.now()
-    this.#hasSpoken = true
+    this.#lastSignAt = Date.now()
+    this.#hasSeenWork = true
   }
 
   close(): void {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
-    const { silentMs, interrupt } = this.#options
-    const silent = Date.now() - this.#lastSign
-    // As in server mode, where the agent is asked to go on after the first of the two spans.
-    if (this.#hasSpoken && silent >= 2 * silentMs) interrupt.raise('stuck')
-    else if (!this.#hasSpoken && silent >= silentMs)
-      this.#controller.abort(
-        new SwitchyardError(
-          'container_silent',
-          `the container has printed nothing for ${Math.round(silentMs / 1_000)} s`,
-        ),
-      )
-    if (!this.#measuring && Date.now() - this.#diskAt >= DISK_MS) void this.#measure()
+  #check(): void {
+    this.#checkProgress()
+    if (!this.#isMeasuring && Date.now() - this.#measuredAt >= DISK_INTERVAL_MS) void this.#measureDisk()
   }
 
-  async #measure(): Promise<void> {
+  #checkProgress(): void {
+    const { silentMs, interrupt } = this.#options
+    const silent = Date.now() - this.#lastSignAt
+    // As on a server, where the agent is nudged after half of this time. A container cannot be prompted while it runs.
+    if (this.#hasSeenWork && silent >= 2 * silentMs) interrupt.raise('stuck')
+    else if (!this.#hasSeenWork && silent >= silentMs)
+      this.#controller.abort(
+        new SwitchyardError('container_silent', `the container printed nothing for ${Math.round(silentMs / 1_000)} s`),
+      )
+  }
+
+  async #measureDisk(): Promise<void> {
     const { directories, diskBytes } = this.#options
-    this.#measuring = true
+    this.#isMeasuring = true
     const sizes = await Promise.all(directories.map(diskUsage))
-    // What could not be measured in time is left out: the rest may be too much already.
+    // A directory that could not be measured in time does not count; the others may exceed the limit by themselves.
     const used = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
-    this.#measuring = false
-    this.#diskAt = Date.now()
+    this.#isMeasuring = false
+    this.#measuredAt = Date.now()
     if (used <= diskBytes) return
     this.#controller.abort(
       new SwitchyardError(
         'container_disk_full',
-        `the task keeps ${mebibytes(used)} on disk, and ${mebibytes(diskBytes)} are allowed`,
+        `the task uses ${mebibytes(used)} of disk space; the limit is ${mebibytes(diskBytes)}`,
       ),
     )
   }
