@@ -1,34 +1,29 @@
-// The worker: takes tasks from the queue, runs them on an OpenCode server, keeps their records.
+// Starts and stops a worker: everything that runs tasks, answers calls and cleans up, put together in one place.
 
 import { hostname } from 'node:os'
 import type { Config } from '@switchyard/config'
 import { newWorkerId, type QueueName, type WorkerId } from '@switchyard/contracts'
-import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile } from '@switchyard/docker'
-import { DeployKeys, Repositories, RepositoryAccess } from '@switchyard/git'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Bus, type QueueConnection, type TaskQueue, TaskWorker } from '@switchyard/queue'
-import { liveWorkers, type Records } from '@switchyard/records'
+import type { Records } from '@switchyard/records'
 import { startAnsweringCalls } from '@switchyard/worker-calls'
 import { Layout } from '@switchyard/workspace'
 import type { Logger } from 'pino'
 import { callHandlers } from './calls/call-handlers.ts'
+import { createRepositories } from './create-repositories.ts'
 import { startDiscovery } from './discovery/discovery.ts'
 import { startDockerReport } from './reports/docker-report.ts'
 import { type Heartbeat, startHeartbeat } from './reports/heartbeat.ts'
-import { startServerReport } from './reports/opencode-report.ts'
-import { Runs } from './run/task-runs.ts'
+import { startOpenCodeReport } from './reports/opencode-report.ts'
+import { createRunner } from './run/docker/create-runner.ts'
+import { TaskRuns } from './run/task-runs.ts'
 import type { ServerFactory } from './servers/server-factory.ts'
 import { ServerPool } from './servers/server-pool.ts'
 import { startSessionHints } from './sessions/hints.ts'
 import { startStandingReplies } from './sessions/standing-replies.ts'
-import { startContainerCare } from './upkeep/container-cleanup.ts'
-import { startClearing } from './upkeep/retention.ts'
+import { startContainerCleanup } from './upkeep/container-cleanup.ts'
+import { startRetention } from './upkeep/retention.ts'
 import { startSweeper } from './upkeep/sweeper.ts'
-
-/** Each costs a small process of the engine's; a burst beyond them has to wait for the engine a little longer. */
-const MAX_NAMESPACES = 16
-
-const IS_SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 
 export type WorkerDeps = {
   readonly config: Pick<
@@ -48,88 +43,38 @@ export type WorkerDeps = {
   readonly connection: QueueConnection
   readonly queue: TaskQueue
   readonly bus: Bus
-  /** Null where tasks run in containers alone. */
+  /** The shared OpenCode server; null if tasks run in containers only. */
   readonly server: OpenCodeServer | null
-  /** Makes servers that projects have for themselves; null where there can be none. */
+  /** Creates projects' own servers; null if this installation cannot. */
   readonly serverFactory: ServerFactory | null
   readonly logger: Logger
 }
 
 export type Worker = {
   readonly id: WorkerId
-  /** Runs at this moment. */
+  /** Returns the number of tasks that run now. */
   readonly running: () => number
   readonly heartbeat: Pick<Heartbeat, 'lastReport'>
-  /** Whether it has had something to run tasks on, and has said so. */
+  /** Returns whether the worker has reported that it can run tasks. */
   readonly wasReady: () => boolean
-  /** Takes no more tasks and leaves the running ones, sessions and all, to the next worker. */
+  /** Stops claiming tasks and releases the running ones. Their sessions continue, and other workers claim them. */
   readonly close: () => Promise<void>
 }
 
-const makeRunner = async ({ config, records, logger }: WorkerDeps, workerId: WorkerId): Promise<Runner> => {
-  const { docker, opencode } = config
-  const environment = await withConfigFile(docker.environment, opencode.inherited.OPENCODE_CONFIG).catch((error) => {
-    // Where tasks run on a server it is the server that has to read it.
-    if (!opencode.serverEnabled) throw error
-    logger.warn({ err: error }, 'containers run without OpenCode’s configuration')
-    return docker.environment
-  })
-  return new Runner({
-    engine: connectEngine(docker.host),
-    settings: {
-      stack: await records.identity(),
-      image: docker.image,
-      cpus: docker.cpus,
-      memoryBytes: docker.memoryBytes,
-      pids: docker.pids,
-      user: containerUser(),
-      environment,
-    },
-    ...(docker.network !== undefined && docker.proxy !== undefined
-      ? { runnerNetwork: { network: docker.network, proxy: docker.proxy } }
-      : {}),
-    egress: {
-      image: docker.egressImage,
-      allow: docker.egressAllow,
-      deny: [...docker.egressDeny, ...publicAddresses(docker.host)],
-    },
-    exclusively: (work) => records.withLock('runner-way', work),
-    workerId,
-    liveWorkers: () => liveWorkers(records.db),
-    namespaces: Math.min(config.worker.maxConcurrentTasks, MAX_NAMESPACES),
-    logger,
-  })
-}
+const SERVING: ReadonlySet<string> = new Set(['up', 'busy'])
 
 export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   const { config, records, bus, queue, server, logger } = deps
-  const id = newWorkerId()
+  const workerId = newWorkerId()
   const concurrency = config.worker.maxConcurrentTasks
-  const queueNames: readonly QueueName[] = [...(server ? [config.worker.pool] : []), 'docker']
-  const lock = <T>(key: string, work: () => Promise<T>) => records.withLock(`repository:${key}`, work)
+  const { pool } = config.worker
   const layout = new Layout(config)
-  const keys = new DeployKeys({ directory: layout.keys, lock })
-  const access = new RepositoryAccess({
-    keys,
-    knownHosts: layout.knownHosts,
-    trustNewHosts: config.git.trustNewHosts,
-    tokens: config.git.httpsTokens,
-    environment: {
-      ...config.opencode.inherited,
-      ...(config.git.caFile === undefined ? {} : { GIT_SSL_CAINFO: config.git.caFile }),
-    },
-  })
-  const repositories = new Repositories({
-    mirrorsDir: layout.mirrors,
-    sharedDir: layout.sharedClones,
-    workspacesDir: layout.workspaces,
-    lock,
-    connect: access.connect,
-  })
-  const runner = await makeRunner(deps, id)
-  const care = startContainerCare({ records, runner, logger })
+  const git = createRepositories(config, records, layout)
+  const { repositories } = git
+  const runner = await createRunner({ config, records, workerId, logger })
+  const containerCleanup = startContainerCleanup({ records, runner, logger })
   const servers = new ServerPool({
-    workerId: id,
+    workerId,
     records,
     shared: server,
     factory: deps.serverFactory,
@@ -143,68 +88,57 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     },
     logger,
   })
-  const runs = new Runs(
-    {
-      records,
-      queue,
-      bus,
-      servers,
-      runner,
-      onOther: care.look,
-      repositories,
-      layout,
-      diskBytes: config.docker.diskBytes,
-      defaultModel: config.tasks.defaultModel,
-      requestTimeoutMs: config.tasks.requestTimeoutMs,
-      stuckMs: config.tasks.stuckMs,
-      logger,
-    },
-    id,
-    config.limits,
-    concurrency,
-  )
-  const docker = startDockerReport(records, runner, { isOnly: server === null, logger })
-  // While its server is down the worker goes on, and new tasks go where they can be run at once.
-  const served = (): readonly QueueName[] => [
-    ...(server && IS_SERVING.has(server.state().status) ? [config.worker.pool] : []),
-    ...(docker.isUp() ? ['docker' as const] : []),
-  ]
-  const heartbeat = await startHeartbeat(records, { id, hostname: hostname(), concurrency, queueNames: served }, logger)
-  const reports = [
-    ...(server
-      ? [startServerReport(records, server, { directory: layout.workspaces, pool: config.worker.pool }, logger)]
-      : []),
-    docker,
-  ]
-  const offCommands = await bus.onCommand((command) => runs.command(command))
-  const sweeper = startSweeper({ records, queue, bus, workerId: id, isRunning: (task) => runs.has(task), logger })
-  const clearing = startClearing({
+  const runs = new TaskRuns({
     records,
+    queue,
+    bus,
     servers,
+    runner,
     repositories,
     layout,
-    retention: config.retention,
+    workerId,
+    limits: config.limits,
+    concurrency,
+    onForeignControl: containerCleanup.checkTask,
+    diskBytes: config.docker.diskBytes,
+    defaultModel: config.tasks.defaultModel,
+    requestTimeoutMs: config.tasks.requestTimeoutMs,
+    stuckMs: config.tasks.stuckMs,
     logger,
   })
-  const projects = {
+
+  const docker = startDockerReport(records, runner, { isOnly: server === null, logger })
+  // While the server is down the worker continues, and new tasks go to workers that can run them now.
+  const servedQueues = (): readonly QueueName[] => [
+    ...(server && SERVING.has(server.state().status) ? [pool] : []),
+    ...(docker.isUp() ? ['docker' as const] : []),
+  ]
+  const heartbeat = await startHeartbeat(
     records,
-    repositories,
-    keys,
-    access,
-    servers,
-    layout,
+    { id: workerId, hostname: hostname(), concurrency, queueNames: servedQueues },
     logger,
-  }
+  )
+  const reports = [
+    ...(server ? [startOpenCodeReport(records, server, { directory: layout.workspaces, pool }, logger)] : []),
+    docker,
+  ]
+
+  const unsubscribe = await bus.onCommand((command) => runs.command(command))
+  const sweeper = startSweeper({ records, queue, bus, workerId, isRunning: (task) => runs.has(task), logger })
+  const retention = startRetention({ records, servers, repositories, layout, retention: config.retention, logger })
+  const projectDeps = { records, servers, layout, logger, ...git }
   const calls = await startAnsweringCalls({
     records,
     bus,
-    workerId: id,
-    targets: server ? ['any', config.worker.pool] : ['any'],
-    handlers: callHandlers({ ...projects, defaultModel: config.tasks.defaultModel }),
+    workerId,
+    targets: server ? ['any', pool] : ['any'],
+    handlers: callHandlers({ ...projectDeps, defaultModel: config.tasks.defaultModel }),
     logger,
   })
-  const discovery = startDiscovery(projects)
-  const workers = queueNames.map(
+  const discovery = startDiscovery(projectDeps)
+
+  const queueNames: readonly QueueName[] = [...(server ? [pool] : []), 'docker']
+  const consumers = queueNames.map(
     (queueName) =>
       new TaskWorker({
         connection: deps.connection,
@@ -214,34 +148,32 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
         logger,
       }),
   )
-  await Promise.all(workers.map((worker) => worker.start()))
-  logger.info({ worker_id: id, concurrency, queues: queueNames, server: server?.id ?? 'docker' }, 'worker ready')
+  await Promise.all(consumers.map((consumer) => consumer.start()))
+  logger.info({ worker_id: workerId, concurrency, queues: queueNames, server: server?.id ?? 'docker' }, 'worker ready')
+
   return {
-    id,
+    id: workerId,
     running: () => runs.count,
     heartbeat,
     wasReady: () => reports.some((report) => report.wasUp()),
     close: async () => {
       runs.handOver()
-      await Promise.all(workers.map((worker) => worker.close()))
+      await Promise.all(consumers.map((consumer) => consumer.close()))
       await calls.stop()
       await sweeper.stop()
-      await clearing.stop()
-      await care.stop()
+      await retention.stop()
+      await containerCleanup.stop()
       for (const report of reports) await report.stop()
       await discovery.stop()
       await servers.close()
-      offCommands()
+      unsubscribe()
       await runner
         .close()
         .catch((error: Error) =>
-          logger.warn(
-            { err: error.message },
-            'what was made for containers ahead, and their network, were not cleared away',
-          ),
+          logger.warn({ err: error.message }, "failed to remove the worker's network namespaces and network"),
         )
       await heartbeat.stop()
-      logger.info({ worker_id: id }, 'worker stopped')
+      logger.info({ worker_id: workerId }, 'worker stopped')
     },
   }
 }

@@ -1,20 +1,27 @@
-// GET /health of a worker, for its container's health check: alive, reporting in, and once it had a server to work on.
-// A server that goes away later is told by the api's /ready: another worker could do no better.
+// GET /health of a worker, for its container's health check: healthy while it reports, once it had something to run tasks
+// on. A server that becomes unavailable later shows in the api's /ready, because a restart of the worker would not help.
 
 import { serve } from '@hono/node-server'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { WORKER_SILENCE_MS } from '@switchyard/records'
 import { Hono } from 'hono'
-import type { Worker } from '../worker.ts'
+import type { Heartbeat } from './heartbeat.ts'
 
 export type HealthServer = { readonly close: () => Promise<void> }
 
-/** Listens on loopback only: nobody outside the container has business here. */
-export const serveHealth = (port: number, worker: Worker, server: OpenCodeServer | null): HealthServer => {
+type ReportingWorker = {
+  readonly id: string
+  readonly running: () => number
+  readonly wasReady: () => boolean
+  readonly heartbeat: Pick<Heartbeat, 'lastReport'>
+}
+
+/** Listens on the loopback interface: only the container itself needs it. */
+export const serveHealth = (port: number, worker: ReportingWorker, server: OpenCodeServer | null): HealthServer => {
   const app = new Hono()
   app.get('/health', (c) => {
-    const silent = Date.now() - worker.heartbeat.lastReport() > WORKER_SILENCE_MS
-    const status = silent ? 'down' : worker.wasReady() ? 'ok' : 'starting'
+    const isSilent = Date.now() - worker.heartbeat.lastReport() > WORKER_SILENCE_MS
+    const status = isSilent ? 'down' : worker.wasReady() ? 'ok' : 'starting'
     return c.json(
       {
         status,

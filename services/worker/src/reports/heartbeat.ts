@@ -1,4 +1,4 @@
-// Tells the record, every second, that this worker is alive, and what it can run now. A worker that is silent loses its tasks.
+// Records every second that this worker is alive and what it can run now. A worker that stops reporting loses its tasks.
 
 import type { QueueName, WorkerId } from '@switchyard/contracts'
 import { repeat } from '@switchyard/process'
@@ -7,9 +7,13 @@ import type { Logger } from 'pino'
 
 const INTERVAL_MS = 1_000
 
-export type Heartbeat = { readonly lastReport: () => number; readonly stop: () => Promise<void> }
+export type Heartbeat = {
+  /** Returns the time of the last report, ms since 1970. */
+  readonly lastReport: () => number
+  readonly stop: () => Promise<void>
+}
 
-/** Resolves after the first report: a task that is taken now has a living owner. */
+/** Resolves after the first report, so that every task that the worker claims has a living owner. */
 export const startHeartbeat = async (
   records: Records,
   worker: {
@@ -20,20 +24,20 @@ export const startHeartbeat = async (
   },
   logger: Logger,
 ): Promise<Heartbeat> => {
-  let last = 0
+  let reportedAt = 0
   const report = async () => {
     await reportWorker(records.db, { ...worker, queueNames: worker.queueNames() })
-    last = Date.now()
+    reportedAt = Date.now()
   }
   await report()
   await forgetSilentWorkers(records.db)
   const reporting = repeat({ name: 'worker heartbeat', everyMs: INTERVAL_MS, work: report, logger })
   return {
-    lastReport: () => last,
+    lastReport: () => reportedAt,
     stop: async () => {
       await reporting.stop()
       await removeWorker(records.db, worker.id).catch((error: Error) =>
-        logger.warn({ err: error.message }, 'the worker could not sign off'),
+        logger.warn({ err: error.message }, 'failed to remove the worker from the record'),
       )
     },
   }

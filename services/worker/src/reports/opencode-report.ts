@@ -1,4 +1,4 @@
-// Reports the OpenCode server's state and its available models, for the api's checks and /health.
+// Reports the state of the shared OpenCode server and its available models, for the api's checks and /health.
 
 import type { AvailableModels, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
@@ -7,34 +7,30 @@ import { lastLive, listOwnedDirectories, type Records, reportServer, type Server
 import type { Logger } from 'pino'
 import { toAvailableModels } from '../servers/available-models.ts'
 import { busyDirectories, liveDirectories } from '../servers/live-directories.ts'
+import type { HostReport } from './host-report.ts'
 
 const INTERVAL_MS = 5_000
-/** The catalog changes with the server's configuration, hence with its restart; this is for the rest, ms. */
-const CATALOG_MS = 60_000
+/** The catalog is read after every change of the server's state, and this often, ms. */
+const CATALOG_INTERVAL_MS = 60_000
 
-export type ServerReport = {
-  /** True once the record says that the server works: from then on this worker can be given tasks. */
-  readonly wasUp: () => boolean
-  readonly stop: () => Promise<void>
-}
-
-export const startServerReport = (
+export const startOpenCodeReport = (
   records: Records,
   server: OpenCodeServer,
   { directory, pool }: { readonly directory: string; readonly pool: Pool },
   logger: Logger,
-): ServerReport => {
+): HostReport => {
   let catalog: ServerCatalog | null = null
   let models: AvailableModels | null = null
-  let catalogAt = 0
+  let catalogReadAt = 0
   let wasUp = false
 
-  const learned = lastLive(records.db, server.id)
+  // Read before the first report replaces it.
+  const lastReportRead = lastLive(records.db, server.id)
     .then((live) => server.learn(busyDirectories(live)))
-    .catch((error: Error) => logger.debug({ err: error.message }, 'what worked on the server was not read'))
+    .catch((error: Error) => logger.debug({ err: error.message }, 'failed to read the last report of the server'))
 
   const readCatalog = async () => {
-    if (server.state().status !== 'up' || Date.now() - catalogAt < CATALOG_MS) return
+    if (server.state().status !== 'up' || Date.now() - catalogReadAt < CATALOG_INTERVAL_MS) return
     const found = await server.client.catalog(directory)
     catalog = {
       providers: found.providers.map((provider) => ({
@@ -45,13 +41,12 @@ export const startServerReport = (
       default_model: found.defaultModel,
     }
     models = toAvailableModels(found)
-    catalogAt = Date.now()
+    catalogReadAt = Date.now()
   }
 
   const report = async () => {
-    // Before the record is written over.
-    await learned
-    await readCatalog().catch((error: Error) => logger.debug({ err: error.message }, 'the catalog was not read'))
+    await lastReportRead
+    await readCatalog().catch((error: Error) => logger.debug({ err: error.message }, 'failed to read the catalog'))
     const { status, version, error, url, pid, lastHealthAt } = server.state()
     await reportServer(records.db, {
       id: server.id,
@@ -73,15 +68,15 @@ export const startServerReport = (
   }
 
   const reporting = repeat({ name: 'server report', everyMs: INTERVAL_MS, work: report, logger })
-  const off = server.onState(() => {
-    catalogAt = 0
+  const unsubscribe = server.onState(() => {
+    catalogReadAt = 0
     reporting.runNow()
   })
   reporting.runNow()
   return {
     wasUp: () => wasUp,
     stop: async () => {
-      off()
+      unsubscribe()
       await reporting.stop()
     },
   }

@@ -1,4 +1,4 @@
-// The runs of this worker: takes a task that is offered, keeps the run while it lasts, passes commands to it.
+// The runs of this worker: claims a task for a queue job, keeps track of its run, and passes commands to it.
 
 import { isSwitchyardError, type QueueName, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Processed, QueueJob, TaskQueue } from '@switchyard/queue'
@@ -6,34 +6,31 @@ import { admitTask, type Hosts, type RunLimits, type TaskRow, takeTask } from '@
 import type { TaskRunDeps } from './execution.ts'
 import { TaskRun } from './task-run.ts'
 
-/** When to retry the job of a task that could not be taken because the database is unavailable, ms. */
-const DATABASE_AWAY_MS = 1_000
-/** When to look again while all tasks that wait are over a limit, ms. */
-const HELD_MS = 1_000
-const OVER: Processed = { againInMs: null }
+/** Delay of a job whose task cannot be claimed because the database is unavailable, ms. */
+const DATABASE_RETRY_MS = 1_000
+/** Delay of a job while every waiting task exceeds a limit, ms. */
+const LIMIT_RETRY_MS = 1_000
+const DONE: Processed = { againInMs: null }
 
-export type RunsDeps = TaskRunDeps & {
+export type TaskRunsDeps = TaskRunDeps & {
   readonly queue: TaskQueue
-  /** Told of a command for a task that does not run here: its container may be without an owner. */
-  readonly onOther: (id: TaskId) => void
+  readonly workerId: WorkerId
+  readonly limits: RunLimits
+  /** The most runs at once, of all queues together. */
+  readonly concurrency: number
+  /** Called for a control of a task that does not run here: its container may have no owner. */
+  readonly onForeignControl: (id: TaskId) => void
 }
 
-export class Runs {
-  readonly #deps: RunsDeps
-  readonly #workerId: WorkerId
-  readonly #limits: RunLimits
-  readonly #concurrency: number
+export class TaskRuns {
+  readonly #deps: TaskRunsDeps
   readonly #active = new Map<TaskId, TaskRun>()
-  /** Jobs that are being looked at or run. */
+  /** Jobs for which a task is being claimed or run. */
   #busy = 0
-  #stopping = false
+  #isStopping = false
 
-  /** @param concurrency - runs at once, of all queues together. */
-  constructor(deps: RunsDeps, workerId: WorkerId, limits: RunLimits, concurrency: number) {
+  constructor(deps: TaskRunsDeps) {
     this.#deps = deps
-    this.#workerId = workerId
-    this.#limits = limits
-    this.#concurrency = concurrency
   }
 
   has(id: TaskId): boolean {
@@ -45,74 +42,72 @@ export class Runs {
   }
 
   /**
-   * A job says that a task of its queue can be run, not which: that of a task whose owner is gone runs just this one, any other
-   * runs the task whose turn it is. A job for which nothing is left to run is over.
+   * Runs a task for a queue job. The job of a task that had an owner runs that task. Any other job says only that its queue
+   * has a task: the one whose turn it is runs. If there is none, the job is done.
    */
   async process(job: QueueJob, queueName: QueueName): Promise<Processed> {
-    if (this.#stopping) return { againInMs: 0 }
+    const { records, workerId, limits, concurrency } = this.#deps
+    if (this.#isStopping) return { againInMs: 0 }
     // Each queue consumer runs at full concurrency; the worker-wide limit is enforced here.
-    if (this.#busy >= this.#concurrency) return { againInMs: HELD_MS }
+    if (this.#busy >= concurrency) return { againInMs: LIMIT_RETRY_MS }
     this.#busy += 1
     try {
-      const { records } = this.#deps
       const hosts = this.#hosts()
-      const left = job.isNew ? null : await takeTask(records.db, job.id, this.#workerId, hosts)
-      if (left) return await this.#run(left)
-      const admission = await admitTask(records.db, this.#workerId, hosts, this.#limits, queueName)
+      const abandoned = job.isNew ? null : await takeTask(records.db, job.id, workerId, hosts)
+      if (abandoned) return await this.#run(abandoned)
+      const admission = await admitTask(records.db, workerId, hosts, limits, queueName)
       if (admission.kind === 'taken') return await this.#run(admission.row)
-      return admission.kind === 'held' ? { againInMs: HELD_MS } : OVER
+      return admission.kind === 'held' ? { againInMs: LIMIT_RETRY_MS } : DONE
     } catch (error) {
-      if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_AWAY_MS }
+      if (isSwitchyardError(error, 'database_unavailable')) return { againInMs: DATABASE_RETRY_MS }
       throw error
     } finally {
       this.#busy -= 1
     }
   }
 
-  /** What this worker can run tasks on now. */
+  /** Returns what this worker can run tasks on now. */
   #hosts(): Hosts {
     const { servers, runner } = this.#deps
     const { shared } = servers
     return { ...(shared ? { opencode: shared.id } : {}), ...(runner.isAvailable() ? { docker: 'docker' } : {}) }
   }
 
-  async #run(taken: TaskRow): Promise<Processed> {
-    const run = new TaskRun(this.#deps, taken)
-    this.#active.set(taken.id, run)
+  async #run(task: TaskRow): Promise<Processed> {
+    const run = new TaskRun(this.#deps, task)
+    this.#active.set(task.id, run)
     try {
       const { againInMs } = await run.run()
-      // The job may have come for another task: a task that was given back needs a job of its own.
-      if (againInMs !== null) await this.#enqueueAgain(taken)
-      return OVER
+      // This job may have been added for another task, so a released task gets a job of its own.
+      if (againInMs !== null) await this.#enqueue(task)
+      return DONE
     } finally {
-      this.#active.delete(taken.id)
+      this.#active.delete(task.id)
     }
   }
 
-  async #enqueueAgain(taken: TaskRow): Promise<void> {
+  async #enqueue(task: TaskRow): Promise<void> {
     const { queue, logger } = this.#deps
-    await queue.add(taken).catch((error: Error) => {
+    await queue.add(task).catch((error: Error) => {
       logger.warn(
-        { task_id: taken.id, err: error.message },
-        'given back and not in the queue yet; a sweeper will add it',
+        { task_id: task.id, err: error.message },
+        'task released but not enqueued; the sweeper will enqueue it',
       )
     })
   }
 
+  /** Passes a command to the run of its task. */
   command(command: Command): void {
+    const { logger, onForeignControl } = this.#deps
     const run = this.#active.get(command.task_id)
-    if (!run) {
-      if (command.kind === 'control') this.#deps.onOther(command.task_id)
-      return
-    }
-    run
-      .command()
-      .catch((error) => this.#deps.logger.warn({ task_id: command.task_id, err: error }, 'a command was not taken'))
+    if (run)
+      run.command().catch((error) => logger.warn({ task_id: command.task_id, err: error }, 'failed to process command'))
+    else if (command.kind === 'control') onForeignControl(command.task_id)
   }
 
-  /** Lets every run go. The queue's worker waits for them. */
+  /** Starts no more runs and has the running ones release their tasks. */
   handOver(): void {
-    this.#stopping = true
+    this.#isStopping = true
     for (const run of this.#active.values()) run.handOver()
   }
 }
