@@ -5,10 +5,10 @@ import path from 'node:path'
 import { isSwitchyardError, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { addKeyPage, projectName, type RepositoryIdentity } from '@switchyard/git'
 import { claimBaseDirectory, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
-import { refreshAvailableModels } from '../discovery/available-models.ts'
 import { inspect } from './checkout.ts'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 import { tryDoor } from './door.ts'
+import { refreshAvailableModels } from './refresh-available-models.ts'
 
 /** A server that is busy warms it when it is first used, ms. */
 const WARM_MS = 15_000

@@ -4,8 +4,8 @@ import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { parseRepositoryUrl } from '@switchyard/git'
 import { findProject, type ProjectRow, saveAvailableModels } from '@switchyard/records'
-import type { ProjectDeps } from '../projects/deps.ts'
 import { toAvailableModels } from '../servers/available-models.ts'
+import type { ProjectDeps } from './deps.ts'
 
 /** What makes a directory's OpenCode differ from its server's. */
 const OWN_CONFIGURATION = ['opencode.json', 'opencode.jsonc', '.opencode'] as const
