@@ -40,7 +40,7 @@ export type Halted = {
 }
 
 export type Execution = {
-  /** What a paused task keeps, for its event. */
+  /** What a pause means for the session or the container; it ends the message of the event. */
   readonly whenPaused: string
   /**
    * Works until there is a verdict. If callers have sent more messages than the verdict has seen, it is called again: it
@@ -55,7 +55,7 @@ export type Execution = {
   readonly halt: (how: 'stop' | 'pause') => Promise<Halted>
   /** Frees what the work has used. Called once the end is written. */
   readonly cleanUp: () => Promise<void>
-  /** Releases what this run holds, whatever its outcome. */
+  /** Releases what this run has leased and subscribed to, whatever its outcome. */
   readonly close: () => void
 }
 

@@ -42,8 +42,8 @@ export class TaskRuns {
   }
 
   /**
-   * Runs a task for a queue job. The job of a task that had an owner runs that task. Any other job says only that its queue
-   * has a task: the one whose turn it is runs. If there is none, the job is done.
+   * Runs a task for a queue job. The job of a task that had an owner runs that task. Any other job says only that a task
+   * waits in its queue: the next one in order runs. If no task waits, the job is done.
    */
   async process(job: QueueJob, queueName: QueueName): Promise<Processed> {
     const { records, workerId, limits, concurrency } = this.#deps

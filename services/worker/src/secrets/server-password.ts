@@ -12,7 +12,7 @@ const read = async (file: string): Promise<string | undefined> =>
   })
 
 /**
- * Returns the password, generated if there is none. Workers that call this at the same time get the same password.
+ * Returns the password, generated on the first call. Workers that call this at the same time get the same password.
  *
  * @param directory - the server's; created if it does not exist.
  */

@@ -50,7 +50,7 @@ export type CheckOutcome =
   | 'in_service'
   /** Its stop has begun in the record: the caller stops it. */
   | 'idle'
-  /** The record names another worker, or the project is gone. */
+  /** The record names another worker, or the project was deleted. */
   | 'lost'
 
 export class DedicatedServer {

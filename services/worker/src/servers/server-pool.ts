@@ -101,7 +101,7 @@ export class ServerPool {
     }
   }
 
-  /** Leases a project's server for as long as `work` takes. For calls: it fails if the server does not become available in time. */
+  /** Leases a project's server while `work` runs. For calls: it fails if the server does not become available in time. */
   async with<T>(
     project: ProjectOnServer,
     work: (server: OpenCodeServer) => Promise<T>,
@@ -116,7 +116,8 @@ export class ServerPool {
   }
 
   /**
-   * Returns the server that a project uses if it is running now, in any worker. It is not started and not kept from stopping.
+   * Returns the server that a project uses if it is running now, in any worker. It is neither started nor leased, so it
+   * may stop.
    *
    * @returns undefined if it is not running.
    * @throws SwitchyardError `opencode_unavailable` if it is starting or has just stopped; the signal's reason

@@ -6,7 +6,7 @@ import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile }
 import { liveWorkers, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 
-/** Each namespace costs a small container. When more tasks start at once, the engine creates some of theirs meanwhile. */
+/** Each namespace costs a small container. If more tasks than this start at once, some wait a little longer for the engine. */
 const MAX_NAMESPACES = 16
 
 export type CreateRunnerDeps = {

@@ -59,7 +59,7 @@ export class DockerExecution implements Execution {
     raiseRequested(record, interrupt)
   }
 
-  /** Runs one container after another, until there is no prompt left. */
+  /** Runs one container after another, until no prompt is left. */
   async work(): Promise<Verdict> {
     this.#lastEnd ??= await this.#prepare()
     for (;;) {
@@ -144,7 +144,7 @@ export class DockerExecution implements Execution {
     return end
   }
 
-  /** @returns the next prompt, or the verdict if there is none. */
+  /** @returns the next prompt; without one, the verdict. */
   async #next(end: ContainerEnd | null): Promise<Prompt | Verdict> {
     const { record } = this.#run
     if (end === null) return await this.#prompts.next(REMOVED.outcome.how)

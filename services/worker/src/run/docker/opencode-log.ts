@@ -27,7 +27,7 @@ export class OpenCodeLog {
     this.#tail = [...this.#tail, text.slice(0, MAX_LINE)].slice(-TAIL_LINES)
   }
 
-  /** The last lines, starting with ": "; empty if there are none. */
+  /** The last lines, starting with ": ", or an empty string. */
   get tail(): string {
     return this.#tail.length > 0 ? `: ${this.#tail.join(' | ')}` : ''
   }

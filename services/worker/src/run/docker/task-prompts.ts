@@ -50,7 +50,7 @@ export class TaskPrompts {
     this.#received.add(id)
   }
 
-  /** Returns one prompt with the messages of callers that the session does not have, or null if there are none. */
+  /** Returns one prompt with all messages of callers that the session does not have, or null if it has all of them. */
   async fromCallers(): Promise<Prompt | null> {
     const { db, row } = this.#record
     const waiting = await undeliveredMessages(db, row.id)
@@ -80,7 +80,7 @@ export class TaskPrompts {
    */
   async next(how: string): Promise<Prompt> {
     const { prompt_id: recorded } = this.#record.row
-    if (recorded === null) throw new Error('a container was to be created whose prompt id is not recorded')
+    if (recorded === null) throw new Error('the prompt id is not recorded')
     if (!(await this.#mayHaveRun(recorded))) return this.#own(recorded)
     const id = newMessageId()
     const lost = await this.#notReceived()

@@ -29,7 +29,7 @@ export class InterruptionCheck {
     this.#firstRead = null
   }
 
-  /** Returns true if an earlier read, long enough ago, has found the same messages. Any other read starts anew. */
+  /** Returns whether an earlier read, long enough ago, has found the same messages. Other messages start the check again. */
   confirm(messages: readonly SessionMessage[]): boolean {
     const read = fingerprint(messages)
     if (this.#firstRead?.fingerprint !== read) {

@@ -127,9 +127,9 @@ export class OpenCodeExecution implements Execution {
   }
 
   /**
-   * Frees what the server holds for the directory. A server that keeps every directory it has seen grows by 50 MB with
-   * each, and hangs permanently when its heap has more mappings than the kernel allows for a process. The session stays
-   * until the working directory is removed. A sandbox is left alone, because it may have other sessions.
+   * Unloads the directory on the server. A server that never unloads one grows by 50 MB with each, and hangs permanently
+   * when its heap has more mappings than the kernel allows for a process. The session stays until the working directory
+   * is removed. A sandbox stays loaded, because it may have other sessions.
    */
   async cleanUp(): Promise<void> {
     if (!this.#ref || !this.#lease || this.#run.record.row.sandbox !== null) return

@@ -23,7 +23,7 @@ export const sendOnce = async (
 /** Sends the prompt whose id is recorded: the task's own, or the one that resumes an interrupted turn. */
 export const sendRecordedPrompt = async (session: TaskSession, mayBeSent: boolean): Promise<void> => {
   const { prompt_id: messageId, recoveries, description } = session.record.row
-  if (messageId === null) throw new Error('a prompt was to be sent whose id is not recorded')
+  if (messageId === null) throw new Error('the prompt id is not recorded')
   await sendOnce(session, { messageId, text: recoveries > 0 ? CONTINUE : description }, mayBeSent)
 }
 

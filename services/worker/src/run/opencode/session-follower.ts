@@ -86,10 +86,8 @@ export class SessionFollower {
       isNew: !mayBePrompted,
     })
     this.#subscription = subscription
-    await this.#retry(async () => {
-      await subscription.established
-      await sendRecordedPrompt(session, mayBePrompted)
-    })
+    await this.#retry(() => subscription.established)
+    await this.#send((mayBeSent) => sendRecordedPrompt(session, mayBeSent), mayBePrompted)
     // Messages that callers wrote before there was a session.
     if (record.row.messages_sent > 0) this.command()
     this.#mayHaveEnded = mayBePrompted
@@ -146,11 +144,16 @@ export class SessionFollower {
         data: { kind: 'nudge', silent_ms: stuckMs },
       },
     ])
-    let mayBeSent = false
+    await this.#send((mayBeSent) => sendOnce(session, { messageId, text: NUDGE }, mayBeSent), false)
+  }
+
+  /** Sends a prompt. A retry searches for its message first: the attempt before it may have arrived without a response. */
+  async #send(send: (mayBeSent: boolean) => Promise<void>, mayBeSent: boolean): Promise<void> {
+    let isRetry = false
     await this.#retry(async () => {
-      const wasTried = mayBeSent
-      mayBeSent = true
-      await sendOnce(session, { messageId, text: NUDGE }, wasTried)
+      const mayHaveArrived = mayBeSent || isRetry
+      isRetry = true
+      await send(mayHaveArrived)
     })
   }
 

@@ -1,5 +1,5 @@
-// The permission requests and questions of a task's sessions: recorded, answered by the task's policy or by a person, and
-// answered to OpenCode.
+// Handles the permission requests and questions of a task's sessions: records them, has the task's policy or a person
+// answer them, and sends the replies to OpenCode.
 
 import { isSwitchyardError, newRequestId } from '@switchyard/contracts'
 import { type OpenCodeClient, type PermissionReply, standingReply } from '@switchyard/opencode'

@@ -19,7 +19,7 @@ export type Batch = {
   readonly changedMessages: readonly string[]
   /** Undefined if there was no error event of the task's own session. */
   readonly sessionError: OpenCodeFailure | null | undefined
-  /** The sessions' messages must be read: the events alone do not tell what has happened. */
+  /** The sessions' messages must be read, because the events are incomplete. */
   readonly mustRead: boolean
   /** The record must be read: it may have a control or a message. */
   readonly mustRefresh: boolean
