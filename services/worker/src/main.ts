@@ -36,7 +36,10 @@ const connectServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
     logger,
   })
 
-/** In the stack, projects' own servers are containers. Without a network for them they are not supported. */
+/**
+ * In the stack, projects' own servers are containers. Without a network for them they are not
+ * supported.
+ */
 const createServerFactory = async (config: Config, records: Records, logger: Logger) => {
   const { docker, projectServers, workspacesDir } = config
   if (projectServers.network === undefined) return null

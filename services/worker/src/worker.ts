@@ -1,4 +1,5 @@
-// Starts and stops a worker: everything that runs tasks, answers calls and cleans up, put together in one place.
+// Starts and stops a worker: everything that runs tasks, answers calls and cleans up, put together
+// in one place.
 
 import { hostname } from 'node:os'
 import type { Config } from '@switchyard/config'
@@ -57,7 +58,10 @@ export type Worker = {
   readonly heartbeat: Pick<Heartbeat, 'lastReport'>
   /** Returns whether the worker has reported that it can run tasks. */
   readonly wasReady: () => boolean
-  /** Stops claiming tasks and releases the running ones. Their sessions continue, and other workers claim them. */
+  /**
+   * Stops claiming tasks and releases the running ones. Their sessions continue, and other workers
+   * claim them.
+   */
   readonly close: () => Promise<void>
 }
 
@@ -108,7 +112,8 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   })
 
   const docker = startDockerReport(records, runner, { isOnly: server === null, logger })
-  // While the server is down the worker continues, and new tasks go to workers that can run them now.
+  // While the server is down the worker continues, and new tasks go to workers that can run them
+  // now.
   const servedQueues = (): readonly QueueName[] => [
     ...(server && SERVING.has(server.state().status) ? [pool] : []),
     ...(docker.isUp() ? ['docker' as const] : []),

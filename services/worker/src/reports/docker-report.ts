@@ -8,7 +8,10 @@ import type { Logger } from 'pino'
 import type { HostReport } from './host-report.ts'
 
 export type DockerReport = HostReport & {
-  /** Returns whether the last check found the engine and the image, so that a container can start now. */
+  /**
+   * Returns whether the last check found the engine and the image, so that a container can start
+   * now.
+   */
   readonly isUp: () => boolean
 }
 
@@ -17,7 +20,10 @@ const INTERVAL_MS = 5_000
 const ID = 'docker'
 
 type DockerReportOptions = {
-  /** Tasks run in containers only: an unavailable engine is a fault, and the network is created before the first task. */
+  /**
+   * Tasks run in containers only: an unavailable engine is a fault, and the network is created
+   * before the first task.
+   */
   readonly isOnly: boolean
   readonly logger: Logger
 }

@@ -1,5 +1,6 @@
-// GET /health of a worker, for its container's health check: healthy while it reports, once it had something to run tasks
-// on. A server that becomes unavailable later shows in the api's /ready, because a restart of the worker would not help.
+// GET /health of a worker, for its container's health check: healthy while it reports, once it had
+// something to run tasks on. A server that becomes unavailable later shows in the api's /ready,
+// because a restart of the worker would not help.
 
 import { serve } from '@hono/node-server'
 import type { OpenCodeServer } from '@switchyard/opencode'

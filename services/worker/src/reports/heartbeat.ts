@@ -1,4 +1,5 @@
-// Records every second that this worker is alive and what it can run now. A worker that stops reporting loses its tasks.
+// Records every second that this worker is alive and what it can run now. A worker that stops
+// reporting loses its tasks.
 
 import type { QueueName, WorkerId } from '@switchyard/contracts'
 import { repeat } from '@switchyard/process'
@@ -13,7 +14,9 @@ export type Heartbeat = {
   readonly stop: () => Promise<void>
 }
 
-/** Resolves after the first report, so that every task that the worker claims has a living owner. */
+/**
+ * Resolves after the first report, so that every task that the worker claims has a living owner.
+ */
 export const startHeartbeat = async (
   records: Records,
   worker: {

@@ -1,4 +1,5 @@
-// Reports the state of the shared OpenCode server and its available models, for the api's checks and /health.
+// Reports the state of the shared OpenCode server and its available models, for the api's checks
+// and /health.
 
 import type { AvailableModels, Pool } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'

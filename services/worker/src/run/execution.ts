@@ -1,4 +1,5 @@
-// The interface behind which a task runs, by its mode: on an OpenCode server, or in containers of its own.
+// The interface behind which a task runs, by its mode: on an OpenCode server, or in containers of
+// its own.
 
 import type { Config } from '@switchyard/config'
 import type { Runner } from '@switchyard/docker'
@@ -35,7 +36,10 @@ export type RunContext = {
 
 export type Halted = {
   readonly findings: Findings
-  /** The session may still be running, because its server or engine did not answer. It is stopped when that is back. */
+  /**
+   * The session may still be running, because its server or engine did not answer. It is stopped
+   * when that is back.
+   */
   readonly isAbortPending: boolean
 }
 
@@ -43,8 +47,8 @@ export type Execution = {
   /** What a pause means for the session or the container; it ends the message of the event. */
   readonly whenPaused: string
   /**
-   * Works until there is a verdict. If callers have sent more messages than the verdict has seen, it is called again: it
-   * delivers them and continues.
+   * Works until there is a verdict. If callers have sent more messages than the verdict has seen,
+   * it is called again: it delivers them and continues.
    *
    * @throws Interrupted by the run's interrupt; SwitchyardError: why the task fails.
    */

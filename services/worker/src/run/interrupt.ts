@@ -1,9 +1,13 @@
-// Why a run must stop what it is doing: a control, the deadline, a lack of progress, or the worker's own shutdown.
+// Why a run must stop what it is doing: a control, the deadline, a lack of progress, or the
+// worker's own shutdown.
 
 /** `handover`: the worker is stopping and another one continues the task. */
 export type InterruptReason = 'cancel' | 'pause' | 'deadline' | 'stuck' | 'handover'
 
-/** The first reason wins, except that every other reason replaces a pause, which may take long to come into force. */
+/**
+ * The first reason wins, except that every other reason replaces a pause, which may take long to
+ * come into force.
+ */
 export class Interrupt {
   readonly #controller = new AbortController()
   #reason: InterruptReason | null = null

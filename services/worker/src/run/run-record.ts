@@ -1,4 +1,5 @@
-// The record of the task that a run owns: every write carries the run's generation, and readers are notified of it.
+// The record of the task that a run owns: every write carries the run's generation, and readers are
+// notified of it.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError, isTerminal, type NewEvent, SwitchyardError } from '@switchyard/contracts'
@@ -44,9 +45,11 @@ export class RunRecord {
   }
 
   /**
-   * Writes a change. Retries while the database is unavailable, because what happened in the session stays true.
+   * Writes a change. Retries while the database is unavailable, because what happened in the
+   * session stays true.
    *
-   * @returns null if the change's own conditions (`from`, `messagesSent`, `whilePauseAsked`) are not met.
+   * @returns null if the change's own conditions (`from`, `messagesSent`, `whilePauseAsked`) are
+   *   not met.
    * @throws SwitchyardError `stale_owner` if the task has another owner or has ended.
    */
   async tryWrite(change: RunChange): Promise<Advanced | null> {

@@ -17,7 +17,9 @@ type Changes = Pick<TaskResult, 'files_changed' | 'additions' | 'deletions'>
 
 const NO_CHANGES: Changes = { files_changed: [], additions: 0, deletions: 0 }
 
-/** Stores the diff and returns what it changes. A diff that cannot be read does not fail the task. */
+/**
+ * Stores the diff and returns what it changes. A diff that cannot be read does not fail the task.
+ */
 const storeChanges = async (record: RunRecord, objectDirs: readonly string[], logger: Logger): Promise<Changes> => {
   const { directory, base_commit } = record.row
   if (directory === null || base_commit === null) return NO_CHANGES

@@ -1,5 +1,5 @@
-// One run of one task by one worker: works until there is a verdict, enforces the deadline, and writes the end, the pause
-// or the release.
+// One run of one task by one worker: works until there is a verdict, enforces the deadline, and
+// writes the end, the pause or the release.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { ERRORS, type ErrorCode, isSwitchyardError, type TaskResult, toSwitchyardError } from '@switchyard/contracts'
@@ -77,7 +77,10 @@ export class TaskRun {
     }
   }
 
-  /** Works until the end is written, or the work is interrupted or fails. Messages that arrive before the end continue it. */
+  /**
+   * Works until the end is written, or the work is interrupted or fails. Messages that arrive
+   * before the end continue it.
+   */
   async #work(): Promise<Outcome> {
     try {
       raiseRequested(this.#record, this.#interrupt)
@@ -109,7 +112,9 @@ export class TaskRun {
     }
   }
 
-  /** @returns false if callers have sent more messages than `messagesSeen`; nothing is written then. */
+  /**
+   * @returns false if callers have sent more messages than `messagesSeen`; nothing is written then.
+   */
   async #writeEnd(ending: Ending, findings: Findings, messagesSeen?: number): Promise<boolean> {
     const isWritten = await endTask(this.#record, {
       ending,
@@ -139,7 +144,8 @@ export class TaskRun {
   }
 
   /**
-   * Pauses the work. Retries while the server or the engine does not answer; the task is not paused until then.
+   * Pauses the work. Retries while the server or the engine does not answer; the task is not paused
+   * until then.
    *
    * @returns null if a cancel, the deadline or the worker's shutdown has overtaken the pause.
    */

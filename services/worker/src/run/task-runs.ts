@@ -1,4 +1,5 @@
-// The runs of this worker: claims a task for a queue job, keeps track of its run, and passes commands to it.
+// The runs of this worker: claims a task for a queue job, keeps track of its run, and passes
+// commands to it.
 
 import { isSwitchyardError, type QueueName, type TaskId, type WorkerId } from '@switchyard/contracts'
 import type { Command, Processed, QueueJob, TaskQueue } from '@switchyard/queue'
@@ -42,8 +43,9 @@ export class TaskRuns {
   }
 
   /**
-   * Runs a task for a queue job. The job of a task that had an owner runs that task. Any other job says only that a task
-   * waits in its queue: the next one in order runs. If no task waits, the job is done.
+   * Runs a task for a queue job. The job of a task that had an owner runs that task. Any other job
+   * says only that a task waits in its queue: the next one in order runs. If no task waits, the job
+   * is done.
    */
   async process(job: QueueJob, queueName: QueueName): Promise<Processed> {
     const { records, workerId, limits, concurrency } = this.#deps

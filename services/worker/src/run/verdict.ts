@@ -1,4 +1,5 @@
-// What the work on a task came to: the value that an execution returns and that the task's run writes to the record.
+// What the work on a task came to: the value that an execution returns and that the task's run
+// writes to the record.
 
 import type { TaskError, TerminalStatus } from '@switchyard/contracts'
 import type { SessionMessage } from '@switchyard/opencode'
@@ -16,7 +17,10 @@ export type Verdict =
   | {
       readonly kind: 'completed'
       readonly findings: Findings
-      /** How many messages of callers the session has received. If callers have sent more, the task is not over. */
+      /**
+       * How many messages of callers the session has received. If callers have sent more, the task
+       * is not over.
+       */
       readonly messagesSeen: number
     }
   | { readonly kind: 'failed'; readonly findings: Findings; readonly error: TaskError | null }

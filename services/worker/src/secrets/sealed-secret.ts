@@ -1,8 +1,10 @@
-// Secrets that a caller chose, such as a server's password or a deploy key, on their way to a worker.
+// Secrets that a caller chose, such as a server's password or a deploy key, on their way to a
+// worker.
 //
-// Calls to workers go through the database, which must not contain secrets. So the worker creates a key pair, and the
-// secret arrives sealed with the public key: base64 of a new AES key encrypted by RSA-OAEP (SHA-256), a nonce of 12
-// bytes, the secret encrypted by AES-256-GCM, and its tag of 16 bytes.
+// Calls to workers go through the database, which must not contain secrets. So the worker creates a
+// key pair, and the secret arrives sealed with the public key: base64 of a new AES key encrypted by
+// RSA-OAEP (SHA-256), a nonce of 12 bytes, the secret encrypted by AES-256-GCM, and its tag of 16
+// bytes.
 
 import { constants, createDecipheriv, generateKeyPair, privateDecrypt } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -53,7 +55,8 @@ const open = (key: string, sealed: Buffer): string => {
 /**
  * Returns the secret.
  *
- * @throws SwitchyardError `invalid_request` if there is no key, or the secret was sealed with another one
+ * @throws SwitchyardError `invalid_request` if there is no key, or the secret was sealed with
+ *   another one
  */
 export const openSealed = async (directory: string, sealed: string): Promise<string> => {
   const file = path.join(directory, KEY_FILE)

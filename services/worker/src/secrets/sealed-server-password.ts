@@ -1,4 +1,5 @@
-// Replaces the password of a project's own server by one that a caller chose, such as that of the server it replaces.
+// Replaces the password of a project's own server by one that a caller chose, such as that of the
+// server it replaces.
 
 import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -9,7 +10,8 @@ import { openSealed, removeSealKey } from './sealed-secret.ts'
  * Stores a sealed password.
  *
  * @param directory - the server's, for which the key was created.
- * @throws SwitchyardError `invalid_request` if it was sealed with another key, or is not a valid password
+ * @throws SwitchyardError `invalid_request` if it was sealed with another key, or is not a valid
+ *   password
  */
 export const storeSealedPassword = async (directory: string, sealed: string): Promise<void> => {
   const password = await openSealed(directory, sealed)

@@ -1,4 +1,5 @@
-// The password of a project's own server. It is generated once and stored beside the server's data, never in the database.
+// The password of a project's own server. It is generated once and stored beside the server's data,
+// never in the database.
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -12,7 +13,8 @@ const read = async (file: string): Promise<string | undefined> =>
   })
 
 /**
- * Returns the password, generated on the first call. Workers that call this at the same time get the same password.
+ * Returns the password, generated on the first call. Workers that call this at the same time get
+ * the same password.
  *
  * @param directory - the server's; created if it does not exist.
  */

@@ -1,4 +1,5 @@
-// The models and agents of an OpenCode server or directory, in the form in which the record stores them.
+// The models and agents of an OpenCode server or directory, in the form in which the record stores
+// them.
 
 import type { AvailableModels } from '@switchyard/contracts'
 import type { Catalog } from '@switchyard/opencode'

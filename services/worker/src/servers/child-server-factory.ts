@@ -13,7 +13,11 @@ export type ChildServerFactoryOptions = {
   readonly root: string
   /** Environment that every server inherits. */
   readonly env: Readonly<Record<string, string>>
-  /** Called with the pid of every process, so that it can be stopped if this process is killed. @returns a function that is called after the process has exited. */
+  /**
+   * Called with the pid of every process, so that it can be stopped if this process is killed.
+   *
+   * @returns a function that is called after the process has exited.
+   */
   readonly guard: (pid: number) => () => void
   readonly logger: Logger
 }
@@ -37,7 +41,8 @@ export const childServerFactory = ({ root, env, guard, logger }: ChildServerFact
           password: await password(projectId),
           env: withModel({ ...env, ...environment }, model),
           port: () => freePort({ preferred: port ?? undefined, reserved: reservedPorts }),
-          // Diffs come from git; OpenCode's own snapshots cost two thirds of the throughput within one directory.
+          // Diffs come from git; OpenCode's own snapshots cost two thirds of the throughput within
+          // one directory.
           config: { snapshot: false },
           logger,
           onSpawn: (pid) => {

@@ -1,5 +1,5 @@
-// Creates projects' own servers as containers, in the stack. They outlive the worker that created them, and another
-// worker adopts them.
+// Creates projects' own servers as containers, in the stack. They outlive the worker that created
+// them, and another worker adopts them.
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -25,7 +25,10 @@ export type ContainerServerFactoryOptions = {
   readonly logger: Logger
 }
 
-/** Resolves with the reason when the container has exited. While the engine is unreachable, the container counts as running. */
+/**
+ * Resolves with the reason when the container has exited. While the engine is unreachable, the
+ * container counts as running.
+ */
 const untilExited = async (containers: ServerContainers, id: string): Promise<SwitchyardError> => {
   for (;;) {
     await delay(EXIT_POLL_MS, undefined, { ref: false })

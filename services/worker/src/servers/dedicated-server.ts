@@ -1,5 +1,5 @@
-// A project's own server that this worker runs. It reports the server's state, drains and restarts it when it exceeds
-// its memory limit, and says when it is idle for long enough to be stopped.
+// A project's own server that this worker runs. It reports the server's state, drains and restarts
+// it when it exceeds its memory limit, and says when it is idle for long enough to be stopped.
 
 import type { WorkerId } from '@switchyard/contracts'
 import { OpenCodeServer, type ServerLauncher } from '@switchyard/opencode'
@@ -15,7 +15,10 @@ import type { Logger } from 'pino'
 import { liveDirectories } from './live-directories.ts'
 import { type ContinuesWork, ServerLeases } from './server-leases.ts'
 
-/** A server that exceeds its limit so soon after a restart would do so again; it is left running for this long, ms. */
+/**
+ * A server that exceeds its limit so soon after a restart would do so again; it is left running for
+ * this long, ms.
+ */
 const SETTLE_MS = 10 * 60_000
 
 /** What applies to a project that sets no limits of its own. */
@@ -77,7 +80,10 @@ export class DedicatedServer {
     this.#unsubscribe = onServer(this.server)
   }
 
-  /** Returns whether a lease can be granted now. A draining server grants only those that continue its work. */
+  /**
+   * Returns whether a lease can be granted now. A draining server grants only those that continue
+   * its work.
+   */
   accepts(continuesWork: ContinuesWork): boolean {
     if (this.#isStopping || this.server.state().status === 'stopped') return false
     return this.#draining === null || continuesWork(this.server)
@@ -87,7 +93,9 @@ export class DedicatedServer {
     return this.leases.active === 0 && this.server.busy().length === 0
   }
 
-  /** Reports the server's state and does what is due. Call it every few seconds, one call at a time. */
+  /**
+   * Reports the server's state and does what is due. Call it every few seconds, one call at a time.
+   */
   async check(): Promise<CheckOutcome> {
     const memory = await this.server.memory().catch(() => undefined)
     const row = await this.#report(memory)
@@ -125,7 +133,10 @@ export class DedicatedServer {
     })
   }
 
-  /** @returns whether to stop the server. New work that starts after the request for the stop cancels the request. */
+  /**
+   * @returns whether to stop the server. New work that starts after the request for the stop
+   *   cancels the request.
+   */
   async #handleRequest({ request }: ProjectServerRow): Promise<boolean> {
     if (request === 'stop') {
       this.#startedWorkAtStop ??= this.leases.startedWork
@@ -175,7 +186,8 @@ export class DedicatedServer {
   /** @returns whether the record marks the server as stopping. */
   async #beginStop(idleMs: number): Promise<boolean> {
     const { records, workerId } = this.#options
-    // A server that an earlier worker left running may be busy with work that started before this one connected.
+    // A server that an earlier worker left running may be busy with work that started before this
+    // one connected.
     await this.server.caughtUp()
     if (!this.#isIdle) return false
     // No lease is granted while the record is written.

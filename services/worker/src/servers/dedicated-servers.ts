@@ -1,5 +1,6 @@
-// The projects' own servers that this worker runs: starts them, checks them every two seconds, stops them when they are
-// idle, and adopts those of workers that died. The record names one worker for each server.
+// The projects' own servers that this worker runs: starts them, checks them every two seconds,
+// stops them when they are idle, and adopts those of workers that died. The record names one worker
+// for each server.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError, type WorkerId } from '@switchyard/contracts'
@@ -72,7 +73,9 @@ export class DedicatedServers {
     })
   }
 
-  /** @throws SwitchyardError `not_supported` if this installation cannot create servers for projects */
+  /**
+   * @throws SwitchyardError `not_supported` if this installation cannot create servers for projects
+   */
   get factory(): ServerFactory {
     const { factory } = this.#options
     if (factory) return factory
@@ -150,7 +153,10 @@ export class DedicatedServers {
     if (this.#checkCount++ % CHECKS_PER_SEARCH === 0) await this.#adoptOrphans()
   }
 
-  /** Takes over the servers of workers that died. A child process died with its worker; a container still runs. */
+  /**
+   * Takes over the servers of workers that died. A child process died with its worker; a container
+   * still runs.
+   */
   async #adoptOrphans(): Promise<void> {
     const { records, workerId, factory } = this.#options
     for (const projectId of await findLeftServers(records.db)) {
@@ -173,17 +179,21 @@ export class DedicatedServers {
     await releaseProjectServer(records.db, projectId, workerId, { left: false, detail: error?.message ?? null })
   }
 
-  /** Another worker runs the server now: a container is left to it, a child process is of no use to it. */
+  /**
+   * Another worker runs the server now: a container is left to it, a child process is of no use to
+   * it.
+   */
   async #abandon(dedicated: DedicatedServer): Promise<void> {
     this.#running.delete(dedicated.projectId)
     await dedicated.close({ leaveRunning: isContainer(dedicated) })
   }
 
   /**
-   * Stops a project's own server, if there is one, and deletes everything that it has stored: sessions, password, settings.
+   * Stops a project's own server, if there is one, and deletes everything that it has stored:
+   * sessions, password, settings.
    *
-   * @throws SwitchyardError `control_not_possible` if another worker does not stop it within the limit; `docker_unavailable`
-   *   if it is a container and the engine does not answer
+   * @throws SwitchyardError `control_not_possible` if another worker does not stop it within the
+   *   limit; `docker_unavailable` if it is a container and the engine does not answer
    */
   async remove(projectId: string): Promise<void> {
     const { records, factory } = this.#options

@@ -1,9 +1,12 @@
-// What runs on an OpenCode server at this moment, by directory. It comes from the event stream; no directory is queried.
+// What runs on an OpenCode server at this moment, by directory. It comes from the event stream; no
+// directory is queried.
 
 import type { LiveDirectory } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
 
-/** Busy directories are reported even if no project owns them, so this bounds the size of a report. */
+/**
+ * Busy directories are reported even if no project owns them, so this bounds the size of a report.
+ */
 const MAX_DIRECTORIES = 5_000
 
 /** @param owned - the directories of projects; those without sessions are left out. */

@@ -1,5 +1,6 @@
-// Connections to projects' own servers that other workers run. This worker neither starts nor stops those servers; while
-// it uses one, it writes so to the record, so that the other worker does not stop it as idle.
+// Connections to projects' own servers that other workers run. This worker neither starts nor stops
+// those servers; while it uses one, it writes so to the record, so that the other worker does not
+// stop it as idle.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer, type ServerLauncher } from '@switchyard/opencode'

@@ -1,4 +1,5 @@
-// The interface behind which a project's own OpenCode server is created, as a child process or as a container.
+// The interface behind which a project's own OpenCode server is created, as a child process or as a
+// container.
 
 import type { ServerLauncher } from '@switchyard/opencode'
 import type { DedicatedServerSettings } from './server-settings.ts'
@@ -21,9 +22,11 @@ export type ServerFactory = {
   /** Returns the server's password, which is the same in every worker. */
   readonly password: (projectId: string) => Promise<string>
   /**
-   * Deletes everything that the server has stored, sessions included. The server must not be running.
+   * Deletes everything that the server has stored, sessions included. The server must not be
+   * running.
    *
-   * @param existed - false if no server was ever recorded; the container engine need not be reachable then.
+   * @param existed - false if no server was ever recorded; the container engine need not be
+   *   reachable then.
    */
   readonly remove: (projectId: string, existed: boolean) => Promise<void>
 }

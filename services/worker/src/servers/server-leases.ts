@@ -11,8 +11,8 @@ const CALL_WAIT_MS = 30_000
 export type ServerLease = { readonly server: OpenCodeServer; readonly release: () => void }
 
 /**
- * Returns whether the lease is for work that runs on the server already, such as the answer to a request of its turn. Such a
- * lease is granted on a draining server too.
+ * Returns whether the lease is for work that runs on the server already, such as the answer to a
+ * request of its turn. Such a lease is granted on a draining server too.
  */
 export type ContinuesWork = (server: OpenCodeServer) => boolean
 
@@ -26,7 +26,10 @@ export type LeaseOptions = {
 
 export const startsNewWork: ContinuesWork = () => false
 
-/** Returns the lease options of a call, which has to answer in time even if the server does not become available. */
+/**
+ * Returns the lease options of a call, which has to answer in time even if the server does not
+ * become available.
+ */
 export const callLease = (signal?: AbortSignal, continuesWork?: ContinuesWork): LeaseOptions => ({
   signal,
   withinMs: CALL_WAIT_MS,
@@ -42,7 +45,10 @@ export class ServerLeases {
     return this.#active
   }
 
-  /** Leases that started new work, since the beginning. A count that rises means that the server is needed again. */
+  /**
+   * Leases that started new work, since the beginning. A count that rises means that the server is
+   * needed again.
+   */
   get startedWork(): number {
     return this.#startedWork
   }

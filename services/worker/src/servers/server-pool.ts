@@ -1,5 +1,5 @@
-// Finds the OpenCode server for a task, a session or a call: the one that projects share, or the project's own, which
-// may run in this worker or in another one.
+// Finds the OpenCode server for a task, a session or a call: the one that projects share, or the
+// project's own, which may run in this worker or in another one.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Isolation, SwitchyardError } from '@switchyard/contracts'
@@ -61,10 +61,12 @@ export class ServerPool {
   }
 
   /**
-   * Leases the server of a task or of a project. A project's own server is started if necessary; a draining one is waited for.
+   * Leases the server of a task or of a project. A project's own server is started if necessary; a
+   * draining one is waited for.
    *
    * @param id - `server_id` of a task, or {@link projectServerId}.
-   * @throws SwitchyardError `opencode_unavailable`; `not_supported` if servers cannot be created here; the signal's reason
+   * @throws SwitchyardError `opencode_unavailable`; `not_supported` if servers cannot be created
+   *   here; the signal's reason
    */
   async lease(
     id: string | null,
@@ -101,7 +103,10 @@ export class ServerPool {
     }
   }
 
-  /** Leases a project's server while `work` runs. For calls: it fails if the server does not become available in time. */
+  /**
+   * Leases a project's server while `work` runs. For calls: it fails if the server does not become
+   * available in time.
+   */
   async with<T>(
     project: ProjectOnServer,
     work: (server: OpenCodeServer) => Promise<T>,
@@ -116,11 +121,12 @@ export class ServerPool {
   }
 
   /**
-   * Returns the server that a project uses if it is running now, in any worker. It is neither started nor leased, so it
-   * may stop.
+   * Returns the server that a project uses if it is running now, in any worker. It is neither
+   * started nor leased, so it may stop.
    *
    * @returns undefined if it is not running.
-   * @throws SwitchyardError `opencode_unavailable` if it is starting or has just stopped; the signal's reason
+   * @throws SwitchyardError `opencode_unavailable` if it is starting or has just stopped; the
+   *   signal's reason
    */
   async find({ id, isolation }: ProjectOnServer, signal: AbortSignal): Promise<OpenCodeServer | undefined> {
     if (isolation !== 'dedicated') return this.#requireShared()
@@ -157,7 +163,11 @@ export class ServerPool {
     return this.peek(serverIdOf(project))
   }
 
-  /** Stops a project's own server and deletes everything that it has stored. @throws those of {@link DedicatedServers.remove} */
+  /**
+   * Stops a project's own server and deletes everything that it has stored.
+   *
+   * @throws those of {@link DedicatedServers.remove}
+   */
   async remove(projectId: string): Promise<void> {
     await this.#dedicated.remove(projectId)
   }

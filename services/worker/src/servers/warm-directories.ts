@@ -1,5 +1,5 @@
-// Directories that a server has loaded before any work starts there. Each costs the server about 50 MB, so only the
-// most recent ones stay loaded.
+// Directories that a server has loaded before any work starts there. Each costs the server about 50
+// MB, so only the most recent ones stay loaded.
 
 import type { Catalog, OpenCodeServer } from '@switchyard/opencode'
 

@@ -1,5 +1,5 @@
-// Removes containers of tasks that are not open, and freezes those of paused tasks. The containers of every other open task
-// are left to the worker that runs it.
+// Removes containers of tasks that are not open, and freezes those of paused tasks. The containers
+// of every other open task are left to the worker that runs it.
 
 import { isSwitchyardError, type TaskId } from '@switchyard/contracts'
 import type { Runner } from '@switchyard/docker'

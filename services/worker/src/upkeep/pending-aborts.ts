@@ -13,7 +13,10 @@ export type PendingAbortsDeps = {
   readonly logger: Logger
 }
 
-/** @throws SwitchyardError of the client and the database; the remaining sessions are aborted in the next round. */
+/**
+ * @throws SwitchyardError of the client and the database; the remaining sessions are aborted in the
+ *   next round.
+ */
 export const abortPendingSessions = async ({ records, servers, logger }: PendingAbortsDeps): Promise<void> => {
   await settleAbortsOfStopped(records.db)
   for (const { id, server } of servers.running())

@@ -1,4 +1,5 @@
-// Removes the working directory of an ended task, with its session. Work that nobody has fetched is bundled first.
+// Removes the working directory of an ended task, with its session. Work that nobody has fetched is
+// bundled first.
 
 import { rm } from 'node:fs/promises'
 import { bundleWork, ownPlaceOf, type Repositories, type RepositoryIdentity } from '@switchyard/git'
@@ -64,7 +65,8 @@ const removeDirectory = async (
 ): Promise<void> => {
   if (identity) await repositories.removeWorktree(identity, directory, layout.tasks)
   else await rm(directory, { recursive: true, force: true })
-  // The session is deleted by its id: the server may have sessions that are not Switchyard's. It is not started for this.
+  // The session is deleted by its id: the server may have sessions that are not Switchyard's. It is
+  // not started for this.
   const server = servers.peek(row.server_id)
   if (row.session_id === null || !server) return
   await server.client.deleteSession({ sessionId: row.session_id, directory })

@@ -17,7 +17,10 @@ const STAGING_INTERVAL_MS = 5_000
 const MAX_INTERVAL_MS = 60_000
 const MIN_INTERVAL_MS = 1_000
 const BATCH = 50
-/** A directory that cannot be removed is skipped for so long, so that it does not delay the others, ms. */
+/**
+ * A directory that cannot be removed is skipped for so long, so that it does not delay the others,
+ * ms.
+ */
 const SKIP_MS = 10 * 60_000
 
 /** @param skipped - until when a task is skipped, ms since 1970. */

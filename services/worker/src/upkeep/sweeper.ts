@@ -1,5 +1,5 @@
-// Enqueues open tasks that no worker runs, and ends tasks whose deadline has passed. It changes only tasks without a living
-// owner, so it cannot fail a task that is running.
+// Enqueues open tasks that no worker runs, and ends tasks whose deadline has passed. It changes
+// only tasks without a living owner, so it cannot fail a task that is running.
 
 import type { Status, TaskId, WorkerId } from '@switchyard/contracts'
 import { type Repeating, repeat } from '@switchyard/process'
@@ -8,7 +8,10 @@ import { advance, findOverdue, findOwned, findUnowned, type Records, releaseTask
 import type { Logger } from 'pino'
 
 const INTERVAL_MS = 1_000
-/** Waiting tasks are enqueued again in every tenth sweep only: their jobs exist unless the queue has lost them. */
+/**
+ * Waiting tasks are enqueued again in every tenth sweep only: their jobs exist unless the queue has
+ * lost them.
+ */
 const SWEEPS_PER_ENQUEUE = 10
 /** A task that was changed more recently is about to be enqueued by somebody else, ms. */
 const GRACE_MS = 2_000
@@ -31,7 +34,8 @@ type OwnedTask = `${string} ${number}`
 /**
  * Releases the tasks that this worker owns and does not run.
  *
- * @param suspects - those that the last sweep found. A task that was only just claimed has its run by the next sweep.
+ * @param suspects - those that the last sweep found. A task that was only just claimed has its run
+ *   by the next sweep.
  * @returns the suspects for the next sweep.
  */
 const releaseForgotten = async (
@@ -54,8 +58,8 @@ const enqueue = async ({ records, queue }: SweeperDeps, statuses: readonly Statu
 
 const endOverdue = async ({ records, bus, logger }: SweeperDeps): Promise<void> => {
   for (const task of await findOverdue(records.db, BATCH)) {
-    // If the session may be running, it must be stopped first: the next worker that claims the task does that and ends it.
-    // The session of a task that is paused, or waits after a pause, is idle.
+    // If the session may be running, it must be stopped first: the next worker that claims the task
+    // does that and ends it. The session of a task that is paused, or waits after a pause, is idle.
     if (task.started_at && task.status !== 'paused' && task.status !== 'queued') continue
     const message =
       task.status === 'paused' ? 'paused past its deadline' : 'no worker started the task before its deadline'

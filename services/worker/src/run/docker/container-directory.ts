@@ -6,7 +6,9 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { IMAGE_UID } from '@switchyard/docker'
 import { type ContainerDirectories, promptFile } from '@switchyard/workspace'
 
-/** Makes the container's user the owner of everything below `directory`. Symbolic links are skipped. */
+/**
+ * Makes the container's user the owner of everything below `directory`. Symbolic links are skipped.
+ */
 const changeOwner = async (directory: string): Promise<void> => {
   await chown(directory, IMAGE_UID, IMAGE_UID)
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
@@ -44,8 +46,8 @@ export class ContainerDirectory {
   }
 
   /**
-   * Creates the other directories and gives everything to the container's user. Call it when `work` exists, before the
-   * first container starts.
+   * Creates the other directories and gives everything to the container's user. Call it when `work`
+   * exists, before the first container starts.
    *
    * @throws the file system's own error
    */
@@ -56,8 +58,9 @@ export class ContainerDirectory {
   }
 
   /**
-   * Writes a prompt for the container that will read it. An earlier agent could write here, so anything that is not a
-   * directory or a regular file, such as a symbolic link, is rejected. No agent is running now.
+   * Writes a prompt for the container that will read it. An earlier agent could write here, so
+   * anything that is not a directory or a regular file, such as a symbolic link, is rejected. No
+   * agent is running now.
    *
    * @throws SwitchyardError `directory_unwritable`
    */

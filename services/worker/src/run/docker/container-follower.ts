@@ -45,7 +45,8 @@ export class ContainerFollower {
   /**
    * Resolves when a container has ended and everything that it printed is read.
    *
-   * @throws Interrupted; SwitchyardError `container_silent`, `container_disk_full`, `agent_not_found`
+   * @throws Interrupted; SwitchyardError `container_silent`, `container_disk_full`,
+   *   `agent_not_found`
    */
   async untilEnd(id: string, promptId: string): Promise<ContainerEnd> {
     const { run, retry, root, transcript } = this.#options
@@ -62,7 +63,8 @@ export class ContainerFollower {
         await retry(() => this.#read(id, promptId, { log, follow: true, signal, watchdog }))
         interrupt.check()
         watchdog.signal.throwIfAborted()
-        // The output ends with the container, but also when the engine stops: only what is read after the end is complete.
+        // The output ends with the container, but also when the engine stops: only what is read
+        // after the end is complete.
         if (state.status !== 'ended') continue
         return { outcome: judgeContainer(state, transcript.messagesOf(promptId), log), exitCode: state.exitCode }
       }

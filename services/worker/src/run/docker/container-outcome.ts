@@ -1,4 +1,5 @@
-// Judges the end of a container: the turn is finished, it has failed, or it was interrupted and can be resumed.
+// Judges the end of a container: the turn is finished, it has failed, or it was interrupted and can
+// be resumed.
 
 import { ERRORS, type ErrorCode, type TaskError } from '@switchyard/contracts'
 import type { ContainerState } from '@switchyard/docker'
@@ -12,7 +13,10 @@ export type ContainerOutcome =
 
 /** Exit codes of a shell for a program that does not exist or cannot be executed. */
 const NOT_EXECUTABLE: readonly number[] = [126, 127]
-/** Exit codes after SIGINT, SIGKILL and SIGTERM: from the engine's stop, the host's shutdown, or a person. */
+/**
+ * Exit codes after SIGINT, SIGKILL and SIGTERM: from the engine's stop, the host's shutdown, or a
+ * person.
+ */
 const SIGNALLED: readonly number[] = [130, 137, 143]
 
 const failed = (code: ErrorCode, message: string): ContainerOutcome => ({

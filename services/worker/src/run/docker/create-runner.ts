@@ -6,7 +6,10 @@ import { connectEngine, containerUser, publicAddresses, Runner, withConfigFile }
 import { liveWorkers, type Records } from '@switchyard/records'
 import type { Logger } from 'pino'
 
-/** Each namespace costs a small container. If more tasks than this start at once, some wait a little longer for the engine. */
+/**
+ * Each namespace costs a small container. If more tasks than this start at once, some wait a little
+ * longer for the engine.
+ */
 const MAX_NAMESPACES = 16
 
 export type CreateRunnerDeps = {

@@ -1,5 +1,5 @@
-// A task in containers of its own: one for its prompt, and another one each time callers have sent messages or a container
-// was lost. All of them share the task's OpenCode data, and so its session.
+// A task in containers of its own: one for its prompt, and another one each time callers have sent
+// messages or a container was lost. All of them share the task's OpenCode data, and so its session.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { type RunnerContainer, SUBAGENTS, type Turn } from '@switchyard/docker'
@@ -129,7 +129,10 @@ export class DockerExecution implements Execution {
     }
   }
 
-  /** Follows a container of an earlier owner. Its output is read from the beginning, because some of it is not recorded. */
+  /**
+   * Follows a container of an earlier owner. Its output is read from the beginning, because some of
+   * it is not recorded.
+   */
   async #attach({ id, promptId, status }: RunnerContainer): Promise<ContainerEnd> {
     const { deps } = this.#run
     if (status === 'paused') await this.#retry(() => deps.runner.unpause(id))
@@ -206,7 +209,10 @@ export class DockerExecution implements Execution {
     }
   }
 
-  /** Stops or freezes the containers and reads what they have printed. Unreachable ones are removed by the container cleanup. */
+  /**
+   * Stops or freezes the containers and reads what they have printed. Unreachable ones are removed
+   * by the container cleanup.
+   */
   async halt(how: 'stop' | 'pause'): Promise<Halted> {
     const { deps, record } = this.#run
     await record.refresh()
@@ -215,7 +221,8 @@ export class DockerExecution implements Execution {
     } catch (error) {
       if (isSwitchyardError(error, 'stale_owner')) throw error
       deps.logger.warn({ task_id: record.row.id, err: error }, 'failed to reach the containers of a task')
-      // For a task that ends nothing is pending: the container cleanup removes the containers of ended tasks.
+      // For a task that ends nothing is pending: the container cleanup removes the containers of
+      // ended tasks.
       return { findings: this.#findings, isAbortPending: how === 'pause' }
     }
     return { findings: this.#findings, isAbortPending: false }

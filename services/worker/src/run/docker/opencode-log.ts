@@ -13,7 +13,10 @@ export class OpenCodeLog {
   model: string | null = null
   /** The task's agent, if OpenCode does not have it. OpenCode would continue with another agent. */
   missingAgent: string | null = null
-  /** Whether OpenCode does not have the model. Its JSON output says only "unexpected server error" then. */
+  /**
+   * Whether OpenCode does not have the model. Its JSON output says only "unexpected server error"
+   * then.
+   */
   isModelMissing = false
 
   read(line: string): void {

@@ -1,6 +1,6 @@
-// The complete standard output of a container, on disk: an event contains only a part of a long output. Every read of the
-// engine's log starts at its beginning and may be cut short, and the engine drops the beginning of a long log, so what is
-// stored is never removed.
+// The complete standard output of a container, on disk: an event contains only a part of a long
+// output. Every read of the engine's log starts at its beginning and may be cut short, and the
+// engine drops the beginning of a long log, so what is stored is never removed.
 
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
@@ -39,7 +39,10 @@ export class OutputFile {
     return new OutputFile(handle, (await handle.stat()).size)
   }
 
-  /** Stores the next bytes of the log, which starts where the container's output starts, or where the engine's log does now. */
+  /**
+   * Stores the next bytes of the log, which starts where the container's output starts, or where
+   * the engine's log does now.
+   */
   async write(data: Buffer): Promise<void> {
     if (this.#position !== null) return await this.#writeAt(this.#position, data)
     this.#head = Buffer.concat([this.#head, data])

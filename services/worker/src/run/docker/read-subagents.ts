@@ -1,5 +1,5 @@
-// Reads what subagents did from OpenCode's data, in a container of its own after the agent's has ended. The agent could
-// write to that data, so it is opened in a sandbox only.
+// Reads what subagents did from OpenCode's data, in a container of its own after the agent's has
+// ended. The agent could write to that data, so it is opened in a sandbox only.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { SUBAGENTS, type Turn } from '@switchyard/docker'
@@ -13,7 +13,8 @@ const READ_TIMEOUT_MS = 60_000
 const MAX_BYTES = 64 * 1_048_576
 
 /**
- * Records what the subagents did as events, and returns their messages. A failure is logged and does not fail the task.
+ * Records what the subagents did as events, and returns their messages. A failure is logged and
+ * does not fail the task.
  *
  * @param turn - any of the task's.
  * @throws Interrupted

@@ -1,4 +1,5 @@
-// Retries a call while the Docker engine or the database is unavailable: nothing is wrong with the task then.
+// Retries a call while the Docker engine or the database is unavailable: nothing is wrong with the
+// task then.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError } from '@switchyard/contracts'

@@ -5,7 +5,10 @@ import type { Permissions } from '@switchyard/contracts'
 import { permissionRules } from '@switchyard/opencode'
 import type { TaskRow } from '@switchyard/records'
 
-/** Each option is one word with its value: a value that starts with a dash would otherwise be read as an option. */
+/**
+ * Each option is one word with its value: a value that starts with a dash would otherwise be read
+ * as an option.
+ */
 export const runArguments = (row: TaskRow, model: string | null, sessionId: string | null): readonly string[] => [
   ...(model === null ? [] : [`--model=${model}`]),
   ...(row.agent === null ? [] : [`--agent=${row.agent}`]),
@@ -17,7 +20,10 @@ export const runArguments = (row: TaskRow, model: string | null, sessionId: stri
 
 type Rules = Record<string, Record<string, PermissionRule['action']>>
 
-/** Returns rules in the form of OpenCode's configuration. The last rule that matches decides there, too. */
+/**
+ * Returns rules in the form of OpenCode's configuration. The last rule that matches decides there,
+ * too.
+ */
 const toConfiguration = (rules: readonly PermissionRule[]): Rules => {
   const configuration: Rules = {}
   for (const { permission, pattern, action } of rules) {
@@ -30,9 +36,9 @@ const toConfiguration = (rules: readonly PermissionRule[]): Rules => {
 }
 
 /**
- * Returns the environment that carries a task's permissions. Under `deny` the rules are those of a task on a server; under
- * `allow` OpenCode's own apply, and `--auto` allows what they would ask. Under `ask` nobody can answer: OpenCode rejects
- * what it would ask, and the turn ends there.
+ * Returns the environment that carries a task's permissions. Under `deny` the rules are those of a
+ * task on a server; under `allow` OpenCode's own apply, and `--auto` allows what they would ask.
+ * Under `ask` nobody can answer: OpenCode rejects what it would ask, and the turn ends there.
  */
 export const permissionEnvironment = (policy: Permissions): Readonly<Record<string, string>> =>
   policy === 'allow' ? {} : { OPENCODE_PERMISSION: JSON.stringify(toConfiguration(permissionRules(policy))) }

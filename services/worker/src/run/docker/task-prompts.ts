@@ -1,5 +1,6 @@
-// Decides which prompt a task's next container gets: the task's own, the messages of callers, or the one that continues an
-// interrupted turn. The id of a prompt is recorded before its container is created, and the container is labelled with it.
+// Decides which prompt a task's next container gets: the task's own, the messages of callers, or
+// the one that continues an interrupted turn. The id of a prompt is recorded before its container
+// is created, and the container is labelled with it.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { newMessageId } from '@switchyard/opencode'
@@ -43,14 +44,20 @@ export class TaskPrompts {
     this.#unstarted.add(id)
   }
 
-  /** The session has this prompt, so the messages in it are delivered. A container can end before it stores its prompt. */
+  /**
+   * The session has this prompt, so the messages in it are delivered. A container can end before it
+   * stores its prompt.
+   */
   async markReceived(id: string): Promise<void> {
     if (this.#received.has(id)) return
     await markPromptDelivered(this.#record.db, this.#record.row.id, id)
     this.#received.add(id)
   }
 
-  /** Returns one prompt with all messages of callers that the session does not have, or null if it has all of them. */
+  /**
+   * Returns one prompt with all messages of callers that the session does not have, or null if it
+   * has all of them.
+   */
   async fromCallers(): Promise<Prompt | null> {
     const { db, row } = this.#record
     const waiting = await undeliveredMessages(db, row.id)
@@ -63,8 +70,8 @@ export class TaskPrompts {
   }
 
   /**
-   * Returns whether the session has a prompt that is newer than those whose containers were read: its own container was
-   * removed. Ids rise with time.
+   * Returns whether the session has a prompt that is newer than those whose containers were read:
+   * its own container was removed. Ids rise with time.
    */
   async isLastLost(): Promise<boolean> {
     const last = await lastDeliveredPrompt(this.#record.db, this.#record.row.id)
@@ -72,8 +79,9 @@ export class TaskPrompts {
   }
 
   /**
-   * Returns the task's own prompt if no container has had it. After an interruption it returns the messages that the session
-   * did not receive, or else the prompt to continue; without a session the task starts again.
+   * Returns the task's own prompt if no container has had it. After an interruption it returns the
+   * messages that the session did not receive, or else the prompt to continue; without a session
+   * the task starts again.
    *
    * @param how - how the last container was interrupted, for the event.
    * @throws SwitchyardError `attempts_exhausted`
@@ -98,7 +106,10 @@ export class TaskPrompts {
     return { id, text: sessionId === null ? description : CONTINUE }
   }
 
-  /** Its container was read, or may have been removed: a prompt is written before its container starts. */
+  /**
+   * Its container was read, or may have been removed: a prompt is written before its container
+   * starts.
+   */
   async #mayHaveRun(id: string): Promise<boolean> {
     if (this.#ended.has(id)) return true
     return !this.#unstarted.has(id) && (await this.#directory.hasPrompt(id))

@@ -1,18 +1,25 @@
-// Watches a running container: it must print something, continue to print, and stay within its disk limit.
+// Watches a running container: it must print something, continue to print, and stay within its disk
+// limit.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { diskUsage } from '@switchyard/docker'
 import type { Interrupt } from '../interrupt.ts'
 
 const CHECK_INTERVAL_MS = 500
-/** Time between two measurements of the disk, ms. A measurement takes longer the more files there are. */
+/**
+ * Time between two measurements of the disk, ms. A measurement takes longer the more files there
+ * are.
+ */
 const DISK_INTERVAL_MS = 5_000
 
 export type WatchdogOptions = {
   /** The directories whose sizes count together. */
   readonly directories: readonly string[]
   readonly diskBytes: number
-  /** Time without output after which a container that has printed nothing is stopped; any other is stopped after twice that, ms. */
+  /**
+   * Time without output after which a container that has printed nothing is stopped; any other is
+   * stopped after twice that, ms.
+   */
   readonly silentMs: number
   readonly interrupt: Interrupt
 }
@@ -33,7 +40,10 @@ export class Watchdog {
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS)
   }
 
-  /** Aborts with a SwitchyardError `container_silent` or `container_disk_full` when the container must be stopped. */
+  /**
+   * Aborts with a SwitchyardError `container_silent` or `container_disk_full` when the container
+   * must be stopped.
+   */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
@@ -56,7 +66,8 @@ export class Watchdog {
   #checkProgress(): void {
     const { silentMs, interrupt } = this.#options
     const silent = Date.now() - this.#lastSignAt
-    // As on a server, where the agent is nudged after half of this time. A container cannot be prompted while it runs.
+    // As on a server, where the agent is nudged after half of this time. A container cannot be
+    // prompted while it runs.
     if (this.#hasSeenWork && silent >= 2 * silentMs) interrupt.raise('stuck')
     else if (!this.#hasSeenWork && silent >= silentMs)
       this.#controller.abort(
@@ -68,7 +79,8 @@ export class Watchdog {
     const { directories, diskBytes } = this.#options
     this.#isMeasuring = true
     const sizes = await Promise.all(directories.map(diskUsage))
-    // A directory that could not be measured in time does not count; the others may exceed the limit by themselves.
+    // A directory that could not be measured in time does not count; the others may exceed the
+    // limit by themselves.
     const used = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
     this.#isMeasuring = false
     this.#measuredAt = Date.now()

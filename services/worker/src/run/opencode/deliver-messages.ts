@@ -8,7 +8,10 @@ import { messageText } from '../prompt-texts.ts'
 import { sendOnce } from './send-prompt.ts'
 import type { TaskSession } from './task-session.ts'
 
-/** OpenCode accepts a prompt before it stores the message; how often and how long to look for the message, ms. */
+/**
+ * OpenCode accepts a prompt before it stores the message; how often and how long to look for the
+ * message, ms.
+ */
 const STORED_POLL_MS = 20
 const STORED_TIMEOUT_MS = 5_000
 
@@ -23,9 +26,9 @@ const isStored = async ({ server, ref, signal }: TaskSession, messageId: string)
 }
 
 /**
- * Sends the undelivered messages in the order in which callers wrote them. The OpenCode message id is recorded before a
- * message is sent, so a message that the session has already is not sent again. A message counts as delivered once the
- * session has stored it.
+ * Sends the undelivered messages in the order in which callers wrote them. The OpenCode message id
+ * is recorded before a message is sent, so a message that the session has already is not sent
+ * again. A message counts as delivered once the session has stored it.
  *
  * @returns the number of messages delivered.
  */
@@ -33,7 +36,8 @@ export const deliverMessages = async (session: TaskSession): Promise<number> => 
   const { record } = session
   const messages = await undeliveredMessages(record.db, record.row.id)
   if (messages.length === 0) return 0
-  // The agent would read a message that is stored before the task's own prompt as something said before the task.
+  // The agent would read a message that is stored before the task's own prompt as something said
+  // before the task.
   const { prompt_id: promptId } = record.row
   if (promptId !== null && !(await isStored(session, promptId))) return 0
   for (const message of messages) {

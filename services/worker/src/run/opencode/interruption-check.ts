@@ -1,5 +1,5 @@
-// Decides whether an idle session with an unfinished turn was interrupted. Between two steps of a turn a session can look
-// the same for a moment, so two reads must agree.
+// Decides whether an idle session with an unfinished turn was interrupted. Between two steps of a
+// turn a session can look the same for a moment, so two reads must agree.
 
 import type { SessionMessage } from '@switchyard/opencode'
 
@@ -29,7 +29,10 @@ export class InterruptionCheck {
     this.#firstRead = null
   }
 
-  /** Returns whether an earlier read, long enough ago, has found the same messages. Other messages start the check again. */
+  /**
+   * Returns whether an earlier read, long enough ago, has found the same messages. Other messages
+   * start the check again.
+   */
   confirm(messages: readonly SessionMessage[]): boolean {
     const read = fingerprint(messages)
     if (this.#firstRead?.fingerprint !== read) {

@@ -9,7 +9,10 @@ export type TurnJudgement =
   /** Its server was lost, or somebody aborted it. */
   | { readonly kind: 'interrupted'; readonly end: TurnEnd }
 
-/** @param sessionError - of the last `session.error` event; an unknown model is reported there and nowhere else. */
+/**
+ * @param sessionError - of the last `session.error` event; an unknown model is reported there and
+ *   nowhere else.
+ */
 export const judgeTurn = (
   { end, error }: Pick<TurnSummary, 'end' | 'error'>,
   sessionError: OpenCodeFailure | null,

@@ -1,5 +1,5 @@
-// A bounded queue of what happens to a run: stream events and commands. On overflow its content is replaced by one mark
-// that says that the state must be read again.
+// A bounded queue of what happens to a run: stream events and commands. On overflow its content is
+// replaced by one mark that says that the state must be read again.
 
 export class Mailbox<T> {
   readonly #capacity: number
@@ -18,7 +18,10 @@ export class Mailbox<T> {
     this.#wake?.()
   }
 
-  /** Takes everything, and waits for something if there is nothing. Returns nothing after `timeoutMs` or when the signal aborts. */
+  /**
+   * Takes everything, and waits for something if there is nothing. Returns nothing after
+   * `timeoutMs` or when the signal aborts.
+   */
   async take(timeoutMs: number, signal: AbortSignal): Promise<readonly T[]> {
     if (this.#items.length === 0 && !signal.aborted) await this.#untilPut(timeoutMs, signal)
     const items = this.#items

@@ -12,12 +12,12 @@ const titleOf = ({ row }: RunRecord): string =>
   `${row.id} ${row.description.split('\n', 1)[0]?.slice(0, MAX_TITLE_TEXT) ?? ''}`.trim()
 
 /**
- * Returns the task's session: the recorded one; one that was created but not recorded, because its owner died or the
- * response was lost; or a new one. A session that is not recorded is found by its title, which starts with the task id.
- * Retries while the server is unavailable.
+ * Returns the task's session: the recorded one; one that was created but not recorded, because its
+ * owner died or the response was lost; or a new one. A session that is not recorded is found by its
+ * title, which starts with the task id. Retries while the server is unavailable.
  *
- * @throws SwitchyardError `session_lost` if the recorded one is gone, because a new one would repeat its work;
- *   `agent_not_found`; those of the client.
+ * @throws SwitchyardError `session_lost` if the recorded one is gone, because a new one would
+ *   repeat its work; `agent_not_found`; those of the client.
  */
 export const openSession = async (
   record: RunRecord,
@@ -59,7 +59,8 @@ const findOrCreate = async (
 }
 
 /**
- * Returns the permission rules of an agent. What they deny stays denied, whatever the task's permissions are.
+ * Returns the permission rules of an agent. What they deny stays denied, whatever the task's
+ * permissions are.
  *
  * @throws SwitchyardError `agent_not_found`
  */

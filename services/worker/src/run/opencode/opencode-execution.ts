@@ -1,4 +1,5 @@
-// A task on an OpenCode server: leases the server, creates the working directory, opens the session, follows its turn.
+// A task on an OpenCode server: leases the server, creates the working directory, opens the
+// session, follows its turn.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer, type SessionRef } from '@switchyard/opencode'
@@ -15,7 +16,9 @@ import { Transcript } from './transcript.ts'
 const NO_FINDINGS: Findings = { root: [], children: [] }
 /** How long an aborted session may take to write its last messages, ms. */
 const ABORT_MS = 1_500
-/** How long a stopped server may take to start again, so that a session can be aborted and read, ms. */
+/**
+ * How long a stopped server may take to start again, so that a session can be aborted and read, ms.
+ */
 const START_MS = 20_000
 
 export class OpenCodeExecution implements Execution {
@@ -127,9 +130,10 @@ export class OpenCodeExecution implements Execution {
   }
 
   /**
-   * Unloads the directory on the server. A server that never unloads one grows by 50 MB with each, and hangs permanently
-   * when its heap has more mappings than the kernel allows for a process. The session stays until the working directory
-   * is removed. A sandbox stays loaded, because it may have other sessions.
+   * Unloads the directory on the server. A server that never unloads one grows by 50 MB with each,
+   * and hangs permanently when its heap has more mappings than the kernel allows for a process. The
+   * session stays until the working directory is removed. A sandbox stays loaded, because it may
+   * have other sessions.
    */
   async cleanUp(): Promise<void> {
     if (!this.#ref || !this.#lease || this.#run.record.row.sandbox !== null) return

@@ -15,7 +15,10 @@ export class ProgressMonitor {
     this.#lastSignAt = now()
   }
 
-  /** The agent has written something, a tool has done something, or the turn is waiting for a person. */
+  /**
+   * The agent has written something, a tool has done something, or the turn is waiting for a
+   * person.
+   */
   seen(): void {
     this.#lastSignAt = this.#now()
     this.#isNudged = false

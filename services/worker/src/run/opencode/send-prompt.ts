@@ -20,7 +20,10 @@ export const sendOnce = async (
   await server.client.promptAsync({ ...ref, ...promptOptions, ...prompt }, { signal })
 }
 
-/** Sends the prompt whose id is recorded: the task's own, or the one that resumes an interrupted turn. */
+/**
+ * Sends the prompt whose id is recorded: the task's own, or the one that resumes an interrupted
+ * turn.
+ */
 export const sendRecordedPrompt = async (session: TaskSession, mayBeSent: boolean): Promise<void> => {
   const { prompt_id: messageId, recoveries, description } = session.record.row
   if (messageId === null) throw new Error('the prompt id is not recorded')

@@ -41,7 +41,8 @@ import { SessionFollower } from './session-follower.ts'
 import { SessionRequests } from './session-requests.ts'
 import { promptOptionsOf } from './task-session.ts'
 
-// One OpenCode server for the file; the first prompt in each directory costs it a second of CPU time.
+// One OpenCode server for the file; the first prompt in each directory costs it a second of CPU
+// time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const PATIENCE = { timeout: 30_000 }
@@ -102,7 +103,10 @@ describe('SessionFollower', () => {
     for (const close of closing.reverse()) await close()
   })
 
-  /** Starts a task whose agent follows `steps`, as a run of this worker does once the session is open. */
+  /**
+   * Starts a task whose agent follows `steps`, as a run of this worker does once the session is
+   * open.
+   */
   const startTask = async (steps: readonly ScriptStep[], permissions: 'allow' | 'ask' = 'allow') => {
     let passedMs = 0
     const id = newTaskId()

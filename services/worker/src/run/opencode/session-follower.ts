@@ -1,5 +1,6 @@
-// Follows a session until its turn has ended. Stream events become events of the record; after every reconnect the state
-// is read again; requests and messages are passed on; a turn whose server was lost is resumed.
+// Follows a session until its turn has ended. Stream events become events of the record; after
+// every reconnect the state is read again; requests and messages are passed on; a turn whose server
+// was lost is resumed.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
@@ -74,7 +75,8 @@ export class SessionFollower {
   }
 
   /**
-   * Subscribes to the session and then sends the recorded prompt, so that no event of the turn is missed.
+   * Subscribes to the session and then sends the recorded prompt, so that no event of the turn is
+   * missed.
    *
    * @param mayBePrompted - an earlier owner may have sent the prompt.
    * @throws Interrupted by the run's interrupt; SwitchyardError
@@ -94,9 +96,11 @@ export class SessionFollower {
   }
 
   /**
-   * Resolves when the turn has ended. Called again, it delivers the messages that have arrived since and continues.
+   * Resolves when the turn has ended. Called again, it delivers the messages that have arrived
+   * since and continues.
    *
-   * @throws Interrupted by the run's interrupt; SwitchyardError, such as `stale_owner` if another worker owns the task.
+   * @throws Interrupted by the run's interrupt; SwitchyardError, such as `stale_owner` if another
+   *   worker owns the task.
    */
   async untilVerdict(): Promise<Verdict> {
     const { interrupt, session, readIntervalMs = READ_INTERVAL_MS } = this.#options
@@ -122,7 +126,10 @@ export class SessionFollower {
     this.#subscription?.close()
   }
 
-  /** Whether the agent has written something or its tools have done something. A caller's message is no sign of work. */
+  /**
+   * Whether the agent has written something or its tools have done something. A caller's message is
+   * no sign of work.
+   */
   #showsWork({ deltas, changedMessages }: Batch): boolean {
     return deltas.length > 0 || changedMessages.some((id) => this.#transcript.isOfAgent(id))
   }
@@ -147,7 +154,10 @@ export class SessionFollower {
     await this.#send((mayBeSent) => sendOnce(session, { messageId, text: NUDGE }, mayBeSent), false)
   }
 
-  /** Sends a prompt. A retry searches for its message first: the attempt before it may have arrived without a response. */
+  /**
+   * Sends a prompt. A retry searches for its message first: the attempt before it may have arrived
+   * without a response.
+   */
   async #send(send: (mayBeSent: boolean) => Promise<void>, mayBeSent: boolean): Promise<void> {
     let isRetry = false
     await this.#retry(async () => {
@@ -157,7 +167,10 @@ export class SessionFollower {
     })
   }
 
-  /** Retries a call while OpenCode or the database is unavailable, and has the state read afterwards. */
+  /**
+   * Retries a call while OpenCode or the database is unavailable, and has the state read
+   * afterwards.
+   */
   async #retry<T>(call: () => Promise<T>): Promise<T> {
     const { session, interrupt, logger } = this.#options
     for (;;) {
@@ -236,7 +249,8 @@ export class SessionFollower {
   async #judge(): Promise<Verdict | null> {
     const { server, ref, signal } = this.#options.session
     const statuses = await server.client.statuses(ref.directory, { signal })
-    // A background subagent prompts its parent when it is done: the turn is over only when all sessions are idle.
+    // A background subagent prompts its parent when it is done: the turn is over only when all
+    // sessions are idle.
     const isWorking = [...this.#transcript.sessionIds].some((id) => isBusy(statuses[id]))
     if (isWorking) {
       this.#interruption.reset()

@@ -1,5 +1,5 @@
-// Handles the permission requests and questions of a task's sessions: records them, has the task's policy or a person
-// answer them, and sends the replies to OpenCode.
+// Handles the permission requests and questions of a task's sessions: records them, has the task's
+// policy or a person answer them, and sends the replies to OpenCode.
 
 import { isSwitchyardError, newRequestId } from '@switchyard/contracts'
 import { type OpenCodeClient, type PermissionReply, standingReply } from '@switchyard/opencode'
@@ -27,10 +27,12 @@ export class SessionRequests {
   }
 
   /**
-   * Brings the record and OpenCode in line: new requests are recorded or answered by the policy, replies are passed on,
-   * overdue requests get the default reply, and those that are no longer pending are closed.
+   * Brings the record and OpenCode in line: new requests are recorded or answered by the policy,
+   * replies are passed on, overdue requests get the default reply, and those that are no longer
+   * pending are closed.
    *
-   * @param sessionIds - the task's sessions. Requests of other sessions in the same directory are ignored.
+   * @param sessionIds - the task's sessions. Requests of other sessions in the same directory are
+   *   ignored.
    */
   async settle(sessionIds: ReadonlySet<string>): Promise<void> {
     const { record } = this.#session
@@ -77,7 +79,10 @@ export class SessionRequests {
     return standingReply(policy) ?? ((await this.#isAlwaysAllowed(request)) ? { reply: 'once' } : null)
   }
 
-  /** OpenCode's own `always` would apply to other sessions of the directory, so it is recorded here, for this task only. */
+  /**
+   * OpenCode's own `always` would apply to other sessions of the directory, so it is recorded here,
+   * for this task only.
+   */
   async #isAlwaysAllowed({
     permission,
     patterns,
@@ -158,7 +163,8 @@ export class SessionRequests {
       if (row.kind === 'permission')
         await client.replyPermission(
           request,
-          // A rejection without a message ends OpenCode's turn; with one, the agent reads why and continues.
+          // A rejection without a message ends OpenCode's turn; with one, the agent reads why and
+          // continues.
           reply === 'reject' ? { reply, message: message ?? NOT_ALLOWED } : { reply: 'once' },
           this.#callOptions,
         )
@@ -187,7 +193,10 @@ export class SessionRequests {
     ])
   }
 
-  /** Only the owner of the task replies. A request that OpenCode no longer has was answered, or its turn has ended. */
+  /**
+   * Only the owner of the task replies. A request that OpenCode no longer has was answered, or its
+   * turn has ended.
+   */
   async #send(send: (client: OpenCodeClient) => Promise<void>): Promise<void> {
     await this.#session.record.refresh()
     try {

@@ -1,4 +1,5 @@
-// What a batch of signals about a session means: which events it gives, and what must be read or done after it.
+// What a batch of signals about a session means: which events it gives, and what must be read or
+// done after it.
 
 import type { EventMessagePartDelta } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'

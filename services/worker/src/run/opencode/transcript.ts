@@ -1,4 +1,5 @@
-// What a run knows about the messages of its sessions: enough to turn a part into events, and to read everything again.
+// What a run knows about the messages of its sessions: enough to turn a part into events, and to
+// read everything again.
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
@@ -39,7 +40,10 @@ export class Transcript {
     return this.#messages.get(messageId)?.role === 'assistant'
   }
 
-  /** Returns the events of a part, or null if its message is unknown and the state must be read again. */
+  /**
+   * Returns the events of a part, or null if its message is unknown and the state must be read
+   * again.
+   */
   narrate(part: Part): readonly NewEvent[] | null {
     const message = this.#messages.get(part.messageID)
     if (!message) return null
