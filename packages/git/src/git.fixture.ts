@@ -20,7 +20,7 @@ export const commit = async (directory: string, file: string, text = `${file}\n`
 }
 
 /** One at a time of each name, within this process. */
-export const makeLock = () => {
+export const createLock = () => {
   const locks = new Map<string, Promise<unknown>>()
   return <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const next = (locks.get(name) ?? Promise.resolve()).then(work, work)

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { makeLock, sh } from './git.fixture.ts'
-import { bundleWork, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
+import { createLock, sh } from './git.fixture.ts'
+import { bundleSinceBase, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
 
 const run = promisify(execFile)
 
@@ -23,7 +23,7 @@ const origin = async (name = 'origin', files: Readonly<Record<string, string>> =
   return directory
 }
 
-const lock = makeLock()
+const lock = createLock()
 
 const repositories = () => new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
 
@@ -283,12 +283,12 @@ describe('the bundle', () => {
       file: at('bundles', 'x.bundle'),
       branch: 'work/x',
     }
-    expect(await bundleWork(request)).toBe(false)
+    expect(await bundleSinceBase(request)).toBe(false)
     await writeFile(at('t', 'committed.txt'), 'c')
     await sh(at('t'), 'add', '-A')
     await sh(at('t'), 'commit', '-qm', 'the agent’s own')
     await writeFile(at('t', 'loose.txt'), 'l')
-    expect(await bundleWork(request)).toBe(true)
+    expect(await bundleSinceBase(request)).toBe(true)
     await sh(source, 'fetch', '-q', at('bundles', 'x.bundle'), 'work/x:saved')
     expect(await sh(source, 'log', '--format=%s', 'saved')).toBe('Work that was not committed\nthe agent’s own\nbegin')
     expect(await sh(source, 'show', 'saved:loose.txt')).toBe('l')

@@ -22,8 +22,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { makeLock, sh } from './git.fixture.ts'
-import { bundleWork, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
+import { createLock, sh } from './git.fixture.ts'
+import { bundleSinceBase, createScratch, diffAgainst, parseRepositoryUrl, Repositories } from './index.ts'
 
 const run = promisify(execFile)
 
@@ -39,7 +39,7 @@ const commitAll = async (directory: string, files: Readonly<Record<string, strin
   return directory
 }
 
-const lock = makeLock()
+const lock = createLock()
 
 /** A project with one worktree in which an agent is at work. */
 const project = async (source?: string) => {
@@ -134,7 +134,7 @@ describe('a repository inside of a working directory', () => {
     await diffAgainst({ directory, base, objectDirs: made.objectDirs })
     await writeFile(path.join(directory, 'new'), 'new\n')
     const file = at('bundles', 'b')
-    expect(await bundleWork({ directory, base, objectDirs: made.objectDirs, file, branch: 'b' })).toBe(true)
+    expect(await bundleSinceBase({ directory, base, objectDirs: made.objectDirs, file, branch: 'b' })).toBe(true)
     expect(await ran()).toBe(false)
   })
 
@@ -175,7 +175,7 @@ describe('a working directory', () => {
     const objectDirs = [at('s', '.git', 'objects')]
     const { files } = await diffAgainst({ directory, base, objectDirs })
     expect(files.map((file) => file.path)).toEqual(['a.txt', 'b.txt'])
-    expect(await bundleWork({ directory, base, objectDirs, file: at('saved'), branch: 'b' })).toBe(true)
+    expect(await bundleSinceBase({ directory, base, objectDirs, file: at('saved'), branch: 'b' })).toBe(true)
     await run('git', ['clone', '-q', '-b', 'b', at('saved'), at('unpacked')])
     expect((await readdir(at('unpacked'))).toSorted()).toEqual(['.git', 'a.txt', 'b.txt'])
   })
@@ -186,7 +186,7 @@ describe('a working directory', () => {
     await run('mkfifo', [path.join(first.directory, '.git')])
     await writeFile(path.join(first.directory, 'b.txt'), 'two\n')
     const { directory, baseCommit: base } = first
-    expect(await bundleWork({ directory, base, objectDirs, file: at('saved'), branch: 'b' })).toBe(true)
+    expect(await bundleSinceBase({ directory, base, objectDirs, file: at('saved'), branch: 'b' })).toBe(true)
   })
 
   it('with huge files is compared without reading or copying them', async () => {

@@ -69,6 +69,6 @@ export const createWorkspace = async (deps: WorkspaceDeps, row: TaskRow, signal:
   }
   // A container mounts its own task's directory only: a linked worktree would also need the shared clone.
   return row.mode === 'docker'
-    ? await deps.repositories.makeClone(identity, request)
+    ? await deps.repositories.createClone(identity, request)
     : await deps.repositories.addWorktree(identity, request)
 }

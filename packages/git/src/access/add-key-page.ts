@@ -1,37 +1,41 @@
-// Where a deploy key is added, and how, for the forges that we know.
+// Knows, for the large forges, where a person adds a deploy key and how.
 
 import type { RepositoryIdentity } from '../identity/identity.ts'
 
 export type AddKeyPage = {
-  /** The page; null where the host is none that we know. */
+  /** The page; null for a host that we do not know. */
   readonly url: string | null
-  /** For a person. */
+  /** What a person does there. */
   readonly instructions: string
 }
 
 const PAGES: Readonly<Record<string, readonly [path: string, instructions: string]>> = {
   'github.com': [
     '/settings/keys/new',
-    'Paste the public key as a new deploy key of the repository, and tick “Allow write access” if work is to be published.',
+    'Paste the public key as a new deploy key of the repository. Tick "Allow write access" to let Switchyard publish work.',
   ],
   'gitlab.com': [
     '/-/settings/repository#js-deploy-keys-settings',
-    'Under “Deploy keys” add the public key, and tick “Grant write permissions to this key” if work is to be published.',
+    'Add the public key under "Deploy keys". Tick "Grant write permissions to this key" to let Switchyard publish work.',
   ],
   'bitbucket.org': [
     '/admin/access-keys/',
-    'Add the public key under “Access keys”. Those can only read: to publish work, add the key to an account with write access instead.',
+    'Add the public key under "Access keys". Access keys are read-only: to publish work, add the key to an account with write access instead.',
   ],
   'codeberg.org': [
     '/settings/keys',
-    'Under “Deploy keys” add the public key, and tick “Enable write access” if work is to be published.',
+    'Add the public key under "Deploy keys". Tick "Enable write access" to let Switchyard publish work.',
   ],
 }
 
 const UNKNOWN =
-  'Add the public key to the repository’s deploy keys on its host, or to ~/.ssh/authorized_keys of its git user, with write access if work is to be published.'
+  "Add the public key to the repository's deploy keys on its host, or to ~/.ssh/authorized_keys of its git user. Grant write access to let Switchyard publish work."
 
-/** @example addKeyPage(parseRepositoryUrl('git@github.com:o/r')).url === 'https://github.com/o/r/settings/keys/new' */
+/**
+ * Returns the page on which a repository's deploy key is added.
+ *
+ * @example addKeyPage(parseRepositoryUrl('git@github.com:o/r')).url === 'https://github.com/o/r/settings/keys/new'
+ */
 export const addKeyPage = ({ key, kind }: RepositoryIdentity): AddKeyPage => {
   const [host = '', ...rest] = key.split('/')
   if (kind === 'path') return { url: null, instructions: 'A local repository needs no key.' }
@@ -39,13 +43,13 @@ export const addKeyPage = ({ key, kind }: RepositoryIdentity): AddKeyPage => {
     return {
       url: 'https://meta.sr.ht/keys',
       instructions:
-        'SourceHut has no deploy keys: add the public key to an account that may read the repository (and write, if work is to be published).',
+        'SourceHut has no deploy keys: add the public key to an account that can read the repository, and write to it to publish work.',
     }
   if (host === 'dev.azure.com')
     return {
       url: `https://dev.azure.com/${encodeURIComponent(rest[0] ?? '')}/_usersSettings/keys`,
       instructions:
-        'Azure DevOps takes RSA keys of accounts only: name an RSA key of your own with user_ssh_key, and add its public half to an account that may read the repository (and write, if work is to be published).',
+        'Azure DevOps accepts only RSA keys of accounts: pass the path of an RSA key as user_ssh_key, and add its public key to an account that can read the repository, and write to it to publish work.',
     }
   const page = PAGES[host]
   if (!page) return { url: null, instructions: UNKNOWN }

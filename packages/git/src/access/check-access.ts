@@ -1,4 +1,4 @@
-// Asks a repository, within 20 seconds, whether the worker may read it.
+// Checks whether the worker can read a repository.
 
 import { type ErrorCode, isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
 import { git } from '../command/run.ts'
@@ -7,22 +7,25 @@ import type { Connection } from './connection.ts'
 import type { DeployKeys } from './deploy-keys.ts'
 import type { RepositoryAccess } from './repository-access.ts'
 
-/** Why a repository cannot be read. `denied`: the key or token was not accepted; forges say the same of a repository that is not there. */
-type Refusal = 'denied' | 'not_found' | 'host_key_unknown' | 'host_key_changed' | 'unreachable' | 'timeout'
+/**
+ * Why a repository cannot be read. `denied`: the key or token was not accepted, or the repository does not
+ * exist; forges answer the same for both.
+ */
+type AccessFailure = 'denied' | 'not_found' | 'host_key_unknown' | 'host_key_changed' | 'unreachable' | 'timeout'
 
 export type AccessCheck =
   | {
       readonly status: 'ok'
-      /** It has no commit yet. */
+      /** True when the repository has no commit yet. */
       readonly isEmpty: boolean
-      /** After a rotation: the new key is not accepted yet, and the one before it still is. */
+      /** True after a rotation, while the host accepts the previous key but not yet the new one. */
       readonly isFormerKey: boolean
     }
-  | { readonly status: Refusal; readonly error: SwitchyardError }
+  | { readonly status: AccessFailure; readonly error: SwitchyardError }
 
 const TIMEOUT_MS = 20_000
 
-const STATUS: Partial<Record<ErrorCode, Refusal>> = {
+const STATUS: Partial<Record<ErrorCode, AccessFailure>> = {
   repository_access_denied: 'denied',
   repository_not_found: 'not_found',
   repository_unavailable: 'unreachable',
@@ -31,7 +34,7 @@ const STATUS: Partial<Record<ErrorCode, Refusal>> = {
   call_timeout: 'timeout',
 }
 
-const ask = async (
+const tryConnection = async (
   identity: RepositoryIdentity,
   { url, env, config }: Connection,
   signal: AbortSignal | undefined,
@@ -41,7 +44,7 @@ const ask = async (
       env,
       config,
       timeoutMs: TIMEOUT_MS,
-      // One line is enough to know.
+      // The first line is enough.
       maxBytes: 1_024,
       ...(signal ? { signal } : {}),
     })
@@ -54,7 +57,8 @@ const ask = async (
 }
 
 /**
- * Tries the newest key first; once that is accepted, those before it are forgotten.
+ * Checks access with the newest key first, then with the previous ones. Removes the previous keys once the
+ * newest is accepted. Each attempt takes at most 20 seconds.
  *
  * @throws SwitchyardError `deploy_key_invalid`, `configuration_invalid`; the signal's reason when it fires
  */
@@ -65,11 +69,12 @@ export const checkAccess = async (
   signal?: AbortSignal,
 ): Promise<AccessCheck> => {
   const [newest, ...former] = await keys.identityFiles(identity)
-  if (newest === undefined || former.length === 0) return await ask(identity, await access.connect(identity), signal)
+  if (newest === undefined || former.length === 0)
+    return await tryConnection(identity, await access.connect(identity), signal)
   const key = await keys.find(identity)
-  const found = await ask(identity, await access.connectWith(identity, [newest]), signal)
-  if (found.status === 'ok' && key) await keys.settle(identity, key.fingerprint)
+  const found = await tryConnection(identity, await access.connectWith(identity, [newest]), signal)
+  if (found.status === 'ok' && key) await keys.confirmAccepted(identity, key.fingerprint)
   if (found.status !== 'denied') return found
-  const before = await ask(identity, await access.connectWith(identity, former), signal)
+  const before = await tryConnection(identity, await access.connectWith(identity, former), signal)
   return before.status === 'ok' ? { ...before, isFormerKey: true } : found
 }

@@ -1,19 +1,19 @@
-// What git needs to reach a repository, and what of the caller's environment it gets for that.
+// What git needs to reach a repository.
 
 import type { RepositoryIdentity } from '../identity/identity.ts'
 
 export type Connection = {
-  /** The address, without credentials: ssh where a deploy key is to be used, whatever the project was given as. */
+  /** The address, without credentials. An ssh address when a deploy key is used, even for an https project. */
   readonly url: string
   readonly env: Readonly<Record<string, string>>
-  /** Settings of git (`name=value`). */
+  /** Settings of git, as `name=value`. */
   readonly config: readonly string[]
 }
 
-/** How a repository is reached. Asked before every fetch and push, since keys and tokens change. */
+/** Returns how to reach a repository. Called before every fetch and push, because keys and tokens change. */
 export type Connect = (identity: RepositoryIdentity) => Promise<Connection>
 
-const NETWORK = [
+const NETWORK_VARIABLES = [
   'HOME',
   'SSH_AUTH_SOCK',
   'SSL_CERT_FILE',
@@ -27,6 +27,6 @@ const NETWORK = [
   'no_proxy',
 ]
 
-/** What git and ssh need to reach the network as the caller does. */
+/** Returns the variables that git and ssh need to reach the network as the caller does. */
 export const networkEnvironment = (given: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(given).filter(([name]) => NETWORK.includes(name)))
+  Object.fromEntries(Object.entries(given).filter(([name]) => NETWORK_VARIABLES.includes(name)))

@@ -1,43 +1,44 @@
-// The deploy keys: one ed25519 pair a repository, or the user's own key by its path. Private halves never leave the
-// directory; nothing here returns or logs one.
+// Stores the deploy keys: one ed25519 pair per repository, or the path of a key that the user provides. Private
+// keys never leave the directory; nothing here returns or logs one.
 //
-// In `<directory>/<slug>`: `id_ed25519` is the pair that was made last, `id_ed25519.former` the one before, which stays in
-// use until the new one was seen to be accepted, and `adopted.json` names a key of the user's own.
+// `<directory>/<slug>` contains `id_ed25519`, the pair that was generated or imported last;
+// `id_ed25519.former`, the previous private key, which stays in use until the new one is accepted; and
+// `adopted.json`, the path of a key that the user provides.
 
 import { randomUUID } from 'node:crypto'
 import { chmod, link, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, isInside, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
-import { fingerprintOf, makeKeyPair, publicKeyOf } from './ssh-keygen.ts'
+import { createKeyPair, fingerprintOf, publicKeyOf } from './ssh-keygen.ts'
 
 export type DeployKey = {
-  /** For the forge: type, key and comment in one line. */
+  /** Type, key and comment in one line, as forges accept it. */
   readonly publicKey: string
   /** `SHA256:` and the hash. */
   readonly fingerprint: string
-  /** Of the private half. */
+  /** The path of the private key. */
   readonly path: string
-  /** `adopted`: the user's own, which is used where it is. */
-  readonly source: 'made' | 'adopted'
+  /** `stored`: generated or imported, in our directory. `adopted`: provided by the user, used where it is. */
+  readonly source: 'stored' | 'adopted'
 }
 
 export type DeployKeysOptions = {
-  /** For the worker alone: `keys` in SWITCHYARD_HOME. */
+  /** A directory that only the worker can read: `keys` in SWITCHYARD_HOME. */
   readonly directory: string
-  /** Runs `work` while nobody else holds the lock of that name, in any process. */
+  /** Runs `work` while no other process holds the lock of that name. */
   readonly lock: <T>(name: string, work: () => Promise<T>) => Promise<T>
 }
 
 type Adopted = { readonly path: string; readonly isFormer: boolean }
 
-const MADE = 'id_ed25519'
+const CURRENT = 'id_ed25519'
 const FORMER = 'id_ed25519.former'
 const ADOPTED = 'adopted.json'
 const STAGING = '.new-'
 const MAX_KEY_BYTES = 65_536
 
-const isThere = async (place: string): Promise<boolean> => (await lstat(place).catch(() => undefined)) !== undefined
+const exists = async (file: string): Promise<boolean> => (await lstat(file).catch(() => undefined)) !== undefined
 
 export class DeployKeys {
   readonly #options: DeployKeysOptions
@@ -50,104 +51,116 @@ export class DeployKeys {
     return path.join(this.#options.directory, identity.slug, ...names)
   }
 
-  /** Where what belongs to a repository's key is; it may not be there yet. */
+  /** Returns the directory for the keys of a repository. It may not exist yet. */
   directoryOf(identity: RepositoryIdentity): string {
     return this.#at(identity)
   }
 
-  /** The key of a repository, if it has one. @throws SwitchyardError `deploy_key_invalid` where the user's own is gone. */
+  /**
+   * Returns the key of a repository.
+   *
+   * @returns undefined when it has none
+   * @throws SwitchyardError `deploy_key_invalid` when an adopted key was deleted or changed
+   */
   async find(identity: RepositoryIdentity): Promise<DeployKey | undefined> {
     const adopted = await this.#adopted(identity)
     if (adopted && !adopted.isFormer) return await describe(adopted.path, 'adopted')
-    const place = this.#at(identity, MADE)
-    return (await isThere(place)) ? await describe(place, 'made') : undefined
+    const file = this.#at(identity, CURRENT)
+    return (await exists(file)) ? await describe(file, 'stored') : undefined
   }
 
   /**
-   * The key of a repository; made where there is none. Safe to call twice at once.
+   * Returns the key of a repository, and generates one if there is none. Concurrent calls return the same key.
    *
    * @throws SwitchyardError `deploy_key_invalid`, `directory_unwritable`, `disk_full`
    */
   async ensure(identity: RepositoryIdentity): Promise<DeployKey> {
     const found = await this.find(identity)
     if (found) return found
-    const make = (place: string) => makeKeyPair(place, `switchyard:${identity.key}`)
-    return await this.#alone(identity, async () => (await this.find(identity)) ?? (await this.#make(identity, make)))
+    const generate = (file: string) => createKeyPair(file, `switchyard:${identity.key}`)
+    return await this.#alone(
+      identity,
+      async () => (await this.find(identity)) ?? (await this.#create(identity, generate)),
+    )
   }
 
   /**
-   * Makes a new key. The former one is tried as well until `settle` says that the new one was accepted.
+   * Generates a new key. The previous key stays in use until `confirmAccepted` is called for the new one.
    *
    * @throws SwitchyardError as `ensure`
    */
   async rotate(identity: RepositoryIdentity): Promise<DeployKey> {
-    return await this.#succeed(identity, (place) => makeKeyPair(place, `switchyard:${identity.key}`))
+    return await this.#replace(identity, (file) => createKeyPair(file, `switchyard:${identity.key}`))
   }
 
   /**
-   * Takes a private key for the repository's own, such as one that its host knows already. The former one is tried as well until
-   * `settle`.
+   * Stores a given private key as the key of a repository, such as one that its host already accepts. The
+   * previous key stays in use until `confirmAccepted` is called for the new one.
    *
-   * @param text - of the key's file
+   * @param text - the content of the key file
    * @throws SwitchyardError `deploy_key_invalid`, `directory_unwritable`, `disk_full`
    */
   async put(identity: RepositoryIdentity, text: string): Promise<DeployKey> {
-    return await this.#succeed(identity, async (place) => {
-      // ssh reads no key whose last line has no end.
-      await writeFile(place, `${text.replaceAll('\r\n', '\n').trimEnd()}\n`, { mode: 0o600, flag: 'wx' })
-      await writeFile(`${place}.pub`, `${await publicKeyOf(place, 'the key that was handed over')}\n`)
+    return await this.#replace(identity, async (file) => {
+      // ssh refuses a key file without a newline at its end.
+      await writeFile(file, `${text.replaceAll('\r\n', '\n').trimEnd()}\n`, { mode: 0o600, flag: 'wx' })
+      await writeFile(`${file}.pub`, `${await publicKeyOf(file, 'the given key')}\n`)
     })
   }
 
-  async #succeed(identity: RepositoryIdentity, write: (place: string) => Promise<void>): Promise<DeployKey> {
+  async #replace(identity: RepositoryIdentity, write: (file: string) => Promise<void>): Promise<DeployKey> {
     return await this.#alone(identity, async () => {
       const adopted = await this.#adopted(identity)
-      const isMadeInUse = (await isThere(this.#at(identity, MADE))) && (adopted === undefined || adopted.isFormer)
-      // One that was never seen to be accepted is not worth keeping over one that was.
-      if (isMadeInUse)
-        await link(this.#at(identity, MADE), this.#at(identity, FORMER)).catch((error: unknown) => {
+      const isStoredInUse = (await exists(this.#at(identity, CURRENT))) && (adopted === undefined || adopted.isFormer)
+      // An existing former key stays: it was accepted once, which is not known of the current one.
+      if (isStoredInUse)
+        await link(this.#at(identity, CURRENT), this.#at(identity, FORMER)).catch((error: unknown) => {
           if (systemErrorCode(error) !== 'EEXIST') throw error
         })
-      const made = await this.#make(identity, write)
+      const created = await this.#create(identity, write)
       if (adopted && !adopted.isFormer) await this.#writeAdopted(identity, { ...adopted, isFormer: true })
-      return made
+      return created
     })
   }
 
   /**
-   * Uses a key of the user's own, where it is. One that was in use before is tried as well until `settle`.
+   * Uses a key file of the user without copying it. The previous key stays in use until `confirmAccepted` is
+   * called for this one. Only operators may call this: the caller of a path gets the use of that key.
    *
-   * For operators alone: whoever names a path uses that key.
-   *
-   * @param place - absolute path of the private key
-   * @throws SwitchyardError `deploy_key_invalid`, saying what to do
+   * @param file - the absolute path of the private key
+   * @throws SwitchyardError `deploy_key_invalid`, with a message that says what to fix
    */
-  async adopt(identity: RepositoryIdentity, place: string): Promise<DeployKey> {
-    const key = await this.#inspect(place)
+  async adopt(identity: RepositoryIdentity, file: string): Promise<DeployKey> {
+    const key = await this.#inspect(file)
     await this.#alone(identity, () => this.#writeAdopted(identity, { path: key.path, isFormer: false }))
     return key
   }
 
-  /** Forgets a repository's keys; the user's own file stays where it is. */
-  async forget(identity: RepositoryIdentity): Promise<void> {
+  /** Removes the keys of a repository. An adopted key file stays. */
+  async remove(identity: RepositoryIdentity): Promise<void> {
     await this.#alone(identity, () => rm(this.#at(identity), { recursive: true, force: true }))
   }
 
-  /** The private keys to try, the newest first; empty where the repository has none. */
+  /** Returns the paths of the private keys to try, newest first. */
   async identityFiles(identity: RepositoryIdentity): Promise<readonly string[]> {
     const adopted = await this.#adopted(identity)
-    const made: string[] = []
-    for (const name of [MADE, FORMER]) if (await isThere(this.#at(identity, name))) made.push(this.#at(identity, name))
-    if (adopted === undefined) return made
-    return adopted.isFormer ? [...made, adopted.path] : [adopted.path, ...made]
+    const stored: string[] = []
+    for (const name of [CURRENT, FORMER])
+      if (await exists(this.#at(identity, name))) stored.push(this.#at(identity, name))
+    if (adopted === undefined) return stored
+    return adopted.isFormer ? [...stored, adopted.path] : [adopted.path, ...stored]
   }
 
-  /** The key was accepted: those before it are forgotten, unless another has taken its place meanwhile. */
-  async settle(identity: RepositoryIdentity, fingerprint: string): Promise<void> {
+  /**
+   * Removes the previous keys of a repository after its host accepted the current one.
+   *
+   * @param fingerprint - of the accepted key; nothing happens when it is no longer the current one
+   */
+  async confirmAccepted(identity: RepositoryIdentity, fingerprint: string): Promise<void> {
     await this.#alone(identity, async () => {
       const current = await this.find(identity)
       if (current?.fingerprint !== fingerprint) return
-      const former = current.source === 'adopted' ? [MADE, `${MADE}.pub`, FORMER] : [FORMER, ADOPTED]
+      const former = current.source === 'adopted' ? [CURRENT, `${CURRENT}.pub`, FORMER] : [FORMER, ADOPTED]
       for (const name of former) await rm(this.#at(identity, name), { force: true })
     })
   }
@@ -156,8 +169,8 @@ export class DeployKeys {
     return await this.#options.lock(`keys:${identity.key}`, work)
   }
 
-  /** Has a pair written and puts it in place at once. Only under the lock. */
-  async #make(identity: RepositoryIdentity, write: (place: string) => Promise<void>): Promise<DeployKey> {
+  /** Lets `write` create a key pair in a staging directory, then moves the pair into place. Requires the lock. */
+  async #create(identity: RepositoryIdentity, write: (file: string) => Promise<void>): Promise<DeployKey> {
     const home = this.#at(identity)
     try {
       await mkdir(home, { recursive: true, mode: 0o700 })
@@ -167,31 +180,31 @@ export class DeployKeys {
         if (name.startsWith(STAGING)) await rm(path.join(home, name), { recursive: true, force: true })
       const staging = path.join(home, `${STAGING}${randomUUID()}`)
       await mkdir(staging, { mode: 0o700 })
-      const fresh = path.join(staging, MADE)
+      const fresh = path.join(staging, CURRENT)
       await write(fresh)
       await chmod(fresh, 0o600)
-      await rename(fresh, path.join(home, MADE))
-      await rename(`${fresh}.pub`, path.join(home, `${MADE}.pub`))
+      await rename(fresh, path.join(home, CURRENT))
+      await rename(`${fresh}.pub`, path.join(home, `${CURRENT}.pub`))
       await rm(staging, { recursive: true, force: true })
     } catch (error) {
       throw fromFileError(error, home)
     }
-    return await describe(path.join(home, MADE), 'made')
+    return await describe(path.join(home, CURRENT), 'stored')
   }
 
-  async #inspect(place: string): Promise<DeployKey> {
+  async #inspect(file: string): Promise<DeployKey> {
     const refuse = (why: string): never => {
-      throw new SwitchyardError('deploy_key_invalid', `the key ${place} ${why}`)
+      throw new SwitchyardError('deploy_key_invalid', `the key ${file} ${why}`)
     }
-    // In a path ssh replaces `${NAME}`, and has no way to say that it should not.
-    if (!path.isAbsolute(place) || /\p{Cc}|\$\{/u.test(place)) refuse('is not named by a plain absolute path')
-    const real = await realpath(place).catch(() => refuse('is not there, or the worker may not look at it'))
-    // What is in there belongs to another repository.
+    // ssh expands `${NAME}` in a path, and offers no way to escape it.
+    if (!path.isAbsolute(file) || /\p{Cc}|\$\{/u.test(file)) refuse('must be given by a plain absolute path')
+    const real = await realpath(file).catch(() => refuse('does not exist, or the worker cannot read it'))
+    // Keys in our directory belong to other repositories.
     const ours = await realpath(this.#options.directory).catch(() => this.#options.directory)
-    if (isInside(ours, real)) refuse('is one that Switchyard made')
+    if (isInside(ours, real)) refuse("is one of Switchyard's own deploy keys")
     const found = await stat(real)
-    if (!found.isFile() || found.size > MAX_KEY_BYTES) refuse('is no file of a private key')
-    if ((found.mode & 0o077) !== 0) refuse('may be read by others; chmod 600 it')
+    if (!found.isFile() || found.size > MAX_KEY_BYTES) refuse('is not a private key file')
+    if ((found.mode & 0o077) !== 0) refuse('is readable by other users; run chmod 600 on it')
     return await describe(real, 'adopted')
   }
 
@@ -217,7 +230,7 @@ export class DeployKeys {
   }
 }
 
-const describe = async (place: string, source: DeployKey['source']): Promise<DeployKey> => {
-  const publicKey = await publicKeyOf(place)
-  return { publicKey, fingerprint: fingerprintOf(publicKey), path: place, source }
+const describe = async (file: string, source: DeployKey['source']): Promise<DeployKey> => {
+  const publicKey = await publicKeyOf(file)
+  return { publicKey, fingerprint: fingerprintOf(publicKey), path: file, source }
 }

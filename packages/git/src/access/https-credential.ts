@@ -1,29 +1,29 @@
-// HTTPS tokens, one a host, given to git through a credential helper that reads them from its own environment: a token is
-// in no argument list, URL or configuration, and goes to its host alone and over https alone.
+// Gives git one HTTPS token per host, through a credential helper that reads it from its own environment.
+// The token appears in no argument list, URL or configuration, and git sends it only to its host over https.
 
 export type HttpsToken = {
-  /** With the port where it is not 443. */
+  /** Includes the port unless it is 443. */
   readonly host: string
-  /** Undefined: what the forge expects beside a token. */
+  /** Undefined: the user name that the forge expects with a token. */
   readonly user: string | undefined
   readonly token: string
 }
 
-/** Run by a shell, whose own printf prints: no process has the token as an argument. */
+/** The shell's built-in printf prints the token, so that no process has it as an argument. */
 const HELPER =
   '!f() { test "$1" = get || exit 0; printf "username=%s\\npassword=%s\\n" "$SWITCHYARD_GIT_USER" "$SWITCHYARD_GIT_TOKEN"; }; f'
 
 const userFor = ({ host, user }: HttpsToken): string =>
   user ?? (host === 'bitbucket.org' ? 'x-token-auth' : 'x-access-token')
 
-/** For a connection to the token's host. */
+/** Returns the environment and settings with which git uses a token. */
 export const httpsCredential = (
   token: HttpsToken,
 ): { readonly env: Readonly<Record<string, string>>; readonly config: readonly string[] } => ({
   env: { SWITCHYARD_GIT_USER: userFor(token), SWITCHYARD_GIT_TOKEN: token.token },
-  // Git asks a helper of this name for this host alone, also after a redirect.
+  // git calls a helper with this name only for this host, also after a redirect.
   config: [`credential.https://${token.host}.helper=${HELPER}`],
 })
 
-/** The host of an https URL, as tokens name it. */
-export const hostOf = (url: string): string => new URL(url).host
+/** Returns the host of an https URL in the form of `HttpsToken.host`. */
+export const tokenHostOf = (url: string): string => new URL(url).host

@@ -88,12 +88,15 @@ it('a token publishes work, and one that may not write is told what it lacks', a
   const directory = at('t')
   await repositories.addWorktree(identity, { directory, branch: 'x' })
   await writeFile(path.join(directory, 'a.txt'), 'a\n')
-  expect(await repositories.publish(identity, { directory, branch: 'x' })).toMatchObject({ pushed: true, commits: 1 })
+  expect(await repositories.work.publish(identity, { directory, branch: 'x' })).toMatchObject({
+    pushed: true,
+    commits: 1,
+  })
   const { stdout } = await run('git', ['-C', at('served', 'r.git'), 'show', 'x:a.txt'])
   expect(stdout).toBe('a\n')
   server.refuseWrites()
   await writeFile(path.join(directory, 'b.txt'), 'b\n')
-  await expect(repositories.publish(identity, { directory, branch: 'x' })).rejects.toMatchObject({
+  await expect(repositories.work.publish(identity, { directory, branch: 'x' })).rejects.toMatchObject({
     code: 'repository_access_denied',
     hint: expect.stringContaining('a token that may push'),
   })

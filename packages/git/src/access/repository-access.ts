@@ -1,27 +1,28 @@
-// How the worker reaches a repository: with its deploy key, with a token for its host, or as its user does.
+// Decides how the worker reaches a repository: with its deploy key, with a token for its host, or with the
+// git and ssh configuration of its user.
 
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { RepositoryIdentity } from '../identity/identity.ts'
 import { type Connection, networkEnvironment } from './connection.ts'
 import type { DeployKeys } from './deploy-keys.ts'
-import { type HttpsToken, hostOf, httpsCredential } from './https-credential.ts'
+import { type HttpsToken, httpsCredential, tokenHostOf } from './https-credential.ts'
 import { sshAddress } from './ssh-address.ts'
 import { sshCommand } from './ssh-command.ts'
 
 export type RepositoryAccessOptions = {
   readonly keys: DeployKeys
-  /** The operator's file of known hosts, beside the one that is shipped: `known_hosts` in SWITCHYARD_HOME. */
+  /** The operator's known_hosts file, read in addition to the built-in one: `known_hosts` in SWITCHYARD_HOME. */
   readonly knownHosts: string
-  /** Take the key that an unknown ssh host shows the first time; default false: refuse it. */
+  /** Accept the key of an unknown ssh host on first contact; default false: refuse the connection. */
   readonly trustNewHosts?: boolean
   readonly tokens?: readonly HttpsToken[]
-  /** What git and ssh need to reach the network as the caller does: HOME, SSH_AUTH_SOCK, proxies. */
+  /** The worker's environment. git and ssh get its network variables, such as HOME, SSH_AUTH_SOCK and proxies. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Host keys of the large forges. */
-const SHIPPED = path.join(import.meta.dirname, 'known_hosts')
+/** Contains the host keys of the large forges. */
+const BUILT_IN_KNOWN_HOSTS = path.join(import.meta.dirname, 'known_hosts')
 
 export class RepositoryAccess {
   readonly #options: RepositoryAccessOptions
@@ -33,13 +34,13 @@ export class RepositoryAccess {
   }
 
   /**
-   * A repository that has a deploy key is reached over ssh with that key and nothing else; else one on a host with a
-   * token over https with that token; else as the user's own git and ssh do.
+   * Returns the connection for a repository: https with the token of its host if there is one, else ssh with
+   * its deploy keys if it has some, else whatever git and ssh do for the worker's user.
    */
   readonly connect = async (identity: RepositoryIdentity): Promise<Connection> =>
     await this.connectWith(identity, await this.#options.keys.identityFiles(identity))
 
-  /** As `connect`, with these private keys instead of all that the repository has. */
+  /** Like `connect`, but with the given private keys instead of all keys of the repository. */
   async connectWith(identity: RepositoryIdentity, identityFiles: readonly string[]): Promise<Connection> {
     const plain = { url: identity.fetchUrl, env: this.#network, config: [] }
     if (identity.kind === 'path') return plain
@@ -51,20 +52,20 @@ export class RepositoryAccess {
     const url = identityFiles.length > 0 ? sshAddress(identity) : undefined
     if (url === undefined) return plain
     const { knownHosts, trustNewHosts = false } = this.#options
-    // ssh writes a new host into the first of them.
+    // ssh writes a new host to this file and does not create its directory.
     if (trustNewHosts) await mkdir(path.dirname(knownHosts), { recursive: true })
-    const GIT_SSH_COMMAND = sshCommand({ identityFiles, knownHosts: [knownHosts, SHIPPED], trustNewHosts })
+    const GIT_SSH_COMMAND = sshCommand({ identityFiles, knownHosts: [knownHosts, BUILT_IN_KNOWN_HOSTS], trustNewHosts })
     return { url, env: { ...this.#network, GIT_SSH_COMMAND, GIT_SSH_VARIANT: 'ssh' }, config: [] }
   }
 
-  /** Whether a token of its host is used for it, and hence no key. */
+  /** Returns true when the repository is reached with a token, and deploy keys are not used. */
   hasToken(identity: RepositoryIdentity): boolean {
     return this.#tokenFor(identity) !== undefined
   }
 
   #tokenFor({ kind, fetchUrl }: RepositoryIdentity): HttpsToken | undefined {
     if (kind !== 'https') return undefined
-    const host = hostOf(fetchUrl)
+    const host = tokenHostOf(fetchUrl)
     return this.#options.tokens?.find((token) => token.host === host)
   }
 }

@@ -1,8 +1,8 @@
-// The ssh address of a repository that was named by another one: deploy keys work over ssh alone.
+// Derives the ssh address of a repository that was given by another URL: deploy keys work only over ssh.
 
 import type { RepositoryIdentity } from '../identity/identity.ts'
 
-/** Undefined where it cannot be told: a host with a port of its own for https has an ssh port that we do not know. */
+/** Returns undefined when the address is unknown: an https URL with a port does not reveal the port of ssh. */
 export const sshAddress = ({ key, kind, fetchUrl }: RepositoryIdentity): string | undefined => {
   if (kind === 'ssh') return fetchUrl
   if (kind === 'path') return undefined

@@ -1,32 +1,32 @@
-// The ssh of fetches and pushes with a deploy key: that key and no other, known hosts and no others, nothing of the user's
-// configuration or agent, no question, no forwarding.
+// Builds the ssh command for fetches and pushes with a deploy key. ssh uses only the given keys and known
+// hosts, ignores the user's configuration and agent, never prompts and forwards nothing.
 
 export type SshOptions = {
   /** Private keys to try, in this order. */
   readonly identityFiles: readonly string[]
-  /** Files of known hosts; a new host is written into the first. */
+  /** known_hosts files; ssh writes a new host to the first. */
   readonly knownHosts: readonly string[]
-  /** Take the key that an unknown host shows the first time, and hold it to that. */
+  /** Accept the key of an unknown host on first contact, and require the same key from then on. */
   readonly trustNewHosts: boolean
 }
 
-/** In a value of ssh's: quoted, since spaces divide, and `%` begins a token. */
-const value = (text: string): string =>
+/** Quotes a value of an ssh option: a space separates values, and `%` begins a token. */
+const optionValue = (text: string): string =>
   `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%')}"`
 
-/** For the shell that git gives the command to. */
-const quoted = (text: string): string => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
+/** Quotes an argument for the shell in which git runs the command. */
+const shellQuoted = (text: string): string => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
-/** The value of GIT_SSH_COMMAND. Paths are in it, and nothing secret. */
+/** Returns the value of GIT_SSH_COMMAND. It contains paths but no secrets. */
 export const sshCommand = ({ identityFiles, knownHosts, trustNewHosts }: SshOptions): string => {
   const options = [
     'BatchMode=yes',
     'IdentitiesOnly=yes',
     'IdentityAgent=none',
     'PreferredAuthentications=publickey',
-    ...identityFiles.map((file) => `IdentityFile=${value(file)}`),
+    ...identityFiles.map((file) => `IdentityFile=${optionValue(file)}`),
     `StrictHostKeyChecking=${trustNewHosts ? 'accept-new' : 'yes'}`,
-    `UserKnownHostsFile=${knownHosts.map(value).join(' ')}`,
+    `UserKnownHostsFile=${knownHosts.map(optionValue).join(' ')}`,
     'GlobalKnownHostsFile=/dev/null',
     'UpdateHostKeys=no',
     'CheckHostIP=no',
@@ -34,10 +34,10 @@ export const sshCommand = ({ identityFiles, knownHosts, trustNewHosts }: SshOpti
     'ForwardAgent=no',
     'RequestTTY=no',
     'ConnectTimeout=15',
-    // A connection that hangs is found out; a slow one is not.
+    // Ends a connection that does not respond for a minute, but not a slow one.
     'ServerAliveInterval=15',
     'ServerAliveCountMax=4',
     'LogLevel=ERROR',
   ]
-  return ['ssh', '-F', '/dev/null', ...options.flatMap((option) => ['-o', option])].map(quoted).join(' ')
+  return ['ssh', '-F', '/dev/null', ...options.flatMap((option) => ['-o', option])].map(shellQuoted).join(' ')
 }

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { type GitSsh, startGitSsh } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { makeLock } from '../git.fixture.ts'
+import { createLock } from '../git.fixture.ts'
 import { parseRepositoryUrl } from '../identity/identity.ts'
 import { Repositories } from '../repositories.ts'
 import { checkAccess } from './check-access.ts'
@@ -22,7 +22,7 @@ let root: string
 let server: GitSsh
 const at = (...names: string[]) => path.join(root, ...names)
 
-const lock = makeLock()
+const lock = createLock()
 
 const bareRepository = async (name: string): Promise<string> => {
   const place = at(name)
@@ -136,8 +136,8 @@ describe('a deploy key', () => {
         code: 'deploy_key_invalid',
         message: expect.stringMatching(why),
       })
-    await refused(await readFile(at('locked'), 'utf8'), /^the key that was handed over has a passphrase/)
-    await refused('no key', /^the key that was handed over is no private ssh key/)
+    await refused(await readFile(at('locked'), 'utf8'), /^the given key has a passphrase/)
+    await refused('no key', /^the given key is not a private ssh key/)
     expect(await keys.find(identity)).toEqual(before)
 
     const key = await keys.put(identity, (await readFile(at('rsa'), 'utf8')).trimEnd().replaceAll('\n', '\r\n'))
@@ -180,7 +180,7 @@ describe('a deploy key', () => {
     expect(await check(server.url(place))).toMatchObject({ status: 'ok' })
     await keys.rotate(identity)
     expect(await check(server.url(place))).toMatchObject({ status: 'ok', isFormerKey: true })
-    await keys.forget(identity)
+    await keys.remove(identity)
     expect(await keys.find(identity)).toBeUndefined()
     expect(existsSync(at('mine'))).toBe(true)
   })
@@ -196,11 +196,11 @@ describe('a deploy key', () => {
     for (const [place, why] of [
       [at('locked'), 'passphrase'],
       [at('open'), 'chmod 600'],
-      [at('text'), 'is no private ssh key'],
-      [at('missing'), 'is not there'],
-      [root, 'no file'],
+      [at('text'), 'is not a private ssh key'],
+      [at('missing'), 'does not exist'],
+      [root, 'is not a private key file'],
       ['mine', 'absolute'],
-      [ours.path, 'is one that Switchyard made'],
+      [ours.path, 'is one of Switchyard'],
     ] as const)
       await expect(keys.adopt(identity, place)).rejects.toMatchObject({
         code: 'deploy_key_invalid',
@@ -232,7 +232,7 @@ describe('the host', () => {
     await server.replaceHostKey()
     const found = await check(url)
     expect(found).toMatchObject({ status: 'host_key_changed', error: { code: 'host_key_changed' } })
-    expect(found.status !== 'ok' && found.error.message).toMatch(/Host key for \S+ has changed; it shows SHA256:/)
+    expect(found.status !== 'ok' && found.error.message).toMatch(/Host key for \S+ has changed; its key is SHA256:/)
   })
 
   it('that does not answer is unreachable, which is not a refusal', async () => {

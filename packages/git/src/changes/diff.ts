@@ -1,46 +1,45 @@
-// What changed in a working directory since a commit: committed, staged, unstaged and untracked alike.
+// Compares a working directory with a commit: committed, staged, unstaged and untracked changes alike.
 //
-// The directory is not trusted. It is read through a repository of our own, with an index of its own: no configuration,
-// hook, filter, attribute or index of the directory's repository, or of one nested in it, has a part in it. Contents are
-// read where they are; no copy is made. A file that is ignored and was committed all the same is not seen.
+// The directory is not trusted. It is read through an isolated repository, so no configuration, hook, filter, attribute
+// or index of the directory's repository, or of a nested one, has any effect. Files are read in place and not copied.
+// A file that is ignored but was committed anyway is missing from the result.
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
-import type { FileDiff } from '@switchyard/contracts'
-import { SwitchyardError } from '@switchyard/contracts'
+import { type FileDiff, SwitchyardError } from '@switchyard/contracts'
 import { EMPTY_TREE, scratchCommit } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
-import { enterFiles } from './fill-index.ts'
+import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { fillIndex } from './fill-index.ts'
 import { parseChanges } from './parse-changes.ts'
 
 export type DiffRequest = {
   readonly directory: string
-  /** The commit it began from. */
+  /** The commit to compare with: the one that the work started from. */
   readonly base: string
-  /** Where the base commit's objects are: `.git/objects` of the shared clone or of the scratch repository. */
+  /** Object directories with the base commit: `.git/objects` of the shared clone or of the scratch repository. */
   readonly objectDirs: readonly string[]
-  /** Bytes of the unified diff at most; default 4 MiB. More is cut. */
+  /** Limit of the unified diff in bytes; default 4 MiB. The rest is cut. */
   readonly maxBytes?: number
   readonly signal?: AbortSignal
 }
 
 export type Diff = {
-  /** Unified, with binary changes as patches that `git apply` takes. */
+  /** A unified diff, with binary changes in the format of `git apply`. */
   readonly diff: string
   readonly files: readonly FileDiff[]
   readonly additions: number
   readonly deletions: number
-  /** The diff or the list was cut, or a file is too large to be shown. */
+  /** True when the diff or the list was cut, or when a file is too large for the diff. */
   readonly truncated: boolean
 }
 
 const DEFAULT_MAX_BYTES = 4 * 1_048_576
 const MAX_LIST_BYTES = 16 * 1_048_576
-/** Files over this size are listed as binary, and not shown. */
+/** Larger files are listed as binary, and left out of the diff. */
 const BIG_FILE_BYTES = 20 * 1_048_576
-/** Names that are kept out of the diff for their size; a hundred thousand would not fit a command line. */
-const MAX_LEFT_OUT = 500
+/** How many large files can be excluded from the diff by name: a command line has a limited length. */
+const MAX_EXCLUDED = 500
 const TIMEOUT_MS = 60_000
 const COMPARE: readonly string[] = [
   'diff',
@@ -48,7 +47,7 @@ const COMPARE: readonly string[] = [
   '--no-textconv',
   '--no-color',
   '--find-renames',
-  // Otherwise git runs `git status` inside each one that is checked out, with that one's configuration.
+  // Otherwise git runs `git status` inside every submodule, with the submodule's configuration.
   '--ignore-submodules=all',
 ]
 const CONFIG: readonly string[] = [
@@ -62,50 +61,56 @@ const CONFIG: readonly string[] = [
 
 const statDirectory = async (directory: string) => {
   const found = await lstat(directory).catch(() => undefined)
-  // A link in its place leads to where its agent wants us to read.
-  if (!found?.isDirectory()) throw new SwitchyardError('workspace_gone', `${directory} is no longer there`)
+  // A link is refused: the agent may have replaced the directory by a link to files that it cannot read itself.
+  if (!found?.isDirectory()) throw new SwitchyardError('workspace_gone', `${directory} no longer exists`)
   return found
 }
 
 /**
- * @throws SwitchyardError `workspace_gone` where there is no such directory; `disk_full`, `call_timeout` after a minute.
+ * Returns the difference between a commit and a working directory.
+ *
+ * @throws SwitchyardError `workspace_gone` when the directory does not exist or is replaced meanwhile; `disk_full`;
+ *   `call_timeout` after a minute
  * @example const { files } = await diffAgainst({ directory, base, objectDirs: [`${directory}/.git/objects`] })
  */
 export const diffAgainst = async (request: DiffRequest): Promise<Diff> => {
   const before = await statDirectory(request.directory)
   const workTree = path.resolve(request.directory)
-  const own = await openOwnRepository({
+  const isolated = await openIsolatedRepository({
     objectDirs: request.objectDirs,
     workTree,
     isSha256: request.base.length === 64,
   })
   try {
-    const diff = await compare(own, {
+    const diff = await compare(isolated, {
       ...request,
       directory: workTree,
-      // What a scratch repository begins with is known, even after its agent has made `.git` anew.
+      // We know the tree of this commit even if the agent has recreated `.git` without it.
       base: request.base === scratchCommit(workTree) ? EMPTY_TREE : request.base,
     })
     const after = await statDirectory(request.directory)
     if (after.ino !== before.ino || after.dev !== before.dev)
-      throw new SwitchyardError('workspace_gone', `${request.directory} was replaced while it was read`)
+      throw new SwitchyardError('workspace_gone', `${request.directory} was replaced during the comparison`)
     return diff
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }
 
-const compare = async (own: OwnRepository, request: DiffRequest): Promise<Diff> => {
+const compare = async (isolated: IsolatedRepository, request: DiffRequest): Promise<Diff> => {
   const { base, directory } = request
   const options: GitOptions = {
     timeoutMs: TIMEOUT_MS,
     config: CONFIG,
     ...(request.signal ? { signal: request.signal } : {}),
   }
-  const { big, isTruncated } = await enterFiles(own, directory, base, BIG_FILE_BYTES, options)
-  const list = await own.git([...COMPARE, '--raw', '--numstat', '-z', base], { ...options, maxBytes: MAX_LIST_BYTES })
-  const tooBig = big.filter((file) => !file.isNew).slice(0, MAX_LEFT_OUT)
-  const text = await own.git(
+  const { big, isTruncated } = await fillIndex(isolated, directory, base, BIG_FILE_BYTES, options)
+  const list = await isolated.git([...COMPARE, '--raw', '--numstat', '-z', base], {
+    ...options,
+    maxBytes: MAX_LIST_BYTES,
+  })
+  const tooBig = big.filter((file) => !file.isNew).slice(0, MAX_EXCLUDED)
+  const text = await isolated.git(
     [
       ...COMPARE,
       '--binary',

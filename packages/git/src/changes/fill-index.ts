@@ -1,70 +1,78 @@
-// Enters what a working directory holds into an index of our own, without a copy of any content and without asking a
-// nested repository for anything.
+// Fills the index of an isolated repository with the files of a working directory, without copying their content
+// and without running git in a nested repository.
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
-import type { OwnRepository } from '../untrusted/isolated-repository.ts'
-import { findUntracked, type ListLimits, SHOWN } from './untracked.ts'
+import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { DISPLAY_LIMITS, findUntracked, type ListLimits } from './untracked.ts'
 
-/** An untracked file is entered with this content, which it has not: git then reads the file itself. */
+/** An untracked file is entered with this content. It differs from the file, so git reads the file itself later. */
 const EMPTY_BLOB = {
   40: 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391',
   64: '473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813',
 }
-const AT_ONCE = 64
+const CONCURRENT_STATS = 64
 
 export type ChangedFiles = {
-  /** Changed, added or deleted, and small enough to be read. */
+  /** Changed, added and deleted files within the size limit. */
   readonly names: readonly string[]
-  /** Over the limit: added ones are not in the index, changed ones are. */
+  /** Files over the size limit. Added ones are not in the index; changed ones are. */
   readonly big: readonly { readonly path: string; readonly isNew: boolean }[]
-  /** There are more changed or untracked files than were listed. */
+  /** True when there are more changed or untracked files than `names` lists. */
   readonly isTruncated: boolean
 }
 
-type Kinds = { readonly small: readonly string[]; readonly big: readonly string[]; readonly odd: readonly string[] }
-
-/** Pipes, sockets and devices are odd; what is gone counts as small. */
-const sort = async (directory: string, names: readonly string[], maxFileBytes: number): Promise<Kinds> => {
-  const kinds = { small: [] as string[], big: [] as string[], odd: [] as string[] }
-  for (let at = 0; at < names.length; at += AT_ONCE)
-    await Promise.all(
-      names.slice(at, at + AT_ONCE).map(async (name) => {
-        const found = await lstat(path.join(directory, name)).catch(() => undefined)
-        if (found?.isFile() && found.size > maxFileBytes) kinds.big.push(name)
-        else if (found === undefined || found.isFile() || found.isSymbolicLink() || found.isDirectory())
-          kinds.small.push(name)
-        else kinds.odd.push(name)
-      }),
-    )
-  return kinds
+type BySize = {
+  readonly small: readonly string[]
+  readonly big: readonly string[]
+  readonly special: readonly string[]
 }
 
-/** What is entered. */
-export type Entered = {
-  /** How many untracked files; default: as many as can be shown. */
+/** Groups files by size. Pipes, sockets and devices are special; deleted files count as small. */
+const groupBySize = async (directory: string, names: readonly string[], maxFileBytes: number): Promise<BySize> => {
+  const groups = { small: [] as string[], big: [] as string[], special: [] as string[] }
+  for (let at = 0; at < names.length; at += CONCURRENT_STATS)
+    await Promise.all(
+      names.slice(at, at + CONCURRENT_STATS).map(async (name) => {
+        const found = await lstat(path.join(directory, name)).catch(() => undefined)
+        if (found?.isFile() && found.size > maxFileBytes) groups.big.push(name)
+        else if (found === undefined || found.isFile() || found.isSymbolicLink() || found.isDirectory())
+          groups.small.push(name)
+        else groups.special.push(name)
+      }),
+    )
+  return groups
+}
+
+export type FillOptions = {
+  /** Limits on untracked files; default: as many as can be displayed. */
   readonly limits?: ListLimits
-  /** Submodules whose files are entered in the place of what the commit names. */
+  /** Submodules whose files are entered instead of the commits that the superproject names. */
   readonly asFiles?: readonly string[]
 }
 
-/** @param commit - what the directory is compared with: a commit or a tree */
-export const enterFiles = async (
-  own: OwnRepository,
+/**
+ * Fills the index with a commit and the untracked files of a directory.
+ *
+ * @param commit - what the directory is compared with: a commit or a tree
+ * @returns the files that differ from the commit
+ */
+export const fillIndex = async (
+  isolated: IsolatedRepository,
   directory: string,
   commit: string,
   maxFileBytes: number,
   options: GitOptions,
-  { limits = SHOWN, asFiles = [] }: Entered = {},
+  { limits = DISPLAY_LIMITS, asFiles = [] }: FillOptions = {},
 ): Promise<ChangedFiles> => {
   const update = (args: readonly string[], entries: readonly string[]) =>
-    own.git(['update-index', '-q', '--ignore-submodules', ...args, '-z', '--index-info'], {
+    isolated.git(['update-index', '-q', '--ignore-submodules', ...args, '-z', '--index-info'], {
       ...options,
       input: entries.map((entry) => `${entry}\0`).join(''),
       okCodes: [0, 1],
     })
-  await own.git(['read-tree', commit], options)
+  await isolated.git(['read-tree', commit], options)
   const blob = commit.length === 64 ? EMPTY_BLOB[64] : EMPTY_BLOB[40]
   const remove = (names: readonly string[]) =>
     update(
@@ -72,26 +80,26 @@ export const enterFiles = async (
       names.map((name) => `0 ${'0'.repeat(blob.length)} 0\t${name}`),
     )
   if (asFiles.length > 0) await remove(asFiles)
-  const untracked = await findUntracked(own, directory, options, [''], limits)
-  const added = await sort(directory, untracked.names, maxFileBytes)
-  // Refreshed once, here: the comparisons that follow read only what has changed.
+  const untracked = await findUntracked(isolated, directory, options, [''], limits)
+  const added = await groupBySize(directory, untracked.names, maxFileBytes)
+  // One refresh here lets the comparisons that follow read only changed files.
   await update(
     ['--refresh'],
     added.small.map((name) => `100644 ${blob} 0\t${name}`),
   )
-  const told = await own.git(['diff-files', '--name-only', '-z', '--ignore-submodules=all'], {
+  const differing = await isolated.git(['diff-files', '--name-only', '-z', '--ignore-submodules=all'], {
     ...options,
     maxBytes: MAX_TEXT_BYTES,
   })
-  const changed = await sort(directory, told.stdout.toString('utf8').split('\0').slice(0, -1), maxFileBytes)
-  // Where a file was, git would fail on a pipe: for it, the file is gone.
-  if (changed.odd.length > 0) await remove(changed.odd)
+  const changed = await groupBySize(directory, differing.stdout.toString('utf8').split('\0').slice(0, -1), maxFileBytes)
+  // git fails on a pipe in the place of a file, so the file counts as deleted.
+  if (changed.special.length > 0) await remove(changed.special)
   return {
     names: changed.small,
     big: [
       ...added.big.map((name) => ({ path: name, isNew: true })),
       ...changed.big.map((name) => ({ path: name, isNew: false })),
     ],
-    isTruncated: untracked.isTruncated || told.truncated,
+    isTruncated: untracked.isTruncated || differing.truncated,
   }
 }

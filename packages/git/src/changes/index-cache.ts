@@ -1,25 +1,26 @@
-// Indexes of our own for worktrees, kept from one look to the next where no agent can write: with what they hold of each file's times
-// and size only files that were touched since are read again.
+// Caches indexes of worktrees in a directory that no agent can write to. An index contains the times and sizes of
+// files, so that git reads again only the files that changed since.
 //
-// Their names say which commit they are of. One that is used has a name of its own meanwhile; whoever looks at the same time makes a
-// new one, and the last to be put back stays. They are moved and never copied: git compares a file's time with the index's own.
+// The name of an index contains its commit. While an index is in use it has another name; a concurrent caller creates
+// a new one, and the one that is put back last stays. Indexes are moved and never copied, because git compares the
+// time of a file with the time of the index.
 
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
-export type KeptIndex = {
+export type CachedIndex = {
   readonly file: string
-  /** The commit or tree that it is of; undefined: there is none yet. */
+  /** The commit or tree of the index; undefined when the file does not exist yet. */
   readonly commit: string | undefined
 }
 
-/** Lends the index of one worktree. */
-export type WithIndex = <T>(commit: string, work: (index: KeptIndex) => Promise<T>) => Promise<T>
+/** Runs `work` with the index of one worktree. */
+export type WithIndex = <T>(commit: string, work: (index: CachedIndex) => Promise<T>) => Promise<T>
 
-const TAKEN = 'taken-'
+const IN_USE = 'taken-'
 
-export class KeptIndexes {
+export class IndexCache {
   readonly #directory: string
 
   constructor(directory: string) {
@@ -27,37 +28,37 @@ export class KeptIndexes {
   }
 
   /**
-   * Lends an index to `work`, which leaves it as that of `commit`. Where work fails with a kept one, which may be damaged, it is done
-   * once more without.
+   * Runs `work` with an index, which `work` must leave as the index of `commit`. If `work` fails with a cached index,
+   * which may be damaged, it runs once more without one.
    *
-   * @param id - of the worktree; without a dot
+   * @param id - of the worktree; contains no dot
    */
-  async use<T>(id: string, commit: string, work: (index: KeptIndex) => Promise<T>): Promise<T> {
+  async use<T>(id: string, commit: string, work: (index: CachedIndex) => Promise<T>): Promise<T> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-    const file = path.join(this.#directory, `${id}.${TAKEN}${randomUUID()}`)
-    const of = await this.#take(id, commit, file)
+    const file = path.join(this.#directory, `${id}.${IN_USE}${randomUUID()}`)
+    const cached = await this.#acquire(id, commit, file)
     try {
-      const done = await work({ file, commit: of }).catch(async (error: unknown) => {
-        if (of === undefined) throw error
+      const result = await work({ file, commit: cached }).catch(async (error: unknown) => {
+        if (cached === undefined) throw error
         await rm(file, { force: true })
         return await work({ file, commit: undefined })
       })
       await rename(file, path.join(this.#directory, `${id}.${commit}`))
-      return done
+      return result
     } finally {
       await rm(file, { force: true })
     }
   }
 
-  async #take(id: string, commit: string, file: string): Promise<string | undefined> {
-    const kept = (await this.#namesOf(id)).filter((name) => !name.includes(`.${TAKEN}`))
-    // That of the same commit first; one of another commit is moved on to this one.
-    for (const name of kept.toSorted((one) => (one === `${id}.${commit}` ? -1 : 1))) {
-      const isTaken = await rename(path.join(this.#directory, name), file).then(
+  /** Moves a cached index to `file`, and returns its commit. Prefers the index of `commit` to any other. */
+  async #acquire(id: string, commit: string, file: string): Promise<string | undefined> {
+    const free = (await this.#namesOf(id)).filter((name) => !name.includes(`.${IN_USE}`))
+    for (const name of free.toSorted((one) => (one === `${id}.${commit}` ? -1 : 1))) {
+      const isAcquired = await rename(path.join(this.#directory, name), file).then(
         () => true,
         () => false,
       )
-      if (isTaken) return name.slice(id.length + 1)
+      if (isAcquired) return name.slice(id.length + 1)
     }
     return undefined
   }

@@ -1,36 +1,35 @@
-// The files of a working directory that git does not track and does not ignore, those of nested repositories too.
+// Lists the files of a working directory that git neither tracks nor ignores, including those in nested repositories.
 
 import path from 'node:path'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
-import type { OwnRepository } from '../untrusted/isolated-repository.ts'
+import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
 
-/** How much of a directory is listed. */
 export type ListLimits = {
   readonly names: number
   readonly bytes: number
-  /** Repositories inside of the directory that are looked into. */
+  /** How many nested repositories are listed. */
   readonly nested: number
 }
 
-/** What can be shown; a task that clones a few reference projects stays readable. */
-export const SHOWN: ListLimits = { names: 10_000, bytes: 4 * 1_048_576, nested: 20 }
-/** For what must not be lost. */
-export const ALL: ListLimits = { names: 50_000_000, bytes: MAX_TEXT_BYTES, nested: 1_000_000 }
+/** As much as can be displayed. Allows for a task that clones a few other projects into its directory. */
+export const DISPLAY_LIMITS: ListLimits = { names: 10_000, bytes: 4 * 1_048_576, nested: 20 }
+/** For work that must not be lost. */
+export const NO_LIMITS: ListLimits = { names: 50_000_000, bytes: MAX_TEXT_BYTES, nested: 1_000_000 }
 
 export type Untracked = { readonly names: readonly string[]; readonly isTruncated: boolean }
 
 /**
- * Names are relative to the directory. Nothing of a nested repository but its files is read.
+ * Lists untracked files, relative to the directory. Of a nested repository only the files are read.
  *
- * @param from - where to look: the directory itself, or nested repositories in it, each with a slash at its end
- * @param limits - what is beyond them is left out, and `isTruncated` says so
+ * @param from - where to look: the empty string for the directory itself, or nested repositories with a trailing slash
+ * @param limits - names beyond the limits are left out, and `isTruncated` is true
  */
 export const findUntracked = async (
-  own: OwnRepository,
+  isolated: IsolatedRepository,
   directory: string,
   options: GitOptions,
   from: readonly string[] = [''],
-  limits: ListLimits = SHOWN,
+  limits: ListLimits = DISPLAY_LIMITS,
 ): Promise<Untracked> => {
   const names: string[] = []
   const nested = [...from]
@@ -39,12 +38,12 @@ export const findUntracked = async (
     if (at > limits.nested || names.length > limits.names)
       return { names: names.slice(0, limits.names), isTruncated: true }
     const prefix = nested[at] ?? ''
-    const inside = path.join(directory, prefix)
-    const { stdout, truncated } = await own.git(['ls-files', '-z', '--others', '--exclude-standard'], {
+    const cwd = path.join(directory, prefix)
+    const { stdout, truncated } = await isolated.git(['ls-files', '-z', '--others', '--exclude-standard'], {
       ...options,
-      cwd: inside,
-      // Below the root nothing is tracked: an index that is not there.
-      env: prefix === '' ? {} : { GIT_WORK_TREE: inside, GIT_INDEX_FILE: path.join(own.directory, 'no-index') },
+      cwd,
+      // Nothing in a nested repository is tracked here, so its index is a file that does not exist.
+      env: prefix === '' ? {} : { GIT_WORK_TREE: cwd, GIT_INDEX_FILE: path.join(isolated.directory, 'no-index') },
       maxBytes: limits.bytes,
     })
     isTruncated ||= truncated

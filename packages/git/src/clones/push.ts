@@ -1,25 +1,28 @@
-// Pushes one commit to one branch, and says in our errors why a remote would not take it.
+// Pushes one commit to one branch, and reports in our errors why a remote refused it.
 
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { Connection } from '../access/connection.ts'
-import { remoteWords, toGitError } from '../command/errors.ts'
-import type { OwnRepository } from '../untrusted/isolated-repository.ts'
+import { remoteMessage, toGitError } from '../command/errors.ts'
+import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
 
 export type PushRequest = {
   readonly commit: string
   readonly branch: string
-  /** Replaces the branch if this is what it has, or (null) if there is none; undefined: only adds to it. */
+  /**
+   * Replace the branch if its tip is this commit; null: create the branch if it does not exist. Default: only add
+   * commits to the branch.
+   */
   readonly replaces?: string | null
   readonly signal?: AbortSignal
 }
 
 const TIMEOUT_MS = 10 * 60_000
-const WRITE_ACCESS =
-  'Let the worker write to the repository: allow write access for its deploy key, or give it a token that may push.'
+const WRITE_ACCESS_HINT =
+  'Give the worker write access to the repository: allow write access for its deploy key, or use a token that may push.'
 
 /**
- * A push to a repository on this machine runs in that repository, with our rights: without its hooks, without a command
- * that it names, and without a change of files that are checked out there.
+ * Makes a push to a repository of this machine safe. Its receive-pack runs with our permissions, so it runs without
+ * hooks and configured commands, and never updates files that are checked out there.
  */
 export const LOCAL_RECEIVE_PACK = `--receive-pack=git ${[
   'core.hooksPath=/dev/null',
@@ -31,7 +34,7 @@ export const LOCAL_RECEIVE_PACK = `--receive-pack=git ${[
   .map((setting) => `-c ${setting}`)
   .join(' ')} receive-pack`
 
-/** `<flag>\t<from>:<to>\t<summary> (<reason>)`: one line a ref. */
+/** Parses the line of a ref: `<flag>\t<from>:<to>\t<summary> (<reason>)`. */
 const refLine = (stdout: string): { readonly flag: string; readonly summary: string } | undefined => {
   const [, flag, summary] = /^([ +\-*=!])\t[^\t]*\t(.*)$/m.exec(stdout) ?? []
   return flag === undefined || summary === undefined ? undefined : { flag, summary }
@@ -42,24 +45,26 @@ const refusal = (branch: string, summary: string, stderr: string): SwitchyardErr
     return new SwitchyardError(
       'branch_diverged',
       /stale info/.test(summary)
-        ? `branch "${branch}" has changed on the remote since it was last looked at`
-        : `branch "${branch}" has commits on the remote that this work has not`,
+        ? `branch "${branch}" has changed on the remote since the last fetch`
+        : `branch "${branch}" has commits on the remote that this work does not have`,
     )
   const reason = /\(([^)]*)\)\s*$/.exec(summary)?.[1] ?? 'no reason given'
-  const words = remoteWords(stderr)
+  const message = remoteMessage(stderr)
   return new SwitchyardError(
     'push_rejected',
-    `the remote refused branch "${branch}": ${reason}${words === '' ? '' : `; it says: ${words}`}`,
+    `the remote refused branch "${branch}": ${reason}${message === '' ? '' : `; the remote reports: ${message}`}`,
   )
 }
 
 /**
- * @returns false where the branch was there already
- * @throws SwitchyardError `branch_diverged`, `push_rejected`, `repository_access_denied` and the other `repository_*` and
- *   `host_key_*` codes, `call_timeout`
+ * Pushes a commit to a branch.
+ *
+ * @returns false when the branch was already at the commit
+ * @throws SwitchyardError `branch_diverged`, `push_rejected`, `repository_access_denied` and the other
+ *   `repository_*` and `host_key_*` codes, `call_timeout`
  */
 export const push = async (
-  own: OwnRepository,
+  isolated: IsolatedRepository,
   { url, env, config }: Connection,
   request: PushRequest,
 ): Promise<boolean> => {
@@ -68,7 +73,7 @@ export const push = async (
   const lease = replaces === undefined ? [] : [`--force-with-lease=${ref}:${replaces ?? ''}`]
   const quiet = ['--no-verify', '--no-signed', '--no-follow-tags', '--no-recurse-submodules', '--no-progress']
   try {
-    const { code, stdout, stderr } = await own.git(
+    const { code, stdout, stderr } = await isolated.git(
       [
         'push',
         '--porcelain',
@@ -86,9 +91,10 @@ export const push = async (
     if (code !== 0) throw toGitError('push', stderr)
     return line?.flag !== '='
   } catch (error) {
-    // Whoever could read and cannot write is told so by some forges as if there were no repository.
+    // The fetch before worked. To a caller that can read but not write, some forges report that the repository
+    // does not exist.
     if (!isSwitchyardError(error, 'repository_access_denied') && !isSwitchyardError(error, 'repository_not_found'))
       throw error
-    throw new SwitchyardError('repository_access_denied', error.message, { hint: WRITE_ACCESS, cause: error })
+    throw new SwitchyardError('repository_access_denied', error.message, { hint: WRITE_ACCESS_HINT, cause: error })
   }
 }

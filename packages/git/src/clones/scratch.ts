@@ -1,69 +1,72 @@
-// A fresh git repository for a task without a project: empty, with one commit to compare against.
+// Creates an empty git repository for a task without a project, with one commit to compare against.
 
 import { createHash } from 'node:crypto'
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { git, gitLine } from '../command/run.ts'
-import { stagingPlace } from '../command/staging.ts'
+import { stagingPath } from '../command/staging.ts'
+import type { Checkout } from './checkout.ts'
 
 const NAME = 'Switchyard'
 const EMAIL = 'switchyard@localhost'
-export const IDENTITY: readonly string[] = [`user.name=${NAME}`, `user.email=${EMAIL}`]
 
-export type Checkout = { readonly directory: string; readonly branch: string; readonly baseCommit: string }
+/** Settings that make Switchyard the author and committer of a commit. */
+export const SWITCHYARD_AUTHOR: readonly string[] = [`user.name=${NAME}`, `user.email=${EMAIL}`]
 
 const BRANCH = 'main'
-// A fixed date and a message of the directory's own: asked again after a crash, the commit is known without a look
-// into a repository that an agent may have written to since; and no two tasks have the same first commit, by which
-// OpenCode tells projects apart.
+// The date is fixed and the message depends only on the directory. After a crash we know the id of the first commit
+// without reading a repository that an agent has changed. And no two tasks share a first commit, which OpenCode uses
+// to tell projects apart.
 const EPOCH = '946684800 +0000'
-/** The tree without any file. */
+
+/** The id of the tree without files. */
 export const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
 
-const messageOf = (place: string): string => `Begin ${path.basename(place)}`
+const messageFor = (directory: string): string => `Begin ${path.basename(directory)}`
 
-/** The first commit of the scratch repository of a directory, whether or not it is there. */
+/** Returns the id of the first commit in the scratch repository of a directory, whether or not it exists. */
 export const scratchCommit = (directory: string): string => {
   const who = `${NAME} <${EMAIL}> ${EPOCH}`
-  const text = `tree ${EMPTY_TREE}\nauthor ${who}\ncommitter ${who}\n\n${messageOf(path.resolve(directory))}\n`
+  const text = `tree ${EMPTY_TREE}\nauthor ${who}\ncommitter ${who}\n\n${messageFor(path.resolve(directory))}\n`
   return createHash('sha1')
     .update(`commit ${Buffer.byteLength(text)}\0${text}`)
     .digest('hex')
 }
 
 /**
- * Safe to repeat: the repository appears whole, and what an agent did in it since stays.
+ * Creates a scratch repository. Safe to repeat: the repository appears only when it is complete, and an existing one
+ * stays as it is, with an agent's work in it.
  *
  * @throws SwitchyardError `disk_full`, `directory_unwritable`
  */
 export const createScratch = async (
-  directory: string,
+  given: string,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Checkout> => {
-  const place = path.resolve(directory)
-  const fresh = stagingPlace(place)
+  const directory = path.resolve(given)
+  const fresh = stagingPath(directory)
   try {
     await mkdir(fresh, { recursive: true })
     const at = { cwd: fresh, ...options }
     await git(['init', '--quiet', `--initial-branch=${BRANCH}`, '--template=', '.'], at)
     await git(['hash-object', '-t', 'tree', '-w', '--stdin'], { ...at, input: '' })
-    const baseCommit = await gitLine(['commit-tree', EMPTY_TREE, '-m', messageOf(place)], {
+    const baseCommit = await gitLine(['commit-tree', EMPTY_TREE, '-m', messageFor(directory)], {
       ...at,
-      config: IDENTITY,
+      config: SWITCHYARD_AUTHOR,
       env: { GIT_AUTHOR_DATE: EPOCH, GIT_COMMITTER_DATE: EPOCH },
     })
     await git(['update-ref', `refs/heads/${BRANCH}`, baseCommit], at)
-    await mkdir(place, { recursive: true })
-    // A task's directory that has become a link leads to where its agent wants it.
-    if (!(await lstat(place)).isDirectory())
-      throw new SwitchyardError('directory_unwritable', `${place} is no directory`)
-    await rename(path.join(fresh, '.git'), path.join(place, '.git')).catch(async (error: unknown) => {
-      if (!(await lstat(path.join(place, '.git')).catch(() => undefined))) throw error
+    await mkdir(directory, { recursive: true })
+    // An agent may have replaced the directory by a link, to have us write where it leads.
+    if (!(await lstat(directory)).isDirectory())
+      throw new SwitchyardError('directory_unwritable', `${directory} is not a directory`)
+    await rename(path.join(fresh, '.git'), path.join(directory, '.git')).catch(async (error: unknown) => {
+      if (!(await lstat(path.join(directory, '.git')).catch(() => undefined))) throw error
     })
-    return { directory: place, branch: BRANCH, baseCommit }
+    return { directory, branch: BRANCH, baseCommit }
   } catch (error) {
-    throw fromFileError(error, place)
+    throw fromFileError(error, directory)
   } finally {
     await rm(fresh, { recursive: true, force: true })
   }

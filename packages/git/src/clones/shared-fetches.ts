@@ -1,48 +1,51 @@
-// Lets callers that ask at the same time share one fetch, but only one that began after they asked.
+// Lets concurrent callers share one fetch, provided that it starts after they called.
 
-type Turn = { readonly done: Promise<void>; readonly abort: AbortController; waiters: number }
+type Fetch = { readonly done: Promise<void>; readonly abort: AbortController; waiters: number }
 
-export class Fetches {
-  readonly #running = new Map<string, Turn>()
-  readonly #next = new Map<string, Turn>()
+export class SharedFetches {
+  readonly #running = new Map<string, Fetch>()
+  readonly #next = new Map<string, Fetch>()
 
-  /** Runs `work`, or waits for the next run of it under this key. It is aborted when nobody waits for it any more. */
+  /**
+   * Runs `work`. If it is already running for this key, waits for the next run instead, together with all callers
+   * that wait for it. A run is aborted when the signals of all its callers have fired.
+   */
   async share(
     key: string,
     signal: AbortSignal | undefined,
     work: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     signal?.throwIfAborted()
-    const turn = this.#running.has(key) ? this.#joinNext(key, work) : this.#begin(key, work)
-    turn.waiters++
+    const fetch = this.#running.has(key) ? this.#joinNext(key, work) : this.#start(key, work)
+    fetch.waiters++
     try {
-      await (signal ? Promise.race([turn.done, aborted(signal)]) : turn.done)
+      await (signal ? Promise.race([fetch.done, aborted(signal)]) : fetch.done)
     } finally {
-      turn.waiters--
-      if (turn.waiters === 0 && signal?.aborted) turn.abort.abort(signal.reason)
+      fetch.waiters--
+      if (fetch.waiters === 0 && signal?.aborted) fetch.abort.abort(signal.reason)
     }
   }
 
-  #begin(key: string, work: (signal: AbortSignal) => Promise<void>): Turn {
+  #start(key: string, work: (signal: AbortSignal) => Promise<void>): Fetch {
     const abort = new AbortController()
     const done = work(abort.signal).finally(() => this.#running.delete(key))
     done.catch(() => {})
-    const turn = { done, abort, waiters: 0 }
-    this.#running.set(key, turn)
-    return turn
+    const fetch = { done, abort, waiters: 0 }
+    this.#running.set(key, fetch)
+    return fetch
   }
 
-  #joinNext(key: string, work: (signal: AbortSignal) => Promise<void>): Turn {
-    const waiting = this.#next.get(key)
-    if (waiting) return waiting
+  #joinNext(key: string, work: (signal: AbortSignal) => Promise<void>): Fetch {
+    const next = this.#next.get(key)
+    if (next) return next
     const abort = new AbortController()
-    const before = this.#running.get(key)?.done ?? Promise.resolve()
-    const done = before
+    const running = this.#running.get(key)?.done ?? Promise.resolve()
+    const done = running
       .catch(() => {})
       .then(async () => {
         this.#next.delete(key)
-        const turn = { done, abort, waiters: 0 }
-        this.#running.set(key, turn)
+        const fetch = { done, abort, waiters: 0 }
+        this.#running.set(key, fetch)
         try {
           abort.signal.throwIfAborted()
           await work(abort.signal)
@@ -51,9 +54,9 @@ export class Fetches {
         }
       })
     done.catch(() => {})
-    const turn: Turn = { done, abort, waiters: 0 }
-    this.#next.set(key, turn)
-    return turn
+    const fetch: Fetch = { done, abort, waiters: 0 }
+    this.#next.set(key, fetch)
+    return fetch
   }
 }
 

@@ -1,50 +1,56 @@
-// A clone for one task alone, where the agent is kept from everything else: made from the mirror, with the project's
-// other branches as remote ones. git runs in it before an agent has written to it, and never after.
+// Creates a clone for one task in a container, where the agent can reach nothing else. It comes from the mirror and
+// has the project's other branches as remote branches. git runs in it only before an agent has written to it.
 
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { git } from '../command/run.ts'
-import { openOwnRepository } from '../untrusted/isolated-repository.ts'
-import type { WorktreeRequest } from '../worktrees/worktrees.ts'
+import { inspectClone } from '../untrusted/inspect-git-directory.ts'
+import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import type { Checkout, CheckoutRequest } from './checkout.ts'
 import type { Mirror } from './mirror.ts'
-import type { Checkout } from './scratch.ts'
-import { inspectClone, type SharedClone } from './shared-clone.ts'
+import type { SharedClone } from './shared-clone.ts'
 
 const TIMEOUT_MS = 10 * 60_000
 const FETCH = ['fetch', '--quiet', '--no-recurse-submodules', '--no-auto-maintenance', '--no-write-fetch-head']
 
 type Start = {
   readonly commit: string
-  /** Only the shared clone has it: an earlier task made that branch. */
+  /** True when only the shared clone has the branch, from an earlier task. */
   readonly isLocal: boolean
 }
 
 /** @throws SwitchyardError `branch_in_use`, `branch_not_found`, `repository_empty` */
-const findStart = async (mirror: Mirror, shared: SharedClone, request: WorktreeRequest): Promise<Start> => {
+const findStart = async (mirror: Mirror, shared: SharedClone, request: CheckoutRequest): Promise<Start> => {
   const { branch, base, reuse, signal } = request
   const local = await shared.resolve(`refs/heads/${branch}`, signal)
-  const remote = await mirror.branch(branch, signal)
+  const remote = await mirror.branchTip(branch, signal)
   const existing = local ?? remote
   if (existing === undefined) return { commit: await mirror.resolveBase(base, signal), isLocal: false }
-  if (!reuse) throw new SwitchyardError('branch_in_use', `branch "${branch}" exists already`)
+  if (!reuse) throw new SwitchyardError('branch_in_use', `branch "${branch}" already exists`)
   return { commit: existing, isLocal: local !== undefined }
 }
 
-const fill = async (mirror: Mirror, shared: SharedClone, url: string, place: string, request: WorktreeRequest) => {
+const fill = async (
+  mirror: Mirror,
+  shared: SharedClone,
+  url: string,
+  directory: string,
+  request: CheckoutRequest,
+): Promise<string> => {
   const { branch, signal } = request
-  const at = { cwd: place, timeoutMs: TIMEOUT_MS, ...(signal ? { signal } : {}) }
+  const at = { cwd: directory, timeoutMs: TIMEOUT_MS, ...(signal ? { signal } : {}) }
   const { commit, isLocal } = await findStart(mirror, shared, request)
   await git(['init', '--quiet', '--template=', `--initial-branch=${branch}`, '.'], at)
   await git([...FETCH, '--', mirror.directory, '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], at)
   if (isLocal) {
-    // Its configuration is an agent's: read through a repository that has its objects and refs alone.
+    // An agent may have changed the configuration of the shared clone, so only its objects and refs are read.
     await inspectClone(shared.directory)
-    const own = await openOwnRepository({ linkTo: shared.gitDirectory })
+    const isolated = await openIsolatedRepository({ linkTo: shared.gitDirectory })
     try {
-      await git([...FETCH, '--', own.directory, `refs/heads/${branch}`], at)
+      await git([...FETCH, '--', isolated.directory, `refs/heads/${branch}`], at)
     } finally {
-      await own.close()
+      await isolated.close()
     }
   } else await git([...FETCH, '--', mirror.directory, commit], at)
   await git(['config', 'remote.origin.url', url], at)
@@ -54,18 +60,22 @@ const fill = async (mirror: Mirror, shared: SharedClone, url: string, place: str
   return commit
 }
 
-/** See `Repositories.makeClone`. */
-export const makeClone = async (
+/**
+ * Creates the clone of a task; see `Repositories.createClone`.
+ *
+ * @param url - the remote URL that the clone shows
+ */
+export const createTaskClone = async (
   mirror: Mirror,
   shared: SharedClone,
   url: string,
-  request: WorktreeRequest,
+  request: CheckoutRequest,
 ): Promise<Checkout> => {
   const directory = path.resolve(request.directory)
   const fresh = `${directory}.new`
   try {
-    for (const old of [fresh, directory])
-      if (await lstat(old).catch(() => undefined)) await rm(old, { recursive: true, force: true })
+    for (const unfinished of [fresh, directory])
+      if (await lstat(unfinished).catch(() => undefined)) await rm(unfinished, { recursive: true, force: true })
     await mkdir(fresh, { recursive: true })
     const baseCommit = await fill(mirror, shared, url, fresh, request)
     await rename(fresh, directory)

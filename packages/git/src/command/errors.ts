@@ -1,8 +1,8 @@
-// What git says, as our errors: one line, without credentials.
+// Turns what git prints on failure into our errors: one line, without credentials.
 
 import { type ErrorCode, SwitchyardError } from '@switchyard/contracts'
 
-const KINDS: readonly (readonly [RegExp, ErrorCode])[] = [
+const PATTERNS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/No space left on device|ENOSPC|Disk quota exceeded/i, 'disk_full'],
   [
     /unable to create (?:thread|temporary file).*Permission denied|Read-only file system|could not create (?:work tree|leading|directory).*Permission denied|cannot mkdir.*Permission denied/i,
@@ -29,28 +29,28 @@ const KINDS: readonly (readonly [RegExp, ErrorCode])[] = [
   ],
 ]
 
-/** User names and passwords in URLs, and anything that looks like a token. */
+/** Removes user names and passwords from URLs, and anything that looks like a token. */
 const withoutSecrets = (text: string): string =>
   text
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1')
     .replaceAll(/\b(?:gh[pousr]_|glpat-|sk-)[\w-]{8,}/g, '[removed]')
 
-/** What a remote sends is shown to people and to models: no control sequence passes. */
+/** Removes control sequences: people and models read what a remote sends. */
 const withoutControls = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
   text.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, ' ')
 
-/** Of ssh's many lines about a host's key, those that say which. */
+/** Returns the lines about a host key that name the host and the key; ssh prints many more. */
 const hostKeyLines = (text: string): string | undefined =>
   /REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known for/i.test(text)
     ? text
         .match(/^SHA256:[\w+/]+|^No \S+ host key is known for \S+|^Host key for \S+ has changed/gm)
         ?.toReversed()
-        .join('; it shows ')
+        .join('; its key is ')
     : undefined
 
-/** What a remote said, fit to be shown: no credential and no control sequence. */
-export const remoteWords = (stderr: string): string =>
+/** Returns the text of the remote's own lines, without credentials and control sequences. */
+export const remoteMessage = (stderr: string): string =>
   withoutSecrets(withoutControls(stderr))
     .split('\n')
     .map((line) => /^remote:\s*(.*)$/.exec(line.trim())?.[1] ?? '')
@@ -70,10 +70,15 @@ const oneLine = (stderr: string): string => {
   return (hostKeyLines(text) ?? lines.slice(0, 2).join('; ')).slice(0, 300)
 }
 
-/** @param command - git's subcommand. @param stderr - all that it said. */
+/**
+ * Returns the error that matches what git printed.
+ *
+ * @param command - git's subcommand
+ * @param stderr - everything that git printed on stderr
+ */
 export const toGitError = (command: string, stderr: string): SwitchyardError => {
   const line = oneLine(stderr) || 'no reason given'
-  const code = KINDS.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'repository_unavailable'
+  const code = PATTERNS.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'repository_unavailable'
   return new SwitchyardError(code, `git ${command}: ${line}`, {
     context: { command, ...(/Unable to create '.*\.lock': File exists/.test(stderr) ? { lock_file: true } : {}) },
   })

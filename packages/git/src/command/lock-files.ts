@@ -1,13 +1,17 @@
-// Lock files that a git that was killed left behind; git itself never removes them, and fails on them for ever.
+// Removes lock files of a git process that was killed. git never removes them itself, and every later
+// command fails on them.
 
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isSwitchyardError } from '@switchyard/contracts'
 
 /**
- * After a failure of git on a lock file, removes those at least `olderThanMs` old, outside of the objects.
+ * Removes stale lock files of a git directory after git failed on one. Lock files among the objects are
+ * left alone.
  *
- * @returns whether trying again may help
+ * @param error - what git failed with; any other failure removes nothing
+ * @param olderThanMs - minimum age of a lock file
+ * @returns true when a file was removed, so a retry may succeed
  */
 export const removeLockFiles = async (gitDir: string, error: unknown, olderThanMs: number): Promise<boolean> => {
   if (!isSwitchyardError(error) || error.context.lock_file !== true) return false

@@ -1,4 +1,5 @@
-// Runs git: no shell, a clean environment, hooks and configured commands off, bounded in time and output.
+// Runs git without a shell, in a clean environment, with hooks and configured commands disabled, and with
+// limits on time and output.
 
 import { spawn } from 'node:child_process'
 import path from 'node:path'
@@ -7,23 +8,23 @@ import { toGitError } from './errors.ts'
 
 export type GitOptions = {
   readonly cwd?: string
-  /** Added to the clean environment. */
+  /** Variables to add to the clean environment. */
   readonly env?: Readonly<Record<string, string>>
-  /** Further `-c` settings, before the command. */
+  /** More settings, as `name=value`. */
   readonly config?: readonly string[]
-  /** ms; default 30000. */
+  /** Default 30,000 ms. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
   readonly input?: string
-  /** Bytes of output at most; default 64 MiB. More is cut, and `truncated` says so. */
+  /** Maximum output in bytes; default 64 MiB. Longer output is cut and marked `truncated`. */
   readonly maxBytes?: number
-  /** Exit codes that are no failure; default 0 alone. */
+  /** Exit codes that count as success; default 0. */
   readonly okCodes?: readonly number[]
 }
 
 export type GitOutput = {
   readonly stdout: Buffer
-  /** The first 16 KiB of it. */
+  /** The first 16 KiB. */
   readonly stderr: string
   readonly truncated: boolean
   readonly code: number
@@ -31,14 +32,15 @@ export type GitOutput = {
 
 const DEFAULT_TIMEOUT_MS = 30_000
 const DEFAULT_MAX_BYTES = 64 * 1_048_576
-/** As much as one piece of text can hold: some millions of names. */
+/** Below the maximum string length of V8; enough for millions of file names. */
 export const MAX_TEXT_BYTES = 256 * 1_048_576
 const MAX_STDERR = 16_384
 const KILL_AFTER_MS = 2_000
 
 /**
- * Settings that make git run nothing that a repository names. Drivers have names of their own choice: see `untrusted.ts`.
- * A command that is empty is no command.
+ * Settings that keep git from running commands that a repository configures. An empty value disables a
+ * command. Filter, diff and merge drivers have arbitrary names, so settings cannot disable them: see
+ * `untrusted/isolated-repository.ts`.
  */
 const SAFE: readonly string[] = [
   'core.hooksPath=/dev/null',
@@ -69,9 +71,9 @@ const SAFE: readonly string[] = [
 const CLEAN_ENV: Readonly<Record<string, string>> = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_SYSTEM: '/dev/null',
-  // A file, since the far side of a local fetch gets none of the settings below, but this.
+  // In a local fetch, the git process on the other side gets this file but none of the settings above.
   GIT_CONFIG_GLOBAL: path.join(import.meta.dirname, 'trusted.gitconfig'),
-  // An object that is missing is not looked for where a repository's configuration says.
+  // Otherwise git fetches missing objects from wherever the repository's configuration says.
   GIT_NO_LAZY_FETCH: '1',
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
@@ -84,7 +86,7 @@ const CLEAN_ENV: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 }
 
-/** Settings as the environment, which outranks what a repository configures. */
+/** Returns the settings as environment variables, which take precedence over a repository's configuration. */
 const settings = (pairs: readonly string[]): Record<string, string> => {
   const env: Record<string, string> = { GIT_CONFIG_COUNT: String(pairs.length) }
   for (const [index, pair] of pairs.entries()) {
@@ -95,15 +97,16 @@ const settings = (pairs: readonly string[]): Record<string, string> => {
   return env
 }
 
-// git is looked for where the caller's own shell finds it; nothing else is taken from the environment.
-// biome-ignore lint/style/noProcessEnv: the one variable that is not a setting
+// PATH is the only variable that git gets from our environment.
+// biome-ignore lint/style/noProcessEnv: PATH is not a setting
 export const PATH = process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'
 
 /**
  * Runs one git command.
  *
- * @throws SwitchyardError `repository_*`, `branch_not_found`, `disk_full`, `directory_unwritable`, `call_timeout`, by what
- *   git says; the signal's reason when it fires. Messages hold no credentials.
+ * @throws SwitchyardError `repository_*`, `host_key_*`, `deploy_key_invalid`, `disk_full` or
+ *   `directory_unwritable`, depending on what git printed; `call_timeout`; `configuration_invalid` when git
+ *   cannot be started. Throws the signal's reason when the signal fires. Messages contain no credentials.
  */
 export const git = (args: readonly string[], options: GitOptions = {}): Promise<GitOutput> =>
   new Promise((resolve, reject) => {
@@ -113,7 +116,7 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { PATH, ...CLEAN_ENV, ...settings([...SAFE, ...(options.config ?? [])]), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
-      // A group of its own: git's children (ssh, index-pack) end with it.
+      // In a process group of its own, so that a signal also reaches git's children (ssh, index-pack).
       detached: true,
     })
     const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES
@@ -121,27 +124,27 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
     let size = 0
     let truncated = false
     let stderr = ''
-    let ending: unknown = null
-    let lastResort: NodeJS.Timeout | undefined
+    let failure: unknown = null
+    let killTimer: NodeJS.Timeout | undefined
 
     const kill = (name: NodeJS.Signals) => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, name)
       } catch {
-        // It has ended by itself.
+        // The process has exited already.
       }
     }
-    const end = (reason: unknown) => {
-      ending ??= reason
+    const stop = (reason: unknown) => {
+      failure ??= reason
       kill('SIGTERM')
-      lastResort ??= setTimeout(() => kill('SIGKILL'), KILL_AFTER_MS)
+      killTimer ??= setTimeout(() => kill('SIGKILL'), KILL_AFTER_MS)
     }
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
     const timer = setTimeout(
-      () => end(new SwitchyardError('call_timeout', `git ${args[0]} took longer than ${timeoutMs} ms`)),
+      () => stop(new SwitchyardError('call_timeout', `git ${args[0]} took longer than ${timeoutMs} ms`)),
       timeoutMs,
     )
-    const onAbort = () => end(signal?.reason)
+    const onAbort = () => stop(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     child.stdout.on('data', (chunk: Buffer) => {
       if (size + chunk.length > maxBytes) {
@@ -157,25 +160,25 @@ export const git = (args: readonly string[], options: GitOptions = {}): Promise<
     child.stderr.on('data', (chunk: Buffer) => {
       if (stderr.length < MAX_STDERR) stderr += chunk.toString('utf8')
     })
-    // git may end without reading its input.
+    // git may exit without reading its input.
     child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
     child.on('error', (error) => {
-      ending ??= new SwitchyardError('configuration_invalid', `git cannot be run: ${error.message}`, {
-        hint: 'Install git on the machine that runs the worker, and see that its directories exist.',
+      failure ??= new SwitchyardError('configuration_invalid', `cannot run git: ${error.message}`, {
+        hint: 'Install git on the machine that runs the worker, and create the directories that the settings name.',
       })
     })
     child.on('close', (code) => {
       clearTimeout(timer)
-      clearTimeout(lastResort)
+      clearTimeout(killTimer)
       signal?.removeEventListener('abort', onAbort)
-      if (ending !== null) return reject(ending)
+      if (failure !== null) return reject(failure)
       const ok = truncated || (options.okCodes ?? [0]).includes(code ?? -1)
       if (!ok) return reject(toGitError(args[0] ?? '', stderr || `exit code ${code}`))
       resolve({ stdout: Buffer.concat(chunks), stderr, truncated, code: code ?? 0 })
     })
   })
 
-/** As `git`, for output that is one line of text. */
+/** Runs git as `git` does, and returns its output as text without surrounding white space. */
 export const gitLine = async (args: readonly string[], options: GitOptions = {}): Promise<string> =>
   (await git(args, options)).stdout.toString('utf8').trim()

@@ -1,5 +1,5 @@
-// Directories that exist while something is being made. They bear the process's id, and where that id counts, so that what a
-// killed process left is known as such and goes at once.
+// Directories that exist only while something is being created. Their names contain the id of the process
+// that created them, so that another process can remove what a killed one left.
 
 import { createHash, randomUUID } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
@@ -8,33 +8,39 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { systemErrorCode } from '@switchyard/contracts'
 
-/** Nothing takes longer: a bundle has 5 minutes. For what a process of another container left, whose id says nothing here. */
-const LONGEST_MS = 30 * 60_000
+/**
+ * Age after which a staging directory is abandoned even if we cannot check its process, ms. No step takes
+ * longer: a bundle may take 5 minutes.
+ */
+const MAX_AGE_MS = 30 * 60_000
 
 const processNamespace = (): string => {
   try {
     return readlinkSync('/proc/self/ns/pid')
   } catch {
-    // Not Linux: one namespace a machine.
+    // Other systems than Linux have one process namespace per machine.
     return ''
   }
 }
 
-/** Containers share the working directories and not their process ids. */
+/** Identifies this machine and process namespace: containers share directories but not process ids. */
 const HERE = createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8)
 
-/** Of this process, or of another one here. */
+/** Returns the part of a name that identifies a process of this machine; default: this process. */
 export const stagingMark = (pid = process.pid): string => `${HERE}-${pid}-`
 
-/** A place beside `place` in which it is made. */
-export const stagingPlace = (place: string): string => `${place}.new-${stagingMark()}${randomUUID().slice(0, 8)}`
+/** Returns a path next to `target`, in which its content is created before a rename. */
+export const stagingPath = (target: string): string => `${target}.new-${stagingMark()}${randomUUID().slice(0, 8)}`
 
-/** Whether a name is one that `stagingPlace` gives for a place called `of`. Other things may be called so too: a sandbox `ui.new-menu`. */
-export const isStagingOf = (of: string, name: string): boolean =>
-  name.startsWith(of) && /^\.new-[0-9a-f]{8}-\d+-[0-9a-f]{8}$/.test(name.slice(of.length))
+/**
+ * Returns true when `name` is a staging name of `target`, a name without its directory. The match is exact
+ * because people choose similar names, such as a sandbox `ui.new-menu`.
+ */
+export const isStagingOf = (target: string, name: string): boolean =>
+  name.startsWith(target) && /^\.new-[0-9a-f]{8}-\d+-[0-9a-f]{8}$/.test(name.slice(target.length))
 
-/** The beginning of a temporary repository's name. */
-export const repositoryPrefix = (): string => `switchyard-git-${stagingMark()}`
+/** Returns the beginning of the names of this process's temporary repositories. */
+export const temporaryRepositoryPrefix = (): string => `switchyard-git-${stagingMark()}`
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -48,19 +54,19 @@ const isAlive = (pid: number): boolean => {
 const NAME = /(?:^switchyard-git-|\.new-)([0-9a-f]{8})-(\d+)-[^.]+$/
 
 /**
- * Removes what processes that are gone were making.
+ * Removes staging directories and temporary repositories whose process no longer runs.
  *
- * @param directories - where to look: the temporary directory, the parent of working directories.
+ * @param directories - where to look: the temporary directory, and the parents of working directories
  */
-export const clearStaging = async (directories: readonly string[]): Promise<void> => {
+export const removeStaleStaging = async (directories: readonly string[]): Promise<void> => {
   for (const directory of directories)
     for (const name of await readdir(directory).catch(() => [])) {
       const [, where, pid] = NAME.exec(name) ?? []
       if (where === undefined || (where === HERE && Number(pid) === process.pid)) continue
-      const place = path.join(directory, name)
-      const found = await stat(place).catch(() => undefined)
-      const isGone = where === HERE && !isAlive(Number(pid))
-      if (found && (isGone || Date.now() - found.mtimeMs > LONGEST_MS))
-        await rm(place, { recursive: true, force: true })
+      const target = path.join(directory, name)
+      const found = await stat(target).catch(() => undefined)
+      const isStopped = where === HERE && !isAlive(Number(pid))
+      if (found && (isStopped || Date.now() - found.mtimeMs > MAX_AGE_MS))
+        await rm(target, { recursive: true, force: true })
     }
 }

@@ -1,33 +1,33 @@
-// Looks at git checkouts that are not ours: whose clone one is, and where else there are clones.
+// Finds git checkouts on disk, and says which repository one belongs to.
 
 import { readdir, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseRepositoryUrl, type RepositoryIdentity } from '../identity/identity.ts'
-import { findGitPlace, type GitPlace, isRealDirectory, readRemoteUrl } from '../untrusted/git-directory.ts'
-import { readGuarded } from '../untrusted/read-guarded.ts'
+import { findGitDirectory, type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
+import { readUntrustedFile } from '../untrusted/read-untrusted-file.ts'
+import { readRemoteUrl } from '../untrusted/remote-url.ts'
 
 export type FoundCheckout = {
-  /** Its real path. */
+  /** The real path. */
   readonly directory: string
-  /** Of its remote: `origin`, or its only one. Null where it has none, or one that is no address of a repository. */
+  /** The repository of `origin`, or of the only remote. Null when there is no remote, or its URL is not valid. */
   readonly origin: RepositoryIdentity | null
-  /** For a linked worktree: the directory of the checkout, or of the bare repository, that it belongs to. */
+  /** For a linked worktree: the checkout or the bare repository that it belongs to. */
   readonly linkedTo: string | null
 }
 
-/** Directories that hold no clones of a person's, and may hold very many others. */
+/** Directories that can be huge and contain no clones that a person works in. */
 const SKIPPED = new Set(['node_modules', 'vendor', 'target', 'dist', '__pycache__'])
 const DEFAULT_DEPTH = 4
 const MAX_DIRECTORIES = 20_000
 const MAX_MS = 10_000
 
-/** A bare repository has no `.git`; it is one itself. */
 const isBare = async (directory: string): Promise<boolean> =>
-  /^ref: /.test(await readGuarded(path.join(directory, 'HEAD'))) &&
+  /^ref: /.test(await readUntrustedFile(path.join(directory, 'HEAD'))) &&
   (await isRealDirectory(path.join(directory, 'objects')))
 
-const originOf = async ({ commonDir }: GitPlace): Promise<RepositoryIdentity | null> => {
+const originOf = async ({ commonDir }: GitDirectory): Promise<RepositoryIdentity | null> => {
   const url = await readRemoteUrl(commonDir, tmpdir())
   try {
     return url === undefined ? null : parseRepositoryUrl(url)
@@ -37,46 +37,49 @@ const originOf = async ({ commonDir }: GitPlace): Promise<RepositoryIdentity | n
 }
 
 /**
- * What a directory is a checkout of. Nothing of its configuration takes effect, and no credential in it comes back.
+ * Returns which repository a directory is a checkout of. Nothing in its configuration has any effect, and the result
+ * contains no credentials.
  *
- * @returns null where it is no top directory of a checkout and no bare repository
+ * @returns null when the directory is neither the top directory of a checkout nor a bare repository
  */
 export const readCheckout = async (given: string): Promise<FoundCheckout | null> => {
   const directory = await realpath(given).catch(() => undefined)
   if (directory === undefined) return null
-  const place =
-    (await findGitPlace(directory)) ??
+  const gitDirectory =
+    (await findGitDirectory(directory)) ??
     ((await isBare(directory)) ? { gitDir: directory, commonDir: directory } : undefined)
-  if (place === undefined) return null
-  const isLinked = place.gitDir !== place.commonDir
-  const main = path.basename(place.commonDir) === '.git' ? path.dirname(place.commonDir) : place.commonDir
-  return { directory, origin: await originOf(place), linkedTo: isLinked ? main : null }
+  if (gitDirectory === undefined) return null
+  const { gitDir, commonDir } = gitDirectory
+  const main = path.basename(commonDir) === '.git' ? path.dirname(commonDir) : commonDir
+  return { directory, origin: await originOf(gitDirectory), linkedTo: gitDir === commonDir ? null : main }
 }
 
 export type FoundClones = {
   readonly clones: readonly FoundCheckout[]
-  /** There is more than was looked at within the bounds. */
+  /** True when the limits stopped the search before its end. */
   readonly isTruncated: boolean
 }
 
 /**
- * The git checkouts below a directory, to a depth of 4 unless told otherwise; not what is inside of one. Looks at 20 000
- * directories at most, for 10 seconds at most, and follows no link.
+ * Finds the git checkouts below a directory, but not those inside another checkout. Reads at most 20,000 directories in
+ * at most 10 seconds, and follows no links.
+ *
+ * @param options.depth - how many levels to search; default 4
  */
 export const findClones = async (root: string, options: { readonly depth?: number } = {}): Promise<FoundClones> => {
-  const until = Date.now() + MAX_MS
+  const deadline = Date.now() + MAX_MS
   const clones: FoundCheckout[] = []
-  const open: { readonly place: string; readonly depth: number }[] = [{ place: path.resolve(root), depth: 0 }]
-  for (let at = 0; at < open.length; at += 1) {
-    const { place, depth } = open[at] ?? { place: '', depth: 0 }
-    if (at > MAX_DIRECTORIES || Date.now() > until) return { clones, isTruncated: true }
-    const entries = await readdir(place, { withFileTypes: true }).catch(() => [])
-    const found = entries.some((entry) => entry.name === '.git') ? await readCheckout(place) : null
+  const queue: { readonly directory: string; readonly depth: number }[] = [{ directory: path.resolve(root), depth: 0 }]
+  for (let at = 0; at < queue.length; at += 1) {
+    const { directory, depth } = queue[at] ?? { directory: '', depth: 0 }
+    if (at > MAX_DIRECTORIES || Date.now() > deadline) return { clones, isTruncated: true }
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+    const found = entries.some((entry) => entry.name === '.git') ? await readCheckout(directory) : null
     if (found) clones.push(found)
     else if (depth < (options.depth ?? DEFAULT_DEPTH))
       for (const entry of entries)
         if (entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name))
-          open.push({ place: path.join(place, entry.name), depth: depth + 1 })
+          queue.push({ directory: path.join(directory, entry.name), depth: depth + 1 })
   }
   return { clones, isTruncated: false }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { makeLock } from '../git.fixture.ts'
+import { createLock } from '../git.fixture.ts'
 import { bundleForeign, bundleHead, parseRepositoryUrl, Repositories, readForeign } from '../index.ts'
 
 const run = promisify(execFile)
@@ -198,7 +198,7 @@ describe('a checkout that we did not make', () => {
 })
 
 describe('importing into a new worktree', () => {
-  const lock = makeLock()
+  const lock = createLock()
 
   const sandbox = async () => {
     const identity = parseRepositoryUrl(at('remote'))
@@ -207,8 +207,8 @@ describe('importing into a new worktree', () => {
     const made = await all.addWorktree(identity, { directory: at('sandbox'), branch: 'migrated/blog' })
     return {
       ...made,
-      import: (bundle: string) => all.importBundle(identity, made.directory, bundle),
-      isAsImported: () => all.isAsImported(identity, made.directory),
+      import: (bundle: string) => all.work.importBundle(identity, made.directory, bundle),
+      isAsImported: () => all.work.isAsImported(identity, made.directory),
     }
   }
 

@@ -1,13 +1,13 @@
-// What a checkout's files hold beside its commits: changed and untracked ones, as one commit on top, made in a repository of ours.
+// Creates one commit with the uncommitted changes of a checkout, in the isolated repository.
 
 import { copyFile, lstat } from 'node:fs/promises'
 import path from 'node:path'
-import { enterFiles } from '../changes/fill-index.ts'
+import { fillIndex } from '../changes/fill-index.ts'
 import type { GitOptions } from '../command/run.ts'
-import type { ForeignCheckout } from './open.ts'
+import type { ForeignCheckout } from './open-foreign.ts'
 
 const TIMEOUT_MS = 5 * 60_000
-/** A file over this size is no work of anybody's hands; it is left out, and named. */
+/** Larger files are hardly ever source files; they are left out and reported. */
 const MAX_FILE_BYTES = 512 * 1_048_576
 
 export const SNAPSHOT_OPTIONS: GitOptions = {
@@ -18,65 +18,65 @@ export const SNAPSHOT_OPTIONS: GitOptions = {
 export type Uncommitted = {
   /** Changed, added and deleted files. */
   readonly names: readonly string[]
-  /** Too large to be carried. */
-  readonly left: readonly string[]
-  /** There are more untracked files than can be carried. */
+  /** Files that are too large to copy. */
+  readonly tooLarge: readonly string[]
+  /** True when there are more untracked files than can be copied. */
   readonly isTruncated: boolean
 }
 
-/** Files that a sparse checkout leaves out on purpose: that they are not there is no change. */
-const findLeftOut = async ({ own, gitDir }: ForeignCheckout): Promise<ReadonlySet<string>> => {
+/** Returns the files that a sparse checkout omits: their absence is not a change. */
+const findOmitted = async ({ isolated, gitDir }: ForeignCheckout): Promise<ReadonlySet<string>> => {
   const index = path.join(gitDir, 'index')
   if (!(await lstat(index).catch(() => undefined))?.isFile()) return new Set()
-  const copy = path.join(own.directory, 'their-index')
+  const copy = path.join(isolated.directory, 'their-index')
   await copyFile(index, copy)
-  const told = await own.git(['ls-files', '-t', '-z'], {
+  const { code, stdout } = await isolated.git(['ls-files', '-t', '-z'], {
     ...SNAPSHOT_OPTIONS,
     env: { GIT_INDEX_FILE: copy },
     okCodes: [0, 128],
   })
-  const lines = told.code === 0 ? told.stdout.toString('utf8').split('\0') : []
+  const lines = code === 0 ? stdout.toString('utf8').split('\0') : []
   return new Set(lines.filter((line) => line.startsWith('S ')).map((line) => line.slice(2)))
 }
 
-/** Reads names and sizes; ignored files do not count. */
+/** Lists the uncommitted changes of a checkout. Ignored files do not count. */
 export const findUncommitted = async (checkout: ForeignCheckout): Promise<Uncommitted> => {
-  const { own, directory } = checkout
-  const found = await enterFiles(own, directory, await startOf(checkout), MAX_FILE_BYTES, SNAPSHOT_OPTIONS)
-  const leftOut = await findLeftOut(checkout)
+  const { isolated, directory } = checkout
+  const found = await fillIndex(isolated, directory, await startOf(checkout), MAX_FILE_BYTES, SNAPSHOT_OPTIONS)
+  const omitted = await findOmitted(checkout)
   return {
-    names: found.names.filter((name) => !leftOut.has(name)),
-    left: found.big.map((file) => file.path),
+    names: found.names.filter((name) => !omitted.has(name)),
+    tooLarge: found.big.map((file) => file.path),
     isTruncated: found.isTruncated,
   }
 }
 
-/** Any other date would make another commit of the same work, when a migration that broke off is run again. */
-const WHO = 'Switchyard <switchyard@localhost> 946684800 +0000'
+/** The date is fixed so that a repeated migration creates the same commit for the same work. */
+const AUTHOR = 'Switchyard <switchyard@localhost> 946684800 +0000'
 /**
- * Where git writes an object that another repository has, it renews that file's time there: a change in a tree that
- * is not ours. While it writes, it knows of no other.
+ * git updates the time of an object file that an alternate already has, which would change the foreign repository.
+ * So the alternates are hidden while git writes objects.
  */
-const WRITING: GitOptions = { ...SNAPSHOT_OPTIONS, env: { GIT_ALTERNATE_OBJECT_DIRECTORIES: '' } }
+const WRITE_OPTIONS: GitOptions = { ...SNAPSHOT_OPTIONS, env: { GIT_ALTERNATE_OBJECT_DIRECTORIES: '' } }
 
-const writeLine = async ({ own }: ForeignCheckout, args: readonly string[], input = ''): Promise<string> =>
-  (await own.git(args, { ...WRITING, input })).stdout.toString('utf8').trim()
+const writeLine = async ({ isolated }: ForeignCheckout, args: readonly string[], input = ''): Promise<string> =>
+  await isolated.line(args, { ...WRITE_OPTIONS, input })
 
-/** What a checkout without a commit is compared with. */
+/** Returns what the files are compared with: HEAD, or the empty tree when there is no commit. */
 export const startOf = async (checkout: ForeignCheckout): Promise<string> =>
   checkout.head ?? (await writeLine(checkout, ['mktree']))
 
-/** The changes as a commit on top of HEAD (or the first one, where there is none); null where there are none. */
+/** Returns a commit of the changes on top of HEAD, or as a first commit when there is no HEAD; null without changes. */
 export const commitUncommitted = async (checkout: ForeignCheckout, { names }: Uncommitted): Promise<string | null> => {
   if (names.length === 0) return null
-  const { own, head } = checkout
-  await own.git(['read-tree', await startOf(checkout)], SNAPSHOT_OPTIONS)
-  await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
-    ...WRITING,
+  const { isolated, head } = checkout
+  await isolated.git(['read-tree', await startOf(checkout)], SNAPSHOT_OPTIONS)
+  await isolated.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
+    ...WRITE_OPTIONS,
     input: names.map((name) => `${name}\0`).join(''),
   })
   const tree = await writeLine(checkout, ['write-tree', '--missing-ok'])
-  const lines = [`tree ${tree}`, ...(head ? [`parent ${head}`] : []), `author ${WHO}`, `committer ${WHO}`]
+  const lines = [`tree ${tree}`, ...(head ? [`parent ${head}`] : []), `author ${AUTHOR}`, `committer ${AUTHOR}`]
   const text = `${lines.join('\n')}\n\nWork that was not committed\n`
   return await writeLine(checkout, ['hash-object', '-t', 'commit', '-w', '--stdin'], text)
 }

@@ -1,7 +1,7 @@
-// What is known of the large forges: the hosts they also answer under, and how they write a repository's path.
+// Knows the large forges: their alternative host names, and how they write the path of a repository.
 
-/** ssh over port 443, for networks that let nothing else out, and the web's own name. */
-const ALSO: Readonly<Record<string, string>> = {
+/** The web names, and the hosts for ssh over port 443, which passes firewalls that block port 22. */
+const ALIASES: Readonly<Record<string, string>> = {
   'ssh.github.com': 'github.com',
   'www.github.com': 'github.com',
   'altssh.gitlab.com': 'gitlab.com',
@@ -10,16 +10,19 @@ const ALSO: Readonly<Record<string, string>> = {
   'www.bitbucket.org': 'bitbucket.org',
 }
 
-/** `Owner/Repo` and `owner/repo` are one repository there. */
+/** Forges on which `Owner/Repo` and `owner/repo` are the same repository. */
 const IGNORES_CASE = new Set(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org', 'dev.azure.com'])
 
 const AZURE = 'dev.azure.com'
 
-/** Whether paths there name repositories, and never places in a user's home. */
+/** Returns true for hosts on which a path names a repository and never a directory in a user's home. */
 export const isForge = (host: string): boolean =>
-  IGNORES_CASE.has(ALSO[host] ?? host) || /(?:^|\.)(?:dev\.azure|visualstudio)\.com$/.test(host)
+  IGNORES_CASE.has(ALIASES[host] ?? host) || /(?:^|\.)(?:dev\.azure|visualstudio)\.com$/.test(host)
 
-/** Azure DevOps has one path for ssh, another for https, and older hosts for both. */
+/**
+ * Returns `organization/project/repository`. Azure DevOps has one form of path for ssh, another for https,
+ * and older hosts with other forms.
+ */
 const azurePath = (host: string, path: string): string | undefined => {
   const words = path.split('/')
   if (host === 'ssh.dev.azure.com' || host === 'vs-ssh.visualstudio.com')
@@ -29,16 +32,20 @@ const azurePath = (host: string, path: string): string | undefined => {
   const full =
     organization === undefined ? words : [organization, ...words.filter((word) => word !== 'DefaultCollection')]
   if (full.at(-2) !== '_git') return undefined
-  // A project's main repository bears its name, and may leave it out.
+  // A URL may leave out the project when its main repository has the same name.
   const [owner, project = full.at(-1), name = full.at(-1)] = full.filter((word) => word !== '_git')
   return `${owner}/${project}/${name}`
 }
 
-/** The one key of a repository: `host/path`, with the port where it is not the default one (empty otherwise). */
-export const canonicalPlace = (given: string, port: string, path: string): string => {
+/**
+ * Returns the key of a repository: `host/path`, the same for all its URLs.
+ *
+ * @param port - empty for the default port of the scheme; any other port becomes part of the key
+ */
+export const canonicalKey = (given: string, port: string, path: string): string => {
   const azure = azurePath(given, path)
   if (azure !== undefined) return `${AZURE}/${azure}`.toLowerCase()
-  const other = ALSO[given]
+  const other = ALIASES[given]
   const host = other ?? given
   const isDefault = port === '' || (other !== undefined && port === '443')
   if (!isDefault) return `${host}:${port}/${path}`

@@ -8,7 +8,7 @@ const name = fc
 const host = fc.constantFrom('github.com', 'GitLab.example.org', 'git.example.com')
 
 describe('parseRepositoryUrl', () => {
-  it('gives one key to every way of writing one repository', () => {
+  it('returns the same key for every spelling of a repository', () => {
     fc.assert(
       fc.property(host, name, name, (h, owner, repo) => {
         const spellings = [
@@ -32,7 +32,7 @@ describe('parseRepositoryUrl', () => {
     )
   })
 
-  it('reads its own answer as the same repository', () => {
+  it('parses its own output to the same identity', () => {
     fc.assert(
       fc.property(host, name, name, fc.nat({ max: 65_535 }), (h, owner, repo, port) => {
         for (const spelling of [
@@ -51,10 +51,10 @@ describe('parseRepositoryUrl', () => {
     )
   })
 
-  it('keeps repositories apart that differ in host, port or path', () => {
-    const place = fc.tuple(fc.constantFrom('a.example', 'b.example', 'a.example:99'), name, name)
+  it('returns different keys for a different host, port or path', () => {
+    const location = fc.tuple(fc.constantFrom('a.example', 'b.example', 'a.example:99'), name, name)
     fc.assert(
-      fc.property(place, place, (one, other) => {
+      fc.property(location, location, (one, other) => {
         const of = ([h, owner, repo]: readonly string[]) => parseRepositoryUrl(`https://${h}/${owner}/${repo}`)
         expect(of(one).key === of(other).key).toBe(one.join() === other.join())
         expect(of(one).slug === of(other).slug).toBe(one.join() === other.join())
@@ -62,7 +62,7 @@ describe('parseRepositoryUrl', () => {
     )
   })
 
-  it('never keeps a credential, nor says it', () => {
+  it('drops credentials, also from error messages', () => {
     const secret = fc.stringMatching(/^[A-Za-z0-9_.-]{12,40}$/).map((word) => `Zq${word}`)
     fc.assert(
       fc.property(secret, (given) => {
@@ -78,13 +78,13 @@ describe('parseRepositoryUrl', () => {
           `https://x:${given}@h.example`,
           `git+http://${given}@h.example/o/r`,
         ]) {
-          let told = ''
+          let output = ''
           try {
-            told = JSON.stringify(parseRepositoryUrl(url))
+            output = JSON.stringify(parseRepositoryUrl(url))
           } catch (error) {
-            told = `${error} ${JSON.stringify(error)}`
+            output = `${error} ${JSON.stringify(error)}`
           }
-          expect(told).not.toContain(given)
+          expect(output).not.toContain(given)
         }
       }),
     )
@@ -102,16 +102,16 @@ describe('parseRepositoryUrl', () => {
     ['https://org.visualstudio.com/project/_git/repo', 'dev.azure.com/org/project/repo'],
     ['https://org.visualstudio.com/DefaultCollection/project/_git/repo', 'dev.azure.com/org/project/repo'],
     ['org@vs-ssh.visualstudio.com:v3/org/project/repo', 'dev.azure.com/org/project/repo'],
-  ])('takes %s for the forge it is', (url, key) => {
+  ])('recognizes the forge of %s', (url, key) => {
     expect(parseRepositoryUrl(url).key).toBe(key)
   })
 
-  it('leaves a path that is relative to a home as it was written', () => {
+  it('keeps the spelling of a path that is relative to a home', () => {
     expect(parseRepositoryUrl('git@h.example:repos/r.git').fetchUrl).toBe('git@h.example:repos/r.git')
     expect(parseRepositoryUrl('git@h.example:/srv/r.git').fetchUrl).toBe('ssh://git@h.example/srv/r.git')
   })
 
-  it('keeps the homes of two people apart, and none of a server of repositories', () => {
+  it('returns different keys for the homes of two people, and one key on a git server', () => {
     const keys = (urls: readonly string[]) => [...new Set(urls.map((url) => parseRepositoryUrl(url).key))]
     const alice = [
       'alice@h.example:r.git',
@@ -121,7 +121,7 @@ describe('parseRepositoryUrl', () => {
     ]
     expect(keys(alice)).toEqual(['h.example/~alice/r'])
     expect(keys(['bob@h.example:r.git'])).toEqual(['h.example/~bob/r'])
-    // What is not in a home is one, whoever reads it, and so is what a server or a known forge has.
+    // An absolute path, and a path on a git server or a forge, is the same repository for every user.
     expect(keys(['alice@h.example:/srv/r.git', 'ssh://bob@h.example/srv/r'])).toEqual(['h.example/srv/r'])
     for (const host of ['h.example', 'github.com'])
       expect(
@@ -131,7 +131,7 @@ describe('parseRepositoryUrl', () => {
     expect(keys(['alice@github.com:o/r.git', 'git@github.com:o/r'])).toEqual(['github.com/o/r'])
   })
 
-  it('takes the address of a host for its name', () => {
+  it('accepts an IP address as the host', () => {
     const keys = ['https://[::1]/o/r', 'git@[::1]:o/r.git', 'ssh://git@[0:0:0:0:0:0:0:1]:22/o/r', 'git@[0::1]:o/r'].map(
       (url) => parseRepositoryUrl(url).key,
     )
@@ -151,7 +151,7 @@ describe('parseRepositoryUrl', () => {
     }
   })
 
-  it('names a directory after owner and repository', () => {
+  it('derives a directory name from owner and repository', () => {
     expect(projectName(parseRepositoryUrl('git@github.com:Acme/Web.App.git'))).toBe('acme-web.app')
     fc.assert(
       fc.property(fc.webUrl(), (url) => {
@@ -164,11 +164,11 @@ describe('parseRepositoryUrl', () => {
     )
   })
 
-  it('keeps a port that is not the default one, and the case of the path', () => {
+  it('keeps a non-default port and the case of the path', () => {
     expect(parseRepositoryUrl('ssh://git@h.example:2222/O/R').key).toBe('h.example:2222/O/R')
   })
 
-  it('keys a local repository by its path', () => {
+  it('uses the path as the key of a local repository', () => {
     expect(parseRepositoryUrl('/srv/a/')).toMatchObject({ key: '/srv/a', kind: 'path' })
     expect(parseRepositoryUrl('file:///srv/a')).toMatchObject({ key: '/srv/a', kind: 'path' })
   })
@@ -200,7 +200,7 @@ describe('parseRepositoryUrl', () => {
     expect(() => parseRepositoryUrl(url)).toThrow(expect.objectContaining({ code: 'invalid_project' }))
   })
 
-  it('throws nothing but its own error, whatever it is given', () => {
+  it('throws only invalid_project, for any input', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         try {

@@ -1,60 +1,62 @@
-// A repository of our own that stands in for one that is not trusted.
+// Creates a temporary repository through which git reads and writes one that is not trusted.
 //
-// Git is told of this one (GIT_DIR) and never opens the other: none of the other's configuration, hooks, attributes or
-// index has a part in what runs. Only its objects and refs are reached, as data. Switching off by name what an
-// untrusted configuration holds is not enough: `includeIf`, `config.worktree` and odd names get past it, and an agent may
-// write between the look and the use.
+// git gets the temporary repository as GIT_DIR and never opens the other one, so the other's configuration,
+// hooks, attributes and index have no effect. Only its objects and refs are used, as data. Disabling dangerous
+// settings by name is not enough: `includeIf`, `config.worktree` and unusual names get past it, and an agent can
+// change the configuration after the check.
 
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
 import { type GitOptions, type GitOutput, git } from '../command/run.ts'
-import { repositoryPrefix } from '../command/staging.ts'
-import { requireNoAlternates } from './check-objects.ts'
+import { temporaryRepositoryPrefix } from '../command/staging.ts'
+import { requireNoAlternates } from './borrowed-objects.ts'
 
 const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n'
 const CONFIG_SHA256 = `${CONFIG.replace('= 0', '= 1')}[extensions]\n\tobjectFormat = sha256\n`
-// What a repository asks for by attribute is dropped: no driver of any kind, and nothing hidden from a diff.
+// Overrides the attributes of the working directory: no drivers run, and no file is excluded from a diff.
 const ATTRIBUTES = '* !filter !diff !merge\n'
-/** What a linked one shares with the repository it stands for, with the links that git itself follows when it writes. */
+/** What `linkTo` shares. git follows these links when it writes. */
 const LINKED = ['objects', 'refs', 'packed-refs', 'shallow']
 
-export type OwnRepository = {
+export type IsolatedRepository = {
   readonly directory: string
-  /** Runs git with this repository as the only one it knows. */
+  /** Runs git in this repository. */
   readonly git: (args: readonly string[], options?: GitOptions) => Promise<GitOutput>
+  /** Runs git in this repository, and returns its output as text without surrounding white space. */
+  readonly line: (args: readonly string[], options?: GitOptions) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-export type OwnRepositoryOptions = {
-  /** Object directories to read from, the most trusted first: git takes an object from the first that has it. */
+export type IsolatedRepositoryOptions = {
+  /** Object directories to read from, most trusted first: git takes an object from the first that has it. */
   readonly objectDirs?: readonly string[]
-  /** A git directory whose objects and refs are read and written. Look at it with `inspectClone` first. */
+  /** A git directory whose objects and refs are read and written. Check it with `inspectClone` first. */
   readonly linkTo?: string
   /** The directory whose files are read or written. */
   readonly workTree?: string
   readonly isSha256?: boolean
-  /** The commit that HEAD names; default: a branch without a commit. */
+  /** The commit of HEAD; default: a branch without a commit. */
   readonly head?: string
 }
 
-/** In the list of object directories a name with special characters is quoted as in C. */
+/** Quotes a path for the list of object directories, in which special characters are escaped as in C. */
 const quoted = (directory: string): string =>
   /[":\\\n]/.test(directory)
     ? `"${directory.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
     : directory
 
 /**
- * Made in about a millisecond, without a process. The caller closes it.
+ * Creates an isolated repository, in about a millisecond and without starting a process. The caller closes it.
  *
- * @throws SwitchyardError `disk_full`, `directory_unwritable`; `repository_unavailable` where objects would be borrowed from
- *   wherever an agent says
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`; `repository_unavailable` when an object directory
+ *   borrows objects from elsewhere
  */
-export const openOwnRepository = async (options: OwnRepositoryOptions): Promise<OwnRepository> => {
+export const openIsolatedRepository = async (options: IsolatedRepositoryOptions): Promise<IsolatedRepository> => {
   const { linkTo, workTree } = options
   await requireNoAlternates(options.objectDirs ?? [])
-  const directory = await mkdtemp(path.join(tmpdir(), repositoryPrefix())).catch((error: unknown) => {
+  const directory = await mkdtemp(path.join(tmpdir(), temporaryRepositoryPrefix())).catch((error: unknown) => {
     throw fromFileError(error, tmpdir())
   })
   const close = () => rm(directory, { recursive: true, force: true })
@@ -79,9 +81,12 @@ export const openOwnRepository = async (options: OwnRepositoryOptions): Promise<
     GIT_ALTERNATE_OBJECT_DIRECTORIES: (options.objectDirs ?? []).map(quoted).join(path.delimiter),
     ...(workTree === undefined ? {} : { GIT_WORK_TREE: workTree }),
   }
+  const run: IsolatedRepository['git'] = (args, more = {}) =>
+    git(args, { cwd: workTree ?? directory, ...more, env: { ...env, ...more.env } })
   return {
     directory,
-    git: (args, more = {}) => git(args, { cwd: workTree ?? directory, ...more, env: { ...env, ...more.env } }),
+    git: run,
+    line: async (args, more) => (await run(args, more)).stdout.toString('utf8').trim(),
     close,
   }
 }

@@ -1,33 +1,37 @@
-// Where the commits of a directory are that an agent writes to and that is no worktree made here: in the directory itself, or nowhere.
+// Finds the git directory of a working directory that an agent writes to and that is not one of our worktrees.
+// Only a repository inside the directory itself counts.
 //
-// A file there, or a link, could lead to any repository of this machine, and what is found there would be published, or handed out, as
-// the work of this directory. That the other repository names the directory in return proves nothing: it may be the agent's too.
+// A `.git` file or a link could lead to any repository of this machine, whose commits would then be published or
+// exported as the work of this directory. It proves nothing that the other repository names the directory in
+// return: the agent may own that repository too.
 
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { inspectClone } from '../clones/shared-clone.ts'
-import { requireNoLinks } from './check-objects.ts'
-import { findGitPlace, type GitPlace, isRealDirectory } from './git-directory.ts'
+import { requireNoLinks } from './borrowed-objects.ts'
+import { findGitDirectory, type GitDirectory, isRealDirectory } from './git-directory.ts'
+import { inspectClone } from './inspect-git-directory.ts'
 
 /**
- * That what is found there is the repository's own, where an agent's word alone says where it is.
+ * Checks a repository whose location only an agent vouches for.
  *
- * @throws SwitchyardError `repository_unavailable` where it is damaged, or reads objects from elsewhere
+ * @throws SwitchyardError `repository_unavailable` when it is damaged, or reads objects from elsewhere
  */
-export const inspectPlace = async ({ commonDir }: GitPlace): Promise<void> => {
+export const inspectRepository = async ({ commonDir }: GitDirectory): Promise<void> => {
   await inspectClone(path.dirname(commonDir))
   await requireNoLinks(path.join(commonDir, 'objects'))
 }
 
 /**
- * @throws SwitchyardError `workspace_gone` where there is no repository in the directory itself; `repository_unavailable`
- *   where there is one that is damaged, or reads objects from elsewhere
+ * Returns the git directory inside a working directory.
+ *
+ * @throws SwitchyardError `workspace_gone` when the directory contains no repository; `repository_unavailable`
+ *   when the repository is damaged, or reads objects from elsewhere
  */
-export const ownPlaceOf = async (given: string): Promise<GitPlace> => {
+export const findOwnGitDirectory = async (given: string): Promise<GitDirectory> => {
   const directory = path.resolve(given)
-  const place = (await isRealDirectory(directory)) ? await findGitPlace(directory) : undefined
-  if (place?.gitDir !== path.join(directory, '.git'))
-    throw new SwitchyardError('workspace_gone', `${directory} is no checkout of a repository of its own`)
-  await inspectPlace(place)
-  return place
+  const found = (await isRealDirectory(directory)) ? await findGitDirectory(directory) : undefined
+  if (found?.gitDir !== path.join(directory, '.git'))
+    throw new SwitchyardError('workspace_gone', `${directory} contains no git repository`)
+  await inspectRepository(found)
+  return found
 }

@@ -1,25 +1,28 @@
-// Writes a bundle of a repository of our own: whole or not at all.
+// Writes a bundle from an isolated repository.
 
 import { mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
 import type { GitOptions } from '../command/run.ts'
-import type { OwnRepository } from './isolated-repository.ts'
+import type { IsolatedRepository } from './isolated-repository.ts'
 
 /**
- * @param what - as `git bundle create` takes it; with `--stdin` the rest is `options.input`
- * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`, `repository_*` where objects are missing
+ * Writes a bundle. The file appears only when it is complete.
+ *
+ * @param revisions - as `git bundle create` accepts them; with `--stdin`, the rest is `options.input`
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`; `repository_*` when objects are
+ *   missing
  */
 export const writeBundle = async (
-  own: OwnRepository,
+  isolated: IsolatedRepository,
   file: string,
-  what: readonly string[],
+  revisions: readonly string[],
   options: GitOptions,
 ): Promise<void> => {
   const part = `${file}.part`
   try {
     await mkdir(path.dirname(file), { recursive: true })
-    await own.git(['bundle', 'create', '--quiet', part, ...what], options)
+    await isolated.git(['bundle', 'create', '--quiet', part, ...revisions], options)
     await rename(part, file)
   } catch (error) {
     throw fromFileError(error, file)

@@ -1,65 +1,65 @@
-// Saves what was done in a working directory as a git bundle, before the directory goes: its commits, and one more for
-// what was never committed. As with the diff, nothing of the directory's own configuration has a part in it.
+// Bundles the work in a directory since its base commit: its commits, and one more for what was never committed. Nothing
+// that the directory configures has any effect.
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import { findGitPlace, type GitPlace, readHead } from '../untrusted/git-directory.ts'
-import { openOwnRepository } from '../untrusted/isolated-repository.ts'
+import { findGitDirectory, type GitDirectory } from '../untrusted/git-directory.ts'
+import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { readHead } from '../untrusted/refs.ts'
 import { writeBundle } from '../untrusted/write-bundle.ts'
-import { commitWholeWork, wholeWorkOptions } from './commit-all-work.ts'
+import { allWorkOptions, commitAllWork } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
 
-export type BundleRequest = {
+export type BundleSinceBaseRequest = {
   readonly directory: string
-  /** The commit it began from; the bundle needs it where it is unpacked. */
+  /** The commit that the work started from. A repository needs it to use the bundle. */
   readonly base: string
   readonly objectDirs: readonly string[]
-  /** Where its commits are, as `Repositories.placeOf` knows it; the work in submodules is saved only with it. */
-  readonly place?: GitPlace | undefined
+  /** As `Repositories.gitDirectoryOf` returns it. Without it, the work in submodules is not saved. */
+  readonly gitDirectory?: GitDirectory | undefined
   /** Where to write the bundle. */
   readonly file: string
-  /** The branch's name in the bundle. */
+  /** The name of the branch in the bundle. */
   readonly branch: string
 }
 
 /**
- * @returns true where there was something to save; a directory that is as it began, or gone, gives no bundle.
- * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`, `payload_too_large` where it holds a file that
- *   no bundle takes
+ * Writes the bundle. The file appears only when it is complete.
+ *
+ * @returns false when there is nothing to save: the directory is unchanged, or does not exist
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`, `call_timeout`; `payload_too_large` when a file is over
+ *   512 MiB
  */
-export const bundleWork = async (request: BundleRequest): Promise<boolean> => {
+export const bundleSinceBase = async (request: BundleSinceBaseRequest): Promise<boolean> => {
+  const { base, branch, file, objectDirs } = request
   const directory = path.resolve(request.directory)
-  // A link in its place leads to where its agent wants us to read.
+  // A link is refused: the agent may have replaced the directory by a link to files that it cannot read itself.
   if (!(await lstat(directory).catch(() => undefined))?.isDirectory()) return false
-  const own = await openOwnRepository({
-    objectDirs: request.objectDirs,
-    workTree: directory,
-    isSha256: request.base.length === 64,
-  })
-  const options = wholeWorkOptions()
+  const isolated = await openIsolatedRepository({ objectDirs, workTree: directory, isSha256: base.length === 64 })
+  const options = allWorkOptions()
   try {
-    const hasBase = await isCommit(own, request.base, options)
-    // By its own word alone, it names a commit among the objects that are read here, or none.
-    const place = request.place ?? (await findGitPlace(directory))
-    const named = place && (await readHead(place)).commit
-    const found = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
-    const head = found ?? (hasBase ? request.base : undefined)
-    const published = hasBase ? request.base : undefined
-    const { snapshot, inside } = await commitWholeWork(
-      { own, directory, place: request.place, head, published },
+    const hasBase = await isCommit(isolated, base, options)
+    // A git directory that only the directory itself claims is safe here: a commit counts only if it is among
+    // `objectDirs`.
+    const gitDirectory = request.gitDirectory ?? (await findGitDirectory(directory))
+    const claimed = gitDirectory && (await readHead(gitDirectory)).commit
+    const found = claimed !== undefined && (await isCommit(isolated, claimed, options)) ? claimed : undefined
+    const head = found ?? (hasBase ? base : undefined)
+    const { snapshot, submoduleRefs } = await commitAllWork(
+      { isolated, directory, gitDirectory: request.gitDirectory, head, published: hasBase ? base : undefined },
       options,
     )
     const tip = snapshot ?? head
-    if (tip === undefined || (tip === request.base && inside.size === 0)) return false
-    const refs = new Map([[`refs/heads/${request.branch}`, tip], ...inside])
-    for (const [ref, commit] of refs) await own.git(['update-ref', ref, commit], options)
-    // Without the base, as after `rm -r .git && git init`, the bundle holds all there is.
-    await writeBundle(own, request.file, [...refs.keys(), ...(hasBase ? [`^${request.base}`] : [])], options)
+    if (tip === undefined || (tip === base && submoduleRefs.size === 0)) return false
+    const refs = new Map([[`refs/heads/${branch}`, tip], ...submoduleRefs])
+    for (const [ref, commit] of refs) await isolated.git(['update-ref', ref, commit], options)
+    // The base is missing after `rm -r .git && git init`. Then the bundle contains all commits.
+    await writeBundle(isolated, file, [...refs.keys(), ...(hasBase ? [`^${base}`] : [])], options)
     return true
   } catch (error) {
-    throw fromFileError(error, request.file)
+    throw fromFileError(error, file)
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }

@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { commit, makeLock, sh } from '../git.fixture.ts'
-import { bundleWork, describeLoss, parseRepositoryUrl, Repositories } from '../index.ts'
+import { commit, createLock, sh } from '../git.fixture.ts'
+import { bundleSinceBase, describeLoss, parseRepositoryUrl, Repositories } from '../index.ts'
 
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
-const lock = makeLock()
+const lock = createLock()
 
 /** A project with one worktree, its bundle, and a repository that has nothing but what was fetched from that. */
 const project = async () => {
@@ -33,8 +33,8 @@ const project = async () => {
     directory,
     baseCommit,
     objectDirs: [repositories.objectDirectory(identity)],
-    loss: async () => describeLoss(await repositories.workState(identity, directory)),
-    bundle: () => repositories.bundle(identity, directory, at('bundles', 'x.bundle')),
+    loss: async () => describeLoss(await repositories.work.state(identity, directory)),
+    bundle: () => repositories.work.bundle(identity, directory, at('bundles', 'x.bundle')),
     restore,
     show: (name: string) => sh(at('restored'), 'show', name),
   }
@@ -54,7 +54,7 @@ describe('the bundle of a working directory that goes', () => {
     await commit(directory, 'done.txt')
     await sh(directory, 'checkout', '-q', '--orphan', 'pages')
     await writeFile(path.join(directory, 'page.html'), 'hello\n')
-    expect(await loss()).toBe('3 uncommitted changes, 1 commit that the remote has not')
+    expect(await loss()).toBe('3 uncommitted changes, 1 unpushed commit')
     expect(await bundle()).toBe(true)
     expect(await restore()).toEqual(['refs/heads/sandbox/x', 'refs/switchyard/worktree'])
     expect(await show('refs/switchyard/worktree:page.html')).toBe('hello')
@@ -68,7 +68,7 @@ describe('the bundle of a working directory that goes', () => {
     await commit(directory, 'done.txt')
     await sh(directory, 'checkout', '-q', '--detach', 'origin/main')
     await commit(directory, 'detached.txt')
-    expect(await loss()).toBe('2 commits that the remote has not')
+    expect(await loss()).toBe('2 unpushed commits')
     expect(await bundle()).toBe(true)
     expect(await restore()).toEqual(['refs/heads/sandbox/x', 'refs/switchyard/head'])
     expect(await show('refs/heads/sandbox/x:done.txt')).toBe('done.txt')
@@ -89,7 +89,7 @@ describe('the bundle of a working directory that goes', () => {
     expect(await show('refs/switchyard/worktree:src/new.ts')).toBe('new')
     // As of a task whose time is over.
     const file = at('task.bundle')
-    expect(await bundleWork({ directory, base: baseCommit, objectDirs, file, branch: 'task' })).toBe(true)
+    expect(await bundleSinceBase({ directory, base: baseCommit, objectDirs, file, branch: 'task' })).toBe(true)
     await sh(at('origin'), 'fetch', '-q', file, 'task:saved')
     expect(await sh(at('origin'), 'show', 'saved:src/new.ts')).toBe('new')
   })
@@ -114,9 +114,9 @@ describe('the bundle of a working directory that goes', () => {
     const refused = { code: 'payload_too_large', message: expect.stringContaining('huge.bin') }
     await expect(bundle()).rejects.toMatchObject(refused)
     const file = at('bundles', 'task.bundle')
-    await expect(bundleWork({ directory, base: baseCommit, objectDirs, file, branch: 'task' })).rejects.toMatchObject(
-      refused,
-    )
+    await expect(
+      bundleSinceBase({ directory, base: baseCommit, objectDirs, file, branch: 'task' }),
+    ).rejects.toMatchObject(refused)
     expect(existsSync(at('bundles'))).toBe(false)
   })
 
@@ -125,7 +125,7 @@ describe('the bundle of a working directory that goes', () => {
     await commit(directory, 'done.txt')
     await writeFile(path.join(directory, 'new.txt'), 'new\n')
     await rm(path.join(directory, '.git'))
-    expect(await loss()).toBe('1 uncommitted change, 1 commit that the remote has not')
+    expect(await loss()).toBe('1 uncommitted change, 1 unpushed commit')
     for (const again of [false, true]) {
       if (again) await sh(directory, 'init', '-q')
       expect(await bundle()).toBe(true)
@@ -146,7 +146,7 @@ describe('the bundle of a working directory that goes', () => {
     await repositories.fetch(identity)
     const { directory } = await repositories.addWorktree(identity, { directory: at('w'), branch: 'w' })
     await commit(directory, 'done.txt')
-    expect(await repositories.bundle(identity, directory, at('w.bundle'))).toBe(true)
+    expect(await repositories.work.bundle(identity, directory, at('w.bundle'))).toBe(true)
     await sh(at('whole'), 'fetch', '-q', at('w.bundle'), 'refs/heads/w:saved')
     expect(await sh(at('whole'), 'show', 'saved:done.txt')).toBe('done.txt')
   })
@@ -189,8 +189,8 @@ describe('what is done in a submodule', () => {
     await sh(inside, 'checkout', '-q', '--detach', 'HEAD~1')
     await writeFile(path.join(inside, 'l.txt'), 'changed\n')
     await writeFile(path.join(inside, 'new.txt'), 'new\n')
-    expect(await loss()).toBe('2 uncommitted changes, 2 commits that the remote has not, 1 stash')
-    expect(await repositories.isPublished(identity, directory)).toBe(false)
+    expect(await loss()).toBe('2 uncommitted changes, 2 unpushed commits, 1 stash')
+    expect(await repositories.work.isPublished(identity, directory)).toBe(false)
     expect(await bundle()).toBe(true)
     expect(await restore()).toEqual([
       'refs/heads/sandbox/x',
@@ -213,16 +213,16 @@ describe('what is done in a submodule', () => {
     await commit(inside, 'committed.txt')
     await sh(directory, 'commit', '-qam', 'the newer lib')
     await sh(directory, 'push', '-q', at('origin'), 'HEAD:refs/heads/pushed')
-    expect(await loss()).toBe('2 commits that the remote has not')
+    expect(await loss()).toBe('2 unpushed commits')
   })
 
   it('is in the bundle of a task whose time is over', async () => {
     const { identity, repositories, inside, baseCommit: base, directory, objectDirs } = await withSubmodule()
     const file = at('task.bundle')
-    const place = await repositories.placeOf(identity, directory)
-    expect(await bundleWork({ directory, base, objectDirs, place, file, branch: 'task' })).toBe(false)
+    const gitDirectory = await repositories.work.gitDirectoryOf(identity, directory)
+    expect(await bundleSinceBase({ directory, base, objectDirs, gitDirectory, file, branch: 'task' })).toBe(false)
     await commit(inside, 'committed.txt')
-    expect(await bundleWork({ directory, base, objectDirs, place, file, branch: 'task' })).toBe(true)
+    expect(await bundleSinceBase({ directory, base, objectDirs, gitDirectory, file, branch: 'task' })).toBe(true)
     await sh(at('origin'), 'fetch', '-q', file, 'task:task', 'refs/switchyard/submodules/0-lib/head:lib')
     expect(await sh(at('origin'), 'show', 'task:lib/committed.txt')).toBe('committed.txt')
     expect(await sh(at('origin'), 'show', 'lib:committed.txt')).toBe('committed.txt')
@@ -270,7 +270,7 @@ describe('what is done in a submodule', () => {
     await sh(directory, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'update', '--init', '--recursive')
     expect(await loss()).toBeNull()
     await commit(path.join(directory, 'lib', 'deep'), 'mine.txt')
-    expect(await loss()).toBe('1 commit that the remote has not')
+    expect(await loss()).toBe('1 unpushed commit')
     expect(await bundle()).toBe(true)
     await restore()
     expect(await show('refs/switchyard/submodules/1-lib-deep/head:mine.txt')).toBe('mine.txt')

@@ -1,68 +1,70 @@
-// Saves all that goes with a working directory in one git bundle: where HEAD is, its branch, and what was not committed. What there
-// is to save is read where our records say, as it is when it is counted; the directory's own word has no part in it.
+// Bundles everything that is lost with a working directory, with its whole history: HEAD, its branch, and uncommitted
+// changes. It reads the git directory that our records name, as `workState` does, and not what the directory claims.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
-import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'
-import { type GitPlace, readHead } from '../untrusted/git-directory.ts'
-import { openOwnRepository } from '../untrusted/isolated-repository.ts'
-import { readGuarded } from '../untrusted/read-guarded.ts'
+import type { GitDirectory } from '../untrusted/git-directory.ts'
+import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { readUntrustedFile } from '../untrusted/read-untrusted-file.ts'
+import { readHead } from '../untrusted/refs.ts'
+import { HEAD_REF, WORKTREE_REF } from '../untrusted/switchyard-refs.ts'
 import { writeBundle } from '../untrusted/write-bundle.ts'
-import { commitWholeWork, wholeWorkOptions } from './commit-all-work.ts'
+import type { BranchTip } from '../worktrees/worktrees.ts'
+import { allWorkOptions, commitAllWork } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
 
-export type OwnBranch = { readonly name: string; readonly tip: string }
-
-export type SaveRequest = {
+export type BundleWithHistoryRequest = {
   readonly directory: string
-  /** Where its commits are. */
-  readonly place: GitPlace
-  /** Objects that are read beside those of `place`: those of the mirror, which are trusted. */
+  readonly gitDirectory: GitDirectory
+  /** More object directories to read from: those of the mirror, which are trusted. */
   readonly objectDirs: readonly string[]
-  /** The branch that goes with the directory, whatever is checked out. */
-  readonly branch?: OwnBranch | undefined
+  /** The branch that the worktree was created on, whatever is checked out. */
+  readonly branch?: BranchTip | undefined
   /** Where to write the bundle. */
   readonly file: string
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes `refs/switchyard/head`, `refs/heads/<branch>`, and `refs/switchyard/worktree`: what was not committed, as one commit on
- * top of HEAD, or the first one where HEAD has none. Each is left out where there is no such thing. Of a submodule with work the
- * files are in the last, in the place of what names it, and `refs/switchyard/submodules/<n>-<path>/…` are its commits: `head`,
- * `heads/<branch>`, `stash/<n>`. Whole or not at all.
+ * Writes the bundle. The file appears only when it is complete. The bundle contains those of these refs that exist:
  *
- * @returns false where there was nothing to save: no commit and no file
- * @throws SwitchyardError `payload_too_large` with a file over 512 MiB, `disk_full`, `directory_unwritable`, `call_timeout`,
- *   `repository_*` where objects are missing
+ * - `refs/switchyard/head`: what is checked out
+ * - `refs/heads/<branch>`: the branch that the worktree was created on
+ * - `refs/switchyard/worktree`: uncommitted changes, as one commit on top of HEAD, or as a first commit without HEAD.
+ *   It contains the files of submodules with work, instead of the commits that HEAD names.
+ * - `refs/switchyard/submodules/<n>-<path>/head`, `…/heads/<branch>` and `…/stash/<n>`: the commits of these submodules
+ *
+ * @returns false when there is neither a commit nor a file
+ * @throws SwitchyardError `payload_too_large` when a file is over 512 MiB; `disk_full`, `directory_unwritable`,
+ *   `call_timeout`; `repository_*` when objects are missing
  */
-export const saveWork = async (request: SaveRequest): Promise<boolean> => {
-  const { place, branch, file, signal } = request
+export const bundleWithHistory = async (request: BundleWithHistoryRequest): Promise<boolean> => {
+  const { gitDirectory, branch, file, signal } = request
   const directory = path.resolve(request.directory)
-  const named = (await readHead(place)).commit
-  const own = await openOwnRepository({
-    objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
+  const claimed = (await readHead(gitDirectory)).commit
+  const isolated = await openIsolatedRepository({
+    objectDirs: [...request.objectDirs, path.join(gitDirectory.commonDir, 'objects')],
     workTree: directory,
-    isSha256: (named ?? branch?.tip)?.length === 64,
+    isSha256: (claimed ?? branch?.tip)?.length === 64,
   })
-  const options = wholeWorkOptions(signal)
+  const options = allWorkOptions(signal)
   try {
-    const shallow = await readGuarded(path.join(place.commonDir, 'shallow'))
-    if (shallow !== '') await writeFile(path.join(own.directory, 'shallow'), shallow)
-    const head = named !== undefined && (await isCommit(own, named, options)) ? named : undefined
-    const { snapshot, inside } = await commitWholeWork({ own, directory, place, head }, options)
-    const refs = new Map(inside)
+    const shallow = await readUntrustedFile(path.join(gitDirectory.commonDir, 'shallow'))
+    if (shallow !== '') await writeFile(path.join(isolated.directory, 'shallow'), shallow)
+    const head = claimed !== undefined && (await isCommit(isolated, claimed, options)) ? claimed : undefined
+    const { snapshot, submoduleRefs } = await commitAllWork({ isolated, directory, gitDirectory, head }, options)
+    const refs = new Map(submoduleRefs)
     if (head !== undefined) refs.set(HEAD_REF, head)
     if (branch !== undefined) refs.set(`refs/heads/${branch.name}`, branch.tip)
     if (snapshot !== undefined) refs.set(WORKTREE_REF, snapshot)
     if (refs.size === 0) return false
-    for (const [ref, commit] of refs) await own.git(['update-ref', '--end-of-options', ref, commit], options)
-    await writeBundle(own, file, [...refs.keys()], options)
+    for (const [ref, commit] of refs) await isolated.git(['update-ref', '--end-of-options', ref, commit], options)
+    await writeBundle(isolated, file, [...refs.keys()], options)
     return true
   } catch (error) {
     throw fromFileError(error, file)
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }

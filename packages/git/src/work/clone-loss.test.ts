@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { commit, makeLock, sh } from '../git.fixture.ts'
+import { commit, createLock, sh } from '../git.fixture.ts'
 import { describeLoss, parseRepositoryUrl, Repositories } from '../index.ts'
 
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
-const lock = makeLock()
+const lock = createLock()
 
 const project = async () => {
   await mkdir(at('origin'))
@@ -24,7 +24,7 @@ const project = async () => {
     identity,
     repositories,
     add,
-    loss: (...goes: string[]) => repositories.describeCloneLoss(identity, goes),
+    loss: (...goes: string[]) => repositories.work.describeCloneLoss(identity, goes),
     remove: (directory: string) => repositories.removeWorktree(identity, directory, at('boxes')),
     shared: repositories.sharedDirectory(identity),
   }
@@ -54,13 +54,13 @@ describe('what would be lost with the shared clone', () => {
     await sh(directory, 'checkout', '-qb', 'feature')
     await commit(directory, 'feature.txt')
     await sh(directory, 'checkout', '-q', 'sandbox/q')
-    expect(describeLoss(await repositories.workState(identity, directory))).toBeNull()
-    expect(await loss(directory)).toBe('1 commit on feature that the remote has not, 2 stashes')
+    expect(describeLoss(await repositories.work.state(identity, directory))).toBeNull()
+    expect(await loss(directory)).toBe('1 unpushed commit on feature, 2 stashes')
     await remove(directory)
     await sh(shared, 'pack-refs', '--all')
-    expect(await loss()).toBe('1 commit on feature that the remote has not, 2 stashes')
+    expect(await loss()).toBe('1 unpushed commit on feature, 2 stashes')
     for (const isThin of [false, true]) {
-      await repositories.bundleClone(identity, at('clone.bundle'), { isThin })
+      await repositories.work.bundleClone(identity, at('clone.bundle'), { isThin })
       await sh(root, 'clone', '-q', '--bare', at('origin'), at('restored'))
       await sh(at('restored'), 'fetch', '-q', at('clone.bundle'), '+refs/*:refs/saved/*')
       const show = (name: string) => sh(at('restored'), 'show', name)
@@ -82,7 +82,7 @@ describe('what would be lost with the shared clone', () => {
     await commit(directory, 'tagged.txt')
     await sh(directory, 'tag', '-am', 'mine', 'mine')
     await sh(directory, 'checkout', '-q', 'sandbox/q')
-    expect(await loss(directory)).toBe('1 commit on mine that the remote has not')
+    expect(await loss(directory)).toBe('1 unpushed commit on mine')
   })
 
   it('is what is on the branch of a worktree only where no bundle was written of that, and it goes', async () => {
@@ -91,18 +91,18 @@ describe('what would be lost with the shared clone', () => {
     await commit(one, 'one.txt')
     await commit(two, 'two.txt')
     expect(await loss()).toBeNull()
-    expect(await loss(one)).toBe('1 commit on sandbox/one that the remote has not')
+    expect(await loss(one)).toBe('1 unpushed commit on sandbox/one')
     await rm(two, { recursive: true })
-    expect(await loss(two)).toBe('1 commit on sandbox/two that the remote has not')
+    expect(await loss(two)).toBe('1 unpushed commit on sandbox/two')
     for (const directory of [one, two]) await remove(directory)
-    expect(await loss()).toBe('2 commits on sandbox/one, sandbox/two that the remote has not')
+    expect(await loss()).toBe('2 unpushed commits on sandbox/one, sandbox/two')
   })
 
   it('is nothing where there is no clone', async () => {
     const { identity, repositories, loss } = await project()
-    expect(await repositories.forget(identity, async () => false)).toBe(false)
+    expect(await repositories.removeClones(identity, async () => false)).toBe(false)
     expect(existsSync(repositories.sharedDirectory(identity))).toBe(true)
-    expect(await repositories.forget(identity)).toBe(true)
+    expect(await repositories.removeClones(identity)).toBe(true)
     expect(await loss()).toBeNull()
   })
 })

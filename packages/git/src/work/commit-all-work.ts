@@ -1,48 +1,50 @@
-// All that is in a working directory and not on its branch, as commits of a repository of our own: for a directory that goes.
+// Commits everything in a working directory that is not on its branch, for a directory that will be removed.
 
-import { IDENTITY } from '../clones/scratch.ts'
+import { SWITCHYARD_AUTHOR } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { AS_THEY_ARE, lineOf, writeWholeWorkTree } from './commit-work.ts'
+import { NO_LINE_END_CONVERSION, writeWholeWorkTree } from './commit-work.ts'
 import { readSubmoduleRefs } from './submodule-refs.ts'
 import { hasWork, type Superproject } from './submodules.ts'
 import { submodulesOf } from './work-state.ts'
 
-/** Of one step, with millions of files. */
+/** Limit of one git command, which may read millions of files. */
 const TIMEOUT_MS = 30 * 60_000
 
-export type WholeWork = {
-  /** What was not committed, on top of HEAD, or the first commit where HEAD has none; undefined where all of it was. */
+export type AllWork = {
+  /** A commit of the uncommitted changes on top of HEAD, or a first commit without HEAD; undefined without changes. */
   readonly snapshot: string | undefined
-  /** Refs for what was committed in submodules, as `readSubmoduleRefs` names them. */
-  readonly inside: ReadonlyMap<string, string>
+  /** Refs of the commits in submodules, named by `readSubmoduleRefs`. */
+  readonly submoduleRefs: ReadonlyMap<string, string>
 }
 
-export const wholeWorkOptions = (signal?: AbortSignal): GitOptions => ({
+export const allWorkOptions = (signal?: AbortSignal): GitOptions => ({
   timeoutMs: TIMEOUT_MS,
-  config: [...IDENTITY, ...AS_THEY_ARE],
+  config: [...SWITCHYARD_AUTHOR, ...NO_LINE_END_CONVERSION],
   ...(signal ? { signal } : {}),
 })
 
 /**
- * @param where - `head`: what is checked out; undefined where that is no commit
- * @throws SwitchyardError `payload_too_large` with a file over 512 MiB, `repository_unavailable`, `call_timeout`
+ * Commits all work of a directory in an isolated repository.
+ *
+ * @param directory.head - the commit of HEAD; undefined when HEAD names no commit
+ * @throws SwitchyardError `payload_too_large` when a file is over 512 MiB; `repository_unavailable`, `call_timeout`
  */
-export const commitWholeWork = async (
-  { head, ...where }: Omit<Superproject, 'commit'> & { readonly head: string | undefined },
+export const commitAllWork = async (
+  { head, ...superproject }: Omit<Superproject, 'commit'> & { readonly head: string | undefined },
   options: GitOptions,
-): Promise<WholeWork> => {
-  const { own, directory } = where
-  const line = (args: readonly string[]) => lineOf(own, args, options)
-  const begun = head ?? (await line(['mktree']))
-  const submodules = (await submodulesOf({ ...where, commit: begun }, options)).filter(hasWork)
-  const asFiles = submodules.map((one) => one.path)
-  const tree = await writeWholeWorkTree(own, directory, begun, options, asFiles)
-  const isCommitted = tree === (await line(['rev-parse', `${begun}^{tree}`]))
+): Promise<AllWork> => {
+  const { isolated, directory } = superproject
+  const line = (args: readonly string[]) => isolated.line(args, options)
+  const base = head ?? (await line(['mktree']))
+  const submodules = (await submodulesOf({ ...superproject, commit: base }, options)).filter(hasWork)
+  const asFiles = submodules.map((submodule) => submodule.path)
+  const tree = await writeWholeWorkTree(isolated, directory, base, options, asFiles)
+  const isUnchanged = tree === (await line(['rev-parse', `${base}^{tree}`]))
   const parents = head === undefined ? [] : ['-p', head]
   return {
-    snapshot: isCommitted
+    snapshot: isUnchanged
       ? undefined
       : await line(['commit-tree', tree, ...parents, '-m', 'Work that was not committed']),
-    inside: await readSubmoduleRefs(own, directory, submodules, options),
+    submoduleRefs: await readSubmoduleRefs(isolated, directory, submodules, options),
   }
 }

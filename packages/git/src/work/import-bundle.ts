@@ -1,35 +1,38 @@
-// Puts commits and uncommitted changes from elsewhere into a worktree that was made for them and has no work yet.
+// Imports commits and uncommitted changes from a bundle into a new worktree that has no work yet.
 //
-// The bundle comes from a repository that nobody vouches for. It is fetched as data: nothing in it is run, and git refuses
-// names such as .git/hooks when it writes files.
+// The bundle comes from a repository that is not trusted. It is fetched as data: nothing in it runs, and git refuses
+// file names such as .git/hooks when it writes files.
 
 import { copyFile, lstat, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
-import { enterFiles } from '../changes/fill-index.ts'
+import { fillIndex } from '../changes/fill-index.ts'
 import type { Mirror } from '../clones/mirror.ts'
-import { inspectClone, type SharedClone } from '../clones/shared-clone.ts'
+import type { SharedClone } from '../clones/shared-clone.ts'
 import type { GitOptions } from '../command/run.ts'
-import { HEAD_REF, WORKTREE_REF } from '../foreign/bundle.ts'
-import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
-import type { WorktreeRecord, WorktreeRecords } from '../worktrees/worktree-records.ts'
+import type { GitDirectory } from '../untrusted/git-directory.ts'
+import { inspectClone } from '../untrusted/inspect-git-directory.ts'
+import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { HEAD_REF, WORKTREE_REF } from '../untrusted/switchyard-refs.ts'
+import type { WorktreeRecord } from '../worktrees/worktree-records.ts'
 
 export type Imported = {
   readonly branch: string
-  /** The branch's new tip. */
+  /** The new tip of the branch. */
   readonly head: string
-  /** What the worktree's work is compared with from now on: where its history left that of its former base. */
+  /** The commit that the work is compared with from now on: the merge base of `head` and the former base. */
   readonly baseCommit: string
-  /** Files that are changed and not committed. */
+  /** How many files have uncommitted changes. */
   readonly changed: number
 }
 
-type Parts = {
+/** The worktree to import into, and its clones. */
+export type ImportTarget = {
   readonly mirror: Mirror
   readonly shared: SharedClone
-  readonly records: WorktreeRecords
-  /** Where git keeps what it knows of the worktree. */
-  readonly adminDirectory: string
+  readonly record: WorktreeRecord
+  readonly gitDirectory: GitDirectory
+  readonly replaceRecord: (record: WorktreeRecord) => Promise<void>
 }
 
 const OPTIONS: GitOptions = {
@@ -38,156 +41,161 @@ const OPTIONS: GitOptions = {
 }
 const MAX_FILE_BYTES = 512 * 1_048_576
 
-const invalid = (why: string): SwitchyardError => new SwitchyardError('invalid_bundle', `the bundle ${why}`)
+const invalidBundle = (why: string): SwitchyardError => new SwitchyardError('invalid_bundle', `the bundle ${why}`)
 
-const hasWork = (record: WorktreeRecord, why: string): SwitchyardError =>
-  new SwitchyardError('worktree_has_work', `${record.directory} ${why}; an import goes into a new one only`)
-
-const lineOf = async (own: OwnRepository, args: readonly string[]): Promise<string> =>
-  (await own.git(args, OPTIONS)).stdout.toString('utf8').trim()
+const worktreeHasWork = ({ directory }: WorktreeRecord, why: string): SwitchyardError =>
+  new SwitchyardError('worktree_has_work', `${directory} ${why}; a bundle can be imported only into a new worktree`)
 
 /** @throws SwitchyardError `invalid_bundle` */
-const readHeads = async (own: OwnRepository, bundle: string) => {
-  const told = await own.git(['bundle', 'list-heads', bundle], { ...OPTIONS, okCodes: [0, 1, 128] })
-  if (told.code !== 0) throw invalid('is no git bundle')
+const readHeads = async (isolated: IsolatedRepository, bundle: string) => {
+  const { code, stdout } = await isolated.git(['bundle', 'list-heads', bundle], { ...OPTIONS, okCodes: [0, 1, 128] })
+  if (code !== 0) throw invalidBundle('is not a git bundle')
   const heads = new Map(
-    told.stdout
+    stdout
       .toString('utf8')
       .split('\n')
       .filter(Boolean)
       .map((line): [string, string] => [line.slice(line.indexOf(' ') + 1), line.slice(0, line.indexOf(' '))]),
   )
   const head = heads.get(HEAD_REF)
-  if (head === undefined) throw invalid(`has no ${HEAD_REF}`)
+  if (head === undefined) throw invalidBundle(`has no ${HEAD_REF}`)
   return { head, worktree: heads.get(WORKTREE_REF) ?? head }
 }
 
-/** Brings its objects into the shared clone. @throws SwitchyardError `invalid_bundle`, `bundle_incomplete` */
-const fetchBundle = async (own: OwnRepository, bundle: string, head: string, worktree: string): Promise<void> => {
+/**
+ * Copies the objects of a bundle to the shared clone.
+ *
+ * @throws SwitchyardError `invalid_bundle`, `bundle_incomplete`
+ */
+const fetchBundle = async (
+  linked: IsolatedRepository,
+  bundle: string,
+  head: string,
+  worktree: string,
+): Promise<void> => {
   const refs = worktree === head ? [HEAD_REF] : [HEAD_REF, WORKTREE_REF]
-  const told = await own.git(
+  const { code, stderr } = await linked.git(
     ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--', bundle, ...refs],
     { ...OPTIONS, okCodes: [0, 1, 128] },
   )
-  if (told.code === 0) return
-  if (/lacks these prerequisite|remote did not send all necessary objects|Could not read/.test(told.stderr))
-    throw new SwitchyardError('bundle_incomplete', 'the bundle builds on commits that the repository does not have')
-  throw invalid('cannot be read to its end')
+  if (code === 0) return
+  if (/lacks these prerequisite|remote did not send all necessary objects|Could not read/.test(stderr))
+    throw new SwitchyardError('bundle_incomplete', 'the bundle needs commits that the repository does not have')
+  throw invalidBundle('is damaged')
 }
 
-const treeOf = (own: OwnRepository, commit: string): Promise<string> => lineOf(own, ['rev-parse', `${commit}^{tree}`])
+const treeOf = (isolated: IsolatedRepository, commit: string): Promise<string> =>
+  isolated.line(['rev-parse', `${commit}^{tree}`], OPTIONS)
 
-/** The tree of the worktree's files as they are now, ignored ones left out. Fills the index with it. */
-const currentTree = async (own: OwnRepository, directory: string, commit: string): Promise<string> => {
-  const { names } = await enterFiles(own, directory, commit, MAX_FILE_BYTES, OPTIONS)
-  await own.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
+/** Returns the tree of the directory's current files without ignored ones. Fills the index with it. */
+const currentTree = async (isolated: IsolatedRepository, directory: string, commit: string): Promise<string> => {
+  const { names } = await fillIndex(isolated, directory, commit, MAX_FILE_BYTES, OPTIONS)
+  await isolated.git(['update-index', '--ignore-submodules', '--add', '--remove', '-z', '--stdin'], {
     ...OPTIONS,
     input: names.map((name) => `${name}\0`).join(''),
   })
-  return await lineOf(own, ['write-tree'])
+  return await isolated.line(['write-tree'], OPTIONS)
 }
 
-const openFor = async ({ mirror, shared }: Pick<Parts, 'mirror' | 'shared'>, record: WorktreeRecord) => {
+const openIsolated = async ({ mirror, shared, record }: Omit<ImportTarget, 'gitDirectory' | 'replaceRecord'>) => {
   await inspectClone(shared.directory)
-  return await openOwnRepository({
+  return await openIsolatedRepository({
     objectDirs: [mirror.objectDirectory, path.join(shared.gitDirectory, 'objects')],
     workTree: record.directory,
     isSha256: record.baseCommit.length === 64,
   })
 }
 
-const requireNew = async (parts: Parts, own: OwnRepository, record: WorktreeRecord): Promise<void> => {
-  const tip = await parts.shared.resolve(`refs/heads/${record.branch}`)
-  if (tip !== record.baseCommit) throw hasWork(record, `has commits on "${record.branch}"`)
-  const now = await currentTree(own, record.directory, record.baseCommit)
-  if (now !== (await treeOf(own, record.baseCommit))) throw hasWork(record, 'has changed files')
+/** @throws SwitchyardError `worktree_has_work` */
+const requireNoWork = async ({ shared, record }: ImportTarget, isolated: IsolatedRepository): Promise<void> => {
+  const tip = await shared.resolve(`refs/heads/${record.branch}`)
+  if (tip !== record.baseCommit) throw worktreeHasWork(record, `has commits on "${record.branch}"`)
+  const tree = await currentTree(isolated, record.directory, record.baseCommit)
+  if (tree !== (await treeOf(isolated, record.baseCommit))) throw worktreeHasWork(record, 'has changed files')
 }
 
-/** The commit itself where the two have no history in common. */
-const whereItLeft = async (own: OwnRepository, head: string, base: string): Promise<string> => {
-  const told = await own.git(['merge-base', head, base], { ...OPTIONS, okCodes: [0, 1] })
-  return told.stdout.toString('utf8').trim() || head
-}
+/** Returns the merge base, or `head` when the histories have no commit in common. */
+const mergeBase = async (isolated: IsolatedRepository, head: string, base: string): Promise<string> =>
+  (await isolated.line(['merge-base', head, base], { ...OPTIONS, okCodes: [0, 1] })) || head
 
-const writeIndex = async (own: OwnRepository, adminDirectory: string): Promise<void> => {
-  if (!(await lstat(adminDirectory).catch(() => undefined))?.isDirectory())
-    throw new SwitchyardError('repository_unavailable', `${adminDirectory} is no directory`, { retryable: false })
-  const fresh = path.join(adminDirectory, `index.new-${process.pid}`)
-  await copyFile(path.join(own.directory, 'index'), fresh)
-  await rename(fresh, path.join(adminDirectory, 'index'))
+const writeIndex = async (isolated: IsolatedRepository, gitDir: string): Promise<void> => {
+  if (!(await lstat(gitDir).catch(() => undefined))?.isDirectory())
+    throw new SwitchyardError('repository_unavailable', `${gitDir} is not a directory`, { retryable: false })
+  const fresh = path.join(gitDir, `index.new-${process.pid}`)
+  await copyFile(path.join(isolated.directory, 'index'), fresh)
+  await rename(fresh, path.join(gitDir, 'index'))
 }
 
 /**
- * See `Repositories.importBundle`. The record says that an import has begun before anything is changed: one that a crash
- * broke off is done again from its beginning, since nobody has worked there yet.
+ * Imports a bundle; see `RepositoryWork.importBundle`. The record states that an import has started before anything
+ * changes. After a crash the import runs again from the beginning, because nobody has worked in the worktree yet.
  */
-export const importInto = async (parts: Parts, given: WorktreeRecord, file: string): Promise<Imported> => {
-  const { shared, records } = parts
+export const importBundle = async (target: ImportTarget, file: string): Promise<Imported> => {
+  const { shared, record, gitDirectory, replaceRecord } = target
   const bundle = path.resolve(file)
-  const linked = await openOwnRepository({ linkTo: shared.gitDirectory })
-  const own = await openFor(parts, given)
+  const linked = await openIsolatedRepository({ linkTo: shared.gitDirectory })
+  const isolated = await openIsolated(target)
   try {
-    const { head, worktree } = await readHeads(own, bundle)
-    const known = given.imported
-    if (known && (known.head !== head || known.worktree !== worktree)) throw hasWork(given, 'has another import in it')
-    if (known?.isDone) return await told(own, given, known)
-    if (known === undefined) await requireNew(parts, own, given)
+    const { head, worktree } = await readHeads(isolated, bundle)
+    const former = record.imported
+    if (former && (former.head !== head || former.worktree !== worktree))
+      throw worktreeHasWork(record, 'contains another import')
+    if (former?.isDone) return await toImported(isolated, record, former)
+    if (former === undefined) await requireNoWork(target, isolated)
     await fetchBundle(linked, bundle, head, worktree)
-    if (worktree !== head && (await lineOf(linked, ['rev-parse', `${worktree}^@`])) !== head)
-      throw invalid(`has a ${WORKTREE_REF} that is not one commit on top of ${HEAD_REF}`)
-    const begun: WorktreeRecord = {
-      ...given,
-      baseCommit: known ? given.baseCommit : await whereItLeft(linked, head, given.baseCommit),
+    if (worktree !== head && (await linked.line(['rev-parse', `${worktree}^@`], OPTIONS)) !== head)
+      throw invalidBundle(`has a ${WORKTREE_REF} that is not one commit on top of ${HEAD_REF}`)
+    const started: WorktreeRecord = {
+      ...record,
+      baseCommit: former ? record.baseCommit : await mergeBase(linked, head, record.baseCommit),
       imported: { head, worktree, isDone: false },
     }
-    await records.replace(begun)
-    // From whatever a crash left: all files become those of the snapshot.
-    await currentTree(own, begun.directory, given.baseCommit)
-    await own.git(['read-tree', '--reset', '-u', worktree], OPTIONS)
-    await linked.git(['update-ref', `refs/heads/${begun.branch}`, head], OPTIONS)
-    await own.git(['read-tree', head], OPTIONS)
-    await own.git(['update-index', '-q', '--refresh'], { ...OPTIONS, okCodes: [0, 1] })
-    await writeIndex(own, parts.adminDirectory)
+    await replaceRecord(started)
+    // The index has all current files, so that the reset replaces what a crash may have left.
+    await currentTree(isolated, started.directory, record.baseCommit)
+    await isolated.git(['read-tree', '--reset', '-u', worktree], OPTIONS)
+    await linked.git(['update-ref', `refs/heads/${started.branch}`, head], OPTIONS)
+    await isolated.git(['read-tree', head], OPTIONS)
+    await isolated.git(['update-index', '-q', '--refresh'], { ...OPTIONS, okCodes: [0, 1] })
+    await writeIndex(isolated, gitDirectory.gitDir)
     const imported = { head, worktree, isDone: true }
-    await records.replace({ ...begun, imported })
-    return await told(own, begun, imported)
+    await replaceRecord({ ...started, imported })
+    return await toImported(isolated, started, imported)
   } catch (error) {
-    throw fromFileError(error, given.directory)
+    throw fromFileError(error, record.directory)
   } finally {
-    await own.close()
+    await isolated.close()
     await linked.close()
   }
 }
 
-const told = async (
-  own: OwnRepository,
-  record: WorktreeRecord,
+const toImported = async (
+  isolated: IsolatedRepository,
+  { branch, baseCommit }: WorktreeRecord,
   { head, worktree }: { readonly head: string; readonly worktree: string },
 ): Promise<Imported> => {
-  const names = await lineOf(own, ['diff-tree', '-r', '--name-only', '-z', head, worktree])
-  return {
-    branch: record.branch,
-    head,
-    baseCommit: record.baseCommit,
-    changed: names.split('\0').filter(Boolean).length,
-  }
+  const names = await isolated.line(['diff-tree', '-r', '--name-only', '-z', head, worktree], OPTIONS)
+  return { branch, head, baseCommit, changed: names.split('\0').filter(Boolean).length }
 }
 
 /**
- * Whether a worktree is still as it was imported: nothing was committed, changed, added or deleted in it since.
+ * Returns true when nothing was committed, changed, added or deleted in a worktree since its import.
  *
- * @returns null for one into which nothing was imported
+ * @returns null when nothing was imported
  */
-export const isAsImported = async (parts: Parts, record: WorktreeRecord): Promise<boolean | null> => {
+export const isAsImported = async (
+  target: Omit<ImportTarget, 'gitDirectory' | 'replaceRecord'>,
+): Promise<boolean | null> => {
+  const { shared, record } = target
   const { imported, branch, directory } = record
   if (imported === undefined) return null
-  const own = await openFor(parts, record)
+  const isolated = await openIsolated(target)
   try {
-    const tip = await parts.shared.resolve(`refs/heads/${branch}`)
+    const tip = await shared.resolve(`refs/heads/${branch}`)
     if (!imported.isDone) return tip === imported.head || tip === record.baseCommit
     if (tip !== imported.head) return false
-    return (await currentTree(own, directory, imported.worktree)) === (await treeOf(own, imported.worktree))
+    return (await currentTree(isolated, directory, imported.worktree)) === (await treeOf(isolated, imported.worktree))
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }

@@ -17,14 +17,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type GitSsh, startGitSsh } from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { commit, makeLock, sh } from '../git.fixture.ts'
+import { commit, createLock, sh } from '../git.fixture.ts'
 import { bundleHead, DeployKeys, exportPatch, parseRepositoryUrl, Repositories, RepositoryAccess } from '../index.ts'
 
 let base: string
 let root: string
 let server: GitSsh
 const at = (...names: string[]) => path.join(root, ...names)
-const lock = makeLock()
+const lock = createLock()
 
 /** A project behind ssh, with a deploy key, and an agent's worktree of it. */
 const project = async (access: 'read' | 'write' = 'write') => {
@@ -41,7 +41,8 @@ const project = async (access: 'read' | 'write' = 'write') => {
   await repositories.fetch(identity)
   const directory = at('boxes', 'w')
   const { baseCommit } = await repositories.addWorktree(identity, { directory, branch: 'work' })
-  const publish = (more: object = {}) => repositories.publish(identity, { directory, branch: 'published', ...more })
+  const publish = (more: object = {}) =>
+    repositories.work.publish(identity, { directory, branch: 'published', ...more })
   const onRemote = (...args: string[]) => sh(at('remote.git'), ...args)
   return { identity, repositories, directory, baseCommit, publish, onRemote, begun: baseCommit }
 }
@@ -99,7 +100,7 @@ describe('publishing', () => {
     expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nc.txt\nd.txt\ne.txt')
     expect(await onRemote('rev-list', '--count', `${begun}..published`)).toBe('4')
     expect(await publish()).toMatchObject({ pushed: false, commits: 0 })
-    expect(await repositories.workState(identity, directory)).toMatchObject({ unpushed: 0, dirty: 0 })
+    expect(await repositories.work.state(identity, directory)).toMatchObject({ unpushed: 0, dirty: 0 })
   })
 
   it('has nothing to push where nothing was done', async () => {
@@ -197,7 +198,7 @@ describe('publishing', () => {
     // As a linked worktree of another repository,
     await writeFile(path.join(directory, '.git'), await readFile(at('lent', '.git')))
     expect(await publish()).toMatchObject({ pushed: false, commit: begun })
-    expect(await repositories.workState(identity, directory)).toMatchObject({ branch: 'work', head: begun })
+    expect(await repositories.work.state(identity, directory)).toMatchObject({ branch: 'work', head: begun })
     // as one that is itself another one,
     await rm(path.join(directory, '.git'))
     await symlink(at('private', '.git'), path.join(directory, '.git'))
@@ -268,25 +269,27 @@ describe('publishing', () => {
     await sh(root, 'init', '-q', '-b', 'main', at('private'))
     const head = await commit(at('private'), 'secret.txt')
     const directory = at('docker', 'task', 'work')
-    await repositories.makeClone(identity, { directory, branch: 'main', reuse: true })
+    await repositories.createClone(identity, { directory, branch: 'main', reuse: true })
     await attacks[name]?.(directory, at('private', '.git'), head)
     const refused = { code: expect.stringMatching(/^(?:workspace_gone|repository_unavailable)$/) }
-    await expect(repositories.publish(identity, { directory, branch: 'published' })).rejects.toMatchObject(refused)
-    await expect(repositories.placeOf(identity, directory)).rejects.toMatchObject(refused)
-    await expect(repositories.workState(identity, directory)).rejects.toMatchObject(refused)
+    await expect(repositories.work.publish(identity, { directory, branch: 'published' })).rejects.toMatchObject(refused)
+    await expect(repositories.work.gitDirectoryOf(identity, directory)).rejects.toMatchObject(refused)
+    await expect(repositories.work.state(identity, directory)).rejects.toMatchObject(refused)
     expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
   })
 
   it('takes the work of a task’s own clone', async () => {
     const { identity, repositories, onRemote } = await project()
     const directory = at('docker', 'task', 'work')
-    await repositories.makeClone(identity, { directory, branch: 'task' })
+    await repositories.createClone(identity, { directory, branch: 'task' })
     await commit(directory, 'b.txt')
-    const place = await repositories.placeOf(identity, directory)
-    expect(await repositories.publish(identity, { directory, branch: 'published' })).toMatchObject({ pushed: true })
+    const gitDirectory = await repositories.work.gitDirectoryOf(identity, directory)
+    expect(await repositories.work.publish(identity, { directory, branch: 'published' })).toMatchObject({
+      pushed: true,
+    })
     expect(await onRemote('show', 'published:b.txt')).toBe('b.txt')
     const head = await sh(directory, 'rev-parse', 'HEAD')
-    expect(await bundleHead(directory, at('work.bundle'), { isThin: false, place })).toBe(head)
+    expect(await bundleHead(directory, at('work.bundle'), { isThin: false, gitDirectory })).toBe(head)
   })
 
   it('takes a checkout of the caller’s own', async () => {
@@ -299,7 +302,7 @@ describe('publishing', () => {
     const repositories = new Repositories({ mirrorsDir: at('mirrors2'), sharedDir: at('repos2'), lock, connect })
     await writeFile(at('other', 'mine.txt'), 'mine\n')
     const request = { directory: at('other'), branch: 'published' }
-    expect(await repositories.publish(identity, request)).toMatchObject({ pushed: true, commits: 1 })
+    expect(await repositories.work.publish(identity, request)).toMatchObject({ pushed: true, commits: 1 })
     expect(await onRemote('show', 'published:mine.txt')).toBe('mine')
     expect(await sh(at('other'), 'status', '--porcelain')).toBe('?? mine.txt')
   })
@@ -317,8 +320,10 @@ describe('publishing', () => {
     const directory = at('boxes', 'w')
     await repositories.addWorktree(identity, { directory, branch: 'work' })
     await commit(directory, 'b.txt')
-    expect(await repositories.publish(identity, { directory, branch: 'published' })).toMatchObject({ pushed: true })
-    await expect(repositories.publish(identity, { directory, branch: 'main' })).rejects.toMatchObject({
+    expect(await repositories.work.publish(identity, { directory, branch: 'published' })).toMatchObject({
+      pushed: true,
+    })
+    await expect(repositories.work.publish(identity, { directory, branch: 'main' })).rejects.toMatchObject({
       code: 'push_rejected',
       message: expect.stringContaining('checked out'),
     })

@@ -1,5 +1,5 @@
 // Publishes the work in a directory: commits what was not committed, and pushes it to a branch of the remote. All of it
-// through a repository of our own, so that nothing an agent wrote is executed, and none of its refs moves.
+// happens in an isolated repository, so nothing that an agent wrote runs, and the directory's own refs stay as they are.
 
 import { createHash } from 'node:crypto'
 import path from 'node:path'
@@ -7,149 +7,165 @@ import { SwitchyardError } from '@switchyard/contracts'
 import type { Connection } from '../access/connection.ts'
 import type { Mirror } from '../clones/mirror.ts'
 import { push } from '../clones/push.ts'
-import { IDENTITY } from '../clones/scratch.ts'
+import { SWITCHYARD_AUTHOR } from '../clones/scratch.ts'
 import type { GitOptions } from '../command/run.ts'
-import { type GitPlace, readHead } from '../untrusted/git-directory.ts'
-import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
-import { AS_THEY_ARE, lineOf, writeWorkTree } from './commit-work.ts'
+import type { GitDirectory } from '../untrusted/git-directory.ts'
+import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { readHead } from '../untrusted/refs.ts'
+import { NO_LINE_END_CONVERSION, writeWorkTree } from './commit-work.ts'
 
 export type PublishRequest = {
   readonly directory: string
-  /** The branch of the remote; made where there is none. */
+  /** The branch of the remote. It is created if it does not exist. */
   readonly branch: string
-  /** Of the commit that is made of what was not committed. */
+  /** The message of the commit with uncommitted changes. */
   readonly message?: string
-  /** Of that commit; default: Switchyard. */
+  /** The author of that commit; default: Switchyard. */
   readonly author?: { readonly name: string; readonly email: string }
-  /** False: only what was committed already. Default true. */
+  /** Whether to commit uncommitted changes; default true. */
   readonly commitAll?: boolean
-  /** Replace what the branch has, as long as that is what the last fetch saw. Default: only add to it. */
+  /** Replace the branch if it has not changed since the last fetch; default false: only add commits to it. */
   readonly force?: boolean
   readonly signal?: AbortSignal
 }
 
 export type Published = {
   readonly branch: string
-  /** The branch's tip on the remote, or what it holds of this work where others have added to it. */
+  /** The commit with this work. It is the tip of the remote branch unless others have added commits. */
   readonly commit: string
-  /** False: the remote had all of it already. */
+  /** False when the remote already had all of it. */
   readonly pushed: boolean
-  /** How many commits the remote had not. */
+  /** How many commits the remote did not have. */
   readonly commits: number
   /** Files over 512 MiB, which were not committed. */
   readonly leftOut: readonly string[]
 }
 
 const TIMEOUT_MS = 5 * 60_000
-const MESSAGE = 'Publish the work of an agent'
+const DEFAULT_MESSAGE = 'Publish the work of an agent'
 
-/** What was published from one directory to one branch is known again by this. */
-const nameOf = (directory: string, branch: string): string =>
+/** Returns the name under which the mirror stores what was last published from a directory to a branch. */
+const storedName = (directory: string, branch: string): string =>
   `published/${createHash('sha256').update(`${directory}\0${branch}`).digest('hex').slice(0, 32)}`
 
-const isAncestor = async (own: OwnRepository, commit: string, of: string, options: GitOptions): Promise<boolean> =>
-  (await own.git(['merge-base', '--is-ancestor', commit, of], { ...options, okCodes: [0, 1, 128] })).code === 0
-
-/** The commits that the work goes on from: its own, and what was published from here before. */
-const parentsOf = async (own: OwnRepository, head: string, published: string | undefined, options: GitOptions) => {
-  if (published === undefined || published === head) return [head]
-  if (await isAncestor(own, head, published, options)) return [published]
-  return (await isAncestor(own, published, head, options)) ? [head] : [head, published]
+const isAncestor = async (
+  isolated: IsolatedRepository,
+  commit: string,
+  descendant: string,
+  options: GitOptions,
+): Promise<boolean> => {
+  const args = ['merge-base', '--is-ancestor', commit, descendant]
+  return (await isolated.git(args, { ...options, okCodes: [0, 1, 128] })).code === 0
 }
 
-type Begun = {
+/** Returns the parents of a new commit: the directory's HEAD, and what was published from the directory before. */
+const parentsOf = async (
+  isolated: IsolatedRepository,
+  head: string,
+  published: string | undefined,
+  options: GitOptions,
+) => {
+  if (published === undefined || published === head) return [head]
+  if (await isAncestor(isolated, head, published, options)) return [published]
+  return (await isAncestor(isolated, published, head, options)) ? [head] : [head, published]
+}
+
+type Start = {
   readonly head: string
-  /** What the remote's branch has, if all of it was published from here. */
+  /** The tip of the remote branch, if all of it was published from this directory. */
   readonly published: string | undefined
-  /** The last commit that was made here to be published, whether or not the remote took it. */
+  /** The last commit that was created to be published, whether or not the remote accepted it. */
   readonly last: string | undefined
 }
 
 const commitWork = async (
-  own: OwnRepository,
+  isolated: IsolatedRepository,
   request: PublishRequest,
-  { head, published, last }: Begun,
+  { head, published, last }: Start,
   options: GitOptions,
 ): Promise<{ readonly tip: string; readonly leftOut: readonly string[] }> => {
   if (request.commitAll === false) return { tip: head, leftOut: [] }
-  const { tree, leftOut, isTruncated } = await writeWorkTree(own, request.directory, head, options)
+  const { tree, leftOut, isTruncated } = await writeWorkTree(isolated, request.directory, head, options)
   if (isTruncated)
-    throw new SwitchyardError('not_supported', `${request.directory} has more untracked files than can be published`, {
-      hint: 'Name what is no source in .gitignore, or commit it in the directory.',
+    throw new SwitchyardError('not_supported', `${request.directory} has too many untracked files to publish`, {
+      hint: 'List files that are not source in .gitignore, or commit them in the directory.',
     })
-  const parents = await parentsOf(own, head, published, options)
-  const treeOf = (commit: string) => lineOf(own, ['rev-parse', `${commit}^{tree}`], options)
-  const [only] = parents
-  if (only !== undefined && parents.length === 1 && tree === (await treeOf(only))) return { tip: only, leftOut }
-  // Repeated, it is the same commit and not a second one beside it.
-  const same = [tree, ...parents].join(' ')
-  if (last && same === (await lineOf(own, ['show', '-s', '--format=%T %P', last], options)))
+  const parents = await parentsOf(isolated, head, published, options)
+  const [first] = parents
+  if (first !== undefined && parents.length === 1) {
+    const firstTree = await isolated.line(['rev-parse', `${first}^{tree}`], options)
+    if (tree === firstTree) return { tip: first, leftOut }
+  }
+  // Reuses the last commit if it is the same: a repeated call must not create a second one.
+  const content = [tree, ...parents].join(' ')
+  if (last && content === (await isolated.line(['show', '-s', '--format=%T %P', last], options)))
     return { tip: last, leftOut }
-  const { message = MESSAGE, author } = request
+  const { message = DEFAULT_MESSAGE, author } = request
   const env = author ? { GIT_AUTHOR_NAME: author.name, GIT_AUTHOR_EMAIL: author.email } : {}
   const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-']
-  return { tip: await lineOf(own, args, { ...options, env, input: `${message.trim() || MESSAGE}\n` }), leftOut }
+  const input = `${message.trim() || DEFAULT_MESSAGE}\n`
+  return { tip: await isolated.line(args, { ...options, env, input }), leftOut }
 }
 
-/** The part of a remote that publishing needs. */
+/** The remote to publish to, and the git directory to publish from. */
 export type PublishTarget = {
   readonly mirror: Mirror
   readonly connection: Connection
-  /** Where the directory's commits are. */
-  readonly place: GitPlace
+  readonly gitDirectory: GitDirectory
   /** Runs `work` while nobody fetches into the mirror. */
   readonly lock: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-/** See `Repositories.publish`. */
+/** Publishes the work in a directory; see `RepositoryWork.publish`. */
 export const publish = async (target: PublishTarget, given: PublishRequest): Promise<Published> => {
-  const { mirror, connection, place, lock } = target
+  const { mirror, connection, gitDirectory, lock } = target
   const { branch, signal, force = false } = given
   const directory = path.resolve(given.directory)
-  const { commit: head } = await readHead(place)
-  if (head === undefined) throw new SwitchyardError('workspace_gone', `${directory} holds no commit to publish`)
-  const own = await openOwnRepository({
-    objectDirs: [mirror.objectDirectory, path.join(place.commonDir, 'objects')],
+  const { commit: head } = await readHead(gitDirectory)
+  if (head === undefined) throw new SwitchyardError('workspace_gone', `${directory} has no commit to publish`)
+  const isolated = await openIsolatedRepository({
+    objectDirs: [mirror.objectDirectory, path.join(gitDirectory.commonDir, 'objects')],
     workTree: directory,
     isSha256: head.length === 64,
   })
   const options: GitOptions = {
     timeoutMs: TIMEOUT_MS,
-    config: [...IDENTITY, ...AS_THEY_ARE],
+    config: [...SWITCHYARD_AUTHOR, ...NO_LINE_END_CONVERSION],
     ...(signal ? { signal } : {}),
   }
   try {
-    const name = nameOf(directory, branch)
-    const [known, last, main, tips = []] = await Promise.all([
-      mirror.branch(branch, signal),
-      mirror.kept(name, signal),
-      mirror.head(signal),
+    const name = storedName(directory, branch)
+    const [remoteTip, last, defaultTip, tips = []] = await Promise.all([
+      mirror.branchTip(branch, signal),
+      mirror.storedCommit(name, signal),
+      mirror.defaultTip(signal),
       mirror.tips(signal),
     ])
-    // What others did to the branch since is not ours to build on: it would be undone.
-    const isOurs = known !== undefined && last !== undefined && (await isAncestor(own, known, last, options))
-    const begun = { head, published: isOurs ? known : undefined, last }
-    const { tip, leftOut } = await commitWork(own, { ...given, directory }, begun, options)
-    const counted = await own.git(['rev-list', '--count', '--stdin'], {
+    // Commits that others added to the branch cannot be a parent: our tree would undo their changes.
+    const isOurs =
+      remoteTip !== undefined && last !== undefined && (await isAncestor(isolated, remoteTip, last, options))
+    const start = { head, published: isOurs ? remoteTip : undefined, last }
+    const { tip, leftOut } = await commitWork(isolated, { ...given, directory }, start, options)
+    const count = await isolated.line(['rev-list', '--count', '--stdin'], {
       ...options,
       input: [tip, ...tips.map((other) => `^${other}`)].map((line) => `${line}\n`).join(''),
     })
-    const published = { branch, commit: tip, commits: Number(counted.stdout.toString('utf8')), leftOut }
-    const there = known ?? main
-    const isReplacing = force && known !== undefined && known !== tip
-    if (!isReplacing && there !== undefined && (await isAncestor(own, tip, there, options)))
+    const published = { branch, commit: tip, commits: Number(count), leftOut }
+    const existing = remoteTip ?? defaultTip
+    const isReplacing = force && remoteTip !== undefined && remoteTip !== tip
+    if (!isReplacing && existing !== undefined && (await isAncestor(isolated, tip, existing, options)))
       return { ...published, pushed: false }
-    // Before it is pushed: after a crash the same commit is pushed again.
-    await mirror.keep(own, tip, name, signal)
-    const pushed = await push(own, connection, {
+    // Stored before the push, so that a call after a crash pushes the same commit.
+    await mirror.storeCommit(isolated, tip, name, signal)
+    const pushed = await push(isolated, connection, {
       commit: tip,
       branch,
-      ...(force ? { replaces: known ?? null } : {}),
+      ...(force ? { replaces: remoteTip ?? null } : {}),
       ...(signal ? { signal } : {}),
     })
-    await lock(() => mirror.advance(branch, tip, signal))
+    await lock(() => mirror.setBranch(branch, tip, signal))
     return { ...published, pushed }
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }

@@ -1,63 +1,67 @@
-// What is done in the submodules of a working directory. A superproject's commit only names a commit of each; what was changed and
-// committed inside goes with the directory, and with what git keeps of it beside the worktree. Nothing of a submodule's own
-// configuration has a part in it.
+// Reads the work in the submodules of a working directory. A commit of the superproject only names a commit of each
+// submodule; changes and commits inside are lost with the directory and its git directory. Nothing that a submodule
+// configures has any effect.
 
 import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { isBelow, isSwitchyardError } from '@switchyard/contracts'
 import { findUntracked } from '../changes/untracked.ts'
-import { inspectGitDir } from '../clones/shared-clone.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
-import { findGitPlace, type GitPlace } from '../untrusted/git-directory.ts'
-import type { OwnRepository } from '../untrusted/isolated-repository.ts'
+import { findGitDirectory, type GitDirectory } from '../untrusted/git-directory.ts'
+import { inspectGitDirectory } from '../untrusted/inspect-git-directory.ts'
+import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
 
-export type Counts = {
-  /** Files that were changed, added or deleted. */
+export type WorkCounts = {
+  /** Changed, added and deleted files. */
   readonly dirty: number
-  /** Commits that its remote has not, as far as it knows. */
+  /** Commits that the remote does not have, as far as the repository knows. */
   readonly unpushed: number
   readonly stashes: number
 }
 
-export type Submodule = Counts & {
-  /** Below the working directory. */
+export type Submodule = WorkCounts & {
+  /** Relative to the working directory. */
   readonly path: string
-  /** Undefined where its repository cannot be believed: then all its files count as added. */
-  readonly place: GitPlace | undefined
+  /** Undefined when the repository cannot be trusted. Then all its files count as added. */
+  readonly gitDirectory: GitDirectory | undefined
 }
 
-/** How one is looked at: as a checkout of its own, of which the remote has `alsoPushed` too. */
-export type Look = (request: {
+/** Counts the work in a submodule, as in a checkout with its own repository. */
+export type CountWork = (request: {
   readonly directory: string
-  readonly place: GitPlace
+  readonly gitDirectory: GitDirectory
   readonly objectDirs: readonly string[]
+  /** More commits that the remote has. */
   readonly alsoPushed: readonly string[]
   readonly signal?: AbortSignal
-}) => Promise<Counts>
+}) => Promise<WorkCounts>
 
 export type Superproject = {
-  readonly own: OwnRepository
+  readonly isolated: IsolatedRepository
   readonly directory: string
-  readonly place: GitPlace | undefined
-  /** The commit or tree that names its submodules. */
+  readonly gitDirectory: GitDirectory | undefined
+  /** The commit or tree that names the submodules. */
   readonly commit: string
-  /** A commit of its remote: what that names, the submodules' remotes have. */
+  /** A commit that the remote has. The submodules' remotes have the commits that it names. */
   readonly published?: string | undefined
-  /** Default: each is read. */
-  readonly gitlinks?: ReadGitlinks | undefined
+  /** Default: reads every commit. */
+  readonly readGitlinks?: ReadGitlinks | undefined
 }
 
-/** The paths of submodules that a commit or tree names, each with the commit that is named there. */
+/** Returns the paths of the submodules that a commit or tree names, each with the commit that is named there. */
 export type ReadGitlinks = (
-  own: OwnRepository,
+  isolated: IsolatedRepository,
   commit: string,
   options: GitOptions,
 ) => Promise<ReadonlyMap<string, string>>
 
-const readGitlinks: ReadGitlinks = async (own, commit, options) => {
-  const told = await own.git(['ls-tree', '-r', '-z', '--full-tree', commit], { ...options, maxBytes: MAX_TEXT_BYTES })
+const readGitlinks: ReadGitlinks = async (isolated, commit, options) => {
+  const { stdout } = await isolated.git(['ls-tree', '-r', '-z', '--full-tree', commit], {
+    ...options,
+    maxBytes: MAX_TEXT_BYTES,
+  })
   return new Map(
-    told.stdout
+    stdout
       .toString('utf8')
       .split('\0')
       .filter((entry) => entry.startsWith('160000 '))
@@ -65,86 +69,92 @@ const readGitlinks: ReadGitlinks = async (own, commit, options) => {
   )
 }
 
-/** Reads each commit once: for one look at many directories whose commits are in one repository. */
-export const gitlinksOnce = (): ReadGitlinks => {
-  const known = new Map<string, ReturnType<ReadGitlinks>>()
-  return async (own, commit, options) => {
-    // What failed for another directory is for that one to tell.
-    const found = await known.get(commit)?.catch(() => undefined)
-    if (found) return found
-    const reading = readGitlinks(own, commit, options)
-    known.set(commit, reading)
+/** Returns a function that reads each commit once, for many directories of one repository. */
+export const createGitlinkCache = (): ReadGitlinks => {
+  const cache = new Map<string, ReturnType<ReadGitlinks>>()
+  return async (isolated, commit, options) => {
+    // A failure belongs to the directory that it happened in; this one reads the commit again.
+    const cached = await cache.get(commit)?.catch(() => undefined)
+    if (cached) return cached
+    const reading = readGitlinks(isolated, commit, options)
+    cache.set(commit, reading)
     return await reading
   }
 }
 
-/** Something is in it, and no link on the way leads elsewhere. */
-const isFilled = async (directory: string, name: string): Promise<boolean> => {
-  const place = path.join(directory, name)
-  const real = await realpath(place).catch(() => undefined)
-  return real === path.join(await realpath(directory), name) && (await readdir(place).catch(() => [])).length > 0
+/** Returns true when the submodule has files, and no link leads out of the directory. */
+const isPopulated = async (directory: string, name: string): Promise<boolean> => {
+  const target = path.join(directory, name)
+  const real = await realpath(target).catch(() => undefined)
+  return real === path.join(await realpath(directory), name) && (await readdir(target).catch(() => [])).length > 0
 }
 
-/** Where git keeps it: in the submodule itself, or in what belongs to its superproject. Elsewhere is somebody else's. */
-const placeOf = async (directory: string, superproject: GitPlace | undefined): Promise<GitPlace | undefined> => {
-  const place = await findGitPlace(directory)
-  if (place === undefined || place.gitDir !== place.commonDir || place.gitDir.includes('\n')) return undefined
-  const real = (given: string) => realpath(given).catch(() => undefined)
-  const gitDir = await real(place.gitDir)
-  const homes = [directory, ...(superproject ? [superproject.gitDir, superproject.commonDir] : [])]
-  const modules = homes.map((home, at) => (at === 0 ? home : path.join(home, 'modules')))
-  const found = await Promise.all(modules.map(real))
-  if (gitDir === undefined || !found.some((home) => home !== undefined && isBelow(home, gitDir))) return undefined
-  const isPlain = await inspectGitDir(gitDir, directory).then(
+/**
+ * Returns the git directory of a submodule, if it is in the submodule itself or in `modules` of its superproject. Any
+ * other location may belong to somebody else.
+ */
+const findSubmoduleGitDirectory = async (
+  directory: string,
+  superproject: GitDirectory | undefined,
+): Promise<GitDirectory | undefined> => {
+  const claimed = await findGitDirectory(directory)
+  if (claimed === undefined || claimed.gitDir !== claimed.commonDir || claimed.gitDir.includes('\n')) return undefined
+  const real = (target: string) => realpath(target).catch(() => undefined)
+  const gitDir = await real(claimed.gitDir)
+  const modules = superproject ? [superproject.gitDir, superproject.commonDir] : []
+  const allowed = await Promise.all([directory, ...modules.map((owner) => path.join(owner, 'modules'))].map(real))
+  if (gitDir === undefined || !allowed.some((parent) => parent !== undefined && isBelow(parent, gitDir)))
+    return undefined
+  const isIntact = await inspectGitDirectory(gitDir, directory).then(
     () => true,
     () => false,
   )
-  return isPlain ? { gitDir, commonDir: gitDir } : undefined
+  return isIntact ? { gitDir, commonDir: gitDir } : undefined
 }
 
-/** One that is damaged. */
-const passOver = (error: unknown): undefined => {
+/** Ignores the failure of a damaged submodule. */
+const ignoreDamage = (error: unknown): undefined => {
   if (!isSwitchyardError(error) || error.code === 'call_timeout') throw error
 }
 
 /**
- * Those in which something is; nested ones count with the one that they are in.
+ * Returns the populated submodules of a directory. Nested ones are counted in the submodule that contains them.
  *
  * @throws SwitchyardError `repository_unavailable`, `call_timeout`
  */
 export const readSubmodules = async (
-  { own, directory, place, commit, published, gitlinks = readGitlinks }: Superproject,
-  look: Look,
+  { isolated, directory, gitDirectory, commit, published, readGitlinks: read = readGitlinks }: Superproject,
+  countWork: CountWork,
   options: GitOptions,
 ): Promise<readonly Submodule[]> => {
-  const links = await gitlinks(own, commit, options)
+  const links = await read(isolated, commit, options)
   if (links.size === 0) return []
-  const before = published === commit ? links : published && (await gitlinks(own, published, options))
+  const publishedLinks = published === commit ? links : published && (await read(isolated, published, options))
   const found: Submodule[] = []
   for (const name of links.keys()) {
-    if (!(await isFilled(directory, name))) continue
-    const inside = path.join(directory, name)
-    const its = await placeOf(inside, place)
-    const pushed = before ? before.get(name) : undefined
+    if (!(await isPopulated(directory, name))) continue
+    const submoduleDirectory = path.join(directory, name)
+    const submoduleGitDirectory = await findSubmoduleGitDirectory(submoduleDirectory, gitDirectory)
+    const pushed = publishedLinks ? publishedLinks.get(name) : undefined
     const counts =
-      its &&
-      (await look({
-        directory: inside,
-        place: its,
+      submoduleGitDirectory &&
+      (await countWork({
+        directory: submoduleDirectory,
+        gitDirectory: submoduleGitDirectory,
         objectDirs: [],
         alsoPushed: pushed === undefined ? [] : [pushed],
         ...(options.signal ? { signal: options.signal } : {}),
-      }).catch(passOver))
+      }).catch(ignoreDamage))
     if (counts === undefined) {
-      const { names, isTruncated } = await findUntracked(own, directory, options, [`${name}/`])
+      const { names, isTruncated } = await findUntracked(isolated, directory, options, [`${name}/`])
       const dirty = names.length + (isTruncated ? 1 : 0)
-      found.push({ path: name, place: undefined, dirty, unpushed: 0, stashes: 0 })
+      found.push({ path: name, gitDirectory: undefined, dirty, unpushed: 0, stashes: 0 })
     } else {
       const { dirty, unpushed, stashes } = counts
-      found.push({ path: name, place: its, dirty, unpushed, stashes })
+      found.push({ path: name, gitDirectory: submoduleGitDirectory, dirty, unpushed, stashes })
     }
   }
   return found
 }
 
-export const hasWork = ({ dirty, unpushed, stashes }: Counts): boolean => dirty + unpushed + stashes > 0
+export const hasWork = ({ dirty, unpushed, stashes }: WorkCounts): boolean => dirty + unpushed + stashes > 0

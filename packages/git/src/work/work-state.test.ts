@@ -6,7 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findClones, readCheckout } from '../foreign/find-clones.ts'
-import { commit, makeLock, sh } from '../git.fixture.ts'
+import { commit, createLock, sh } from '../git.fixture.ts'
 import { parseRepositoryUrl } from '../identity/identity.ts'
 import { Repositories } from '../repositories.ts'
 import { describeLoss } from './work-state.ts'
@@ -15,7 +15,7 @@ const run = promisify(execFile)
 
 let root: string
 const at = (...names: string[]) => path.join(root, ...names)
-const lock = makeLock()
+const lock = createLock()
 
 /** A project, its remote, and one worktree of it. */
 const project = async () => {
@@ -41,7 +41,7 @@ afterEach(async () => {
 describe('the state of a working directory', () => {
   it('tells what is nowhere else: changes, commits, and how far it is from its base', async () => {
     const { identity, repositories, worktree, begun } = await project()
-    const fresh = await repositories.workState(identity, worktree)
+    const fresh = await repositories.work.state(identity, worktree)
     expect(fresh).toMatchObject({ branch: 'work', head: begun, ahead: 0, behind: 0, dirty: 0, unpushed: 0, stashes: 0 })
     expect(fresh.diskBytes).toBeGreaterThan(0)
     expect(describeLoss(fresh)).toBeNull()
@@ -52,37 +52,37 @@ describe('the state of a working directory', () => {
     await writeFile(path.join(worktree, 'a.txt'), 'changed\n')
     await writeFile(path.join(worktree, 'new.txt'), 'new\n')
     await rm(path.join(worktree, 'b.txt'))
-    const state = await repositories.workState(identity, worktree)
+    const state = await repositories.work.state(identity, worktree)
     expect(state).toMatchObject({ ahead: 1, behind: 1, dirty: 3, unpushed: 1, stashes: 0 })
-    expect(describeLoss(state)).toBe('3 uncommitted changes, 1 commit that the remote has not')
+    expect(describeLoss(state)).toBe('3 uncommitted changes, 1 unpushed commit')
     await sh(worktree, 'push', '-q', at('remote.git'), 'HEAD:refs/heads/work')
     await repositories.fetch(identity)
-    expect(await repositories.workState(identity, worktree)).toMatchObject({ ahead: 1, unpushed: 0 })
-    expect(await repositories.workState(identity, worktree, { base: 'work' })).toMatchObject({ ahead: 0, behind: 0 })
+    expect(await repositories.work.state(identity, worktree)).toMatchObject({ ahead: 1, unpushed: 0 })
+    expect(await repositories.work.state(identity, worktree, { base: 'work' })).toMatchObject({ ahead: 0, behind: 0 })
   })
 
   it('knows what was published from it, until something is changed again', async () => {
     const { identity, repositories, worktree } = await project()
     await writeFile(path.join(worktree, 'a.txt'), 'changed\n')
     await writeFile(path.join(worktree, 'new.txt'), 'new\n')
-    expect(await repositories.isPublished(identity, worktree)).toBe(false)
-    await repositories.publish(identity, { directory: worktree, branch: 'work' })
-    expect(await repositories.workState(identity, worktree)).toMatchObject({ dirty: 2, unpushed: 0 })
-    expect(await repositories.isPublished(identity, worktree)).toBe(true)
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
+    await repositories.work.publish(identity, { directory: worktree, branch: 'work' })
+    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 2, unpushed: 0 })
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
     // Somebody goes on from there: what was published is in the branch's past.
     await sh(at('mine'), 'fetch', '-q')
     await sh(at('mine'), 'checkout', '-q', 'work')
     await commit(at('mine'), 'theirs.txt')
     await sh(at('mine'), 'push', '-q', 'origin', 'work')
     await repositories.fetch(identity)
-    expect(await repositories.isPublished(identity, worktree)).toBe(true)
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
     await writeFile(path.join(worktree, 'new.txt'), 'newer\n')
-    expect(await repositories.isPublished(identity, worktree)).toBe(false)
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
     // What takes the changes back is a change as well: only the commit before them has it.
     await sh(worktree, 'commit', '-qam', 'mine')
     await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
     await rm(path.join(worktree, 'new.txt'))
-    expect(await repositories.isPublished(identity, worktree)).toBe(false)
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
   })
 
   it('of a checkout of one’s own counts all its branches and stashes', async () => {
@@ -94,29 +94,29 @@ describe('the state of a working directory', () => {
     await sh(at('mine'), 'stash')
     await writeFile(at('mine', '.gitignore'), 'ignored\n')
     await writeFile(at('mine', 'ignored'), 'x')
-    expect(await repositories.workState(identity, at('mine'))).toMatchObject({ dirty: 1, unpushed: 1, stashes: 1 })
+    expect(await repositories.work.state(identity, at('mine'))).toMatchObject({ dirty: 1, unpushed: 1, stashes: 1 })
     await sh(at('mine'), 'pack-refs', '--all')
-    expect(await repositories.workState(identity, at('mine'))).toMatchObject({ unpushed: 1 })
+    expect(await repositories.work.state(identity, at('mine'))).toMatchObject({ unpushed: 1 })
   })
 
   it('is told before the first fetch too, as far as the checkout itself knows', async () => {
     const { repositories } = await project()
     const unknown = parseRepositoryUrl('git@h.example:o/r')
     await commit(at('mine'), 'b.txt')
-    expect(await repositories.workState(unknown, at('mine'))).toMatchObject({ unpushed: 1, ahead: null, behind: null })
+    expect(await repositories.work.state(unknown, at('mine'))).toMatchObject({ unpushed: 1, ahead: null, behind: null })
   })
 
   it('counts what is on its branch, wherever the agent has switched to', async () => {
     const { identity, repositories, worktree } = await project()
     await commit(worktree, 'b.txt')
     await sh(worktree, 'checkout', '-q', '--detach', 'HEAD~1')
-    const state = await repositories.workState(identity, worktree)
+    const state = await repositories.work.state(identity, worktree)
     expect(state).toMatchObject({ branch: null, ahead: 0, unpushed: 1 })
   })
 
   it('is right again and again where the index of the last look is used, whatever happened meanwhile', async () => {
     const { identity, repositories, worktree } = await project()
-    const dirty = async () => (await (await repositories.workStates(identity))(worktree)).dirty
+    const dirty = async () => (await (await repositories.work.states(identity))(worktree)).dirty
     expect(await dirty()).toBe(0)
     // As long as before, at once after the look.
     await writeFile(path.join(worktree, 'a.txt'), 'A.TXT\n')
@@ -149,7 +149,7 @@ describe('the state of a working directory', () => {
     await writeFile(path.join(worktree, 'inner', 'more.txt'), 'more\n')
     await rm(path.join(worktree, 'a.txt'))
     await run('mkfifo', [path.join(worktree, 'a.txt')])
-    expect(await repositories.workState(identity, worktree)).toMatchObject({ dirty: 3 })
+    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 3 })
   })
 
   it('runs nothing that the directory names', async () => {
@@ -162,7 +162,7 @@ describe('the state of a working directory', () => {
     for (const directory of [worktree, at('mine')]) {
       await writeFile(path.join(directory, '.gitattributes'), '* filter=x\n')
       await writeFile(path.join(directory, 'a.txt'), 'changed\n')
-      expect(await repositories.workState(identity, directory)).toMatchObject({ dirty: 2 })
+      expect(await repositories.work.state(identity, directory)).toMatchObject({ dirty: 2 })
     }
     expect(existsSync(at('ran'))).toBe(false)
   })
@@ -171,7 +171,7 @@ describe('the state of a working directory', () => {
     const { identity, repositories } = await project()
     await mkdir(at('plain'))
     for (const place of [at('plain'), at('nowhere')])
-      await expect(repositories.workState(identity, place)).rejects.toMatchObject({ code: 'workspace_gone' })
+      await expect(repositories.work.state(identity, place)).rejects.toMatchObject({ code: 'workspace_gone' })
   })
 })
 

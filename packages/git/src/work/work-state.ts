@@ -1,5 +1,5 @@
-// What a working directory holds that is nowhere else: looked at before it is reset or deleted. As with the diff, nothing
-// of the directory's own configuration has a part in it.
+// Counts the work in a working directory that exists nowhere else, before the directory is reset or removed. Nothing
+// that the directory configures has any effect.
 
 import { execFile } from 'node:child_process'
 import path from 'node:path'
@@ -8,44 +8,48 @@ import { countChanges } from '../changes/count-changes.ts'
 import type { WithIndex } from '../changes/index-cache.ts'
 import { EMPTY_TREE } from '../clones/scratch.ts'
 import { type GitOptions, PATH } from '../command/run.ts'
-import { type GitPlace, readHead, readRefs, readStashes } from '../untrusted/git-directory.ts'
-import { type OwnRepository, openOwnRepository } from '../untrusted/isolated-repository.ts'
-import { type Counts, type ReadGitlinks, readSubmodules, type Submodule, type Superproject } from './submodules.ts'
+import type { GitDirectory } from '../untrusted/git-directory.ts'
+import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { readHead, readRefs, readStashes } from '../untrusted/refs.ts'
+import { type ReadGitlinks, readSubmodules, type Submodule, type Superproject, type WorkCounts } from './submodules.ts'
 
 export type WorkState = {
-  /** Null where HEAD is detached. */
+  /** Null when HEAD is detached. */
   readonly branch: string | null
   /** Null before the first commit. */
   readonly head: string | null
-  /** Commits that the base has not, and commits of the base that this has not; null without a base or a commit. */
+  /** How many commits HEAD has that the base does not have. Null without a base or a commit. */
   readonly ahead: number | null
+  /** How many commits the base has that HEAD does not have. Null without a base or a commit. */
   readonly behind: number | null
-  /** Files that were changed, added or deleted since the last commit, in submodules too; ignored ones do not count. */
+  /** Files changed, added or deleted since the last commit, also in submodules. Ignored files do not count. */
   readonly dirty: number
-  /** Commits that are on no branch of the remote, in submodules too. Of a checkout of its own those of all its branches. */
+  /**
+   * Commits that are on no branch of the remote, also in submodules. For a checkout with its own repository, those of
+   * all its branches.
+   */
   readonly unpushed: number
-  /** Of a linked worktree those in its submodules alone: its own are the repository's, and stay. */
+  /** For a linked worktree, only the stashes of its submodules: its own belong to the repository and stay. */
   readonly stashes: number
-  /** Of the directory; null where measuring took too long. */
+  /** Size of the directory; null when measuring takes too long. */
   readonly diskBytes: number | null
 }
 
 export type WorkStateRequest = {
   readonly directory: string
-  /** Where its commits are. */
-  readonly place: GitPlace
-  /** Objects that are read beside the checkout's own: those of the mirror, which are trusted. */
+  readonly gitDirectory: GitDirectory
+  /** More object directories to read from: those of the mirror, which are trusted. */
   readonly objectDirs: readonly string[]
-  /** The tips of what the remote has; undefined: as far as the checkout knows. */
+  /** The tips of the remote's branches and tags; default: those that the checkout knows. */
   readonly remoteTips?: readonly string[]
-  /** Commits that the remote has beside those. */
+  /** More commits that the remote has. */
   readonly alsoPushed?: readonly string[]
-  readonly gitlinks?: ReadGitlinks
-  /** The commit that ahead and behind are counted from. */
+  readonly readGitlinks?: ReadGitlinks
+  /** The commit to count ahead and behind from. */
   readonly base?: string
-  /** What is lost with the directory although its HEAD does not lead there. */
+  /** Commits that are lost with the directory although HEAD does not reach them. */
   readonly alsoLost?: readonly string[]
-  /** An index for this directory, as `KeptIndexes` lends it; default: one for this look alone. */
+  /** A cached index of this directory; default: a new one. */
   readonly withIndex?: WithIndex
   readonly signal?: AbortSignal
 }
@@ -53,78 +57,80 @@ export type WorkStateRequest = {
 const run = promisify(execFile)
 const TIMEOUT_MS = 60_000
 const DISK_TIMEOUT_MS = 10_000
-const diskBytes = async (directory: string, signal: AbortSignal | undefined): Promise<number | null> => {
+
+const measureDisk = async (directory: string, signal: AbortSignal | undefined): Promise<number | null> => {
   const options = { env: { PATH, LC_ALL: 'C' }, timeout: DISK_TIMEOUT_MS, ...(signal ? { signal } : {}) }
-  // Says 1 where a file went away meanwhile; the sum is there all the same.
-  const told = await run('du', ['-sk', '--', directory], options).catch((error: unknown) =>
+  // Exits with 1 when a file disappears meanwhile, but still prints the sum.
+  const { stdout } = await run('du', ['-sk', '--', directory], options).catch((error: unknown) =>
     error instanceof Error && 'stdout' in error ? { stdout: String(error.stdout) } : { stdout: '' },
   )
-  const kibibytes = /^(\d+)\s/.exec(told.stdout)?.[1]
+  const kibibytes = /^(\d+)\s/.exec(stdout)?.[1]
   return kibibytes === undefined ? null : Number(kibibytes) * 1_024
 }
 
 const countUnpushed = async (
-  own: OwnRepository,
-  lost: readonly string[],
-  tips: readonly string[],
+  isolated: IsolatedRepository,
+  commits: readonly string[],
+  remoteTips: readonly string[],
   options: GitOptions,
 ): Promise<number> => {
-  const pushed = new Set(tips)
-  if (lost.every((commit) => pushed.has(commit))) return 0
-  // A ref may name what is not there, or no commit: such a one loses nothing more.
-  const { stdout } = await own.git(['rev-list', '--count', '--ignore-missing', '--stdin'], {
+  const pushed = new Set(remoteTips)
+  if (commits.every((commit) => pushed.has(commit))) return 0
+  // Missing commits are ignored: a damaged ref has nothing to lose.
+  const { stdout } = await isolated.git(['rev-list', '--count', '--ignore-missing', '--stdin'], {
     ...options,
-    input: [...lost, ...tips.map((tip) => `^${tip}`)].map((line) => `${line}\n`).join(''),
+    input: [...commits, ...remoteTips.map((tip) => `^${tip}`)].map((line) => `${line}\n`).join(''),
   })
   return Number(stdout.toString('utf8'))
 }
 
-/** All but the disk. */
 const readWork = async (request: WorkStateRequest): Promise<Omit<WorkState, 'diskBytes'>> => {
-  const { place } = request
+  const { gitDirectory } = request
+  const { commonDir } = gitDirectory
   const directory = path.resolve(request.directory)
-  const { branch, commit: head } = await readHead(place)
-  const isLinked = place.gitDir !== place.commonDir
-  const stashes = isLinked ? [] : await readStashes(place.commonDir)
-  const branches = isLinked ? [] : [...(await readRefs(place.commonDir, 'refs/heads/')).values()]
-  const known = request.remoteTips ?? [...(await readRefs(place.commonDir, 'refs/remotes/')).values()]
-  const tips = [...known, ...(request.alsoPushed ?? [])]
-  const own = await openOwnRepository({
-    objectDirs: [...request.objectDirs, path.join(place.commonDir, 'objects')],
+  const { branch, commit: head } = await readHead(gitDirectory)
+  const isLinked = gitDirectory.gitDir !== commonDir
+  const stashes = isLinked ? [] : await readStashes(commonDir)
+  const branches = isLinked ? [] : [...(await readRefs(commonDir, 'refs/heads/')).values()]
+  const remoteTips = request.remoteTips ?? [...(await readRefs(commonDir, 'refs/remotes/')).values()]
+  const pushed = [...remoteTips, ...(request.alsoPushed ?? [])]
+  const isolated = await openIsolatedRepository({
+    objectDirs: [...request.objectDirs, path.join(commonDir, 'objects')],
     workTree: directory,
-    isSha256: (head ?? tips[0])?.length === 64,
+    isSha256: (head ?? pushed[0])?.length === 64,
     ...(head === undefined ? {} : { head }),
   })
   const options: GitOptions = { timeoutMs: TIMEOUT_MS, ...(request.signal ? { signal: request.signal } : {}) }
   try {
-    const lost = [...(head ? [head] : []), ...branches, ...(request.alsoLost ?? [])]
+    const commits = [...(head ? [head] : []), ...branches, ...(request.alsoLost ?? [])]
     const withIndex: WithIndex =
-      request.withIndex ?? ((_, work) => work({ file: path.join(own.directory, 'index'), commit: undefined }))
-    const against = head ?? EMPTY_TREE
-    const superproject = { own, directory, place, commit: against, published: request.base, gitlinks: request.gitlinks }
-    const [dirty, unpushed, sides, submodules] = await Promise.all([
-      withIndex(against, (index) => countChanges(own, directory, against, index, options)),
-      countUnpushed(own, lost, tips, options),
-      head !== undefined && request.base !== undefined ? compare(own, request.base, head, options) : undefined,
+      request.withIndex ?? ((_, work) => work({ file: path.join(isolated.directory, 'index'), commit: undefined }))
+    const commit = head ?? EMPTY_TREE
+    const { base, readGitlinks } = request
+    const superproject = { isolated, directory, gitDirectory, commit, published: base, readGitlinks }
+    const [dirty, unpushed, distance, submodules] = await Promise.all([
+      withIndex(commit, (index) => countChanges(isolated, directory, commit, index, options)),
+      countUnpushed(isolated, commits, pushed, options),
+      head !== undefined && base !== undefined ? countDistance(isolated, base, head, options) : undefined,
       head === undefined ? [] : readSubmodules(superproject, readWork, options),
     ])
-    const inAll = (count: (one: Counts) => number) => submodules.reduce((sum, one) => sum + count(one), 0)
+    const sum = (count: (one: WorkCounts) => number) => submodules.reduce((total, one) => total + count(one), 0)
     return {
       branch,
       head: head ?? null,
-      ahead: sides?.ahead ?? null,
-      behind: sides?.behind ?? null,
-      dirty: dirty + inAll((one) => one.dirty),
-      unpushed: unpushed + inAll((one) => one.unpushed),
-      stashes: stashes.length + inAll((one) => one.stashes),
+      ahead: distance?.ahead ?? null,
+      behind: distance?.behind ?? null,
+      dirty: dirty + sum((one) => one.dirty),
+      unpushed: unpushed + sum((one) => one.unpushed),
+      stashes: stashes.length + sum((one) => one.stashes),
     }
   } finally {
-    await own.close()
+    await isolated.close()
   }
 }
 
 /**
- * What is done in the submodules of a directory, each as a checkout of its own.
+ * Counts the work in each submodule of a directory.
  *
  * @throws SwitchyardError as `workState`
  */
@@ -132,19 +138,21 @@ export const submodulesOf = (superproject: Superproject, options: GitOptions): P
   readSubmodules(superproject, readWork, options)
 
 /**
- * @throws SwitchyardError `repository_unavailable` where its objects are elsewhere; `call_timeout`
+ * Counts the work in a directory that exists nowhere else.
+ *
+ * @throws SwitchyardError `repository_unavailable` when objects are missing; `call_timeout`
  */
 export const workState = async (request: WorkStateRequest): Promise<WorkState> => {
-  const [work, disk] = await Promise.all([
+  const [work, diskBytes] = await Promise.all([
     readWork(request),
-    diskBytes(path.resolve(request.directory), request.signal),
+    measureDisk(path.resolve(request.directory), request.signal),
   ])
-  return { ...work, diskBytes: disk }
+  return { ...work, diskBytes }
 }
 
-const compare = async (own: OwnRepository, base: string, head: string, options: GitOptions) => {
+const countDistance = async (isolated: IsolatedRepository, base: string, head: string, options: GitOptions) => {
   if (base === head) return { ahead: 0, behind: 0 }
-  const { stdout } = await own.git(['rev-list', '--count', '--left-right', `${base}...${head}`, '--'], options)
+  const { stdout } = await isolated.git(['rev-list', '--count', '--left-right', `${base}...${head}`, '--'], options)
   const [behind = 0, ahead = 0] = stdout.toString('utf8').trim().split('\t').map(Number)
   return { ahead, behind }
 }
@@ -152,11 +160,11 @@ const compare = async (own: OwnRepository, base: string, head: string, options: 
 const counted = (number: number, one: string, many: string): readonly string[] =>
   number === 0 ? [] : [`${number} ${number === 1 ? one : many}`]
 
-/** In words, what would be lost with a working directory; null where nothing would be. */
+/** Describes what would be lost with a working directory; null when nothing would be. */
 export const describeLoss = ({ dirty, unpushed, stashes }: WorkState): string | null => {
   const parts = [
     ...counted(dirty, 'uncommitted change', 'uncommitted changes'),
-    ...counted(unpushed, 'commit that the remote has not', 'commits that the remote has not'),
+    ...counted(unpushed, 'unpushed commit', 'unpushed commits'),
     ...counted(stashes, 'stash', 'stashes'),
   ]
   return parts.length === 0 ? null : parts.join(', ')

@@ -1,7 +1,7 @@
-// What the worker made: one small file a worktree, beside the mirrors, where no agent can write.
+// Records the worktrees that the worker created: one small file each, next to the mirrors, where no agent can write.
 //
-// What a clone says of its worktrees is an agent's word. Whether a directory is ours to finish or to delete, and which
-// commit its work began from, is read here.
+// What a clone says about its worktrees is not trusted, because agents can write there. These records decide whether a
+// directory is ours to finish or to delete, and from which commit its work started.
 
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -9,15 +9,15 @@ import path from 'node:path'
 import { fromFileError, systemErrorCode } from '@switchyard/contracts'
 
 export type WorktreeRecord = {
-  /** Its name in the clone's `.git/worktrees`. */
+  /** The worktree's name in `.git/worktrees` of the shared clone. */
   readonly id: string
   readonly directory: string
   readonly branch: string
-  /** What its work is compared with. */
+  /** The commit that the work is compared with. */
   readonly baseCommit: string
-  /** False until its files are there: until then no agent has seen it. */
+  /** False until all files are there. Until then no agent has worked in it. */
   readonly isReady: boolean
-  /** Commits and changes from elsewhere that it was given: `worktree` is what its files were made of. */
+  /** The commits of an imported bundle. The files come from `worktree`. */
   readonly imported?: { readonly head: string; readonly worktree: string; readonly isDone: boolean }
 }
 
@@ -50,11 +50,11 @@ export class WorktreeRecords {
     return records.filter((record) => record !== undefined)
   }
 
-  /** @returns false where there is one of that id already. */
+  /** @returns false when a record with this id exists */
   async create(record: WorktreeRecord): Promise<boolean> {
     const written = await this.#write(record)
     try {
-      // A link is made whole or not at all, by one caller alone.
+      // A hard link appears with its whole content, and only one caller can create it.
       await link(written, this.#file(record.id))
       return true
     } catch (error) {

@@ -3,7 +3,7 @@
 
 import path from 'node:path'
 import { toSwitchyardError } from '@switchyard/contracts'
-import { type KeptRepository, projectIdOf, projectName, type WorktreeRecord } from '@switchyard/git'
+import { type MirroredRepository, projectIdOf, projectName, type WorktreeRecord } from '@switchyard/git'
 import { claimSandbox, findProject, markSandboxReady, registerProject, updateProject } from '@switchyard/records'
 import { alone, type ProjectDeps } from '../projects/deps.ts'
 import { exists } from '../projects/work.ts'
@@ -19,7 +19,7 @@ const isIn = (directory: string) => (worktree: WorktreeRecord) =>
 const adoptSandboxes = async (
   deps: ProjectDeps,
   projectId: string,
-  { identity, worktrees }: KeptRepository,
+  { identity, worktrees }: MirroredRepository,
 ): Promise<void> => {
   const { db } = deps.records
   for (const { directory, branch, baseCommit } of worktrees.filter(isIn(deps.layout.sandboxes(identity)))) {
@@ -39,7 +39,7 @@ const adoptSandboxes = async (
 }
 
 /** Nothing is fetched: its mirror, its clone and its directory are there. */
-const adopt = async (deps: ProjectDeps, kept: KeptRepository, base: WorktreeRecord): Promise<void> => {
+const adopt = async (deps: ProjectDeps, kept: MirroredRepository, base: WorktreeRecord): Promise<void> => {
   const { records, repositories, logger } = deps
   const { identity } = kept
   const id = projectIdOf(identity.key)
@@ -68,7 +68,7 @@ const adopt = async (deps: ProjectDeps, kept: KeptRepository, base: WorktreeReco
 
 export const adoptProjects = async (deps: ProjectDeps, signal: AbortSignal): Promise<void> => {
   const { records, repositories, layout, logger } = deps
-  for (const kept of await repositories.kept()) {
+  for (const kept of await repositories.mirrored()) {
     if (signal.aborted) return
     const base = kept.worktrees.find(isIn(layout.workspaces))
     const id = projectIdOf(kept.identity.key)

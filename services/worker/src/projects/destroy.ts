@@ -93,8 +93,8 @@ export const destroyProject = async (
       await repositories.removeWorktree(identity, base, layout.workspaces)
     }
     // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
-    if (!(await repositories.forget(identity))) await deleteBranches(deps, identity, ourBranches)
-    await deps.keys.forget(identity)
+    if (!(await repositories.removeClones(identity))) await deleteBranches(deps, identity, ourBranches)
+    await deps.keys.remove(identity)
     await forgetProject(records.db, projectId)
     return { bundles: [...bundles] }
   })

@@ -10,7 +10,7 @@ import {
   SwitchyardError,
   type TaskId,
 } from '@switchyard/contracts'
-import { bundleHead, exportPatch, ownPlaceOf, type RepositoryIdentity } from '@switchyard/git'
+import { bundleHead, exportPatch, findOwnGitDirectory, type RepositoryIdentity } from '@switchyard/git'
 import { addUploadPart, findSandbox, findTaskRow } from '@switchyard/records'
 import { objectDirectories, projectIdentity } from '@switchyard/workspace'
 import { type ProjectDeps, readRegistered } from './deps.ts'
@@ -76,7 +76,7 @@ export const publishWork = async (
       hint: 'Take its work away as a patch or a bundle.',
     })
   await deps.repositories.fetch(work.identity, { signal })
-  const { leftOut, ...published } = await deps.repositories.publish(work.identity, {
+  const { leftOut, ...published } = await deps.repositories.work.publish(work.identity, {
     directory: work.directory,
     branch: branch ?? work.branch,
     ...(message === undefined ? {} : { message }),
@@ -117,8 +117,9 @@ export const exportWork = async (
   try {
     const isWritten =
       identity === null
-        ? (await bundleHead(directory, file, { isThin: false, place: await ownPlaceOf(directory) })) !== null
-        : await deps.repositories.bundle(identity, directory, file, { signal })
+        ? (await bundleHead(directory, file, { isThin: false, gitDirectory: await findOwnGitDirectory(directory) })) !==
+          null
+        : await deps.repositories.work.bundle(identity, directory, file, { signal })
     if (!isWritten) return { upload_id: null }
     const bundle = await open(file)
     return { upload_id: await handOver(deps, bundle.createReadStream({ highWaterMark: PART_BYTES })) }

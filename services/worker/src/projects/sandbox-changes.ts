@@ -30,7 +30,7 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
   const tasks = await countOpenTasks(deps.records.db, [projectId])
-  const read = rows.length > 0 ? await deps.repositories.workStates(identity) : undefined
+  const read = rows.length > 0 ? await deps.repositories.work.states(identity) : undefined
   const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
     const base = row.base_branch ?? project.default_branch
     const state = await read?.(row.path, base ?? undefined).catch((error: Error) => {
@@ -64,7 +64,7 @@ const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registere
 /** @throws SwitchyardError `work_would_be_lost` for one that no import made: it is nothing that could be taken back */
 const isUntouchedImport = async (deps: ProjectDeps, { identity }: Registered, row: SandboxRow): Promise<boolean> => {
   if (!(await exists(row.path))) return false
-  const isAsImported = await deps.repositories.isAsImported(identity, row.path)
+  const isAsImported = await deps.repositories.work.isAsImported(identity, row.path)
   if (isAsImported !== null) return isAsImported
   throw new SwitchyardError('work_would_be_lost', `sandbox ${row.name} has no import in it, and is somebody’s own`, {
     hint: 'Leave as_imported out, if it is to go.',

@@ -40,7 +40,7 @@ export const importIntoSandbox = async (
       const { identity } = await readReady(deps, projectId)
       const row = await findRow(deps, projectId, name)
       await receive(deps, uploadId, file, signal)
-      const { branch, head, baseCommit, changed } = await deps.repositories.importBundle(identity, row.path, file)
+      const { branch, head, baseCommit, changed } = await deps.repositories.work.importBundle(identity, row.path, file)
       await markSandboxReady(deps.records.db, projectId, name, baseCommit)
       return { name, branch, head, changed }
     } finally {

@@ -51,14 +51,14 @@ export const secure = async (
   force: boolean,
 ): Promise<string | null> => {
   if (!(await exists(directory))) return null
-  const state = await deps.repositories.workState(identity, directory)
+  const state = await deps.repositories.work.state(identity, directory)
   const lost = describeLoss(state)
   if (lost === null) return null
   // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
-  if (state.unpushed === 0 && (await deps.repositories.isPublished(identity, directory))) return null
+  if (state.unpushed === 0 && (await deps.repositories.work.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
   const file = bundleFile(deps, path.basename(directory))
-  if (await deps.repositories.bundle(identity, directory, file)) await requireFile(file, `${what} has ${lost}`)
+  if (await deps.repositories.work.bundle(identity, directory, file)) await requireFile(file, `${what} has ${lost}`)
   else throw notBundled(`${what} has ${lost}`)
   deps.logger.info({ directory, file }, 'bundled what was not pushed')
   return file
@@ -79,12 +79,12 @@ export const secureClone = async (
     isThin = false,
   }: { readonly goes: readonly string[]; readonly force: boolean; readonly isThin?: boolean },
 ): Promise<string | null> => {
-  const lost = await deps.repositories.describeCloneLoss(identity, goes)
+  const lost = await deps.repositories.work.describeCloneLoss(identity, goes)
   if (lost === null) return null
   const directory = deps.repositories.sharedDirectory(identity)
   if (!force) throw new SwitchyardError('work_would_be_lost', `the project’s clone ${directory} has ${lost}`)
   const file = bundleFile(deps, identity.slug)
-  await deps.repositories.bundleClone(identity, file, { isThin })
+  await deps.repositories.work.bundleClone(identity, file, { isThin })
   await requireFile(file, `the project’s clone ${directory} has ${lost}`)
   deps.logger.info({ directory, file }, 'bundled branches and stashes that were not pushed')
   return file

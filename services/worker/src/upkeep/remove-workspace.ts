@@ -2,7 +2,7 @@
 // bundled first.
 
 import { rm } from 'node:fs/promises'
-import { bundleWork, ownPlaceOf, type Repositories, type RepositoryIdentity } from '@switchyard/git'
+import { bundleSinceBase, findOwnGitDirectory, type Repositories, type RepositoryIdentity } from '@switchyard/git'
 import { countOpenTasks, findProject, markWorkspaceRemoved, type Records, type TaskRow } from '@switchyard/records'
 import { type Layout, objectDirectories, projectIdentity } from '@switchyard/workspace'
 import type { Logger } from 'pino'
@@ -39,13 +39,13 @@ const saveWork = async (
   identity: RepositoryIdentity | null,
 ): Promise<void> => {
   const { repositories, layout } = deps
-  const place = identity ? repositories.placeOf(identity, directory) : ownPlaceOf(directory)
-  await bundleWork({
+  const gitDirectory = identity ? repositories.work.gitDirectoryOf(identity, directory) : findOwnGitDirectory(directory)
+  await bundleSinceBase({
     directory,
     base,
     objectDirs: await objectDirectories(deps, row),
     // If the agent has damaged its repository, what can be read is saved.
-    place: await place.catch(() => undefined),
+    gitDirectory: await gitDirectory.catch(() => undefined),
     file: layout.bundle(`${row.id}.bundle`),
     branch: row.branch ?? row.id,
   })
@@ -79,7 +79,7 @@ const removeUnusedClone = async (deps: RemoveWorkspaceDeps, projectId: string): 
   const identity = await projectIdentity(records, projectId)
   await records.withLock(`project:${projectId}`, async () => {
     if ((await findProject(records.db, projectId))?.registered_at) return
-    await repositories.forget(identity, async () => {
+    await repositories.removeClones(identity, async () => {
       if ((await countOpenTasks(records.db, [projectId])).length > 0) return false
       await secureClone(deps, identity, { goes: [], force: true, isThin: true })
       return true

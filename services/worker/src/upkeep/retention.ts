@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os'
 import type { Config } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
-import { clearStaging } from '@switchyard/git'
+import { removeStaleStaging } from '@switchyard/git'
 import { type Repeating, repeat } from '@switchyard/process'
 import { deleteOldTasks, findExpiredWorkspaces, pruneEvents } from '@switchyard/records'
 import { abortPendingSessions } from './pending-aborts.ts'
@@ -46,7 +46,7 @@ export const startRetention = (deps: RetentionDeps): Pick<Repeating, 'stop'> => 
     repeat({
       name: 'staging cleanup',
       everyMs: STAGING_INTERVAL_MS,
-      work: () => clearStaging([tmpdir(), layout.tasks]),
+      work: () => removeStaleStaging([tmpdir(), layout.tasks]),
       logger,
     }),
     repeat({

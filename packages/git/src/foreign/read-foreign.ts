@@ -1,36 +1,36 @@
-// What there is to lose in a checkout that we did not make.
+// Reports the state of a checkout that Switchyard did not create, and what would be lost with it.
 
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { readRemoteUrl } from '../untrusted/git-directory.ts'
-import { readGuarded } from '../untrusted/read-guarded.ts'
-import { type ForeignCheckout, openForeign } from './open.ts'
+import { readUntrustedFile } from '../untrusted/read-untrusted-file.ts'
+import { readRemoteUrl } from '../untrusted/remote-url.ts'
+import { type ForeignCheckout, openForeign } from './open-foreign.ts'
 import { findUncommitted } from './snapshot.ts'
 
 export type ForeignState = {
   readonly directory: string
-  /** Of its `origin`, or of its only remote, as it is written there: it may hold a password. Null without one. */
+  /** The URL of `origin`, or of the only remote, as configured. It may contain a password. Null without a remote. */
   readonly remote: string | null
   readonly head: string | null
   readonly branch: string | null
   /** When HEAD was committed, ISO 8601. */
   readonly lastCommitAt: string | null
-  /** Commits of HEAD that are on no branch of a remote that it knows. */
+  /** How many commits of HEAD are on no remote branch that the checkout knows. */
   readonly unpushed: number
-  /** Other local branches with such commits. */
+  /** Other local branches that have such commits. */
   readonly unpushedBranches: readonly string[]
   readonly stashes: number
-  /** Changed, deleted and untracked files. */
+  /** How many files are changed, deleted or untracked. */
   readonly changed: number
-  /** Changed files that are too large to be carried over, 512 MiB. */
+  /** Changed files over 512 MiB, which are too large to copy. */
   readonly tooLarge: readonly string[]
-  /** There are so many untracked files that not all of them can be carried over. */
+  /** True when there are more untracked files than can be copied. */
   readonly isTruncated: boolean
-  /** Refs that lead to nothing. */
+  /** Refs whose commits are missing. */
   readonly damaged: readonly string[]
-  /** Its own linked worktrees: those that are there and name it in return. */
+  /** The linked worktrees of this repository that exist and name the repository in return. */
   readonly worktrees: readonly { readonly name: string; readonly directory: string }[]
-  /** A merge, a rebase and the like that was begun and not ended. */
+  /** The operation that was started and not completed, such as `merge` or `rebase`. */
   readonly unfinished: string | null
 }
 
@@ -43,30 +43,29 @@ const UNFINISHED: Readonly<Record<string, string>> = {
 }
 
 const findWorktrees = async ({ commonDir }: ForeignCheckout): Promise<ForeignState['worktrees']> => {
-  const place = path.join(commonDir, 'worktrees')
+  const entries = path.join(commonDir, 'worktrees')
   const found: { name: string; directory: string }[] = []
-  for (const name of await readdir(place).catch(() => [])) {
-    const gitDir = path.join(place, name)
-    const link = (await readGuarded(path.join(gitDir, 'gitdir'))).trim()
+  for (const name of await readdir(entries).catch(() => [])) {
+    const gitDir = path.join(entries, name)
+    const link = (await readUntrustedFile(path.join(gitDir, 'gitdir'))).trim()
     if (link === '') continue
     const directory = path.dirname(path.resolve(gitDir, link))
-    // Else an agent's file could make us read any directory as if it were one of these.
-    const back = (await readGuarded(path.join(directory, '.git'))).replace(/^gitdir:\s*/, '').trim()
+    // Without this check an agent could make us read any directory as a worktree.
+    const back = (await readUntrustedFile(path.join(directory, '.git'))).replace(/^gitdir:\s*/, '').trim()
     if (back !== '' && path.resolve(directory, back) === gitDir) found.push({ name, directory })
   }
   return found
 }
 
 /**
- * Reads a checkout as it is now. Nothing is written into it.
+ * Returns the current state of a checkout. Nothing is written to it.
  *
  * @throws SwitchyardError as `openForeign`
  */
 export const readForeign = async (directory: string): Promise<ForeignState> => {
   const checkout = await openForeign(directory)
-  const { own, head, branch, gitDir } = checkout
-  const text = async (args: readonly string[]) =>
-    (await own.git(args, { timeoutMs: 60_000 })).stdout.toString('utf8').trim()
+  const { isolated, head, branch, gitDir } = checkout
+  const text = (args: readonly string[]) => isolated.line(args, { timeoutMs: 60_000 })
   const unpushedOf = async (commit: string) => Number(await text(['rev-list', '--count', commit, '--not', '--remotes']))
   try {
     const branches = (await text(['for-each-ref', '--format=%(refname)', 'refs/heads'])).split('\n').filter(Boolean)
@@ -74,22 +73,22 @@ export const readForeign = async (directory: string): Promise<ForeignState> => {
     for (const ref of branches)
       if (ref !== `refs/heads/${branch}` && (await unpushedOf(ref)) > 0) others.push(ref.slice('refs/heads/'.length))
     const uncommitted = await findUncommitted(checkout)
-    const marks = new Set(await readdir(gitDir))
+    const files = new Set(await readdir(gitDir))
     return {
       directory: checkout.directory,
-      remote: (await readRemoteUrl(checkout.commonDir, own.directory)) ?? null,
+      remote: (await readRemoteUrl(checkout.commonDir, isolated.directory)) ?? null,
       head,
       branch,
       lastCommitAt: head === null ? null : new Date(await text(['log', '-1', '--format=%cI', head])).toISOString(),
       unpushed: head === null ? 0 : await unpushedOf(head),
       unpushedBranches: others,
       stashes: checkout.stashes,
-      changed: uncommitted.names.length + uncommitted.left.length,
-      tooLarge: uncommitted.left,
+      changed: uncommitted.names.length + uncommitted.tooLarge.length,
+      tooLarge: uncommitted.tooLarge,
       isTruncated: uncommitted.isTruncated,
       damaged: checkout.damaged,
       worktrees: await findWorktrees(checkout),
-      unfinished: Object.entries(UNFINISHED).find(([mark]) => marks.has(mark))?.[1] ?? null,
+      unfinished: Object.entries(UNFINISHED).find(([name]) => files.has(name))?.[1] ?? null,
     }
   } finally {
     await checkout.close()
