@@ -44,7 +44,7 @@ export default defineConfig({
           include: [
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
-            'test/{reporters,imports}/**/*.test.ts',
+            'test/{reporters,imports,settings,words}/**/*.test.ts',
           ],
           exclude: [SERVICES_TESTS],
           testTimeout: 30 * SECOND,

@@ -1,10 +1,10 @@
-// A file of certificates (PEM), looked at when it is named and not at the first fetch.
+// A PEM file of certificates, checked at start rather than at the first fetch.
 
 import path from 'node:path'
 import { z } from 'zod'
 import { readNamedFile } from './named-file.ts'
 
-/** Its absolute path; undefined where none is named. An empty file counts as none: the stack mounts one where none is named. */
+/** Returns the absolute path; undefined when unset. An empty file counts as unset, because the stack mounts one then. */
 export const certificatesFile = z
   .string()
   .optional()

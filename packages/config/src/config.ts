@@ -1,143 +1,23 @@
 // The environment as one frozen, typed object. Nothing else in Switchyard reads process.env.
 
-import { cpus } from 'node:os'
 import path from 'node:path'
-import { MIN_SERVER_MEMORY, MODEL_NAME, SwitchyardError } from '@switchyard/contracts'
-import { z } from 'zod'
-import { certificatesFile } from './certificates.ts'
-import { type GitToken, gitTokens, gitTokensFile } from './git-tokens.ts'
-import { type ApiKey, apiKeys } from './keys.ts'
-import { type MatrixSettings, matrixSettings, matrixVariables } from './matrix.ts'
-import { decimal, flag, integer, optionalInteger, size, text, url, webhookSecret } from './parse.ts'
+import { SwitchyardError } from '@switchyard/contracts'
+import type { GitToken } from './git-tokens.ts'
+import type { ApiKey } from './keys.ts'
+import { type MatrixSettings, matrixSettings } from './matrix.ts'
 import { type Part, secretProblems } from './production.ts'
 import { providerVariables } from './provider-variables.ts'
-
-const DAY_MS = 86_400_000
-const MEBIBYTE = 1_048_576
-/** The image of Dockerfile.opencode, as compose.yaml names it. */
-const RUNNER_IMAGE = 'switchyard/opencode:1.18.33'
-
-const model = z.preprocess(
-  (value) => (value === '' ? undefined : value),
-  z.string().regex(MODEL_NAME, 'is not provider/model').optional(),
-)
-
-const entries = (value: unknown): readonly string[] =>
-  typeof value === 'string'
-    ? value
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== '')
-    : []
-
-const hostPorts = z.preprocess(entries, z.array(z.string().regex(/^[^\s/:]+:\d{1,5}$/, 'is not host:port')))
-
-const addresses = z.preprocess(
-  entries,
-  z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'is neither an address nor a network')),
-)
-
-/** The sets of MCP tools; `/mcp/<set>` serves one of them. */
-export const TOOLSETS = ['tasks', 'projects', 'sessions'] as const
-export type Toolset = (typeof TOOLSETS)[number]
-
-const toolsets = z.preprocess(
-  (value) =>
-    typeof value === 'string' && value.trim() !== ''
-      ? value.split(',').map((entry) => entry.trim())
-      : ['tasks', 'projects'],
-  z.array(z.enum(TOOLSETS, `holds something else than ${TOOLSETS.join(', ')}`)).min(1),
-)
-
-const environment = z.object({
-  NODE_ENV: text(),
-  PORT: integer(3456, 0, 65_535),
-  HOST: text(),
-  WORKER_PORT: integer(3457, 0, 65_535),
-  DATABASE_URL: url('postgres', 'postgresql'),
-  REDIS_URL: url('redis', 'rediss'),
-  SWITCHYARD_HOME: text(),
-  SWITCHYARD_API_KEYS: z.preprocess((value) => value ?? '', apiKeys),
-  SWITCHYARD_ALLOW_NO_AUTH: flag(false),
-  MCP_TOOLSETS: toolsets,
-  MCP_LEGACY_TOOLS: flag(false),
-  OPENCODE_SERVER_ENABLED: flag(true),
-  OPENCODE_ROLLOUT_PERCENT: integer(100, 0, 100),
-  OPENCODE_ROLLOUT_WINDOW_MS: integer(5 * 60_000, 1_000, DAY_MS),
-  OPENCODE_ROLLOUT_MIN_TASKS: integer(10, 1, 100_000),
-  OPENCODE_ROLLOUT_FAILURE_PERCENT: integer(30, 1, 100),
-  OPENCODE_ROLLOUT_COOLDOWN_MS: integer(60_000, 100, DAY_MS),
-  OPENCODE_ROLLOUT_PROBES: integer(3, 1, 1_000),
-  OPENCODE_POOL: z.preprocess(
-    (value) => (value === '' ? undefined : value),
-    z.enum(['blue', 'green'], 'is neither blue nor green').default('blue'),
-  ),
-  OPENCODE_SERVER_URL: url('http', 'https'),
-  OPENCODE_SERVER_PASSWORD: text(),
-  OPENCODE_SERVER_MEMORY_FILE: text(),
-  OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: integer(5_000, 100, 600_000),
-  OPENCODE_SERVER_MAX_RETRIES: integer(3, 0, 100),
-  OPENCODE_SERVER_RETRY_DELAY_MS: integer(1_000, 10, 600_000),
-  PROJECT_SERVER_MEMORY_LIMIT: size(4_096 * MEBIBYTE, MIN_SERVER_MEMORY),
-  PROJECT_SERVER_NETWORK: text(),
-  PROJECT_SERVER_IDLE_MS: integer(30 * 60_000, 1_000, 30 * DAY_MS),
-  PROJECT_SERVER_DRAIN_MS: integer(10 * 60_000, 0, DAY_MS),
-  DEFAULT_MODEL: model,
-  MAX_CONCURRENT_TASKS: integer(Math.max(4, cpus().length * 4), 1, 1_000),
-  TASK_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
-  TASK_QUEUE_TIMEOUT_MS: integer(DAY_MS, 1_000, 30 * DAY_MS),
-  REQUEST_TIMEOUT_MS: integer(30 * 60_000, 1_000, 7 * DAY_MS),
-  REQUEST_ESCALATION_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
-  TASK_STUCK_MS: integer(10 * 60_000, 1_000, 7 * DAY_MS),
-  MAX_QUEUED_TASKS: integer(10_000, 0, 10_000_000),
-  MAX_RUNNING_TASKS: integer(0, 0, 100_000),
-  MAX_RUNNING_PER_SERVER: integer(0, 0, 100_000),
-  MAX_RUNNING_PER_PROJECT: integer(0, 0, 100_000),
-  MAX_RUNNING_PER_AGENT: integer(0, 0, 100_000),
-  WORKSPACE_RETENTION_MS: integer(7 * DAY_MS, 0, 3_650 * DAY_MS),
-  EVENT_RETENTION_MS: integer(30 * DAY_MS, 0, 3_650 * DAY_MS),
-  RECORD_RETENTION_MS: integer(90 * DAY_MS, 0, 3_650 * DAY_MS),
-  WORKSPACES_DIR: text(),
-  GIT_SSH_TRUST_NEW_HOSTS: flag(false),
-  GIT_HTTPS_TOKENS: z.preprocess((value) => value ?? '', gitTokens),
-  GIT_HTTPS_TOKENS_FILE: gitTokensFile,
-  GIT_CA_FILE: certificatesFile,
-  DOCKER_HOST: url('unix', 'tcp', 'http'),
-  RUNNER_IMAGE: text(),
-  RUNNER_CPU_LIMIT: decimal(2, 0.1, 256),
-  RUNNER_MEMORY_LIMIT: size(2_048 * MEBIBYTE, 256 * MEBIBYTE),
-  RUNNER_PIDS_LIMIT: integer(512, 32, 65_536),
-  RUNNER_DISK_LIMIT: size(10_240 * MEBIBYTE, 16 * MEBIBYTE),
-  RUNNER_TIMEOUT_MS: optionalInteger(1_000, 7 * DAY_MS),
-  RUNNER_NETWORK: text(),
-  RUNNER_PROXY: url('http'),
-  RUNNER_EGRESS_ALLOW: hostPorts,
-  RUNNER_EGRESS_DENY: addresses,
-  NOTIFIER_PORT: integer(3458, 0, 65_535),
-  WEBHOOK_SECRET: webhookSecret(),
-  WEBHOOK_ALLOW_PRIVATE_TARGETS: flag(false),
-  WEBHOOK_TIMEOUT_MS: integer(15_000, 100, 120_000),
-  LETTA_API_URL: url('http', 'https'),
-  LETTA_API_TOKEN: text(),
-  LETTA_MEMORY_BLOCKS: flag(false),
-  LETTA_BLOCK_INTERVAL_MS: integer(5_000, 1_000, 3_600_000),
-  LETTA_BLOCK_RETENTION_MS: integer(DAY_MS, 0, 365 * DAY_MS),
-  DELIVERY_RETRY_DELAY_MS: integer(5_000, 10, 3_600_000),
-  DELIVERY_GIVE_UP_MS: integer(3 * DAY_MS, 1_000, 30 * DAY_MS),
-  ...matrixVariables,
-  LOG_LEVEL: z.preprocess(
-    (value) => (value === '' ? undefined : value),
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  ),
-})
+import type { Toolset } from './settings/access.ts'
+import { RUNNER_IMAGE } from './settings/docker.ts'
+import { environment } from './settings/index.ts'
 
 /** The names of all variables that are read. */
 export const VARIABLES: readonly string[] = Object.keys(environment.shape)
 
 export type Config = Readonly<{
-  /** Secrets that are missing or known to everybody have stopped the start. */
+  /** Missing or well-known secrets stop the start. */
   isProduction: boolean
-  /** Secrets that are set and are none, in words, to be warned of in development; no message repeats one. */
+  /** Why secrets that are set are too weak, to be logged in development; no message repeats a secret. */
   weakSecrets: readonly string[]
   home: string
   workspacesDir: string
@@ -195,7 +75,7 @@ export type Config = Readonly<{
     /** `unix://` and the socket, or `tcp://host:port`. */
     host: string
     image: string
-    /** Of the way out that workers make for the containers: it needs Node 24. */
+    /** Image of the egress proxy that workers create for the containers; it needs Node 24. */
     egressImage: string
     cpus: number
     memoryBytes: number
@@ -204,7 +84,7 @@ export type Config = Readonly<{
     diskBytes: number
     /** Of a task that does not say how long it may run; undefined: as in server mode. */
     timeoutMs: number | undefined
-    /** The containers' network and their way out of it; undefined: the worker makes its own. */
+    /** The containers' network and their egress proxy; undefined: the worker creates its own. */
     network: string | undefined
     proxy: string | undefined
     /** host:port pairs that containers may reach although they are not on the internet. */
@@ -257,7 +137,7 @@ export type Config = Readonly<{
     allowPrivateTargets: boolean
     timeoutMs: number
   }>
-  /** Agents are told through this server; undefined: they are not. */
+  /** The Letta server through which agents are notified; undefined: they are not. */
   letta:
     | Readonly<{
         url: string
@@ -275,11 +155,11 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
-/** Everything that opens a door of ours: it must not reach the agent, which can read its server's environment. */
+/** Variables that give access to Switchyard or its stores. The agent can read its server's environment, so none may reach it. */
 const OURS =
   /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
 
-/** Whether a variable is ours alone: no server and no agent gets it. */
+/** Returns whether a variable belongs to Switchyard alone: no server and no agent receives it. */
 export const isOurs = (name: string): boolean => OURS.test(name)
 
 const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>

@@ -6,7 +6,7 @@ import { readNamedFile } from './named-file.ts'
 export type GitToken = {
   /** With the port where it is not 443. */
   readonly host: string
-  /** Undefined: what the forge expects beside a token. */
+  /** Undefined: the user that the forge expects with a token. */
   readonly user: string | undefined
   readonly token: string
 }
@@ -29,7 +29,7 @@ const entries = (text: string, refuse: (message: string) => void): readonly GitT
     // The entry itself is a secret: messages name it by its number.
     if (!HOST.test(host)) refuse(`entry ${index + 1} is not host=token or host=user:token`)
     else if (token === '' || user === '' || /[\p{Cc}]/u.test(rest)) refuse(`the token of ${host} is empty or not valid`)
-    else if (tokens.some((other) => other.host === host)) refuse(`the host ${host} is there twice`)
+    else if (tokens.some((other) => other.host === host)) refuse(`the host ${host} occurs twice`)
     else tokens.push({ host, user, token })
   }
   return tokens

@@ -1,4 +1,4 @@
-// The keys that may call: `name:role:token` entries of SWITCHYARD_API_KEYS.
+// Parses SWITCHYARD_API_KEYS: entries of name:role:token.
 
 import { z } from 'zod'
 
@@ -22,8 +22,8 @@ export const apiKeys = z.string().transform((text, context): readonly ApiKey[] =
       refuse(`entry ${index + 1} is not name:role:token with role operator or agent`)
     else if (token.length < MIN_TOKEN_LENGTH)
       refuse(`the token of "${name}" is shorter than ${MIN_TOKEN_LENGTH} characters`)
-    else if (keys.some((key) => key.name === name)) refuse(`the name "${name}" is there twice`)
-    else if (keys.some((key) => key.token === token)) refuse(`the token of "${name}" belongs to another name too`)
+    else if (keys.some((key) => key.name === name)) refuse(`the name "${name}" occurs twice`)
+    else if (keys.some((key) => key.token === token)) refuse(`the token of "${name}" belongs to another name as well`)
     else keys.push({ name, role, token })
   }
   return keys

@@ -1,9 +1,9 @@
-// A file that a variable names, read at the start and not when it is first needed.
+// Reads a file that a variable names, at start rather than on first use.
 
 import { readFileSync } from 'node:fs'
 import { systemErrorCode } from '@switchyard/contracts'
 
-/** Its text; undefined where none is named, or after it was refused because it cannot be read. */
+/** Returns its text; undefined when unset, or when it cannot be read, which is passed to `refuse`. */
 export const readNamedFile = (name: string | undefined, refuse: (message: string) => void): string | undefined => {
   const file = name?.trim() ?? ''
   if (file === '') return undefined

@@ -1,10 +1,10 @@
-// What production asks of secrets. A secret that is missing, or that everybody knows, stops the start; development says so and goes on.
+// Checks secrets. In production a missing or well-known secret stops the start; in development it is logged.
 
 import { isPlaceholder } from '@switchyard/contracts'
 import type { GitToken } from './git-tokens.ts'
 import type { ApiKey } from './keys.ts'
 
-/** Which process reads the environment: each needs secrets of its own. `all`: everything in one (`npm start`). */
+/** The process that reads the environment; each needs different secrets. `all`: one process (`npm start`). */
 export type Part = 'api' | 'worker' | 'notifier' | 'docker-filter' | 'all'
 
 /** The variables that hold secrets, as they were read. */
@@ -21,7 +21,7 @@ export type Secrets = {
   readonly GIT_HTTPS_TOKENS_FILE: readonly GitToken[]
 }
 
-/** `missing`: there is none. `weak`: there is one that is none. Neither repeats it. */
+/** `missing`: not set. `weak`: too short, or a placeholder. No message repeats the secret. */
 export type SecretProblems = { readonly missing: readonly string[]; readonly weak: readonly string[] }
 
 type Check = { readonly parts: readonly Part[]; readonly problemsOf: (secrets: Secrets) => SecretProblems }
@@ -31,13 +31,13 @@ const FINE: SecretProblems = { missing: [], weak: [] }
 
 const missing = (problem: string): SecretProblems => ({ missing: [problem], weak: [] })
 
-/** Why a text is no secret for production. */
+/** Returns why a value is too weak for production. */
 const weak = (name: string, value: string): SecretProblems => {
   if (isPlaceholder(value)) return { missing: [], weak: [`${name} is a placeholder`] }
   return value.length < MIN_LENGTH ? { missing: [], weak: [`${name} is shorter than ${MIN_LENGTH} characters`] } : FINE
 }
 
-/** Another service made it: how long it is, is that service's business. */
+/** Checks a token that another service issued: any length, but not a placeholder. */
 const foreign = (name: string, value: string): SecretProblems =>
   isPlaceholder(value) ? { missing: [], weak: [`${name} is a placeholder`] } : FINE
 
@@ -46,11 +46,11 @@ const together = (all: readonly SecretProblems[]): SecretProblems => ({
   weak: all.flatMap((each) => each.weak),
 })
 
-/** The password in a URL, where the URL is of a server on the network. */
+/** Checks the password in the URL of a server on the network. */
 const passwordIn = (name: string, given: string | undefined): SecretProblems => {
   if (given === undefined || !URL.canParse(given)) return FINE
   const url = new URL(given)
-  // A server that is reached by its socket or knows its clients by certificate asks for no password.
+  // A server reached by socket, or with a client certificate, needs no password.
   if (url.hostname === '' || url.searchParams.has('host') || url.searchParams.has('sslcert')) return FINE
   return url.password === '' ? missing(`${name} has no password`) : weak(`the password in ${name}`, url.password)
 }
@@ -66,7 +66,7 @@ const CHECKS: readonly Check[] = [
   {
     parts: ['worker', 'all'],
     problemsOf: ({ OPENCODE_SERVER_URL: url, OPENCODE_SERVER_PASSWORD: password }) => {
-      // A server that is started here gets a password of its own.
+      // Switchyard generates the password of a server that it starts.
       if (password === undefined) return url === undefined ? FINE : missing('OPENCODE_SERVER_PASSWORD is not set')
       return weak('OPENCODE_SERVER_PASSWORD', password)
     },
@@ -101,6 +101,6 @@ const CHECKS: readonly Check[] = [
   },
 ]
 
-/** Everything that a process would be refused for in production. */
+/** Returns what would stop a process from starting in production. */
 export const secretProblems = (part: Part, secrets: Secrets): SecretProblems =>
   together(CHECKS.filter(({ parts }) => parts.includes(part)).map(({ problemsOf }) => problemsOf(secrets)))

@@ -1,8 +1,8 @@
-// Which variables of an environment are for OpenCode and the model providers, and hence for a runner's container.
+// Selects the variables for OpenCode and model providers, which a task's container receives.
 
 const PROVIDERS =
   /^(ANTHROPIC|AWS|AZURE|CEREBRAS|CLOUDFLARE|COHERE|DEEPINFRA|DEEPSEEK|FIREWORKS|GEMINI|GOOGLE|GROQ|MISTRAL|MOONSHOT|NVIDIA|OLLAMA|OPENAI|OPENROUTER|PERPLEXITY|TOGETHER|VERTEX|XAI|ZHIPU)_/
-/** Files and folders of this machine are not in the container, and servers' passwords are not for it. */
+/** Files of this machine do not exist in the container, and it must not have servers' passwords. */
 const NOT_THERE = /^OPENCODE_(SERVER_|ROLLOUT_|CONFIG$|CONFIG_DIR$|BIN_PATH$)|_(CREDENTIALS|FILE|DIR|PATH|PROFILE)$/
 
 const isProviderVariable = (name: string): boolean =>
