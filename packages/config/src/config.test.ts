@@ -91,7 +91,7 @@ describe('loadConfig', () => {
     expect(loadConfig({ HOST: '0.0.0.0', SWITCHYARD_ALLOW_NO_AUTH: 'true' }).api.host).toBe('0.0.0.0')
   })
 
-  it('keeps what opens our doors away from a supervised OpenCode server', () => {
+  it('keeps variables that give access to Switchyard from a supervised OpenCode server', () => {
     const { inherited } = loadConfig({
       DATABASE_URL: 'postgres://a:b@localhost/c',
       SWITCHYARD_API_KEYS: 'ci:agent:a-token-that-is-long-enough',
@@ -125,7 +125,7 @@ describe('loadConfig', () => {
     })
   })
 
-  it('reads sizes, fractions and pairs of host and port, and refuses what is none', () => {
+  it('reads sizes, fractions and host:port pairs, and refuses anything else', () => {
     const { docker } = loadConfig({
       RUNNER_MEMORY_LIMIT: '512m',
       RUNNER_DISK_LIMIT: '3GB',

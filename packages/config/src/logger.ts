@@ -20,7 +20,7 @@ const REDACTED = [
 ]
 
 /**
- * @param service - `api`, `worker`, … : the field by which logs of one stack are told apart.
+ * @param service - `api`, `worker`, … : the field that distinguishes the services' logs.
  * @param destination - default: standard output.
  */
 export const createLogger = (

@@ -3,8 +3,7 @@
 import type { z } from 'zod'
 
 /** The services of compose.yaml that can receive a setting. */
-export const STACK_SERVICES = ['api', 'worker', 'notifier', 'opencode', 'docker-filter', 'egress'] as const
-export type StackService = (typeof STACK_SERVICES)[number]
+export type StackService = 'api' | 'worker' | 'notifier' | 'opencode' | 'docker-filter' | 'egress'
 
 /** How a value is read, and what to show people about it. */
 export type SettingType<S extends z.ZodType = z.ZodType> = Readonly<{
