@@ -1,8 +1,10 @@
-// Everything that crosses a boundary of Switchyard, as zod schemas and the types made from them.
+// Everything that crosses a boundary of Switchyard: zod schemas and the types inferred from them.
 
 export * from './calls.ts'
 export * from './deliveries.ts'
-export * from './errors.ts'
+export * from './errors/catalogue.ts'
+export type { ErrorContext, FieldError } from './errors/contexts.ts'
+export * from './errors/switchyard-error.ts'
 export * from './events.ts'
 export * from './health.ts'
 export * from './ids.ts'

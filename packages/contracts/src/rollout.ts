@@ -1,7 +1,7 @@
 // The rollout: which mode and which pool of OpenCode servers a new task gets, and how both do.
 
 import { z } from 'zod'
-import type { ErrorCode } from './errors.ts'
+import type { ErrorCode } from './errors/catalogue.ts'
 import { type Mode, modeSchema, type Pool, poolSchema } from './task.ts'
 
 /** The task queues: one for each pool of OpenCode servers, and one for tasks that run in a container each. */

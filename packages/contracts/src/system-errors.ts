@@ -1,6 +1,6 @@
 // Reads errors of the operating system, and turns those that a full or read-only disk causes into ours.
 
-import { SwitchyardError } from './errors.ts'
+import { SwitchyardError } from './errors/switchyard-error.ts'
 
 /**
  * Returns the `code` that Node or Postgres puts on an error, such as `ENOENT` or `53100`.

@@ -1,7 +1,7 @@
 // The task: what a caller asks for, the record that is kept, and the states it passes through.
 
 import { z } from 'zod'
-import { errorCodes } from './errors.ts'
+import { errorCodes } from './errors/catalogue.ts'
 import { taskIdSchema } from './ids.ts'
 import { hasNoNul, shortText } from './text.ts'
 

@@ -23,18 +23,18 @@ export const requireFreePort = async (port: number, host: string): Promise<void>
 /** Converts the error of a failed `listen`; returns an unknown one unchanged. */
 const fromListenError = (error: unknown, port: number, host: string): unknown => {
   const code = systemErrorCode(error)
-  const context = { port, host }
   if (code === 'EADDRINUSE')
-    return new SwitchyardError('address_in_use', `port ${port} of ${host} is already in use`, { context, cause: error })
+    return new SwitchyardError('address_in_use', `port ${port} of ${host} is already in use`, {
+      context: { port, host },
+      cause: error,
+    })
   if (code === 'EACCES')
     return new SwitchyardError('configuration_invalid', `PORT: this user may not listen on port ${port}`, {
-      context,
       cause: error,
       hint: 'Set PORT to a port above 1023.',
     })
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
     return new SwitchyardError('configuration_invalid', `HOST: ${host} is not an address of this machine`, {
-      context,
       cause: error,
     })
   return error

@@ -5,7 +5,6 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ApiEnv } from '../access/access-control.ts'
-import type { FieldError } from '../validation/arguments.ts'
 
 const RETRY_AFTER_S = '2'
 
@@ -38,13 +37,13 @@ const toProblem = (error: SwitchyardError, instance: string): Problem => ({
   code: error.code,
   retryable: error.retryable,
   hint: error.hint,
-  ...(Array.isArray(error.context.errors) ? { errors: error.context.errors as FieldError[] } : {}),
+  ...(error.context.errors === undefined ? {} : { errors: [...error.context.errors] }),
 })
 
 const headersOf = (error: SwitchyardError): Record<string, string> => ({
   ...(error.status === 503 || error.status === 429 ? { 'Retry-After': RETRY_AFTER_S } : {}),
   ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="switchyard"' } : {}),
-  ...(typeof error.context.allow === 'string' ? { Allow: error.context.allow } : {}),
+  ...(error.context.allow === undefined ? {} : { Allow: error.context.allow }),
 })
 
 /** The answer that says what went wrong. */

@@ -1,9 +1,7 @@
 // Checks a value against a schema, with an error that names every field that is wrong.
 
-import { SwitchyardError } from '@switchyard/contracts'
+import { type FieldError, SwitchyardError } from '@switchyard/contracts'
 import type { z } from 'zod'
-
-export type FieldError = { readonly path: string; readonly message: string }
 
 const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.')
 
