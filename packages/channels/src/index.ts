@@ -1,4 +1,4 @@
-// The ways out of Switchyard: each takes one notice to one target, and says what came of it.
+// The channels that notify people and agents. Each one sends a notification to a target and returns the outcome.
 
 export { BLOCK_EVENTS, blockValue } from './letta/block-value.ts'
 export type { LettaBlock, LettaBlocks } from './letta/blocks.ts'

@@ -1,41 +1,41 @@
-// What came of one attempt to deliver.
+// The outcome of one attempt to deliver.
 
 import type { DeliveryFailureCode } from '@switchyard/contracts'
 
 export type Failed = {
   readonly kind: 'failed'
   readonly code: DeliveryFailureCode
-  /** What happened, for a person; never a secret, never what the target answered beyond its status. */
+  /** What went wrong, for a person. It contains no secret and nothing of the target's response but the status. */
   readonly message: string
   readonly httpStatus: number | null
   /** How long the target asks us to wait, ms. */
   readonly retryAfterMs: number | null
-  /** Nothing of the target answered: its host is to blame, whatever the path. */
+  /** True if the target's host as a whole failed, not only one path or room on it. */
   readonly isUnreachable: boolean
 }
 
-/** Not yet, and nothing has failed: the target is at work, on this or on something else. */
+/** Not delivered yet, without a failure: the target is busy with this message or another one. */
 export type Waiting = {
   readonly kind: 'waiting'
-  /** When to look again, ms. */
+  /** When to check again, ms. */
   readonly afterMs: number
-  /** What it waits for; null where the target has it. */
-  readonly why: Reason | null
-  /** What the target calls the work that has it; to be given back at the next attempt. */
+  /** Why the target does not accept the message yet; null once it has accepted it. */
+  readonly reason: Reason | null
+  /** The target's id of the work that processes the message; pass it to the next attempt. */
   readonly runId: string | null
 }
 
-/** Nobody needs it any more. */
-export type Skipped = { readonly kind: 'skipped'; readonly why: Reason }
+/** The notification is no longer needed. */
+export type Skipped = { readonly kind: 'skipped'; readonly reason: Reason }
 
 type Reason = { readonly code: DeliveryFailureCode; readonly message: string }
 
-export type Outcome = { readonly kind: 'arrived' } | Failed | Waiting | Skipped
+export type Outcome = { readonly kind: 'delivered' } | Failed | Waiting | Skipped
 
-export const waiting = (afterMs: number, more: Partial<Pick<Waiting, 'why' | 'runId'>> = {}): Waiting => ({
+export const waiting = (afterMs: number, more: Partial<Pick<Waiting, 'reason' | 'runId'>> = {}): Waiting => ({
   kind: 'waiting',
   afterMs,
-  why: null,
+  reason: null,
   runId: null,
   ...more,
 })

@@ -27,23 +27,23 @@ describe('forbiddenRange', () => {
   })
 
   it.each(['1.1.1.1', '93.184.215.14', '2606:4700:4700::1111', '::ffff:1.1.1.1', '64:ff9b::101:101'])(
-    'lets %s be called',
+    'allows %s',
     (address) => {
       expect(forbiddenRange(address)).toBeUndefined()
     },
   )
 })
 
-describe('the lookup of a guard', () => {
+describe('TargetGuard.lookup', () => {
   const { lookup } = new TargetGuard()
   const look = (hostname: string, all: boolean) =>
     new Promise((resolve) => lookup(hostname, { all }, (error, found) => resolve(error ?? found)))
 
-  it.each([true, false])('refuses a name of this host, where a connection asks for it (all: %j)', async (all) => {
+  it.each([true, false])('refuses a name of this host (all: %j)', async (all) => {
     expect(await look('localhost', all)).toBeInstanceOf(TargetNotAllowed)
   })
 
-  it('tells a name that does not exist as what it is', async () => {
+  it('reports a name that does not exist', async () => {
     expect(await look('nowhere.invalid', true)).toMatchObject({ code: expect.stringMatching(/^E(NOTFOUND|AI_AGAIN)$/) })
   })
 })

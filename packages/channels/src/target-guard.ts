@@ -1,11 +1,11 @@
-// Which addresses a call may go to. Checked on the address that a connection is made to, so neither a redirect nor a name
-// that changes its address between a look and the call (DNS rebinding) leads anywhere else.
+// Decides which addresses may be called. The check applies to the address of the connection itself, so
+// neither a redirect nor a name that changes its address (DNS rebinding) gets around it.
 
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** A target that is refused: not a fault of the network. */
+/** Thrown for a target that may not be called. */
 export class TargetNotAllowed extends Error {
   constructor(host: string, address: string, range: string) {
     super(host === address ? `${address} is ${range}` : `${host} resolves to ${address}, which is ${range}`)
@@ -13,19 +13,19 @@ export class TargetNotAllowed extends Error {
   }
 }
 
-/** Public by its range, and yet the inside of a cloud: Azure's wire server. */
+/** Addresses in a public range that belong to a cloud's internals: Azure's wire server. */
 const METADATA = new Set(['168.63.129.16'])
 
-/** IPv4 within IPv6 (::ffff:0:0/96, and NAT64's 64:ff9b::/96) counts as what it leads to. */
+/** Returns the IPv4 address inside an IPv6 one (::ffff:0:0/96, and NAT64's 64:ff9b::/96). */
 const unwrapped = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 => {
   if (address.kind() === 'ipv4') return address
-  const six = address as ipaddr.IPv6
-  if (six.isIPv4MappedAddress()) return six.toIPv4Address()
-  if (six.range() === 'rfc6052') return new ipaddr.IPv4([...six.toByteArray().slice(12)])
-  return six
+  const ipv6 = address as ipaddr.IPv6
+  if (ipv6.isIPv4MappedAddress()) return ipv6.toIPv4Address()
+  if (ipv6.range() === 'rfc6052') return new ipaddr.IPv4([...ipv6.toByteArray().slice(12)])
+  return ipv6
 }
 
-/** The kind of range that keeps an address from being called; undefined where it may be. */
+/** Returns the range of an address that may not be called; undefined if it may. */
 export const forbiddenRange = (text: string): string | undefined => {
   const address = unwrapped(ipaddr.parse(text))
   if (METADATA.has(address.toString())) return 'metadata'
@@ -40,13 +40,13 @@ type Resolve = (
 ) => void
 
 export type GuardOptions = {
-  /** Default: the system's. */
+  /** Default: the system's resolver. */
   readonly resolve?: Resolve
-  /** Addresses that may be called, whatever their range. */
+  /** Addresses that may be called whatever their range. */
   readonly allowed?: ReadonlySet<string>
 }
 
-/** Lets connections go to public addresses only. */
+/** Allows connections to public addresses only. */
 export class TargetGuard {
   readonly #resolve: Resolve
   readonly #allowed: ReadonlySet<string>
@@ -61,13 +61,13 @@ export class TargetGuard {
     if (range !== undefined) throw new TargetNotAllowed(host, address, range)
   }
 
-  /** An address in a URL is connected to without a lookup. @throws TargetNotAllowed */
+  /** Checks a host that is an IP address: Node connects to it without a lookup. @throws TargetNotAllowed */
   checkLiteral(hostname: string): void {
     const host = hostname.replace(/^\[(.*)\]$/, '$1')
     if (isIP(host) !== 0) this.#check(host, host)
   }
 
-  /** A lookup for `net.connect` that refuses the whole name where any of its addresses is forbidden. */
+  /** Lookup function for `net.connect` that fails if any address of the name is forbidden. */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     this.#resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, '')

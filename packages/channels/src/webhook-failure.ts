@@ -1,4 +1,4 @@
-// Why a webhook call failed, told so that a person can do something about it.
+// Converts failed webhook calls to outcomes with a code.
 
 import { type DeliveryFailureCode, systemErrorCode } from '@switchyard/contracts'
 import { type Failed, failed } from './outcome.ts'
@@ -13,19 +13,19 @@ const codeOfStatus = (status: number): DeliveryFailureCode => {
 }
 
 export const failureOfStatus = (status: number, retryAfterMs: number | null): Failed =>
-  failed(codeOfStatus(status), `it answered ${status}`, { httpStatus: status, retryAfterMs })
+  failed(codeOfStatus(status), `the target answered ${status}`, { httpStatus: status, retryAfterMs })
 
 const NOT_FOUND = /^(ENOTFOUND|EAI_AGAIN|EAI_NODATA)$/
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$)/
 
-/** @param timeoutMs - how long the call had. */
+/** @param timeoutMs - limit of the call, for the message. */
 export const failureOfError = (error: unknown, timeoutMs: number): Failed => {
   if (error instanceof TargetNotAllowed) return failed('target_not_allowed', error.message)
   const unreachable = { isUnreachable: true }
   if (error instanceof Error && /^(TimeoutError|AbortError)$/.test(error.name))
     return failed('timed_out', `no answer within ${timeoutMs} ms`, unreachable)
   const code = systemErrorCode(error) ?? ''
-  if (NOT_FOUND.test(code)) return failed('target_not_found', `its name was not found: ${code}`, unreachable)
-  if (TLS.test(code)) return failed('tls_failed', `no TLS connection: ${code}`, unreachable)
-  return failed('connection_failed', `no connection: ${code || 'broken off'}`, unreachable)
+  if (NOT_FOUND.test(code)) return failed('target_not_found', `host name not found: ${code}`, unreachable)
+  if (TLS.test(code)) return failed('tls_failed', `TLS connection failed: ${code}`, unreachable)
+  return failed('connection_failed', `connection failed: ${code || 'closed by the target'}`, unreachable)
 }

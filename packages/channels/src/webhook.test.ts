@@ -23,9 +23,9 @@ const call = (path = '/', secrets: readonly string[] = [SECRET]) => ({
   body,
 })
 
-describe('a webhook', () => {
-  it('is signed so that the specification’s own package verifies it', async () => {
-    expect(await channel().send(call())).toEqual({ kind: 'arrived' })
+describe('WebhookChannel', () => {
+  it("signs the call so that the specification's own package verifies it", async () => {
+    expect(await channel().send(call())).toEqual({ kind: 'delivered' })
     const [got] = receiver.calls
     expect(got).toMatchObject({ id: 'dlv_1', body, headers: { 'content-type': 'application/json' } })
     if (!got) throw new Error('no call')
@@ -33,7 +33,7 @@ describe('a webhook', () => {
     expect(() => verifyWebhook(got, OLDER)).toThrow()
   })
 
-  it('carries two signatures while a secret is being changed', async () => {
+  it('sends two signatures while a secret is being rotated', async () => {
     await channel().send(call('/', [SECRET, OLDER]))
     for (const got of receiver.calls) for (const secret of [SECRET, OLDER]) verifyWebhook(got, secret)
     expect(receiver.calls).toHaveLength(1)
@@ -45,22 +45,22 @@ describe('a webhook', () => {
     [410, 'gone'],
     [500, 'http_error'],
     [303, 'http_error'],
-  ])('tells an answer of %i as %s', async (status, code) => {
+  ])('reports the status %i as %s', async (status, code) => {
     receiver.answerWith(() => status)
     expect(await channel().send(call())).toMatchObject({ kind: 'failed', code, httpStatus: status })
   })
 
-  it('tells how long the target asks it to wait', async () => {
+  it('reports how long the target asks it to wait', async () => {
     receiver.answerWith(() => ({ status: 429, headers: { 'retry-after': '7' } }))
     expect(await channel().send(call())).toMatchObject({ code: 'rate_limited', retryAfterMs: 7_000 })
   })
 
-  it('gives up on a target that does not answer', async () => {
+  it('reports a target that does not answer in time', async () => {
     receiver.answerWith(() => 'hang')
     expect(await channel().send(call())).toMatchObject({ code: 'timed_out', isUnreachable: true })
   })
 
-  it('tells a closed port and an unknown name apart', async () => {
+  it('distinguishes a closed port from an unknown name', async () => {
     await receiver.close()
     expect(await channel().send(call())).toMatchObject({ code: 'connection_failed', isUnreachable: true })
     receiver = await startWebhookReceiver()
@@ -69,9 +69,9 @@ describe('a webhook', () => {
     })
   })
 
-  it('follows a redirect with the same signed body, and not for ever', async () => {
+  it('follows redirects with the same signed body, up to a limit', async () => {
     receiver.answerWith(({ path }) => (path === '/new' ? 200 : { status: 307, headers: { location: '/new' } }))
-    expect(await channel().send(call('/old'))).toEqual({ kind: 'arrived' })
+    expect(await channel().send(call('/old'))).toEqual({ kind: 'delivered' })
     const [first, second] = receiver.calls
     expect(second?.raw).toBe(first?.raw)
     receiver.answerWith(() => ({ status: 308, headers: { location: '/round' } }))
@@ -88,14 +88,14 @@ describe('a webhook', () => {
   )
 })
 
-describe('a target that is public at first', () => {
-  /** The receiver's address stands for a public one; names have the addresses that the test gives them. */
+describe('WebhookChannel with a public target', () => {
+  /** Treats the receiver's address as a public one; names resolve to the addresses of the test. */
   const guarded = (names: Readonly<Record<string, readonly string[]>> = {}) => {
-    const asked: string[] = []
+    const resolved: string[] = []
     const guard = new TargetGuard({
       allowed: new Set(['127.0.0.1']),
       resolve: (hostname, _options, callback) => {
-        asked.push(hostname)
+        resolved.push(hostname)
         const addresses = names[hostname] ?? []
         callback(
           null,
@@ -104,7 +104,7 @@ describe('a target that is public at first', () => {
       },
     })
     const options = { allowPrivateTargets: false, timeoutMs: 500, userAgent: 'Switchyard', guard }
-    return { asked, send: (url: string) => new WebhookChannel(options).send({ ...call(), url }) }
+    return { resolved, send: (url: string) => new WebhookChannel(options).send({ ...call(), url }) }
   }
   const redirectTo = (location: string) =>
     receiver.answerWith(({ path }) => (path === '/' ? { status: 307, headers: { location } } : 200))
@@ -117,27 +117,27 @@ describe('a target that is public at first', () => {
     'http://10.1.2.3/',
     'http://inside.test/',
     'http://0x7f000002/',
-  ])('is refused where it redirects to %s', async (location) => {
+  ])('refuses a redirect to %s', async (location) => {
     redirectTo(location)
     const { send } = guarded({ 'public.test': ['127.0.0.1'], 'inside.test': ['192.168.0.9'] })
     expect(await send(`http://public.test:${receiver.port}/`)).toMatchObject({ code: 'target_not_allowed' })
     expect(paths()).toEqual(['/'])
   })
 
-  it('is followed where it redirects to a public one', async () => {
+  it('follows a redirect to a public target', async () => {
     redirectTo(`http://other.test:${receiver.port}/new`)
     const { send } = guarded({ 'public.test': ['127.0.0.1'], 'other.test': ['127.0.0.1'] })
-    expect(await send(`http://public.test:${receiver.port}/`)).toEqual({ kind: 'arrived' })
+    expect(await send(`http://public.test:${receiver.port}/`)).toEqual({ kind: 'delivered' })
     expect(paths()).toEqual(['/', '/new'])
   })
 
-  it('is refused once its name has a private address, also from one call to the next and within one call', async () => {
+  it('refuses a name once it has a private address, in a later call and within one call', async () => {
     const names: Record<string, readonly string[]> = { 'moving.test': ['127.0.0.1'] }
-    const { send, asked } = guarded(names)
+    const { send, resolved } = guarded(names)
     const url = `http://moving.test:${receiver.port}`
-    expect(await send(`${url}/one`)).toEqual({ kind: 'arrived' })
-    // The address that was checked is the one that was connected to: the name is not asked for a second time.
-    expect(asked).toEqual(['moving.test'])
+    expect(await send(`${url}/one`)).toEqual({ kind: 'delivered' })
+    // The connection uses the address that was checked: the name is not resolved a second time.
+    expect(resolved).toEqual(['moving.test'])
     receiver.answerWith(() => {
       names['moving.test'] = ['127.0.0.2']
       return { status: 307, headers: { location: '/three' } }
@@ -147,7 +147,7 @@ describe('a target that is public at first', () => {
     expect(paths()).toEqual(['/one', '/two'])
   })
 
-  it('is refused where only one of its addresses is private', async () => {
+  it('refuses a name if one of its addresses is private', async () => {
     const { send } = guarded({ 'both.test': ['127.0.0.1', '10.0.0.1'] })
     expect(await send(`http://both.test:${receiver.port}/`)).toMatchObject({ code: 'target_not_allowed' })
     expect(paths()).toEqual([])

@@ -1,4 +1,4 @@
-// Webhooks by the Standard Webhooks specification (https://www.standardwebhooks.com): one signed POST, answered with 2xx.
+// Webhooks as defined by Standard Webhooks (https://www.standardwebhooks.com): a signed POST that the target answers with 2xx.
 
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -10,26 +10,26 @@ import { TargetGuard } from './target-guard.ts'
 import { failureOfError, failureOfStatus } from './webhook-failure.ts'
 
 export type WebhookOptions = {
-  /** Calls loopback, private, link-local and metadata addresses too. */
+  /** Allows loopback, private, link-local and metadata addresses. */
   readonly allowPrivateTargets: boolean
-  /** For the whole call, redirects included, ms. */
+  /** Limit of the whole call, redirects included, ms. */
   readonly timeoutMs: number
   readonly userAgent: string
-  /** What is asked before each connection where private targets are not allowed; default: public addresses only. */
+  /** Checks each connection if private targets are not allowed; default: public addresses only. */
   readonly guard?: TargetGuard
 }
 
 export type WebhookCall = {
-  /** The `webhook-id`: the same at every attempt. */
+  /** The `webhook-id`, the same for every attempt. */
   readonly id: string
   readonly url: string
-  /** Each signs; the newest first. */
+  /** Each one adds a signature; the newest comes first. */
   readonly secrets: readonly string[]
   readonly body: WebhookBody
 }
 
 const MAX_REDIRECTS = 3
-/** Each of them is sent again as it was, body and all. */
+/** The request is repeated unchanged, with its body, for each of these. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308])
 
 type Answer = {
@@ -40,7 +40,7 @@ type Answer = {
 
 export class WebhookChannel {
   readonly #options: WebhookOptions
-  /** Undefined: every address may be called. */
+  /** Undefined if every address may be called. */
   readonly #guard: TargetGuard | undefined
 
   constructor(options: WebhookOptions) {
@@ -48,7 +48,7 @@ export class WebhookChannel {
     this.#guard = options.allowPrivateTargets ? undefined : (options.guard ?? new TargetGuard())
   }
 
-  /** Never throws: what went wrong is told in the outcome. */
+  /** Sends the call. It never throws; a failure is an outcome. */
   async send(call: WebhookCall): Promise<Outcome> {
     try {
       return await this.#follow(call, AbortSignal.timeout(this.#options.timeoutMs))
@@ -63,14 +63,16 @@ export class WebhookChannel {
     let url = new URL(call.url)
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const answer = await this.#post(url, headers, payload, signal)
-      if (answer.status >= 200 && answer.status < 300) return { kind: 'arrived' }
+      if (answer.status >= 200 && answer.status < 300) return { kind: 'delivered' }
       const next = REDIRECTS.has(answer.status) && answer.location ? URL.parse(answer.location, url.href) : null
       if (next === null) return failureOfStatus(answer.status, retryAfterMs(answer.retryAfter, Date.now()))
       if (!/^https?:$/.test(next.protocol))
-        return failed('http_error', `it redirects to ${next.protocol.slice(0, 20)}`, { httpStatus: answer.status })
+        return failed('http_error', `the target redirects to ${next.protocol.slice(0, 20)}`, {
+          httpStatus: answer.status,
+        })
       url = next
     }
-    return failed('too_many_redirects', `it redirects more than ${MAX_REDIRECTS} times`)
+    return failed('too_many_redirects', `the target redirects more than ${MAX_REDIRECTS} times`)
   }
 
   #headers({ id, secrets }: WebhookCall, payload: string): Record<string, string> {
@@ -93,7 +95,7 @@ export class WebhookChannel {
       method: 'POST',
       headers,
       signal,
-      // A connection of its own: one that is kept may be closed by the target just when the next call takes it.
+      // No keep-alive: the target may close an idle connection at the moment the next call uses it.
       agent: false,
       ...(this.#guard ? { lookup: this.#guard.lookup } : {}),
     })
@@ -104,7 +106,7 @@ export class WebhookChannel {
         location: response.headers.location,
         retryAfter: response.headers['retry-after'],
       })
-      // Only the status counts; a body could be endless. Cutting it off may be told as an error.
+      // Only the status is needed, and a body could be endless. Destroying the response can emit an error.
       response.on('error', () => {})
       response.destroy()
     })

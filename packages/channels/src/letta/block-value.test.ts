@@ -8,7 +8,7 @@ const events = Array.from({ length: 30 }, (_, n) => ({
   message: `step ${n + 1}`,
 }))
 
-it('holds status, result and the last events, without what files hold', () => {
+it('contains status, result and the last events, without file contents', () => {
   const value = JSON.parse(blockValue(task(), events, 5_000))
   expect(value).toMatchObject({
     task_id: 'task_1',
@@ -20,7 +20,7 @@ it('holds status, result and the last events, without what files hold', () => {
   expect(value.last_events.at(-1)).toEqual({ seq: 30, type: 'task_progress', at, message: 'step 30' })
 })
 
-it.each([5_000, 2_000, 1_000, 500])('stays JSON and within %i characters, however much there is', (limit) => {
+it.each([5_000, 2_000, 1_000, 500])('is valid JSON of at most %i characters for a large task', (limit) => {
   const { result } = task()
   if (!result) throw new Error('no result')
   const long = '"\n\u0001'.repeat(20_000)

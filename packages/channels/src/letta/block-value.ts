@@ -1,9 +1,9 @@
-// What a memory block holds of a task: a compact record as JSON, within the characters that the block has.
+// The content of a memory block: a compact record of a task as JSON, within the limit of the block.
 
 import type { Task, TaskEvent } from '@switchyard/contracts'
-import { plainWords } from '../plain-words.ts'
+import { redact } from '../redact.ts'
 
-/** The lengths to try, first to last: of a text, of an event's message, and how many of the last events. */
+/** Sizes to try in order: characters of a text and of an event's message, and the number of events. */
 const SIZES = [
   { text: 1_500, message: 200, events: 10 },
   { text: 600, message: 100, events: 5 },
@@ -17,20 +17,20 @@ const record = (task: Task, events: readonly TaskEvent[], { text, message, event
   task_id: task.task_id,
   status: task.status,
   updated_at: task.updated_at,
-  asked: plainWords(task.task_description, Math.min(text, 300)),
+  asked: redact(task.task_description, Math.min(text, 300)),
   ...(task.branch === null ? {} : { branch: task.branch }),
-  ...(task.error ? { error: { code: task.error.code, message: plainWords(task.error.message, text) } } : {}),
+  ...(task.error ? { error: { code: task.error.code, message: redact(task.error.message, text) } } : {}),
   ...(task.requests.length === 0
     ? {}
     : {
         requests: task.requests
           .slice(0, 3)
-          .map(({ request_id, title }) => ({ request_id, title: plainWords(title, Math.min(text, 200)) })),
+          .map(({ request_id, title }) => ({ request_id, title: redact(title, Math.min(text, 200)) })),
       }),
   ...(task.result
     ? {
         result: {
-          output: plainWords(task.result.output, text),
+          output: redact(task.result.output, text),
           files_changed: task.result.files_changed.slice(0, count),
           files: task.result.files_changed.length,
           additions: task.result.additions,
@@ -43,18 +43,18 @@ const record = (task: Task, events: readonly TaskEvent[], { text, message, event
     seq: event.seq,
     type: event.type,
     at: event.timestamp,
-    message: plainWords(event.message, message),
+    message: redact(event.message, message),
   })),
 })
 
-/** How many of a task's last events `blockValue` looks at, at most. */
+/** The number of events that `blockValue` uses at most. */
 export const BLOCK_EVENTS = SIZES[0].events
 
 /**
- * Without secrets and without what files hold.
+ * Returns the record of a task as JSON, without secrets and file contents.
  *
- * @param events - the last of the task, in order.
- * @param limit - characters; a block has 1,000 at least.
+ * @param events - the last events of the task, in order.
+ * @param limit - size of the block, in characters; at least 1,000.
  */
 export const blockValue = (task: Task, events: readonly TaskEvent[], limit: number): string => {
   let value = ''

@@ -17,42 +17,42 @@ afterEach(async () => {
 
 const LABEL = 'opencode_workspace_task_1'
 const block = (blockId: string | null = null) => ({ taskId: 'task_1' as const, agentId, blockId })
-const held = () => [...server.blocks.values()].map(({ label, value }) => [label, value])
+const stored = () => [...server.blocks.values()].map(({ label, value }) => [label, value])
 const idOf = (written: Awaited<ReturnType<LettaBlocks['write']>>) => ('blockId' in written ? written.blockId : '')
 
-it('makes and attaches a block, writes it again, and takes it away', async () => {
+it('creates and attaches a block, updates it, and removes it', async () => {
   const id = idOf(await blocks.write(block(), () => 'one'))
   expect(server.blocksOf(agentId)).toEqual([LABEL])
   expect(await blocks.write(block(id), (limit) => 'x'.repeat(limit))).toEqual({ kind: 'written', blockId: id })
-  expect(held()).toEqual([[LABEL, 'x'.repeat(5_000)]])
+  expect(stored()).toEqual([[LABEL, 'x'.repeat(5_000)]])
   expect(await blocks.remove(block(id))).toEqual({ kind: 'removed' })
-  expect(held()).toEqual([])
+  expect(stored()).toEqual([])
   expect(await blocks.remove(block(id))).toEqual({ kind: 'removed' })
 })
 
-it('makes one block, although an answer was lost on the way', async () => {
+it('creates one block even if a response is lost', async () => {
   server.answerNext('pass', 'pass', 'cut')
   expect(await blocks.write(block(), () => 'one')).toMatchObject({ code: 'connection_failed' })
   server.answerNext('pass', 'pass', 'cut')
   expect(await blocks.write(block(), () => 'one')).toMatchObject({ code: 'connection_failed' })
   expect(await blocks.write(block(), () => 'two')).toMatchObject({ kind: 'written' })
-  expect(held()).toEqual([[LABEL, 'two']])
+  expect(stored()).toEqual([[LABEL, 'two']])
   expect(server.blocksOf(agentId)).toEqual([LABEL])
 })
 
-it('makes nothing for an agent that is not there', async () => {
+it('creates nothing for an agent that does not exist', async () => {
   server.removeAgent(agentId)
   expect(await blocks.write(block(), () => 'one')).toMatchObject({ kind: 'failed', code: 'agent_not_found' })
-  expect(held()).toEqual([])
+  expect(stored()).toEqual([])
 })
 
-it('leaves a block deleted that somebody has deleted', async () => {
+it('does not recreate a block that somebody has deleted', async () => {
   const id = idOf(await blocks.write(block(), () => 'one'))
   await blocks.remove(block(id))
-  expect(await blocks.write(block(id), () => 'two')).toEqual({ kind: 'gone' })
+  expect(await blocks.write(block(id), () => 'two')).toEqual({ kind: 'deleted' })
 })
 
-it('tells what is wrong', async () => {
+it('reports a refused token', async () => {
   server.setToken('a token')
   expect(await blocks.write(block(), () => 'one')).toMatchObject({ code: 'letta_token_refused' })
   expect(await blocks.remove(block('block-1'))).toMatchObject({ code: 'letta_token_refused' })

@@ -1,4 +1,4 @@
-// The client of a Letta server, and the question whether an agent, or the server at all, is there.
+// Creates the client of a Letta server, and finds out what a 404 means.
 
 import { Letta } from '@letta-ai/letta-client'
 import { statusOf } from './failure.ts'
@@ -7,14 +7,15 @@ export type LettaOptions = {
   /** The base URL, without `/v1`. */
   readonly url: string
   readonly token: string | undefined
-  /** For all calls of one attempt, ms. */
+  /** Limit of all calls of one attempt, ms. */
   readonly timeoutMs: number
 }
 
-export type CallOptions = { readonly signal: AbortSignal }
+export type LettaCallOptions = { readonly signal: AbortSignal }
 
+/** Creates a client that does not retry. */
 export const lettaClient = ({ url, token, timeoutMs }: LettaOptions): Letta =>
-  // Retries are the outbox's; the client would take what is unset here from variables of its own.
+  // The outbox retries. Every option is set, because the client reads the missing ones from the environment.
   new Letta({
     baseURL: url.replace(/\/+$/, ''),
     apiKey: token ?? null,
@@ -32,11 +33,11 @@ const statusOfCall = async (call: PromiseLike<unknown>): Promise<number | null> 
   }
 }
 
-/** What a 404 meant: Letta's, for an agent that it does not have, or that of something that is no Letta. */
-export const whatIsMissing = async (
+/** Returns what a 404 means: the agent does not exist, or the server is not Letta; null for neither. */
+export const findMissing = async (
   client: Letta,
   agentId: string,
-  options: CallOptions,
+  options: LettaCallOptions,
 ): Promise<'agent_not_found' | 'letta_not_there' | null> => {
   if ((await statusOfCall(client.agents.retrieve(agentId, {}, options))) !== 404) return null
   return (await statusOfCall(client.health(options))) === 404 ? 'letta_not_there' : 'agent_not_found'

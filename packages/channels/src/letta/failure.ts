@@ -1,18 +1,18 @@
-// Why a call of Letta's failed, told so that a person can do something about it.
+// Converts failed calls to Letta to outcomes with a code.
 
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from '@letta-ai/letta-client'
 import { type Failed, failed } from '../outcome.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { failureOfError } from '../webhook-failure.ts'
 
-/** The status of an answer that was no success; null where there was none. */
+/** Returns the status of an error response; null if there was no response. */
 export const statusOf = (error: unknown): number | null => (error instanceof APIError ? (error.status ?? null) : null)
 
-/** What broke the connection is some causes down. */
-const rootOf = (error: unknown): unknown => {
-  let at = error
-  for (let depth = 0; depth < 5 && at instanceof Error && at.cause !== undefined; depth += 1) at = at.cause
-  return at
+/** Returns the innermost cause, which has the code of the system error. */
+const rootCauseOf = (error: unknown): unknown => {
+  let cause = error
+  for (let depth = 0; depth < 5 && cause instanceof Error && cause.cause !== undefined; depth += 1) cause = cause.cause
+  return cause
 }
 
 const isTimeout = (error: unknown): boolean =>
@@ -25,11 +25,11 @@ const codeOfStatus = (status: number) => {
   return 'http_error'
 }
 
-/** @param timeoutMs - how long the call had. */
+/** @param timeoutMs - limit of the call, for the message. */
 export const failureOf = (error: unknown, timeoutMs: number): Failed => {
   if (isTimeout(error)) return failed('timed_out', `no answer within ${timeoutMs} ms`, { isUnreachable: true })
   const status = statusOf(error)
-  if (status === null) return failureOfError(rootOf(error), timeoutMs)
+  if (status === null) return failureOfError(rootCauseOf(error), timeoutMs)
   const after = error instanceof APIError ? (error.headers?.get('retry-after') ?? undefined) : undefined
   return failed(codeOfStatus(status), `Letta answered ${status}`, {
     httpStatus: status,

@@ -1,4 +1,4 @@
-// What calls a Letta server, apart from the rest: its client takes 15 MB, and is loaded where there is one.
+// The channel to a Letta server. It is a separate entry point because its client takes 15 MB of memory.
 
 export { LettaBlocks } from './blocks.ts'
 export { LettaChannel } from './letta.ts'

@@ -26,48 +26,48 @@ const send = (message: Partial<LettaMessage> = {}, options: { url?: string; toke
     ...message,
   })
 
-describe('a message to an agent', () => {
-  it('is taken by a run, and has arrived when that has ended', async () => {
+describe('LettaChannel', () => {
+  it('starts a run with the message, which is delivered when the run has completed', async () => {
     server.endRuns(false)
-    const taken = await send()
+    const sent = await send()
     const [run] = server.runs
-    expect(taken).toMatchObject({ kind: 'waiting', why: null, runId: run?.id })
+    expect(sent).toMatchObject({ kind: 'waiting', reason: null, runId: run?.id })
     const runId = run?.id ?? ''
     expect(await send({ runId })).toMatchObject({ kind: 'waiting', runId })
     server.finishRuns()
-    expect(await send({ runId })).toEqual({ kind: 'arrived' })
+    expect(await send({ runId })).toEqual({ kind: 'delivered' })
     expect(server.messages).toEqual([
       { type: 'message', role: 'system', content: 'it has ended', otid: 'dlv_1', agentId },
     ])
   })
 
-  it('waits while the agent is at work', async () => {
+  it('waits while the agent is busy', async () => {
     const run = server.startRun(agentId)
-    expect(await send()).toMatchObject({ kind: 'waiting', runId: null, why: { code: 'agent_busy' } })
+    expect(await send()).toMatchObject({ kind: 'waiting', runId: null, reason: { code: 'agent_busy' } })
     server.finishRuns()
-    expect(await send()).toMatchObject({ kind: 'waiting', why: null })
+    expect(await send()).toMatchObject({ kind: 'waiting', reason: null })
     expect(server.runs.map(({ id }) => id)).toContain(run)
     expect(server.messages).toHaveLength(1)
   })
 
-  it('waits where Letta says 409, although no run was shown', async () => {
+  it('waits when Letta answers 409 without a run', async () => {
     server.answerNext('pass', 409)
-    expect(await send()).toMatchObject({ kind: 'waiting', why: { code: 'agent_busy' } })
+    expect(await send()).toMatchObject({ kind: 'waiting', reason: { code: 'agent_busy' } })
     expect(server.messages).toEqual([])
   })
 
-  it('is sent once, although the answer to it was lost', async () => {
+  it('sends the message once even if the response is lost', async () => {
     server.answerNext('pass', 'cut')
     expect(await send()).toMatchObject({ kind: 'failed', code: 'connection_failed' })
-    expect(await send({ attempt: 2 })).toEqual({ kind: 'arrived' })
+    expect(await send({ attempt: 2 })).toEqual({ kind: 'delivered' })
     expect(server.messages).toHaveLength(1)
   })
 
-  it('is sent again where its run failed before the agent had it', async () => {
+  it('sends the message again if its run failed before it was stored', async () => {
     server.endRuns(false)
-    const taken = await send()
+    const sent = await send()
     server.finishRuns('waiting for approval')
-    const runId = taken.kind === 'waiting' ? taken.runId : null
+    const runId = sent.kind === 'waiting' ? sent.runId : null
     expect(await send({ runId })).toMatchObject({
       kind: 'failed',
       code: 'agent_run_failed',
@@ -79,23 +79,23 @@ describe('a message to an agent', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  it('is told: a wrong or expired token', async () => {
+describe('LettaChannel failures', () => {
+  it('reports a wrong or expired token', async () => {
     expect(await send({}, { token: 'another' })).toMatchObject({ code: 'letta_token_refused', httpStatus: 401 })
   })
 
-  it('is told: an agent that is not there', async () => {
+  it('reports an agent that does not exist', async () => {
     server.removeAgent(agentId)
     expect(await send()).toMatchObject({ kind: 'failed', code: 'agent_not_found' })
   })
 
-  it('is told: a URL that is not Letta’s', async () => {
+  it('reports a URL that is not a Letta server', async () => {
     expect(await send({}, { url: `${server.url}/v1` })).toMatchObject({ code: 'letta_not_there' })
     server.answerNext(200)
     expect(await send()).toMatchObject({ code: 'letta_not_there' })
   })
 
-  it('is told: a server that fails, that does not answer, that is away', async () => {
+  it('reports a server that fails, times out or is unreachable', async () => {
     server.answerNext(503)
     expect(await send()).toMatchObject({ code: 'http_error', httpStatus: 503 })
     server.answerNext('hang')

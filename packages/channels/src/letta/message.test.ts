@@ -18,32 +18,32 @@ const request = (more: Partial<TaskRequest> = {}): TaskRequest => ({
   ...more,
 })
 
-describe('the end of a task', () => {
-  it('is told with its answer, what was changed and what it cost, and without what files hold', () => {
+describe('messageText for a task that has ended', () => {
+  it('contains the answer, the changes and the cost, without file contents', () => {
     expect(messageText(task(), event('task_completed'))).toBe(
       [
         '[Switchyard] Task task_1 has ended: completed.',
-        'You had asked: Fix the test',
+        'Task description: Fix the test',
         'Answer: Fixed.\n[code left out]',
         'Files changed: 2 (+3 -1): src/a.ts, src/b.ts',
         'Branch: switchyard/task_1',
         'Cost: $0.0123',
-        'get_task_status has the whole record, get_task_diff what was changed.',
+        'Call get_task_status for the full record, or get_task_diff for the changes.',
       ].join('\n'),
     )
   })
 
-  it('is told with the reason where it failed', () => {
+  it('contains the error of a failed task', () => {
     const failed = task({
       status: 'failed',
       result: null,
       error: { code: 'model_error', message: 'password=hunter22 was refused', retryable: true },
     })
     const text = messageText(failed, event('task_failed'))
-    expect(text).toContain('Why: model_error: password=[removed] was refused (a new task may succeed)')
+    expect(text).toContain('Error: model_error: password=[removed] was refused (a new task may succeed)')
   })
 
-  it('stays short, however much there is to tell', () => {
+  it('stays short for a large result', () => {
     const { result } = task()
     if (!result) throw new Error('no result')
     const long = {
@@ -57,28 +57,28 @@ describe('the end of a task', () => {
   })
 })
 
-describe('what a task asks', () => {
-  const asking = (one: TaskRequest) =>
+describe('messageText for a request', () => {
+  const textOf = (one: TaskRequest) =>
     messageText(
       task({ status: 'input_required', result: null, requests: [one] }),
       event('task_input_required', { request_id: 'req_1' }),
     )
 
-  it('is told with what may be answered, and how', () => {
-    const text = asking(request())
+  it('says what can be answered, and how', () => {
+    const text = textOf(request())
     expect(text).toContain('Task task_1 needs an answer: May the agent use bash?')
     expect(text).toContain('Permission: bash curl -H "Authorization: Bearer [removed]" example.com')
     expect(text).toContain('Reply with "once", "always" (for this task) or "reject".')
     expect(text).toContain(
-      `Answer with reply_task_request: task_id task_1, request_id req_1. Without an answer by ${at} it is taken as "reject".`,
+      `Answer with reply_task_request: task_id task_1, request_id req_1. If nobody answers by ${at}, the answer is "reject".`,
     )
   })
 
-  it('is told with the questions and what they offer', () => {
+  it('contains the questions and their options', () => {
     const option = (label: string) => ({ label, description: null })
     const question = { question: 'Which?', header: null, options: [option('a'), option('b')], multiple: false }
-    const text = asking(request({ kind: 'question', title: 'A question', questions: [question] }))
+    const text = textOf(request({ kind: 'question', title: 'A question', questions: [question] }))
     expect(text).toContain('1. Which? (one of "a", "b", or your own words)')
-    expect(text).toContain('Reply with a text.')
+    expect(text).toContain('Reply with text.')
   })
 })

@@ -1,4 +1,4 @@
-// A task that has ended and its events, for tests.
+// A completed task and its events, for tests.
 
 import type { Task, TaskEvent } from '@switchyard/contracts'
 
@@ -26,7 +26,7 @@ export const task = (more: Partial<Task> = {}): Task => ({
   completed_at: at,
   deadline: at,
   result: {
-    output: 'Fixed.\n```ts\nconst held = 1\n```',
+    output: 'Fixed.\n```ts\nconst a = 1\n```',
     files_changed: ['src/a.ts', 'src/b.ts'],
     additions: 3,
     deletions: 1,

@@ -1,43 +1,51 @@
-// The Matrix channel: one notice to the room and the thread of its task.
+// Sends notifications to Matrix: each one to the room and the thread of its task.
 
 import type { MatrixSettings } from '@switchyard/config'
-import { isTerminal, type Task, type TaskId } from '@switchyard/contracts'
+import { isTerminal, type Task, type TaskEvent, type TaskId } from '@switchyard/contracts'
 import { HTTPError } from 'matrix-js-sdk/lib/http-api/index.js'
 import type { Outcome } from '../outcome.ts'
-import { ask, askedBy } from './ask.ts'
-import { type Attachment, editContent, fileContent, messageContent, type Place } from './content.ts'
+import { type Attachment, editContent, fileContent, messageContent, type ThreadPosition } from './content.ts'
+import { eventText, progressText, rootText } from './event-text.ts'
 import { failureOf } from './failure.ts'
+import { join, plain } from './formatted-text.ts'
 import type { Content, Homeserver } from './homeserver.ts'
-import { type MatrixNotice, opening, progress, telling } from './notice.ts'
-import { type Limits, within } from './pace.ts'
+import { type Deadline, deadlineIn } from './rate-limiter.ts'
+import { requestOf, requestText } from './request-text.ts'
 import { Rooms } from './rooms.ts'
-import { join, text } from './wording.ts'
 
-/** Where a task is told. */
+export type MatrixNotification = {
+  /** The id of the delivery. */
+  readonly id: string
+  readonly task: Task
+  readonly event: TaskEvent
+  readonly observers: readonly string[]
+}
+
+/** Where the messages of a task go. */
 export type Thread = {
   readonly roomId: string
-  /** The room is the task's own: there is no thread in it. */
+  /** True for a room of the task's own, which needs no thread. */
   readonly isOwnRoom: boolean
   readonly rootEventId: string | null
   readonly progressEventId: string | null
 }
 
-/** What has to be known of earlier messages, kept where a restart and another notifier find it. */
+/** Stores what later messages need, so that a restarted or another notifier finds it. */
 export type ThreadStore = {
   readonly find: (taskId: TaskId) => Promise<Thread | undefined>
-  /** What is there already stays, but for what is null. @returns what is there. */
-  readonly keep: (taskId: TaskId, thread: Thread) => Promise<Thread>
-  /** @param requestId - the request that this message asks. */
-  readonly keepMessage: (taskId: TaskId, roomId: string, eventId: string, requestId: string | null) => Promise<void>
+  /** Stores the thread; values that are set already are kept. @returns the stored thread. */
+  readonly save: (taskId: TaskId, thread: Thread) => Promise<Thread>
+  /** @param requestId - the request that the message shows. */
+  readonly saveMessage: (taskId: TaskId, roomId: string, eventId: string, requestId: string | null) => Promise<void>
 }
 
-/** For one delivery, with all its calls, ms. */
+/** Limit of one delivery with all its calls, ms. */
 const TIMEOUT_MS = 15_000
 
 const USER = /^@[^\s:]+:\S+$/
 
-/** Those who call for a person, or say how it ended: they notify, the others do not. */
-const LOUD: ReadonlySet<string> = new Set([
+/** Events that notify people: they need an answer, or the task has ended. */
+const NOTIFYING: ReadonlySet<string> = new Set([
   'task_input_required',
   'task_completed',
   'task_failed',
@@ -45,10 +53,10 @@ const LOUD: ReadonlySet<string> = new Set([
   'task_cancelled',
 ])
 
-type Opened = { readonly thread: Thread; readonly place: Place; readonly limits: Limits }
+type OpenThread = { readonly thread: Thread; readonly position: ThreadPosition; readonly deadline: Deadline }
 
 export class MatrixChannel {
-  /** How long `send` takes at most, ms. */
+  /** Limit of `send`, ms. */
   readonly timeoutMs = TIMEOUT_MS
   readonly #homeserver: Homeserver
   readonly #settings: MatrixSettings
@@ -63,125 +71,138 @@ export class MatrixChannel {
   }
 
   /**
-   * What went wrong with Matrix is told in the outcome. The delivery's id is that of the transaction: sent again, it says
-   * nothing twice.
+   * Sends a notification. Its id is the transaction id, so a repeated attempt does not post it twice.
    *
-   * @throws what `ThreadStore` throws.
+   * @returns the outcome; failures of Matrix are part of it.
+   * @throws the errors of `ThreadStore`
    */
-  async send(notice: MatrixNotice): Promise<Outcome> {
-    const limits = within(this.timeoutMs)
+  async send(notification: MatrixNotification): Promise<Outcome> {
+    const deadline = deadlineIn(this.timeoutMs)
     try {
-      await this.#deliver(notice, limits)
-      return { kind: 'arrived' }
+      await this.#deliver(notification, deadline)
+      return { kind: 'delivered' }
     } catch (error) {
       return failureOf(error, this.timeoutMs)
     }
   }
 
-  async #deliver(notice: MatrixNotice, limits: Limits): Promise<void> {
-    const { task, event } = notice
+  async #deliver(notification: MatrixNotification, deadline: Deadline): Promise<void> {
+    const { task, event } = notification
     const isProgress = event.type === 'task_progress'
-    // What comes after it tells more; a server that asks for less is spared it.
+    // Progress is outdated once the task has ended, and is dropped to relieve a server that limits us.
     if (isProgress && (isTerminal(task.status) || this.#homeserver.isLimited)) return
-    await this.#homeserver.userId(limits)
-    const thread = (await this.#threads.find(task.task_id)) ?? (await this.#open(notice, limits))
-    await this.#rooms.enter(thread.roomId, limits)
-    // Its transaction is the delivery's own. Where it is repeated the root is there, and what is told under that id is nothing new.
+    await this.#homeserver.userId(deadline)
+    const thread = (await this.#threads.find(task.task_id)) ?? (await this.#openThread(notification, deadline))
+    await this.#rooms.enter(thread.roomId, deadline)
     if (thread.rootEventId === null && event.type === 'task_started') {
-      await this.#root(notice, thread, notice.id, limits)
+      // The delivery itself becomes the root, under its own transaction id. A repeated delivery finds the root
+      // and posts under the same id, which the server ignores.
+      await this.#postRoot(notification, thread, notification.id, deadline)
       return
     }
-    const rooted = thread.rootEventId === null ? await this.#root(notice, thread, null, limits) : thread
-    const place = rooted.isOwnRoom || rooted.rootEventId === null ? null : { rootEventId: rooted.rootEventId }
-    const opened: Opened = { thread: rooted, place, limits }
-    if (isProgress) await this.#progress(notice, opened)
-    else await this.#tell(notice, opened)
+    const rooted = thread.rootEventId === null ? await this.#postRoot(notification, thread, null, deadline) : thread
+    const position = rooted.isOwnRoom || rooted.rootEventId === null ? null : { rootEventId: rooted.rootEventId }
+    const open: OpenThread = { thread: rooted, position, deadline }
+    if (isProgress) await this.#postProgress(notification, open)
+    else await this.#postEvent(notification, open)
   }
 
-  /** The room of the task: its agent's, one of its own, or the one for all. */
-  async #open({ task, observers }: MatrixNotice, limits: Limits): Promise<Thread> {
+  /** Chooses the room of a task: the one of its agent, one of its own, or the shared one. */
+  async #openThread({ task, observers }: MatrixNotification, deadline: Deadline): Promise<Thread> {
     const { room, rooms, roomPerTask, allowedUsers } = this.#settings
     const shared = rooms.get(task.agent_id) ?? (roomPerTask ? undefined : room)
-    const named = observers.filter((user) => USER.test(user))
+    const users = observers.filter((user) => USER.test(user))
     const roomId =
       shared === undefined
-        ? await this.#rooms.openOwn(task, named.length > 0 ? named : allowedUsers, limits)
-        : await this.#rooms.enter(shared, limits)
+        ? await this.#rooms.createForTask(task, users.length > 0 ? users : allowedUsers, deadline)
+        : await this.#rooms.enter(shared, deadline)
     const thread = { roomId, isOwnRoom: shared === undefined, rootEventId: null, progressEventId: null }
-    return await this.#threads.keep(task.task_id, thread)
+    return await this.#threads.save(task.task_id, thread)
   }
 
-  /** @param startId - the delivery that tells of the start, where it makes the root; null where another one needs one. */
-  async #root({ task }: MatrixNotice, thread: Thread, startId: string | null, limits: Limits): Promise<Thread> {
-    const canAnswer = this.#settings.allowedUsers.length > 0
-    const content = messageContent(opening(task, startId !== null, canAnswer), { kind: 'notice', place: null })
+  /** @param startId - the delivery of the start event if that becomes the root; null if another event needs a root. */
+  async #postRoot(
+    { task }: MatrixNotification,
+    thread: Thread,
+    startId: string | null,
+    deadline: Deadline,
+  ): Promise<Thread> {
+    const canSteer = this.#settings.allowedUsers.length > 0
+    const content = messageContent(rootText(task, startId !== null, canSteer), { kind: 'notice', position: null })
     const transactionId = startId ?? `${task.task_id}.root`
-    const rootEventId = await this.#say(thread.roomId, transactionId, content, task, null, limits)
-    return await this.#threads.keep(task.task_id, { ...thread, rootEventId })
+    const rootEventId = await this.#post(thread.roomId, transactionId, content, task, null, deadline)
+    return await this.#threads.save(task.task_id, { ...thread, rootEventId })
   }
 
-  /** One message, edited in place. */
-  async #progress({ id, task, event }: MatrixNotice, { thread, place, limits }: Opened): Promise<void> {
-    const wording = progress(task, event)
+  /** Progress is one message, which is edited. */
+  async #postProgress(
+    { id, task, event }: MatrixNotification,
+    { thread, position, deadline }: OpenThread,
+  ): Promise<void> {
+    const text = progressText(task, event)
     if (thread.progressEventId !== null) {
-      await this.#put(thread.roomId, id, editContent(wording, thread.progressEventId), limits)
+      await this.#send(thread.roomId, id, editContent(text, thread.progressEventId), deadline)
       return
     }
-    const content = messageContent(wording, { kind: 'notice', place })
-    const progressEventId = await this.#say(thread.roomId, `${task.task_id}.progress`, content, task, null, limits)
-    await this.#threads.keep(task.task_id, { ...thread, progressEventId })
+    const content = messageContent(text, { kind: 'notice', position })
+    const progressEventId = await this.#post(thread.roomId, `${task.task_id}.progress`, content, task, null, deadline)
+    await this.#threads.save(task.task_id, { ...thread, progressEventId })
   }
 
-  async #tell({ id, task, event, observers }: MatrixNotice, { thread, place, limits }: Opened): Promise<void> {
-    const asked = event.type === 'task_input_required' ? askedBy(event) : undefined
+  async #postEvent(
+    { id, task, event, observers }: MatrixNotification,
+    { thread, position, deadline }: OpenThread,
+  ): Promise<void> {
+    const request = event.type === 'task_input_required' ? requestOf(event) : undefined
     const canAnswer = this.#settings.allowedUsers.length > 0
-    const { wording, attachment } = asked ? { wording: ask(event, asked, canAnswer) } : telling(task, event)
-    const uri = attachment && (await this.#upload(attachment, limits))
-    const whole = attachment
+    const { text, attachment } = request ? { text: requestText(event, request, canAnswer) } : eventText(task, event)
+    const uri = attachment && (await this.#upload(attachment, deadline))
+    const complete = attachment
       ? join(
-          wording,
-          text(uri ? '\nThe whole answer is attached.' : `\nThe whole answer is in GET /tasks/${task.task_id}.`),
+          text,
+          plain(uri ? '\nThe full answer is attached.' : `\nGet the full answer with GET /tasks/${task.task_id}.`),
         )
-      : wording
-    const isLoud = LOUD.has(event.type)
-    const content = messageContent(whole, {
-      kind: isLoud ? 'text' : 'notice',
-      place,
-      mentions: isLoud ? observers.filter((user) => USER.test(user)) : [],
+      : text
+    const isNotifying = NOTIFYING.has(event.type)
+    const content = messageContent(complete, {
+      kind: isNotifying ? 'text' : 'notice',
+      position,
+      mentions: isNotifying ? observers.filter((user) => USER.test(user)) : [],
     })
-    await this.#say(thread.roomId, id, content, task, asked?.requestId ?? null, limits)
+    await this.#post(thread.roomId, id, content, task, request?.requestId ?? null, deadline)
     if (attachment && uri)
-      await this.#say(thread.roomId, `${id}.file`, fileContent(attachment, uri, place), task, null, limits)
+      await this.#post(thread.roomId, `${id}.file`, fileContent(attachment, uri, position), task, null, deadline)
   }
 
-  /** @returns undefined where the server takes no such file. */
-  async #upload({ name, type, text: file }: Attachment, limits: Limits): Promise<string | undefined> {
+  /** @returns undefined if the server refuses the file. */
+  async #upload({ name, type, content }: Attachment, deadline: Deadline): Promise<string | undefined> {
     try {
-      return await this.#homeserver.upload(name, type, file, limits)
+      return await this.#homeserver.upload(name, type, content, deadline)
     } catch (error) {
       if (error instanceof HTTPError && [403, 413].includes(error.httpStatus ?? 0)) return undefined
       throw error
     }
   }
 
-  async #say(
+  /** Sends a message and stores its id: people may reply to it. */
+  async #post(
     roomId: string,
     transactionId: string,
     content: Content,
     task: Task,
     requestId: string | null,
-    limits: Limits,
+    deadline: Deadline,
   ): Promise<string> {
-    const eventId = await this.#put(roomId, transactionId, content, limits)
-    await this.#threads.keepMessage(task.task_id, roomId, eventId, requestId)
+    const eventId = await this.#send(roomId, transactionId, content, deadline)
+    await this.#threads.saveMessage(task.task_id, roomId, eventId, requestId)
     return eventId
   }
 
-  async #put(roomId: string, transactionId: string, content: Content, limits: Limits): Promise<string> {
+  async #send(roomId: string, transactionId: string, content: Content, deadline: Deadline): Promise<string> {
     try {
-      return await this.#homeserver.send(roomId, transactionId, content, limits)
+      return await this.#homeserver.send(roomId, transactionId, content, deadline)
     } catch (error) {
-      throw await this.#rooms.explain(roomId, error, limits)
+      throw await this.#rooms.explain(roomId, error, deadline)
     }
   }
 }

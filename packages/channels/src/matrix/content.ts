@@ -1,27 +1,32 @@
-// Messages as the Matrix specification writes them: text with HTML, threads, edits, files.
+// The content of Matrix events: text with HTML, threads, edits and files.
 
+import { bold, type FormattedText, join, plain } from './formatted-text.ts'
 import type { Content } from './homeserver.ts'
-import { bold, join, text, type Wording } from './wording.ts'
 
-/** Where a message belongs; null: to the room itself, which is the task's own. */
-export type Place = {
+/** The thread of a message; null for a message in the room itself. */
+export type ThreadPosition = {
   readonly rootEventId: string
-  /** The message that it answers. */
+  /** The message that it replies to. */
   readonly replyTo?: string | undefined
 } | null
 
+/** Text that is too long for a message. */
+export type Attachment = { readonly name: string; readonly type: string; readonly content: string }
+
+export type MatrixMessage = { readonly text: FormattedText; readonly attachment?: Attachment }
+
 export type MessageOptions = {
-  /** A text notifies those in the room, a notice does not. */
+  /** A text message notifies the people in the room, a notice does not. */
   readonly kind: 'text' | 'notice'
-  readonly place: Place
-  /** Whom to call by name. Without anyone nobody is, whatever the text says: a value with @room in it must not. */
+  readonly position: ThreadPosition
+  /** Users to mention. Nobody else is notified, even if the text contains `@room`. */
   readonly mentions?: readonly string[]
 }
 
 /** https://spec.matrix.org/latest/client-server-api/#threading */
-const relation = (place: Place): Content => {
-  if (place === null) return {}
-  const { rootEventId, replyTo } = place
+const relation = (position: ThreadPosition): Content => {
+  if (position === null) return {}
+  const { rootEventId, replyTo } = position
   return {
     'm.relates_to': {
       rel_type: 'm.thread',
@@ -32,7 +37,11 @@ const relation = (place: Place): Content => {
   }
 }
 
-const wordsOf = ({ body, html }: Wording, kind: MessageOptions['kind'], mentions: readonly string[]): Content => ({
+const textContent = (
+  { body, html }: FormattedText,
+  kind: MessageOptions['kind'],
+  mentions: readonly string[],
+): Content => ({
   msgtype: `m.${kind}`,
   body,
   format: 'org.matrix.custom.html',
@@ -40,31 +49,29 @@ const wordsOf = ({ body, html }: Wording, kind: MessageOptions['kind'], mentions
   'm.mentions': mentions.length > 0 ? { user_ids: [...mentions] } : {},
 })
 
-export const messageContent = (wording: Wording, { kind, place, mentions = [] }: MessageOptions): Content => ({
-  ...wordsOf(wording, kind, mentions),
-  ...relation(place),
+export const messageContent = (text: FormattedText, { kind, position, mentions = [] }: MessageOptions): Content => ({
+  ...textContent(text, kind, mentions),
+  ...relation(position),
 })
 
 /** https://spec.matrix.org/latest/client-server-api/#event-replacements */
-export const editContent = (wording: Wording, eventId: string): Content => ({
-  ...wordsOf(join(text('* '), wording), 'notice', []),
-  'm.new_content': wordsOf(wording, 'notice', []),
+export const editContent = (text: FormattedText, eventId: string): Content => ({
+  ...textContent(join(plain('* '), text), 'notice', []),
+  'm.new_content': textContent(text, 'notice', []),
   'm.relates_to': { rel_type: 'm.replace', event_id: eventId },
 })
 
-/** Text that is too long for a message. */
-export type Attachment = { readonly name: string; readonly type: string; readonly text: string }
-
-export const fileContent = ({ name, type, text: file }: Attachment, uri: string, place: Place): Content => ({
+/** @param uri - the `mxc://` address of the uploaded file. */
+export const fileContent = ({ name, type, content }: Attachment, uri: string, position: ThreadPosition): Content => ({
   msgtype: 'm.file',
   body: name,
   filename: name,
   url: uri,
-  info: { mimetype: type, size: Buffer.byteLength(file) },
+  info: { mimetype: type, size: Buffer.byteLength(content) },
   'm.mentions': {},
-  ...relation(place),
+  ...relation(position),
 })
 
-/** A line that begins with a sign and something in bold. */
-export const headline = (sign: string, words: string, more = ''): Wording =>
-  join(text(`${sign} `), bold(words), text(more === '' ? '' : ` · ${more}`))
+/** Returns a line with an emoji, bold words and further details. */
+export const headline = (emoji: string, words: string, details = ''): FormattedText =>
+  join(plain(`${emoji} `), bold(words), plain(details === '' ? '' : ` · ${details}`))

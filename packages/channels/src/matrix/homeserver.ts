@@ -1,23 +1,23 @@
-// The calls to a homeserver that we need, over the HTTP layer of matrix-js-sdk. The layer alone is loaded: the whole library
-// costs 45 MB of memory and brings rooms, crypto and calls, none of which a bot without state of its own has a use for.
+// Calls to a homeserver over the HTTP layer of matrix-js-sdk. Only that layer is loaded: the whole
+// library takes 45 MB of memory for rooms, encryption and calls, which a stateless bot does not need.
 
 import { systemErrorCode } from '@switchyard/contracts'
 import { ClientPrefix, HTTPError, type IHttpOpts, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js'
 import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js'
 import { failed } from '../outcome.ts'
-import { askedToWait, isErrcode, MatrixFailure } from './failure.ts'
-import { type Limits, Pace } from './pace.ts'
+import { isErrcode, MatrixFailure, rateLimitDelayOf } from './failure.ts'
+import { type Deadline, RateLimiter } from './rate-limiter.ts'
 
 export type HomeserverOptions = {
   readonly url: string
   readonly accessToken: string
-  /** Whom the token must belong to. */
+  /** The user to whom the token must belong. */
   readonly userId?: string | undefined
 }
 
 export type Content = Readonly<Record<string, unknown>>
 
-/** The library drops what a failed `fetch` was caused by, and keeps its message: so the code becomes the message. */
+/** The library keeps the message of a failed `fetch` but not its cause, so the message becomes the system error code. */
 const fetchWithCode: typeof fetch = async (input, init) => {
   try {
     return await fetch(input, init)
@@ -30,7 +30,7 @@ const fetchWithCode: typeof fetch = async (input, init) => {
 
 const wrongUrl = (code: 'endpoint_not_found' | 'http_error', httpStatus: number): MatrixFailure =>
   new MatrixFailure(
-    failed(code, 'what answers at MATRIX_HOMESERVER_URL is no Matrix homeserver', { httpStatus, isUnreachable: true }),
+    failed(code, 'MATRIX_HOMESERVER_URL is not the URL of a Matrix homeserver', { httpStatus, isUnreachable: true }),
   )
 
 type Query = Readonly<Record<string, string | number>>
@@ -40,7 +40,7 @@ const inPath = encodeURIComponent
 export class Homeserver {
   readonly #http: MatrixHttpApi<IHttpOpts>
   readonly #expectedUser: string | undefined
-  readonly #pace = new Pace()
+  readonly #limiter = new RateLimiter()
   #userId: string | undefined
 
   constructor(options: HomeserverOptions) {
@@ -56,27 +56,27 @@ export class Homeserver {
     })
   }
 
-  /** The server has said lately that we say too much. */
+  /** Whether the server has recently limited us. */
   get isLimited(): boolean {
-    return this.#pace.isLimited
+    return this.#limiter.isLimited
   }
 
-  async #call<T>(method: Method, path: string, limits: Limits, body?: object, query: Query = {}): Promise<T> {
+  async #call<T>(method: Method, path: string, deadline: Deadline, body?: object, query: Query = {}): Promise<T> {
     const call = (abortSignal: AbortSignal) =>
       this.#http.authedRequest<T>(method, path, { ...query }, body, { abortSignal, priority: undefined })
-    return await this.#pace.run(limits, call, askedToWait)
+    return await this.#limiter.run(deadline, call, rateLimitDelayOf)
   }
 
   /**
-   * The bot's own id, asked once.
+   * Returns the bot's user id, which is requested once.
    *
-   * @throws MatrixFailure where it is not the one that was expected, or where something else than a homeserver answers.
+   * @throws MatrixFailure if it is not the expected user, or if the server is not a homeserver
    */
-  async userId(limits: Limits): Promise<string> {
+  async userId(deadline: Deadline): Promise<string> {
     if (this.#userId !== undefined) return this.#userId
-    const { user_id: id } = await this.#call<{ user_id?: unknown }>(Method.Get, '/account/whoami', limits).catch(
+    const { user_id: id } = await this.#call<{ user_id?: unknown }>(Method.Get, '/account/whoami', deadline).catch(
       (error: unknown) => {
-        // Anything may answer at a wrong URL: with 404, or with a page.
+        // Another server may answer with 404, or with a web page.
         if (error instanceof HTTPError && error.httpStatus === 404) throw wrongUrl('endpoint_not_found', 404)
         throw error instanceof SyntaxError ? wrongUrl('http_error', 200) : error
       },
@@ -84,7 +84,7 @@ export class Homeserver {
     if (typeof id !== 'string') throw wrongUrl('http_error', 200)
     if (this.#expectedUser !== undefined && this.#expectedUser !== id)
       throw new MatrixFailure(
-        failed('matrix_token_invalid', `MATRIX_ACCESS_TOKEN is that of ${id}, not of ${this.#expectedUser}`, {
+        failed('matrix_token_invalid', `MATRIX_ACCESS_TOKEN belongs to ${id}, not to ${this.#expectedUser}`, {
           isUnreachable: true,
         }),
       )
@@ -92,18 +92,18 @@ export class Homeserver {
     return id
   }
 
-  /** Accepts an invitation too. @param room - id or alias. @returns the id. */
-  async join(room: string, limits: Limits): Promise<string> {
-    return (await this.#call<{ room_id: string }>(Method.Post, `/join/${inPath(room)}`, limits, {})).room_id
+  /** Joins a room, also by invitation. @param room - id or alias. @returns the id. */
+  async join(room: string, deadline: Deadline): Promise<string> {
+    return (await this.#call<{ room_id: string }>(Method.Post, `/join/${inPath(room)}`, deadline, {})).room_id
   }
 
-  async joinedRooms(limits: Limits): Promise<readonly string[]> {
-    return (await this.#call<{ joined_rooms: string[] }>(Method.Get, '/joined_rooms', limits)).joined_rooms
+  async joinedRooms(deadline: Deadline): Promise<readonly string[]> {
+    return (await this.#call<{ joined_rooms: string[] }>(Method.Get, '/joined_rooms', deadline)).joined_rooms
   }
 
-  async isEncrypted(roomId: string, limits: Limits): Promise<boolean> {
+  async isEncrypted(roomId: string, deadline: Deadline): Promise<boolean> {
     try {
-      await this.#call(Method.Get, `/rooms/${inPath(roomId)}/state/m.room.encryption/`, limits)
+      await this.#call(Method.Get, `/rooms/${inPath(roomId)}/state/m.room.encryption/`, deadline)
       return true
     } catch (error) {
       if (isErrcode(error, 'M_NOT_FOUND')) return false
@@ -111,30 +111,30 @@ export class Homeserver {
     }
   }
 
-  async createRoom(room: Content, limits: Limits): Promise<string> {
-    return (await this.#call<{ room_id: string }>(Method.Post, '/createRoom', limits, room)).room_id
+  async createRoom(room: Content, deadline: Deadline): Promise<string> {
+    return (await this.#call<{ room_id: string }>(Method.Post, '/createRoom', deadline, room)).room_id
   }
 
-  async roomOfAlias(alias: string, limits: Limits): Promise<string> {
-    return (await this.#call<{ room_id: string }>(Method.Get, `/directory/room/${inPath(alias)}`, limits)).room_id
+  async roomOfAlias(alias: string, deadline: Deadline): Promise<string> {
+    return (await this.#call<{ room_id: string }>(Method.Get, `/directory/room/${inPath(alias)}`, deadline)).room_id
   }
 
-  async invite(roomId: string, userId: string, limits: Limits): Promise<void> {
-    await this.#call(Method.Post, `/rooms/${inPath(roomId)}/invite`, limits, { user_id: userId })
+  async invite(roomId: string, userId: string, deadline: Deadline): Promise<void> {
+    await this.#call(Method.Post, `/rooms/${inPath(roomId)}/invite`, deadline, { user_id: userId })
   }
 
-  async leave(roomId: string, limits: Limits): Promise<void> {
-    await this.#call(Method.Post, `/rooms/${inPath(roomId)}/leave`, limits, {})
+  async leave(roomId: string, deadline: Deadline): Promise<void> {
+    await this.#call(Method.Post, `/rooms/${inPath(roomId)}/leave`, deadline, {})
   }
 
-  /** @param transactionId - the same one sends nothing twice. @returns the id of the event. */
-  async send(roomId: string, transactionId: string, content: Content, limits: Limits): Promise<string> {
+  /** Sends a message. @param transactionId - repeating it does not send the message twice. @returns the event's id. */
+  async send(roomId: string, transactionId: string, content: Content, deadline: Deadline): Promise<string> {
     const path = `/rooms/${inPath(roomId)}/send/m.room.message/${inPath(transactionId)}`
-    return (await this.#call<{ event_id: string }>(Method.Put, path, limits, content)).event_id
+    return (await this.#call<{ event_id: string }>(Method.Put, path, deadline, content)).event_id
   }
 
-  /** @returns the `mxc://` address. */
-  async upload(name: string, type: string, file: string, limits: Limits): Promise<string> {
+  /** Uploads a file. @returns its `mxc://` address. */
+  async upload(name: string, type: string, file: string, deadline: Deadline): Promise<string> {
     const controller = new AbortController()
     const call = async (signal: AbortSignal) => {
       const onAbort = () => controller.abort()
@@ -145,10 +145,10 @@ export class Homeserver {
         signal.removeEventListener('abort', onAbort)
       }
     }
-    return (await this.#pace.run(limits, call, askedToWait)).content_uri
+    return (await this.#limiter.run(deadline, call, rateLimitDelayOf)).content_uri
   }
 
-  /** Long polling: not counted among the calls that are made at once. */
+  /** Long polling, which does not count towards the concurrent calls. */
   async sync(query: Query, signal: AbortSignal): Promise<unknown> {
     return await this.#http.authedRequest(Method.Get, '/sync', { ...query }, undefined, {
       abortSignal: signal,
@@ -156,8 +156,8 @@ export class Homeserver {
     })
   }
 
-  /** A page of a room's events, backwards. */
-  async messages(roomId: string, query: Query, limits: Limits): Promise<unknown> {
-    return await this.#call(Method.Get, `/rooms/${inPath(roomId)}/messages`, limits, undefined, query)
+  /** Returns a page of a room's events, newest first. */
+  async messages(roomId: string, query: Query, deadline: Deadline): Promise<unknown> {
+    return await this.#call(Method.Get, `/rooms/${inPath(roomId)}/messages`, deadline, undefined, query)
   }
 }

@@ -1,11 +1,20 @@
-// Matrix, apart from the other channels: its library is loaded only where it is configured.
+// The Matrix channel. It is a separate entry point because its library is loaded only if Matrix is configured.
 
-export { answerIn, type SaidBack } from './answers.ts'
-export { MatrixChannel, type Thread, type ThreadStore } from './channel.ts'
+export { MatrixChannel, type MatrixNotification, type Thread, type ThreadStore } from './channel.ts'
+export { type Command, parseCommand } from './command.ts'
+export type { MatrixMessage } from './content.ts'
 export { failureOf } from './failure.ts'
-export { type Heard, hear, PAGE_QUERY, readPage, readSync, SYNC_FILTER, type Sync } from './heard.ts'
+export { block, bold, clip, code, type FormattedText, join, lines, plain } from './formatted-text.ts'
 export { Homeserver, type HomeserverOptions } from './homeserver.ts'
-export { type Answer, answerByReaction, answerInWords, type Command, commandOf } from './meaning.ts'
-export type { MatrixNotice } from './notice.ts'
-export { within } from './pace.ts'
-export { block, bold, clip, code, join, lines, text, type Wording } from './wording.ts'
+export {
+  type IncomingEvent,
+  MESSAGES_QUERY,
+  parseEvent,
+  parseMessagesPage,
+  parseSync,
+  SYNC_FILTER,
+  type Sync,
+} from './incoming-events.ts'
+export { deadlineIn } from './rate-limiter.ts'
+export { parseAnswer, parseReaction, type RequestAnswer } from './request-answer.ts'
+export { sendReply } from './send-reply.ts'

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { hear, readSync } from './heard.ts'
+import { parseEvent, parseSync } from './incoming-events.ts'
 
 const BOT = '@bot:x'
 const ANN = '@ann:x'
 const allowed = new Set([ANN, BOT])
 
-const said = (content: object, more: object = {}) =>
-  hear(
+const parse = (content: object, more: object = {}) =>
+  parseEvent(
     { event_id: '$e', type: 'm.room.message', sender: ANN, origin_server_ts: 1, content, ...more },
     '!r',
     BOT,
@@ -14,30 +14,32 @@ const said = (content: object, more: object = {}) =>
   )
 const text = (body: string, relation?: object) => ({ msgtype: 'm.text', body, 'm.relates_to': relation })
 
-describe('what is heard', () => {
-  it('is what those who may steer say, with what it refers to', () => {
+describe('parseEvent', () => {
+  it('returns a message of an allowed user with the events it refers to', () => {
     const relation = {
       rel_type: 'm.thread',
       event_id: '$root',
       is_falling_back: true,
       'm.in_reply_to': { event_id: '$last' },
     }
-    expect(said(text(' go on ', relation))).toMatchObject({ kind: 'message', body: 'go on', refersTo: ['$root'] })
-    expect(said(text('go on', { ...relation, is_falling_back: false }))).toMatchObject({ refersTo: ['$last', '$root'] })
+    expect(parse(text(' go on ', relation))).toMatchObject({ kind: 'message', body: 'go on', refersTo: ['$root'] })
+    expect(parse(text('go on', { ...relation, is_falling_back: false }))).toMatchObject({
+      refersTo: ['$last', '$root'],
+    })
   })
 
-  it('leaves out what an older client repeats of the message that it answers', () => {
+  it('removes the quote that an older client adds to a reply', () => {
     const body = '> <@bot:x> May I?\n> Please.\n\nyes\n> no'
-    expect(said(text(body, { 'm.in_reply_to': { event_id: '$ask' } }))).toMatchObject({
+    expect(parse(text(body, { 'm.in_reply_to': { event_id: '$ask' } }))).toMatchObject({
       body: 'yes\n> no',
       refersTo: ['$ask'],
     })
-    expect(said(text('> yes'))).toMatchObject({ body: '> yes' })
+    expect(parse(text('> yes'))).toMatchObject({ body: '> yes' })
   })
 
-  it('is a reaction, with its sign', () => {
+  it('returns a reaction with its emoji', () => {
     const relation = { rel_type: 'm.annotation', event_id: '$ask', key: '✅' }
-    expect(said({ 'm.relates_to': relation }, { type: 'm.reaction' })).toMatchObject({
+    expect(parse({ 'm.relates_to': relation }, { type: 'm.reaction' })).toMatchObject({
       kind: 'reaction',
       key: '✅',
       refersTo: ['$ask'],
@@ -45,21 +47,21 @@ describe('what is heard', () => {
   })
 
   it.each([
-    ['our own words', text('!cancel'), { sender: BOT }],
-    ['those of a stranger', text('!cancel'), { sender: '@eve:x' }],
+    ["the bot's own message", text('!cancel'), { sender: BOT }],
+    ['a message of another user', text('!cancel'), { sender: '@eve:x' }],
     ['an edit', text('* !cancel', { rel_type: 'm.replace', event_id: '$before' }), {}],
-    ['a notice, as other bots say them', { msgtype: 'm.notice', body: '!cancel' }, {}],
-    ['a message that was taken back', {}, {}],
-    ['nothing', text('  '), {}],
-    ['what has another form', { msgtype: 'm.text', body: 7 }, {}],
-  ])('is not %s', (_, content, more) => {
-    expect(said(content, more)).toBeUndefined()
+    ['a notice, which bots send', { msgtype: 'm.notice', body: '!cancel' }, {}],
+    ['a deleted message', {}, {}],
+    ['an empty message', text('  '), {}],
+    ['a malformed message', { msgtype: 'm.text', body: 7 }, {}],
+  ])('ignores %s', (_, content, more) => {
+    expect(parse(content, more)).toBeUndefined()
   })
 })
 
-it('reads of a sync who invites, and where something was left out', () => {
+it('parses the invitations and gaps of a sync response', () => {
   const invite = { type: 'm.room.member', state_key: BOT, sender: ANN, content: { membership: 'invite' } }
-  const sync = readSync(
+  const sync = parseSync(
     {
       next_batch: 's2',
       rooms: {
@@ -77,5 +79,5 @@ it('reads of a sync who invites, and where something was left out', () => {
     gaps: [{ roomId: '!a', from: 'p' }],
     invitations: [{ roomId: '!c', sender: ANN }],
   })
-  expect(readSync({ next_batch: 's3' }, BOT)).toMatchObject({ next: 's3', gaps: [], invitations: [] })
+  expect(parseSync({ next_batch: 's3' }, BOT)).toMatchObject({ next: 's3', gaps: [], invitations: [] })
 })

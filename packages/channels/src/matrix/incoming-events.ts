@@ -1,5 +1,5 @@
-// What people say and react in rooms, taken from what a homeserver tells in /sync. What is not of use is left out: our own
-// messages, those of people who may not steer, edits, and whatever has not the form that it should have.
+// Parses the messages and reactions of a /sync response. It ignores the bot's own messages, those of
+// users who may not steer tasks, edits, and malformed events.
 
 import { z } from 'zod'
 
@@ -7,16 +7,16 @@ type Common = {
   readonly eventId: string
   readonly roomId: string
   readonly sender: string
-  /** When the homeserver had it, ms since the epoch. */
+  /** When the homeserver received it, ms since the epoch. */
   readonly at: number
 }
 
-export type Heard = Common &
+export type IncomingEvent = Common &
   (
     | {
         readonly kind: 'message'
         readonly body: string
-        /** What it refers to, the nearest first: the message that it answers, the root of its thread. */
+        /** The events it refers to, the closest first: the message it replies to, the root of its thread. */
         readonly refersTo: readonly string[]
       }
     | {
@@ -29,7 +29,7 @@ export type Heard = Common &
 
 type Invitation = { readonly roomId: string; readonly sender: string }
 
-/** A room of which the homeserver has left out a part: what lies before `from` and after the last position. */
+/** A room with events that the homeserver left out: those between the last position and `from`. */
 type Gap = { readonly roomId: string; readonly from: string }
 
 export type Sync = {
@@ -93,7 +93,7 @@ const syncSchema = z.object({
 const TYPES = ['m.room.message', 'm.reaction']
 const NOTHING = { types: [] }
 
-/** So much of each room at once; a room in which more was said has a gap. */
+/** Events per room in one response; a room with more events has a gap. */
 const TIMELINE = 100
 
 export const SYNC_FILTER = JSON.stringify({
@@ -102,7 +102,7 @@ export const SYNC_FILTER = JSON.stringify({
   room: { timeline: { types: TYPES, limit: TIMELINE }, state: NOTHING, ephemeral: NOTHING, account_data: NOTHING },
 })
 
-export const PAGE_QUERY = { dir: 'b', limit: TIMELINE, filter: JSON.stringify({ types: TYPES }) } as const
+export const MESSAGES_QUERY = { dir: 'b', limit: TIMELINE, filter: JSON.stringify({ types: TYPES }) } as const
 
 const invitationOf = (roomId: string, events: readonly unknown[], userId: string): Invitation | undefined => {
   for (const event of events) {
@@ -112,8 +112,8 @@ const invitationOf = (roomId: string, events: readonly unknown[], userId: string
   return undefined
 }
 
-/** @param userId - our own. @throws ZodError where it is no answer of /sync. */
-export const readSync = (answer: unknown, userId: string): Sync => {
+/** Parses a /sync response. @param userId - the bot's own. @throws ZodError if it is malformed */
+export const parseSync = (answer: unknown, userId: string): Sync => {
   const { next_batch: next, rooms } = syncSchema.parse(answer)
   const joined = Object.entries(rooms.join)
   return {
@@ -130,27 +130,30 @@ export const readSync = (answer: unknown, userId: string): Sync => {
 
 const pageSchema = z.object({ chunk: z.array(z.unknown()), end: z.string().optional() })
 
-/** A page of /messages: its events, newest first, and where the next one begins. */
-export const readPage = (
+/** Parses a /messages response: its events, newest first, and the position of the next page. */
+export const parseMessagesPage = (
   answer: unknown,
 ): { readonly events: readonly unknown[]; readonly end: string | undefined } => {
   const { chunk, end } = pageSchema.parse(answer)
   return { events: chunk, end }
 }
 
-/** Older clients repeat what they answer, in lines that begin with `>`, up to an empty one. */
+/** Older clients quote the message they reply to, in lines that begin with `>`, followed by an empty line. */
 const withoutQuote = (body: string): string => body.replace(/^(?:>[^\n]*\n)+\n?/, '')
 
 /**
- * @param userId - our own: what we say ourselves is not for us.
- * @param allowed - who may steer. @returns undefined for all that is nothing to act on.
+ * Parses an event of a room.
+ *
+ * @param userId - the bot's own, whose events are ignored.
+ * @param allowed - the users who may steer tasks.
+ * @returns undefined if there is nothing to do.
  */
-export const hear = (
+export const parseEvent = (
   event: unknown,
   roomId: string,
   userId: string,
   allowed: ReadonlySet<string>,
-): Heard | undefined => {
+): IncomingEvent | undefined => {
   const parsed = eventSchema.safeParse(event)
   if (!parsed.success) return undefined
   const { type, sender, event_id: eventId, origin_server_ts: at, content } = parsed.data
@@ -164,9 +167,9 @@ export const hear = (
   if (type !== 'm.room.message' || content.msgtype !== 'm.text' || relation?.rel_type === 'm.replace') return undefined
   const isThread = relation?.rel_type === 'm.thread'
   const root = isThread ? relation.event_id : undefined
-  // Within a thread the last message is named for clients without threads; that is no answer to it.
-  const answered = isThread && relation.is_falling_back ? undefined : relation?.['m.in_reply_to']?.event_id
-  const body = (answered === undefined ? (content.body ?? '') : withoutQuote(content.body ?? '')).trim()
+  // In a thread, clients name the last message as a fallback for clients without threads; that is not a reply.
+  const repliedTo = isThread && relation.is_falling_back ? undefined : relation?.['m.in_reply_to']?.event_id
+  const body = (repliedTo === undefined ? (content.body ?? '') : withoutQuote(content.body ?? '')).trim()
   if (body === '') return undefined
-  return { ...common, kind: 'message', body, refersTo: [answered, root].filter((id) => id !== undefined) }
+  return { ...common, kind: 'message', body, refersTo: [repliedTo, root].filter((id) => id !== undefined) }
 }
