@@ -1,10 +1,10 @@
-// Turns file errors under SWITCHYARD_HOME into errors that tell the operator what to fix.
+// Turns file errors under SWITCHYARD_HOME into errors that say what the operator must fix.
 
 import { directoryUnwritable, fromFileError, systemErrorCode } from '@switchyard/contracts'
 
 /**
- * Codes that elsewhere mean a missing file. Here the process creates the directories itself, so they mean that a parent
- * of the home cannot be used.
+ * Codes that elsewhere mean a missing file. Here the process creates the directories itself, so they
+ * mean that a parent directory of the home cannot be used.
  */
 const UNUSABLE = new Set(['ENOENT', 'ENOTDIR', 'EEXIST'])
 

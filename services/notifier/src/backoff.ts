@@ -1,14 +1,15 @@
-// When a failed delivery is tried again.
+// The delay before a failed delivery is retried.
 
-/** Between two attempts lie no more than these, ms. */
-const MOST_MS = 6 * 3_600_000
+const MAX_MS = 6 * 3_600_000
 
 /**
- * Three times as long after each attempt, a fifth more or less, so that what failed together does not come back together.
+ * Returns a delay that triples with each attempt, up to six hours, plus or minus a fifth, so that
+ * deliveries that failed together are not retried together.
  *
- * @param attempts - those that were made, 1 at least.
+ * @param attempts - number of attempts so far, at least 1.
+ * @param firstMs - delay after the first attempt.
  * @param random - in [0, 1).
  * @returns ms
  */
 export const backoffMs = (attempts: number, firstMs: number, random: number): number =>
-  Math.min(firstMs * 3 ** Math.min(attempts - 1, 30), MOST_MS) * (0.8 + 0.4 * random)
+  Math.min(firstMs * 3 ** Math.min(attempts - 1, 30), MAX_MS) * (0.8 + 0.4 * random)

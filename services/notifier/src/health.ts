@@ -1,20 +1,20 @@
-// GET /health of a notifier, for its container's health check: alive, and looking for what is due.
+// GET /health for the container's health check: whether the notifier polls for due deliveries.
 
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Notifier } from './notifier.ts'
 
-/** A look takes milliseconds; the database or the queue is away if there was none for so long, ms. */
-const SILENCE_MS = 10_000
+/** A poll takes milliseconds. Without one for this long, the database or the queue is unavailable, ms. */
+const UNHEALTHY_MS = 10_000
 
 export type HealthServer = { readonly close: () => Promise<void> }
 
-/** Listens on loopback only: nobody outside the container has business here. */
+/** Listens on loopback only: it serves the health check inside the container. */
 export const serveHealth = (port: number, notifier: Notifier): HealthServer => {
   const app = new Hono()
   app.get('/health', (c) => {
-    const isSilent = Date.now() - notifier.lastLook() > SILENCE_MS
-    return c.json({ status: isSilent ? 'down' : 'ok' }, isSilent ? 503 : 200)
+    const isUnhealthy = Date.now() - notifier.lastPollAt() > UNHEALTHY_MS
+    return c.json({ status: isUnhealthy ? 'down' : 'ok' }, isUnhealthy ? 503 : 200)
   })
   const http = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' })
   return {

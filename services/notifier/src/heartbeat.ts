@@ -1,5 +1,5 @@
-// Tells the record, every second, that this notifier is alive, and what a person should look at; what a silent one was sending is
-// due at once.
+// Reports every second that this notifier is alive, and problems that a person should fix. The deliveries
+// of a notifier that has stopped reporting become due immediately.
 
 import { hostname } from 'node:os'
 import { repeat } from '@switchyard/process'
@@ -16,17 +16,18 @@ const INTERVAL_MS = 1_000
 
 const problemOf = async (records: Records): Promise<string | null> => {
   const blocks = await readBlockProblem(records.db)
-  return blocks && `${blocks.count} memory blocks of agents are not kept: ${blocks.problem}`
+  return blocks && `${blocks.count} memory blocks of agents cannot be updated: ${blocks.problem}`
 }
 
 export type Heartbeat = { readonly stop: () => Promise<void> }
 
-/** Resolves after the first report. @throws SwitchyardError `database_unavailable` */
+/** Starts to report, and resolves after the first report. @throws SwitchyardError `database_unavailable` */
 export const startHeartbeat = async (records: Records, id: string, logger: Logger): Promise<Heartbeat> => {
   const report = async () => {
     await reportNotifier(records.db, { id, hostname: hostname(), problem: await problemOf(records) })
     const released = await releaseFromSilentNotifiers(records.db)
-    if (released > 0) logger.warn({ deliveries: released }, 'a notifier is gone: what it was sending is due again')
+    if (released > 0)
+      logger.warn({ deliveries: released }, 'another notifier stopped responding; its deliveries are due again')
   }
   await report()
   const reporting = repeat({ name: 'notifier heartbeat', everyMs: INTERVAL_MS, work: report, logger })
@@ -34,7 +35,7 @@ export const startHeartbeat = async (records: Records, id: string, logger: Logge
     stop: async () => {
       await reporting.stop()
       await removeNotifier(records.db, id).catch((error: Error) =>
-        logger.warn({ err: error.message }, 'the notifier could not sign off'),
+        logger.warn({ err: error.message }, 'failed to remove the notifier from the database'),
       )
     },
   }

@@ -1,3 +1,3 @@
-// The notifier as a part of a process, for the embedded way.
+// The notifier without its process, for the embedded service.
 
 export { type Notifier, type NotifierDeps, startNotifier } from './notifier.ts'

@@ -1,4 +1,4 @@
-// A notifier on a real database for tests, with tasks that are written as api and worker write them.
+// A notifier on a real database for tests, with tasks that are written the way api and worker write them.
 
 import { loadConfig } from '@switchyard/config'
 import {
@@ -30,7 +30,7 @@ type EndpointOptions = Partial<Parameters<typeof createDestination>[1]> & { read
 
 export const event = (type: EventType, data: Record<string, unknown> = {}): NewEvent => ({ type, message: type, data })
 
-/** @param database - one that another of these has made, and drops. */
+/** @param shared - the database of another test notifier, which drops it. */
 export const startTestNotifier = async (env: Readonly<Record<string, string>> = {}, shared?: TestDatabase) => {
   const database = shared ?? (await createDatabase())
   const configOf = (more: Readonly<Record<string, string>>) =>
@@ -62,7 +62,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
       await notifier?.close()
       notifier = undefined
     },
-    /** Another one in its place, with other settings. */
+    /** Replaces the notifier by one with other settings. */
     restart: async (more: Readonly<Record<string, string>>) => {
       await notifier?.close()
       await start(more)
@@ -71,14 +71,14 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
       const { row } = await acceptTask(records.db, { ...ordinaryTask(), id: newTaskId(), ...options })
       return row.id
     },
-    tell: async (taskId: TaskId, ...events: NewEvent[]): Promise<void> => {
+    addEvents: async (taskId: TaskId, ...events: NewEvent[]): Promise<void> => {
       if (!(await advance(records.db, { taskId, generation: null, events }))) throw new Error('the task has ended')
     },
-    /** Asks, as the worker does. */
-    ask: async (taskId: TaskId) => {
+    /** Opens a permission request as the worker does. */
+    openRequest: async (taskId: TaskId) => {
       const { row } = await openRequest(records.db, taskId, {
         id: newRequestId(),
-        opencode_id: 'ask',
+        opencode_id: 'request',
         session_id: 'session',
         kind: 'permission',
         title: 'May the agent use bash?',
@@ -98,7 +98,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
         })
       return row
     },
-    end: async (taskId: TaskId): Promise<void> => {
+    cancel: async (taskId: TaskId): Promise<void> => {
       await advance(records.db, {
         taskId,
         generation: null,
@@ -107,7 +107,7 @@ export const startTestNotifier = async (env: Readonly<Record<string, string>> = 
         events: [event('task_cancelled')],
       })
     },
-    endpoint: async (options: EndpointOptions): Promise<string> => {
+    addEndpoint: async (options: EndpointOptions): Promise<string> => {
       const { id } = await createDestination(records.db, {
         id: newWebhookId(),
         owner_key: 'local',

@@ -1,4 +1,5 @@
-// The notifier: sends what the outbox holds. The rows are the truth; the queue is filled from them, again and again.
+// The notifier: sends the deliveries in the outbox. The database is the source of truth; the queue is
+// filled from it continuously.
 
 import { randomUUID } from 'node:crypto'
 import { WebhookChannel } from '@switchyard/channels'
@@ -7,20 +8,20 @@ import { repeat } from '@switchyard/process'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
 import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
 import type { Logger } from 'pino'
-import { removeBlocks, writeBlocks } from './blocks.ts'
-import { escalate } from './escalate.ts'
+import { DestinationSender } from './destination-sender.ts'
+import { escalateRequests } from './escalation.ts'
 import { startHeartbeat } from './heartbeat.ts'
-import { LaneSender } from './lane-sender.ts'
 import { startMatrix } from './matrix/start.ts'
+import { removeBlocks, writeBlocks } from './memory-blocks.ts'
 
-/** How soon what was written is seen, ms. One look is one query, whatever waits. */
-const LOOK_EVERY_MS = 200
-const CLEAR_EVERY_MS = 10_000
+/** Interval of the poll for due deliveries, ms. A poll is one query, however many are due. */
+const POLL_EVERY_MS = 200
+const RETENTION_EVERY_MS = 10_000
 const ESCALATE_EVERY_MS = 1_000
 const BLOCKS_EVERY_MS = 1_000
 const BATCH = 500
-/** Lanes that are being sent at once: a dead one holds its place for one time limit, then its breaker is open. */
-const LANES_AT_ONCE = 200
+/** Destinations at a time. A dead one takes a slot for one time limit, then its breaker opens. */
+const CONCURRENCY = 200
 
 export type NotifierDeps = {
   readonly config: Pick<Config, 'notifier' | 'webhooks' | 'letta' | 'retention' | 'matrix'>
@@ -31,74 +32,74 @@ export type NotifierDeps = {
 }
 
 export type Notifier = {
-  /** When it last looked for what is due, ms since the epoch. */
-  readonly lastLook: () => number
-  /** Sends what it has begun to its end, and no more. */
+  /** The time of the last poll for due deliveries, ms since the epoch. */
+  readonly lastPollAt: () => number
+  /** Finishes the deliveries in progress and stops. */
   readonly close: () => Promise<void>
 }
 
-/** @throws SwitchyardError `queue_unavailable` */
+/**
+ * Starts the channels that are configured and sends deliveries until the notifier is closed.
+ *
+ * @throws SwitchyardError `queue_unavailable`, `database_unavailable`
+ */
 export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
   const { config, records, connection, logger } = deps
   const webhooks = new WebhookChannel({ ...config.webhooks, userAgent: 'Switchyard' })
   const lettaOptions = config.letta && { ...config.letta, timeoutMs: config.webhooks.timeoutMs }
-  const ofLetta = lettaOptions && (await import('@switchyard/channels/letta'))
-  const letta = ofLetta && new ofLetta.LettaChannel(lettaOptions)
+  const lettaModule = lettaOptions && (await import('@switchyard/channels/letta'))
+  const letta = lettaModule && new lettaModule.LettaChannel(lettaOptions)
   await switchChannel(records.db, LETTA, letta !== undefined)
   const id = `notifier_${randomUUID()}`
   const matrix = await startMatrix(deps)
-  const sender = new LaneSender({ id, config, records, webhooks, letta, matrix: matrix?.channel, logger })
+  const sender = new DestinationSender({ id, config, records, webhooks, letta, matrix: matrix?.channel, logger })
   const queue = new DeliveryQueue(connection, logger)
   await queue.ready()
   const heartbeat = await startHeartbeat(records, id, logger)
   const worker = new DeliveryWorker({
     connection,
-    concurrency: LANES_AT_ONCE,
-    drain: (lane) => sender.drain(lane),
+    concurrency: CONCURRENCY,
+    drain: (destination) => sender.drain(destination),
     logger,
   })
   await worker.start()
 
-  let lookedAt = Date.now()
-  const look = async () => {
+  let polledAt = Date.now()
+  const poll = async () => {
     const due = await findDueLanes(records.db, BATCH)
-    const lanes = due.filter((lane) => !sender.isActive(lane))
-    if (lanes.length > 0) await queue.addAll(lanes)
-    lookedAt = Date.now()
+    const idle = due.filter((destination) => !sender.isActive(destination))
+    if (idle.length > 0) await queue.addAll(idle)
+    polledAt = Date.now()
   }
-  const clear = async () => {
+  const applyRetention = async () => {
     await giveUpOld(records.db, config.notifier.giveUpMs, BATCH)
     await deleteOldDeliveries(records.db, config.retention.eventsMs, BATCH)
   }
-  const clearEveryMs = Math.min(CLEAR_EVERY_MS, config.notifier.giveUpMs)
-  const rounds = [
-    repeat({ name: 'polling for due deliveries', everyMs: LOOK_EVERY_MS, work: look, logger }),
-    repeat({
-      name: 'escalation of unanswered requests',
-      everyMs: ESCALATE_EVERY_MS,
-      work: () => escalate(deps, BATCH),
-      logger,
-    }),
-    repeat({ name: 'delivery retention', everyMs: clearEveryMs, work: clear, logger }),
+  const escalate = () => escalateRequests(deps, BATCH)
+  const retentionEveryMs = Math.min(RETENTION_EVERY_MS, config.notifier.giveUpMs)
+  const loops = [
+    repeat({ name: 'polling for due deliveries', everyMs: POLL_EVERY_MS, work: poll, logger }),
+    repeat({ name: 'escalation of requests', everyMs: ESCALATE_EVERY_MS, work: escalate, logger }),
+    repeat({ name: 'delivery retention', everyMs: retentionEveryMs, work: applyRetention, logger }),
   ]
-  if (ofLetta) {
-    const blockDeps = { config, records, blocks: new ofLetta.LettaBlocks(lettaOptions), logger }
-    const kept = lettaOptions.blocks
-    const remove = () => removeBlocks(blockDeps, kept?.keptMs ?? null)
-    rounds.push(repeat({ name: 'removal of memory blocks', everyMs: clearEveryMs, work: remove, logger }))
-    if (kept) {
-      const write = () => writeBlocks(blockDeps, kept.intervalMs)
-      rounds.push(repeat({ name: 'update of memory blocks', everyMs: BLOCKS_EVERY_MS, work: write, logger }))
+  if (lettaModule) {
+    const blockDeps = { config, records, blocks: new lettaModule.LettaBlocks(lettaOptions), logger }
+    const settings = lettaOptions.blocks
+    const remove = () => removeBlocks(blockDeps, settings?.keptMs ?? null)
+    loops.push(repeat({ name: 'removal of memory blocks', everyMs: retentionEveryMs, work: remove, logger }))
+    if (settings) {
+      const write = () => writeBlocks(blockDeps, settings.intervalMs)
+      loops.push(repeat({ name: 'update of memory blocks', everyMs: BLOCKS_EVERY_MS, work: write, logger }))
     }
   }
   if (config.webhooks.secret === undefined)
-    logger.info('WEBHOOK_SECRET is not set: tasks with a callback_url are kept, and their calls are not sent')
+    logger.info('WEBHOOK_SECRET is not set; calls to a callback_url cannot be sent')
   logger.info('notifier ready')
   return {
-    lastLook: () => lookedAt,
+    lastPollAt: () => polledAt,
     close: async () => {
       sender.stop()
-      for (const round of rounds) await round.stop()
+      for (const loop of loops) await loop.stop()
       await matrix?.close()
       await worker.close()
       await queue.close()

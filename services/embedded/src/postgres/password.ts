@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Returns the stored password; undefined if there is none. */
+/** Returns the stored password; undefined if it does not exist. */
 export const readPassword = async (directory: string): Promise<string | undefined> => {
   const password = (await readFile(path.join(directory, 'password'), 'utf8').catch(() => '')).trim()
   return password === '' ? undefined : password

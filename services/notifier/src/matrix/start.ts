@@ -1,9 +1,9 @@
-// Matrix as the environment says: on, with a destination in the outbox, or off, at no cost.
+// Starts Matrix if it is configured, and enables or disables its destination in the outbox.
 
 import type { MatrixSettings } from '@switchyard/config'
 import { QUIET_EVENT_TYPES } from '@switchyard/contracts'
 import { type ChannelRules, switchChannelOff, switchChannelOn } from '@switchyard/records'
-import type { Matrix, MatrixDeps } from './on.ts'
+import type { Matrix, MatrixDeps } from './matrix.ts'
 
 const rulesOf = ({ progressIntervalMs }: MatrixSettings): ChannelRules => ({
   eventTypes: [
@@ -14,14 +14,14 @@ const rulesOf = ({ progressIntervalMs }: MatrixSettings): ChannelRules => ({
   progressIntervalMs,
 })
 
-/** @returns undefined where Matrix is off. @throws SwitchyardError `database_unavailable` */
+/** @returns undefined if Matrix is not configured. @throws SwitchyardError `database_unavailable` */
 export const startMatrix = async (deps: MatrixDeps): Promise<Matrix | undefined> => {
   const { config, records } = deps
   if (config.matrix === undefined) {
     await switchChannelOff(records.db, 'matrix', 'MATRIX_HOMESERVER_URL is not set')
     return undefined
   }
-  const { switchOn } = await import('./on.ts')
+  const { connectMatrix } = await import('./matrix.ts')
   await switchChannelOn(records.db, 'matrix', rulesOf(config.matrix))
-  return switchOn(deps, config.matrix)
+  return connectMatrix(deps, config.matrix)
 }

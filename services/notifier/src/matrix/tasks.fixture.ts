@@ -1,4 +1,4 @@
-// Tasks as they go, for tests of what is told of them in Matrix.
+// Moves tasks through their states, for tests of the Matrix notifications.
 
 import type { TaskId } from '@switchyard/contracts'
 import { advance, type Records } from '@switchyard/records'

@@ -1,4 +1,5 @@
-// Matrix put together. It is loaded where Matrix is configured, and only there: its library takes memory.
+// Wires the Matrix channel, the sync listener and the clean-up of rooms. It is loaded only if Matrix is
+// configured, because its library takes memory.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { Homeserver, MatrixChannel } from '@switchyard/channels/matrix'
@@ -9,11 +10,11 @@ import type { Records } from '@switchyard/records'
 import type { SteeringDeps, Wait } from '@switchyard/steering'
 import { TaskWorkspaces, WorkerCalls } from '@switchyard/worker-calls'
 import type { Logger } from 'pino'
-import { act } from './act.ts'
-import { leaveOutlivedRooms } from './leave.ts'
-import { startListener } from './listener.ts'
-import { Obedience } from './obey.ts'
-import { threadStore } from './threads.ts'
+import { handleEvent } from './handle-event.ts'
+import { leaveOldRooms } from './leave-rooms.ts'
+import { MatrixCommands } from './matrix-commands.ts'
+import { startListener } from './sync-listener.ts'
+import { threadStore } from './thread-store.ts'
 
 export type MatrixDeps = {
   readonly config: Pick<Config, 'matrix' | 'retention'>
@@ -25,42 +26,42 @@ export type MatrixDeps = {
 
 export type Matrix = {
   readonly channel: Pick<MatrixChannel, 'send' | 'timeoutMs'>
-  /** Hears no more; the channel goes on until nobody uses it. */
+  /** Stops listening. The channel can still send. */
   readonly close: () => Promise<void>
 }
 
-/** The record alone is asked: few wait here, and not for long. */
+/** Waits by polling the database: there are few such waits, and they are short. */
 const wait: Wait = async (_id, { timeoutMs, everyMs }, look) => {
-  const ends = Date.now() + timeoutMs
+  const endsAt = Date.now() + timeoutMs
   for (;;) {
     const found = await look()
-    const left = ends - Date.now()
-    if (found !== undefined || left <= 0) return found
-    await delay(Math.min(left, everyMs))
+    const leftMs = endsAt - Date.now()
+    if (found !== undefined || leftMs <= 0) return found
+    await delay(Math.min(leftMs, everyMs))
   }
 }
 
-/** Rooms that are left in one round, and how often there is one, ms. */
+/** Rooms to leave per round, and the interval of the rounds, ms. */
 const ROOMS = 20
 const LEAVE_EVERY_MS = 10_000
 
-const NOBODY = { close: async () => {} }
+const NOT_LISTENING = { close: async () => {} }
 
 const listen = (deps: MatrixDeps, homeserver: Homeserver, { allowedUsers }: MatrixSettings) => {
   const { records, connection, bus, logger } = deps
   if (allowedUsers.length === 0) {
-    logger.info('MATRIX_ALLOWED_USERS is not set: nobody can steer tasks or answer in Matrix')
-    return NOBODY
+    logger.info('MATRIX_ALLOWED_USERS is not set; nobody can steer tasks or answer requests in Matrix')
+    return NOT_LISTENING
   }
   const queue = new TaskQueue(connection, logger)
   const steering: SteeringDeps = { records, bus, queue, logger, wait }
-  const obedience = new Obedience({ steering, workspaces: new TaskWorkspaces(records, new WorkerCalls(records, bus)) })
-  const acting = { homeserver, records, obedience, logger }
+  const workspaces = new TaskWorkspaces(records, new WorkerCalls(records, bus))
+  const handling = { homeserver, records, commands: new MatrixCommands({ steering, workspaces }), logger }
   const listener = startListener({
     homeserver,
     records,
     allowedUsers,
-    act: (heard, signal) => act(acting, heard, signal),
+    handle: (event, signal) => handleEvent(handling, event, signal),
     logger,
   })
   return {
@@ -71,12 +72,13 @@ const listen = (deps: MatrixDeps, homeserver: Homeserver, { allowedUsers }: Matr
   }
 }
 
-export const switchOn = (deps: MatrixDeps, settings: MatrixSettings): Matrix => {
+/** Starts to listen, if anyone may steer tasks, and returns the channel. */
+export const connectMatrix = (deps: MatrixDeps, settings: MatrixSettings): Matrix => {
   const { homeserverUrl: url, accessToken, userId } = settings
   const homeserver = new Homeserver({ url, accessToken, userId })
   const { records, logger } = deps
   const listening = listen(deps, homeserver, settings)
-  const leave = () => leaveOutlivedRooms({ homeserver, records, logger }, deps.config.retention.workspacesMs, ROOMS)
+  const leave = () => leaveOldRooms({ homeserver, records, logger }, deps.config.retention.workspacesMs, ROOMS)
   const leaving = repeat({ name: 'leaving Matrix rooms of old tasks', everyMs: LEAVE_EVERY_MS, work: leave, logger })
   return {
     channel: new MatrixChannel(homeserver, settings, threadStore(records)),

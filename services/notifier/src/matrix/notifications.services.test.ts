@@ -10,7 +10,7 @@ import { complete, run } from './tasks.fixture.ts'
 
 const missing = await whyNoSynapse()
 
-describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (skipped: ${missing})` : ''}`, () => {
+describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let world: MatrixWorld
   let notifier: TestNotifier
 
@@ -20,35 +20,35 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
   afterAll(() => world?.close())
   afterEach(() => notifier?.close())
 
-  const begin = async (env: Readonly<Record<string, string>>) => {
+  const startWith = async (env: Readonly<Record<string, string>>) => {
     notifier = await startTestNotifier({ ...world.env, ...env })
     await notifier.start()
     return notifier
   }
-  const arrived = (count: number) =>
+  const delivered = (count: number) =>
     expect.poll(async () => (await notifier.deliveries({ state: 'delivered' })).length, { timeout: 20_000 }).toBe(count)
   const failureCode = () =>
     expect.poll(async () => (await notifier.deliveries()).map((each) => each.failure?.code), { timeout: 20_000 })
   const bodies = (seen: readonly Seen[]) => seen.map(({ content }) => content.body ?? '')
 
-  it('is a thread a task: how it begins, how it goes in one message, how it ends', async () => {
+  it('posts the start, one progress message and the end of a task in one thread', async () => {
     const roomId = await world.room()
-    const { records, accept, tell } = await begin({ MATRIX_ROOM_ID: roomId, MATRIX_PROGRESS_INTERVAL_MS: '1' })
-    const task = await accept({ description: 'Fix <b>it</b> & tell @room' })
+    const { records, accept, addEvents } = await startWith({ MATRIX_ROOM_ID: roomId, MATRIX_PROGRESS_INTERVAL_MS: '1' })
+    const task = await accept({ description: 'Fix <b>it</b> & notify @room' })
     await run(records, task)
-    await arrived(1)
+    await delivered(1)
     for (const count of [2, 3, 4]) {
-      await tell(task, { type: 'task_progress', message: `step ${count} <img src=x>`, data: {} })
-      await arrived(count)
+      await addEvents(task, { type: 'task_progress', message: `step ${count} <img src=x>`, data: {} })
+      await delivered(count)
     }
     await complete(records, task, 'All <script>done</script>.')
-    await arrived(5)
+    await delivered(5)
 
     const [root, progress, firstEdit, secondEdit, end, ...rest] = await world.seen(roomId)
     expect(rest).toEqual([])
     expect(root?.sender).toBe(world.bot.id)
-    expect(root?.content.body).toContain('Fix <b>it</b> & tell @room')
-    expect(root?.content.formatted_body).toContain('Fix &lt;b&gt;it&lt;/b&gt; &amp; tell @room')
+    expect(root?.content.body).toContain('Fix <b>it</b> & notify @room')
+    expect(root?.content.formatted_body).toContain('Fix &lt;b&gt;it&lt;/b&gt; &amp; notify @room')
     expect(root?.content).toMatchObject({ 'm.mentions': {}, msgtype: 'm.notice' })
     const inThread = { rel_type: 'm.thread', event_id: root?.event_id }
     expect(progress?.content).toMatchObject({ 'm.relates_to': inThread, body: expect.stringContaining('step 2') })
@@ -67,14 +67,14 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     expect(end?.content.formatted_body).toContain('All &lt;script&gt;done&lt;/script&gt;.')
   })
 
-  it('attaches an answer that is long, and says why a task failed', async () => {
+  it('attaches a long answer, and shows why a task failed', async () => {
     const roomId = await world.room()
-    const { records, accept } = await begin({ MATRIX_ROOM_ID: roomId })
+    const { records, accept } = await startWith({ MATRIX_ROOM_ID: roomId })
     const [long, failing] = [await accept(), await accept()]
     await run(records, long)
     const answer = `${'words '.repeat(2_000)}END`
     await complete(records, long, answer)
-    await arrived(2)
+    await delivered(2)
     const file = (await world.seen(roomId)).find(({ content }) => content.msgtype === 'm.file')
     const [, server, media] = /^mxc:\/\/([^/]+)\/(.+)$/.exec(String(file?.content.url)) ?? []
     const got = await fetch(`${world.synapse.url}/_matrix/client/v1/media/download/${server}/${media}`, {
@@ -86,31 +86,31 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     const error = { code: 'model_error', message: 'the provider <refused>', retryable: true }
     const failed = event('task_failed')
     await advance(records.db, { taskId: failing, generation: null, to: 'failed', set: { error }, events: [failed] })
-    await arrived(4)
+    await delivered(4)
     const last = (await world.seen(roomId)).at(-1)
     expect(last?.content.body).toContain('the provider <refused>')
     expect(last?.content.formatted_body).toContain('the provider &lt;refused&gt;')
   })
 
-  it('says nothing twice under one id, even where the first attempt was not written down', async () => {
+  it('posts nothing twice under one id, even if the first attempt was not recorded', async () => {
     const roomId = await world.room()
-    const { records, accept } = await begin({ MATRIX_ROOM_ID: roomId })
+    const { records, accept } = await startWith({ MATRIX_ROOM_ID: roomId })
     const task = await accept()
     await run(records, task)
     await advance(records.db, { taskId: task, generation: null, events: [event('task_input_answered')] })
-    await arrived(2)
+    await delivered(2)
     await sql`UPDATE deliveries SET state = 'pending', next_attempt_at = now()`.execute(records.db)
-    await arrived(2)
+    await delivered(2)
     await sql`DELETE FROM matrix_threads`.execute(records.db)
     await sql`UPDATE deliveries SET state = 'pending', next_attempt_at = now()`.execute(records.db)
-    await arrived(2)
+    await delivered(2)
     expect(bodies(await world.seen(roomId))).toHaveLength(2)
   })
 
-  it('goes to the room of the agent, by its alias, or to a room of the task with its observers', async () => {
+  it("posts to the agent's room, given by its alias, or to a room of the task with its observers", async () => {
     const [ben, eve] = [await world.synapse.register('ben'), await world.synapse.register('eve')]
     const roomId = await world.room({ room_alias_name: 'builds' })
-    const { records, accept } = await begin({
+    const { records, accept } = await startWith({
       MATRIX_ROOMS: 'builder=#builds:switchyard.test',
       MATRIX_ROOM_PER_TASK: 'true',
     })
@@ -120,7 +120,7 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
       await accept(),
     ]
     for (const task of [builders, own, lonely]) await run(records, task)
-    await arrived(3)
+    await delivered(3)
     expect(await world.seen(roomId)).toHaveLength(1)
     const invitedTo = async (user: typeof ben) => {
       const { rooms } = (await user.call('GET', '/_matrix/client/v3/sync')) as { rooms?: { invite?: object } }
@@ -134,16 +134,16 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     const name = await ben.call('GET', world.path(ownRoom ?? '', 'state/m.room.name/'))
     expect(name).toEqual({ name: 'Own room' })
 
-    // The bot leaves it long after the end, and no room that is not the task's own.
+    // The bot leaves the task's room long after the end, and stays in the shared room.
     await complete(records, own, 'done')
-    await arrived(4)
+    await delivered(4)
     expect(await world.joined(world.bot)).toContain(ownRoom)
     await sql`UPDATE tasks SET completed_at = now() - interval '8 days' WHERE id = ${own}`.execute(records.db)
     await expect.poll(() => world.joined(world.bot), { timeout: 20_000 }).not.toContain(ownRoom)
     expect(await world.joined(world.bot)).toContain(roomId)
   })
 
-  it('says what to do where the room is gone, closed, encrypted or silent, and arrives once that is done', async () => {
+  it('reports a deleted, closed, encrypted or read-only room, and delivers once it is fixed', async () => {
     const roomId = await world.room({ power_level_content_override: { events_default: 50 } })
     await world.bot.call('POST', `/_matrix/client/v3/join/${roomId}`, {})
     const encrypted = await world.room({
@@ -153,7 +153,7 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     const deleted = await world.room()
     await world.bot.call('POST', `/_matrix/client/v3/join/${deleted}`, {})
     await world.admin.call('DELETE', `/_synapse/admin/v1/rooms/${encodeURIComponent(deleted)}`, { block: true })
-    const { records, accept, deliveries } = await begin({
+    const { records, accept, deliveries } = await startWith({
       MATRIX_ROOM_ID: roomId,
       MATRIX_ROOMS: `encrypted=${encrypted},closed=${closed},deleted=${deleted}`,
     })
@@ -171,16 +171,19 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     const powers = await world.ann.call('GET', world.path(roomId, 'state/m.room.power_levels/'))
     await world.ann.call('PUT', world.path(roomId, 'state/m.room.power_levels/'), { ...powers, events_default: 0 })
     await world.ann.call('POST', world.path(closed, 'invite'), { user_id: world.bot.id })
-    await arrived(2)
+    await delivered(2)
   })
 
-  it('says that the token is not valid, tries nothing more for a while, and that Matrix was taken out of the settings', async () => {
+  it('reports an invalid token, and later that Matrix is no longer configured', async () => {
     const roomId = await world.room()
     const bot = await world.synapse.register('shortlived')
     await world.ann.call('POST', world.path(roomId, 'invite'), { user_id: bot.id })
-    const { records, accept, stop, database } = await begin({ MATRIX_ROOM_ID: roomId, MATRIX_ACCESS_TOKEN: bot.token })
+    const { records, accept, stop, database } = await startWith({
+      MATRIX_ROOM_ID: roomId,
+      MATRIX_ACCESS_TOKEN: bot.token,
+    })
     await run(records, await accept())
-    await arrived(1)
+    await delivered(1)
     await bot.call('POST', '/_matrix/client/v3/logout', {})
     await run(records, await accept())
     await failureCode().toContain('matrix_token_invalid')
@@ -196,7 +199,7 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
     expect(await notifier.deliveries()).toHaveLength(2)
   })
 
-  it('says where no homeserver answers, where something else does, and where the token is that of another', async () => {
+  it('reports an unreachable homeserver, a URL of another server, and the token of another user', async () => {
     const website = createServer((_, response) => response.end('<h1>Welcome</h1>')).listen(0, '127.0.0.1')
     await once(website, 'listening')
     const { port } = website.address() as AddressInfo
@@ -206,7 +209,7 @@ describe.skipIf(missing !== undefined)(`what is told in Matrix${missing ? ` (ski
       [{ MATRIX_HOMESERVER_URL: `http://127.0.0.1:${port}` }, 'http_error'],
       [{ MATRIX_USER_ID: world.ann.id }, 'matrix_token_invalid'],
     ] as const) {
-      const { records, accept, close } = await begin({ MATRIX_ROOM_ID: '!room:x', ...env })
+      const { records, accept, close } = await startWith({ MATRIX_ROOM_ID: '!room:x', ...env })
       await run(records, await accept())
       await failureCode().toEqual([code])
       await close()

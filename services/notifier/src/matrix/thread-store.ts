@@ -1,4 +1,4 @@
-// What the Matrix channel has to know of earlier messages, in the record.
+// Stores the Matrix thread of each task in the database.
 
 import type { Thread, ThreadStore } from '@switchyard/channels/matrix'
 import {
@@ -21,7 +21,7 @@ export const threadStore = ({ db }: Records): ThreadStore => ({
     const row = await findMatrixThread(db, taskId)
     return row && toThread(row)
   },
-  keep: async (taskId, { roomId, isOwnRoom, rootEventId, progressEventId }) =>
+  save: async (taskId, { roomId, isOwnRoom, rootEventId, progressEventId }) =>
     toThread(
       await keepMatrixThread(db, {
         task_id: taskId,
@@ -31,5 +31,5 @@ export const threadStore = ({ db }: Records): ThreadStore => ({
         progress_event_id: progressEventId,
       }),
     ),
-  keepMessage: (taskId, roomId, eventId, requestId) => keepMatrixMessage(db, { eventId, taskId, roomId, requestId }),
+  saveMessage: (taskId, roomId, eventId, requestId) => keepMatrixMessage(db, { eventId, taskId, roomId, requestId }),
 })

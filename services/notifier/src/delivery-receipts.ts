@@ -1,10 +1,10 @@
-// Writes down what has arrived: while one statement is under way, what arrives meanwhile is collected for the next.
+// Records delivered notifications in batches: while one statement runs, further ones are collected for the next.
 
 import { type DeliveryRow, markArrived, type Records } from '@switchyard/records'
 
 type Waiting = { readonly row: DeliveryRow; readonly written: PromiseWithResolvers<void> }
 
-export class Arrivals {
+export class DeliveryReceipts {
   readonly #records: Records
   #waiting: Waiting[] = []
   #isWriting = false
@@ -13,7 +13,7 @@ export class Arrivals {
     this.#records = records
   }
 
-  /** Resolves once it is in the record. @throws SwitchyardError `database_unavailable` */
+  /** Resolves when the delivery is recorded. @throws SwitchyardError `database_unavailable` */
   async add(row: DeliveryRow): Promise<void> {
     const written = Promise.withResolvers<void>()
     this.#waiting.push({ row, written })
@@ -23,15 +23,15 @@ export class Arrivals {
 
   async #write(): Promise<void> {
     this.#isWriting = true
-    for (let some = this.#waiting.splice(0); some.length > 0; some = this.#waiting.splice(0))
+    for (let batch = this.#waiting.splice(0); batch.length > 0; batch = this.#waiting.splice(0))
       try {
         await markArrived(
           this.#records.db,
-          some.map(({ row }) => row.id),
+          batch.map(({ row }) => row.id),
         )
-        for (const { written } of some) written.resolve()
+        for (const { written } of batch) written.resolve()
       } catch (error) {
-        for (const { written } of some) written.reject(error)
+        for (const { written } of batch) written.reject(error)
       }
     this.#isWriting = false
   }

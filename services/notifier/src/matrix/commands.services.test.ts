@@ -9,7 +9,7 @@ import { complete, run } from './tasks.fixture.ts'
 
 const missing = await whyNoSynapse()
 
-describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` (skipped: ${missing})` : ''}`, () => {
+describe.skipIf(missing !== undefined)(`Matrix commands${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let world: MatrixWorld
   let notifier: TestNotifier
   let roomId: string
@@ -30,7 +30,7 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
   afterEach(() => notifier?.close())
 
   const soon = { timeout: 20_000 }
-  /** Once a position is kept, everything that is said from then on is heard. */
+  /** Waits for a stored sync position: from then on no event is missed. */
   const listening = () =>
     expect
       .poll(
@@ -39,11 +39,11 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
         soon,
       )
       .toHaveLength(1)
-  /** A task that has a thread, and the root of it. */
+  /** Starts a task, and returns it with the root of its thread. */
   const threaded = async (isRunning = true) => {
     const task = await notifier.accept()
     if (isRunning) await run(notifier.records, task)
-    else await notifier.tell(task, event('task_input_answered'))
+    else await notifier.addEvents(task, event('task_input_answered'))
     const root = async () => (await world.seen(roomId)).find(({ content }) => content.body?.includes(task))?.event_id
     await expect.poll(root, soon).toBeDefined()
     return { task, root: (await root()) ?? '' }
@@ -51,17 +51,17 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
   const statusOf = async (task: TaskId) => (await findTaskRow(notifier.records.db, task))?.status
   const events = async (task: TaskId, type: string) =>
     (await readEvents(notifier.records.db, task, { after: 0, limit: 1_000 })).filter((each) => each.type === type)
-  /** What the bot has answered to an event. */
-  const answers = async (eventId: string) =>
+  /** Returns the bot's replies to an event. */
+  const repliesTo = async (eventId: string) =>
     (await world.seen(roomId))
       .filter(({ sender, content }) => {
         const relation = content['m.relates_to'] as { 'm.in_reply_to'?: { event_id?: string } } | undefined
         return sender === world.bot.id && relation?.['m.in_reply_to']?.event_id === eventId
       })
       .map(({ content }) => content.body ?? '')
-  const answered = (eventId: string, words: string) =>
-    expect.poll(() => answers(eventId), soon).toEqual([expect.stringContaining(words)])
-  const ask = async (task: TaskId, what: Partial<Pick<TaskRequest, 'kind' | 'questions'>> = {}) => {
+  const replied = (eventId: string, words: string) =>
+    expect.poll(() => repliesTo(eventId), soon).toEqual([expect.stringContaining(words)])
+  const openRequestOf = async (task: TaskId, what: Partial<Pick<TaskRequest, 'kind' | 'questions'>> = {}) => {
     const { row } = await openRequest(notifier.records.db, task, {
       id: newRequestId(),
       opencode_id: newRequestId(),
@@ -89,52 +89,52 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
         },
       ],
     })
-    const told = async () =>
+    const messageId = async () =>
       (
         await sql<{ event_id: string }>`SELECT event_id FROM matrix_messages WHERE request_id = ${row.id}`.execute(
           notifier.records.db,
         )
       ).rows[0]?.event_id
-    await expect.poll(told, soon).toBeDefined()
-    return { request: row.id, message: (await told()) ?? '' }
+    await expect.poll(messageId, soon).toBeDefined()
+    return { requestId: row.id, message: (await messageId()) ?? '' }
   }
-  const replyTo = (task: TaskId, request: string) =>
+  const answerOf = (task: TaskId, requestId: string) =>
     expect.poll(async () => {
-      const row = await findRequest(notifier.records.db, task, request)
+      const row = await findRequest(notifier.records.db, task, requestId)
       return row?.reply && [row.reply.reply, row.reply.message, row.replied_by]
     }, soon)
 
-  it('words in the thread reach the agent, from whom they came', async () => {
+  it('sends a message in the thread to the agent, with its sender', async () => {
     const { task, root } = await threaded()
     const said = await world.say(world.ann, roomId, root, 'Use <b>pnpm</b>')
-    await answered(said, 'Kept: the agent gets it')
+    await replied(said, 'Stored. The agent receives it')
     expect(await events(task, 'task_message')).toMatchObject([
       { data: { message: 'Use <b>pnpm</b>', sent_by: world.ann.id } },
     ])
     expect(commands).toContainEqual({ kind: 'message', task_id: task })
   })
 
-  it('commands pause, resume, show and cancel a task', async () => {
+  it('pauses, resumes, shows and cancels a task', async () => {
     const { task, root } = await threaded(false)
     const say = (body: string) => world.say(world.ann, roomId, root, body)
-    await answered(await say('!pause until Monday'), 'Done: the task is paused.')
+    await replied(await say('!pause until Monday'), 'Done: the task is paused.')
     expect(await events(task, 'task_control')).toMatchObject([{ data: { by: world.ann.id, reason: 'until Monday' } }])
-    await answered(await say('!status'), 'paused')
-    await answered(await say('!resume'), 'Done: the task is queued.')
-    await answered(await say('!diff'), 'has no working directory yet')
-    await answered(await say('!frobnicate'), '!help')
-    await answered(await say('!cancel enough'), 'Done: the task is cancelled.')
-    await answered(await say('go on'), 'has ended')
+    await replied(await say('!status'), 'paused')
+    await replied(await say('!resume'), 'Done: the task is queued.')
+    await replied(await say('!diff'), 'has no working directory yet')
+    await replied(await say('!frobnicate'), '!help')
+    await replied(await say('!cancel enough'), 'Done: the task is cancelled.')
+    await replied(await say('go on'), 'has ended')
     expect(await statusOf(task)).toBe('cancelled')
   })
 
-  it('asks the worker of a running task, which it tells at once', async () => {
+  it('requests a control of a running task from its worker', async () => {
     const { task, root } = await threaded()
-    await answered(await world.say(world.ann, roomId, root, '!pause'), 'Asked for')
+    await replied(await world.say(world.ann, roomId, root, '!pause'), 'Requested from the worker')
     expect(commands).toContainEqual({ kind: 'control', task_id: task })
   })
 
-  it('shows a diff, and attaches one that is long', async () => {
+  it('shows a diff, and attaches a long one', async () => {
     const { task, root } = await threaded()
     await complete(notifier.records, task, 'done')
     const file = { path: 'a.ts', status: 'modified' as const, additions: 1, deletions: 0, binary: false }
@@ -145,18 +145,18 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
     })
     await sql`UPDATE tasks SET workspace_removed_at = now() WHERE id = ${task}`.execute(notifier.records.db)
     const said = await world.say(world.ann, roomId, root, '!diff')
-    await expect.poll(() => answers(said), soon).toEqual([expect.stringContaining('a.ts  +1 −0'), `${task}.diff`])
+    await expect.poll(() => repliesTo(said), soon).toEqual([expect.stringContaining('a.ts  +1 −0'), `${task}.diff`])
   })
 
-  it('a permission is answered by a reaction to it', async () => {
+  it('accepts a reaction as the answer to a permission request', async () => {
     const { task, root } = await threaded()
-    const [first, second] = [await ask(task), await ask(task)]
-    await answered(await world.say(world.ann, roomId, root, 'yes'), '2 requests wait')
+    const [first, second] = [await openRequestOf(task), await openRequestOf(task)]
+    await replied(await world.say(world.ann, roomId, root, 'yes'), '2 requests are waiting')
     await world.react(world.ann, roomId, second.message, '♾️')
-    await replyTo(task, second.request).toEqual(['always', null, world.ann.id])
+    await answerOf(task, second.requestId).toEqual(['always', null, world.ann.id])
     await world.react(world.ann, roomId, first.message, '🎉')
     await world.react(world.ann, roomId, first.message, '✅')
-    await replyTo(task, first.request).toEqual(['once', null, world.ann.id])
+    await answerOf(task, first.requestId).toEqual(['once', null, world.ann.id])
     expect(commands).toContainEqual({ kind: 'reply', task_id: task })
     await expect
       .poll(
@@ -166,33 +166,33 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
       .toBe(2)
   })
 
-  it('a permission is answered by words, which may say why not', async () => {
+  it('accepts words as the answer to a permission request, with a reason for a rejection', async () => {
     const { task, root } = await threaded()
-    const { request } = await ask(task)
-    await answered(await world.say(world.ann, roomId, root, 'Which version is it?'), 'still waits for the answer')
+    const { requestId } = await openRequestOf(task)
+    await replied(await world.say(world.ann, roomId, root, 'Which version is it?'), 'still waits for an answer')
     await world.say(world.ann, roomId, root, 'no, because it is Friday')
-    await replyTo(task, request).toEqual(['reject', 'because it is Friday', world.ann.id])
+    await answerOf(task, requestId).toEqual(['reject', 'because it is Friday', world.ann.id])
   })
 
-  it('a question is answered by its number or by words, and nothing else is taken for an answer', async () => {
+  it('accepts a number or words as the answer to a question', async () => {
     const { task, root } = await threaded()
     const options = ['red', 'blue'].map((label) => ({ label, description: null }))
     const questions = [{ question: 'Which colour?', header: null, options, multiple: false }]
-    const first = await ask(task, { kind: 'question', questions })
-    await answered(await world.say(world.ann, roomId, root, '7'), 'There is no 7')
+    const first = await openRequestOf(task, { kind: 'question', questions })
+    await replied(await world.say(world.ann, roomId, root, '7'), 'There is no option 7')
     await world.say(world.ann, roomId, root, '2')
-    await replyTo(task, first.request).toEqual([[['blue']], null, world.ann.id])
-    const second = await ask(task, { kind: 'question', questions })
+    await answerOf(task, first.requestId).toEqual([[['blue']], null, world.ann.id])
+    const second = await openRequestOf(task, { kind: 'question', questions })
     await world.say(world.ann, roomId, root, 'green, if you can')
-    await replyTo(task, second.request).toEqual([[['green, if you can']], null, world.ann.id])
+    await answerOf(task, second.requestId).toEqual([[['green, if you can']], null, world.ann.id])
   })
 
-  it('hears nobody who is not allowed, nor itself, nor what stands outside of a thread', async () => {
+  it('ignores users who are not allowed, itself, and messages outside of a thread', async () => {
     const eve = await world.synapse.register(`eve${Date.now()}`)
     await world.ann.call('POST', world.path(roomId, 'invite'), { user_id: eve.id })
     await eve.call('POST', `/_matrix/client/v3/join/${roomId}`, {})
     const { task, root } = await threaded(false)
-    const { request, message } = await ask(task)
+    const { requestId, message } = await openRequestOf(task)
     for (const user of [eve, world.bot]) {
       await world.say(user, roomId, root, '!cancel')
       await world.react(user, roomId, message, '✅')
@@ -200,14 +200,14 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
     await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.notice', body: '!cancel' })
     const outside = await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.text', body: '!cancel' })
     const last = await world.say(world.ann, roomId, root, '!status')
-    await answered(last, 'queued since')
+    await replied(last, 'queued since')
     expect(await events(task, 'task_control')).toEqual([])
-    expect((await findRequest(notifier.records.db, task, request))?.reply).toBeNull()
+    expect((await findRequest(notifier.records.db, task, requestId))?.reply).toBeNull()
     expect(outside).not.toBe('')
     expect((await world.seen(roomId)).filter(({ content }) => content.body?.startsWith('Which task?'))).toHaveLength(1)
   })
 
-  it('accepts an invitation of those who are allowed, and of nobody else', async () => {
+  it('accepts invitations of allowed users only', async () => {
     const eve = await world.synapse.register(`eve${Date.now()}`)
     const theirs = String((await eve.call('POST', '/_matrix/client/v3/createRoom', { invite: [world.bot.id] })).room_id)
     const hers = await world.room()
@@ -216,65 +216,65 @@ describe.skipIf(missing !== undefined)(`what is answered in Matrix${missing ? ` 
   })
 
   describe('after a restart', () => {
-    it('does once what was said meanwhile, and repeats nothing', async () => {
+    it('runs missed commands once and repeats no earlier ones', async () => {
       const { task, root } = await threaded(false)
       const before = await world.say(world.ann, roomId, root, '!pause')
-      await answered(before, 'Done')
+      await replied(before, 'Done')
       await notifier.stop()
       const meanwhile = await world.say(world.ann, roomId, root, '!resume')
       for (let count = 0; count < 120; count += 1)
         await world.send(world.ann, roomId, 'm.room.message', { msgtype: 'm.text', body: 'chatter' })
       await notifier.start()
-      await answered(meanwhile, 'Done: the task is queued.')
+      await replied(meanwhile, 'Done: the task is queued.')
       expect((await events(task, 'task_control')).map(({ data }) => data.control)).toEqual(['pause', 'resume'])
-      expect(await answers(before)).toHaveLength(1)
+      expect(await repliesTo(before)).toHaveLength(1)
     })
 
-    it('does nothing twice that was done and not written down', async () => {
+    it('runs nothing twice if its sync position was not stored', async () => {
       const { task, root } = await threaded(false)
-      const kept = async () =>
+      const position = async () =>
         (await sql<{ since: string }>`SELECT since FROM matrix_syncs`.execute(notifier.records.db)).rows[0]?.since
-      const { request } = await ask(task)
+      const { requestId } = await openRequestOf(task)
       await notifier.stop()
-      const since = await kept()
+      const since = await position()
       const said = [
         await world.say(world.ann, roomId, root, '!say Some words'),
         await world.say(world.ann, roomId, root, '!pause'),
       ]
       const answer = await world.say(world.ann, roomId, root, 'once')
       await notifier.start()
-      await answered(said[1] ?? '', 'Done')
+      await replied(said[1] ?? '', 'Done')
       await notifier.stop()
       await sql`UPDATE matrix_syncs SET since = ${since}`.execute(notifier.records.db)
       await notifier.start()
       const marker = await world.say(world.ann, roomId, root, '!status')
-      await answered(marker, 'paused')
+      await replied(marker, 'paused')
       expect(await events(task, 'task_message')).toHaveLength(1)
       expect(await events(task, 'task_control')).toHaveLength(1)
-      await replyTo(task, request).toEqual(['once', null, world.ann.id])
-      expect(await answers(answer)).toEqual([])
-      for (const eventId of said) expect(await answers(eventId)).toHaveLength(1)
+      await answerOf(task, requestId).toEqual(['once', null, world.ann.id])
+      expect(await repliesTo(answer)).toEqual([])
+      for (const eventId of said) expect(await repliesTo(eventId)).toHaveLength(1)
     })
 
-    it('leaves alone what was said before the first look', async () => {
+    it('ignores messages from before the first sync', async () => {
       const { task, root } = await threaded(false)
       await notifier.stop()
       await sql`DELETE FROM matrix_syncs`.execute(notifier.records.db)
       await world.say(world.ann, roomId, root, '!cancel')
       await notifier.start()
       await listening()
-      await answered(await world.say(world.ann, roomId, root, '!status'), 'queued since')
+      await replied(await world.say(world.ann, roomId, root, '!status'), 'queued since')
       expect(await statusOf(task)).toBe('queued')
     })
   })
 
-  it('is heard by one of two notifiers, and by the other one when that is gone', async () => {
+  it('listens with one of two notifiers, and with the other one when the first has stopped', async () => {
     const { task, root } = await threaded(false)
     const other = await startTestNotifier({ ...world.env, MATRIX_ROOM_ID: roomId }, notifier.database)
     await other.start()
-    await answered(await world.say(world.ann, roomId, root, '!pause'), 'Done')
+    await replied(await world.say(world.ann, roomId, root, '!pause'), 'Done')
     await notifier.stop()
-    await answered(await world.say(world.ann, roomId, root, '!resume'), 'Done')
+    await replied(await world.say(world.ann, roomId, root, '!resume'), 'Done')
     expect(await events(task, 'task_control')).toHaveLength(2)
     await other.close()
   })
