@@ -11,10 +11,11 @@ export type {
   SessionRef,
 } from './client/client.ts'
 export { newMessageId, type OpenCodeMessageId, partId } from './client/message-ids.ts'
-export { permissionRules, type StandingReply, standingReply } from './client/permission-rules.ts'
+export { type AutomaticReply, automaticReply, permissionRules } from './client/permission-rules.ts'
 export { type CommandOutcome, runCommand } from './client/run-command.ts'
 export { cursorBefore } from './client/session-types.ts'
-export { probe } from './connection/health-check.ts'
+export type { Endpoint } from './connection/endpoint.ts'
+export { checkHealth } from './connection/health-check.ts'
 export type { BusySession } from './events/activity.ts'
 export type {
   ResyncReason,
@@ -27,7 +28,7 @@ export * from './narration/index.ts'
 export { OpenCodeServer, type OpenCodeServerOptions, type SubscribeOptions } from './opencode-server.ts'
 export { type ChildServerOptions, childServer } from './server/child-server.ts'
 export { freePort } from './server/free-port.ts'
-export type { Endpoint, RunningServer, ServerLauncher } from './server/launcher.ts'
+export type { RunningServer, ServerLauncher } from './server/launcher.ts'
 export { type RemoteServerOptions, remoteServer } from './server/remote-server.ts'
 export type { ServerState, ServerStatus } from './server/supervisor.ts'
 export { RunTranscript } from './transcripts/run-transcript.ts'

@@ -361,7 +361,7 @@ describe('a remote server', () => {
     const { url = '' } = child.state()
     const remote = async (isKnown: boolean) => {
       const server = start({ launcher: remoteServer({ url, password: PASSWORD }) })
-      if (isKnown) server.learn([place.directory])
+      if (isKnown) server.checkForActivity([place.directory])
       await server.ready()
       await server.caughtUp()
       return server.busy().map(({ sessionId }) => sessionId)

@@ -3,6 +3,7 @@
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { createClient, type OpenCodeClient } from './client/client.ts'
+import type { Endpoint } from './connection/endpoint.ts'
 import { type Activity, createActivity } from './events/activity.ts'
 import {
   createRouter,
@@ -14,7 +15,7 @@ import {
 import { type Disconnect, type OpenCodeEvent, openEventStream } from './events/event-stream.ts'
 import { directoriesOfOpenTurns, GAP_SLACK_MS, LOOK_BACK_MS } from './events/open-turns.ts'
 import { createStreamEcho } from './events/stream-confirmation.ts'
-import type { Endpoint, RunningServer, ServerLauncher } from './server/launcher.ts'
+import type { RunningServer, ServerLauncher } from './server/launcher.ts'
 import { type ServerState, supervise } from './server/supervisor.ts'
 
 export type OpenCodeServerOptions = {
@@ -85,13 +86,13 @@ export type OpenCodeServer = {
    * Hears of every event that is about a session, watched or not. For hints only: what falls into a gap of the stream is
    * not told again. @returns a function that ends the subscription.
    */
-  readonly onSession: (listener: SessionListener) => () => void
+  readonly onSessionEvent: (listener: SessionListener) => () => void
   /** The sessions that work now, whoever prompted them: as the event stream tells it. */
   readonly busy: Activity['busy']
   /** Waits until `busy` holds what began while nobody listened; at once where that is so, or where the server does not say. */
   readonly caughtUp: () => Promise<void>
   /** Has directories looked at where something worked when the server was last heard, however long ago that is. */
-  readonly learn: (directories: readonly string[]) => void
+  readonly checkForActivity: (directories: readonly string[]) => void
   /** Root sessions by directory; undefined while nobody knows. */
   readonly sessionCounts: Activity['sessions']
   /** Bytes that the server and its tools hold; undefined where nobody can say. */
@@ -313,14 +314,14 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
       }
     },
 
-    onSession: (listener) => {
+    onSessionEvent: (listener) => {
       sessionListeners.add(listener)
       return () => sessionListeners.delete(listener)
     },
 
     busy: activity.busy,
     caughtUp: () => catchingUp,
-    learn: (directories) => {
+    checkForActivity: (directories) => {
       toLookAt = directories
       if (directories.length > 0 && stream.isConnected())
         catchingUp = catchingUp.then(() => catchUp(Date.now() - GAP_SLACK_MS))

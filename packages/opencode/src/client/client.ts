@@ -14,8 +14,7 @@ import {
   type Todo,
 } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ModelRef, SwitchyardError } from '@switchyard/contracts'
-import { authorization } from '../connection/health-check.ts'
-import type { Endpoint } from '../server/launcher.ts'
+import { authorization, type Endpoint } from '../connection/endpoint.ts'
 import { type CallPolicy, createCaller, type OpenCodeCallOptions, type SdkResult } from './call.ts'
 import { type Catalog, toCatalog } from './catalog.ts'
 import { partId } from './message-ids.ts'

@@ -7,7 +7,7 @@ import { createPlace, createRecorder, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
 import { childServer } from '../server/child-server.ts'
 import { newMessageId } from './message-ids.ts'
-import { permissionRules, standingReply } from './permission-rules.ts'
+import { automaticReply, permissionRules } from './permission-rules.ts'
 
 let place: Awaited<ReturnType<typeof createPlace>>
 let model: ScriptedModel
@@ -129,7 +129,7 @@ describe('allow', () => {
     const { tools, asked } = await turn('allow', [subagent(readOutside(), write(), readEnv())])
     expect(tools).toEqual(['task:completed', '>read:completed', '>write:completed', '>read:completed'])
     expect(asked).toEqual(['>read'])
-    expect(standingReply('allow')).toEqual({ reply: 'once' })
+    expect(automaticReply('allow')).toEqual({ reply: 'once' })
   })
 
   it('cannot turn off the ask after three equal calls in one step, so the standing reply answers it', async () => {

@@ -33,7 +33,7 @@ const SECRET_FILES = ['*.env', '*.env.*']
  *   is denied first and then set to ask: the session itself asks, and its subagents may only read.
  * - `question` waits for ever where nobody answers. Denied, it is not even offered to the model.
  * - `doom_loop` (three equal calls in one step) looks at the agent's rules only, and `.env` reads of subagents at theirs.
- *   Under `allow` and `deny` such asks still come; {@link standingReply} says how to answer them at once.
+ *   Under `allow` and `deny` such asks still come; {@link automaticReply} says how to answer them at once.
  *
  * @param agentRules - `permission` of the agent that will run (from the catalog). What it denies stays denied: the plan agent
  *   does not edit under `allow`, and a caller's `bash: { "git push*": "deny" }` holds under every policy.
@@ -83,13 +83,13 @@ const restrictions = (agentRules: readonly PermissionRule[]): readonly Permissio
   return agentRules.filter((given) => denied.has(given.permission) && !ours.has(given.permission))
 }
 
-export type StandingReply = { readonly reply: 'once' } | { readonly reply: 'reject'; readonly message: string }
+export type AutomaticReply = { readonly reply: 'once' } | { readonly reply: 'reject'; readonly message: string }
 
 /**
  * How to answer a permission ask without asking anyone: what the policy says by itself. Under `ask` a person decides.
  * Never `always`: that would hold for every other session of the directory too.
  */
-export const standingReply = (policy: Permissions): StandingReply | undefined => {
+export const automaticReply = (policy: Permissions): AutomaticReply | undefined => {
   switch (policy) {
     case 'allow':
       return { reply: 'once' }

@@ -1,29 +1,29 @@
-// How long to wait before the next try: exponential, with jitter, up to a cap.
+// Delays between retries: exponential, with jitter, up to a maximum.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { decorrelatedJitterGenerator, ExponentialBackoff, type IBackoff } from 'cockatiel'
 
 export type BackoffOptions = {
-  /** Milliseconds of the first wait, before jitter. */
+  /** The first delay before jitter, ms. */
   readonly baseMs: number
-  /** No wait is longer, in milliseconds. */
+  /** The longest delay, ms. */
   readonly maxMs: number
 }
 
 export type Backoff = {
-  /** Waits a little longer than the last time; returns early, without an error, when the signal fires. */
+  /** Waits longer each time. Returns early, without an error, when the signal fires. */
   readonly wait: (signal: AbortSignal) => Promise<void>
-  /** The next wait is the first one again. */
+  /** Makes the next delay the first one again. */
   readonly reset: () => void
 }
 
-/** For loops that never give up; calls with a limit use a retry policy instead. */
+/** Creates the delays of a loop that retries until it is stopped. Calls with a retry limit use `backoffPolicy`. */
 export const createBackoff = (options: BackoffOptions): Backoff => {
-  const factory = backoffPolicy(options)
+  const policy = backoffPolicy(options)
   let current: IBackoff<unknown> | undefined
   return {
     wait: async (signal) => {
-      current = current ? current.next(undefined) : factory.next()
+      current = current ? current.next(undefined) : policy.next()
       await delay(current.duration, undefined, { signal }).catch(() => undefined)
     },
     reset: () => {

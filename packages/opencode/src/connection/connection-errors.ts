@@ -1,17 +1,17 @@
-// What a failed connection means: which system errors mean that nobody listens, and the error we make of them.
+// Turns network failures and timeouts into `opencode_unavailable`.
 
 import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
 const REFUSED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
 
-/** The code of a system error, wherever `fetch` has hidden it: `TypeError: fetch failed` carries it as its cause. */
+/** Returns the code of the system error, following causes: `fetch` throws `TypeError: fetch failed` with the error as its cause. */
 const connectionErrorCode = (error: unknown): string | undefined =>
   systemErrorCode(error) ?? (error instanceof Error ? connectionErrorCode(error.cause) : undefined)
 
-/** True where the request certainly never reached a server, so that sending it again does nothing twice. */
+/** Returns true when the request certainly never reached a server, so that repeating it is safe. */
 export const isConnectionRefused = (error: unknown): boolean => REFUSED.has(connectionErrorCode(error) ?? '')
 
-/** A network failure or a timeout as `opencode_unavailable`. */
+/** @param what - the start of the message: a URL, or what the call does */
 export const toUnavailable = (
   cause: unknown,
   what: string,

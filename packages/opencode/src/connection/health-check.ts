@@ -1,23 +1,19 @@
-// One health check: does this server answer, and is it OpenCode?
+// Checks once whether an OpenCode server answers.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
-import type { Endpoint } from '../server/launcher.ts'
 import { isConnectionRefused, toUnavailable } from './connection-errors.ts'
+import { authorization, type Endpoint } from './endpoint.ts'
 
 const healthSchema = z.object({ healthy: z.literal(true), version: z.string() })
 
-/** The Authorization header of a server: basic auth with OpenCode's default user. */
-export const authorization = (endpoint: Endpoint): string =>
-  `Basic ${Buffer.from(`opencode:${endpoint.password}`).toString('base64')}`
-
 /**
- * Asks `/global/health` once.
+ * Requests `/global/health` once.
  *
- * @throws SwitchyardError `opencode_unavailable`; `context.refused` is true where nobody listens, which is certain, and
- * false where there was no answer in time, which is not: a busy server stalls for 3 to 6 s.
+ * @throws SwitchyardError `opencode_unavailable`. `context.refused` is true when nothing listens on the port, so the server
+ *   is down for certain; `context.timedOut` is true when it did not answer in time, which a busy server does for 3 to 6 s
  */
-export const probe = async (
+export const checkHealth = async (
   endpoint: Endpoint,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<{ readonly version: string }> => {
@@ -35,7 +31,7 @@ export const probe = async (
     throw toUnavailable(cause, endpoint.url, { refused: isConnectionRefused(cause), timedOut: timeout.aborted })
   }
   if (response.status === 401) {
-    throw new SwitchyardError('opencode_unavailable', `${endpoint.url} does not accept the password`, {
+    throw new SwitchyardError('opencode_unavailable', `${endpoint.url} rejected the password`, {
       hint: 'Set OPENCODE_SERVER_PASSWORD to the password that the OpenCode server was started with.',
       context: { refused: false, status: 401 },
     })
@@ -44,7 +40,7 @@ export const probe = async (
   if (!response.ok || !health.success) {
     throw new SwitchyardError(
       'opencode_unavailable',
-      `${endpoint.url} answered its health check with status ${response.status}, but not as an OpenCode server does`,
+      `${endpoint.url} is not a healthy OpenCode server: its health check returned status ${response.status}`,
       { context: { refused: false, status: response.status } },
     )
   }

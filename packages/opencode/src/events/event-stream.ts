@@ -5,8 +5,7 @@ import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { createBackoff } from '../connection/backoff.ts'
 import { toUnavailable } from '../connection/connection-errors.ts'
-import { authorization } from '../connection/health-check.ts'
-import type { Endpoint } from '../server/launcher.ts'
+import { authorization, type Endpoint } from '../connection/endpoint.ts'
 import { createSseParser } from './sse-parser.ts'
 
 /** Events of the bus, without the durable copies (`payload.type == "sync"`) that OpenCode sends of some. */

@@ -1,7 +1,7 @@
 import type { AssistantMessage, Part, ToolPart } from '@opencode-ai/sdk/v2'
 import { describe, expect, it } from 'vitest'
 import { DIRECTORY, eventsOf, partsOf, readFixture, summaryOf } from './captured-session.fixture.ts'
-import { errorOf, MAX_MESSAGE, maskSecrets, Narrator, narratePart, narrateStatus, summariseTurn } from './index.ts'
+import { MAX_MESSAGE, maskSecrets, Narrator, narratePart, narrateStatus, summariseTurn, toTaskError } from './index.ts'
 
 const linesOf = async (name: string): Promise<readonly string[]> =>
   eventsOf(await readFixture(name)).map((event) => event.message)
@@ -126,7 +126,7 @@ describe('the events of a session', () => {
   it('never tell that a tool runs after they told its end', async () => {
     const fixture = await readFixture('uses-every-tool')
     const narrator = new Narrator()
-    const tell = (part: Part) => narrator.part(part, answer, { directory: DIRECTORY })
+    const tell = (part: Part) => narrator.narrate(part, answer, { directory: DIRECTORY })
     partsOf(fixture).forEach(tell)
     const late = fixture.heard.flatMap((heard) => ('part' in heard ? tell(heard.part) : []))
     expect(late.filter((event) => event.source_key?.endsWith(':running'))).toEqual([])
@@ -334,14 +334,14 @@ describe('the summary of a turn', () => {
   })
 
   it('maps every error of OpenCode to a code, also one that is missing', () => {
-    expect(errorOf({ name: 'ProviderAuthError', data: { providerID: 'x', message: 'no key' } }).code).toBe(
+    expect(toTaskError({ name: 'ProviderAuthError', data: { providerID: 'x', message: 'no key' } }).code).toBe(
       'provider_auth',
     )
-    expect(errorOf({ name: 'UnknownError', data: { message: 'boom' } }).code).toBe('opencode_error')
-    expect(errorOf({ name: 'ContextOverflowError', data: { message: 'too long' } })).toMatchObject({
+    expect(toTaskError({ name: 'UnknownError', data: { message: 'boom' } }).code).toBe('opencode_error')
+    expect(toTaskError({ name: 'ContextOverflowError', data: { message: 'too long' } })).toMatchObject({
       code: 'model_error',
       retryable: false,
     })
-    expect(errorOf(undefined)).toMatchObject({ code: 'opencode_error', message: 'no reason given' })
+    expect(toTaskError(undefined)).toMatchObject({ code: 'opencode_error', message: 'no reason given' })
   })
 })

@@ -15,7 +15,7 @@ export class Narrator {
   readonly #ended = new Set<string>()
 
   /** The events of this state that were not told yet. */
-  part(part: Part, message: Message, context: NarrationContext): readonly NewEvent[] {
+  narrate(part: Part, message: Message, context: NarrationContext): readonly NewEvent[] {
     if (part.type === 'tool') {
       if (part.state.status === 'completed' || part.state.status === 'error') this.#ended.add(part.id)
       else if (this.#ended.has(part.id)) return []

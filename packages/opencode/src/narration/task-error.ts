@@ -10,7 +10,7 @@ export type OpenCodeFailure = NonNullable<AssistantMessage['error']>
 const MAX_MESSAGE = 500
 
 /** `retryable` says whether the same task may succeed later as it is. An abort has no code of its own: ask `summariseTurn`. */
-export const errorOf = (error: OpenCodeFailure | undefined): TaskError => {
+export const toTaskError = (error: OpenCodeFailure | undefined): TaskError => {
   if (!error) return taskError('opencode_error', '')
   switch (error.name) {
     case 'ProviderAuthError':

@@ -3,7 +3,7 @@
 import type { AssistantMessage, Part } from '@opencode-ai/sdk/v2'
 import type { TaskError, Usage } from '@switchyard/contracts'
 import type { SessionMessage } from '../client/client.ts'
-import { errorOf } from './task-error.ts'
+import { toTaskError } from './task-error.ts'
 import { bounded } from './text.ts'
 
 /**
@@ -76,7 +76,7 @@ type Verdict = { readonly end: TurnEnd; readonly error: TaskError | null }
 
 const judge = (answer: AssistantMessage, parts: readonly Part[]): Verdict => {
   if (answer.error?.name === 'MessageAbortedError') return { end: 'aborted', error: null }
-  if (answer.error) return { end: 'failed', error: errorOf(answer.error) }
+  if (answer.error) return { end: 'failed', error: toTaskError(answer.error) }
   // After a compaction the answer itself is still to come.
   if (answer.time.completed === undefined || answer.summary === true) return { end: 'open', error: null }
   switch (answer.finish) {

@@ -7,12 +7,14 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import { authorization, probe } from '../connection/health-check.ts'
+import type { Endpoint } from '../connection/endpoint.ts'
+import { authorization } from '../connection/endpoint.ts'
+import { checkHealth } from '../connection/health-check.ts'
 import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './child-environment.ts'
 import { lockServer } from './data-directory-lock.ts'
 import { opencodeBinary, ripgrepFolder } from './executables.ts'
 import { freePort } from './free-port.ts'
-import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+import type { RunningServer, ServerLauncher } from './launcher.ts'
 import { descendants, kill, type ProcessInfo, residentBytes, sweep } from './processes.ts'
 
 export type ChildServerOptions = {
@@ -206,7 +208,7 @@ const untilHealthy = async (
   failed.catch(() => undefined)
   for (;;) {
     try {
-      return await Promise.race([probe(endpoint, { timeoutMs: 1_000, signal: limit }), failed])
+      return await Promise.race([checkHealth(endpoint, { timeoutMs: 1_000, signal: limit }), failed])
     } catch (error) {
       if (limit.aborted) throw error
       await Promise.race([delay(50), failed])

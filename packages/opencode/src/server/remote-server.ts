@@ -1,8 +1,9 @@
 // A server that Compose, dockerode or a person started: it is found and watched, never started or stopped.
 
 import { isSwitchyardError } from '@switchyard/contracts'
-import { probe } from '../connection/health-check.ts'
-import type { Endpoint, RunningServer, ServerLauncher } from './launcher.ts'
+import type { Endpoint } from '../connection/endpoint.ts'
+import { checkHealth } from '../connection/health-check.ts'
+import type { RunningServer, ServerLauncher } from './launcher.ts'
 import { reportedMemory } from './reported-memory.ts'
 
 export type RemoteServerOptions = {
@@ -48,11 +49,11 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
 const patientProbe = async (endpoint: Endpoint, signal: AbortSignal): Promise<{ readonly version: string }> => {
   for (const timeoutMs of TRIES_MS) {
     try {
-      return await probe(endpoint, { timeoutMs, signal })
+      return await checkHealth(endpoint, { timeoutMs, signal })
     } catch (error) {
       const isSlow = isSwitchyardError(error) && error.context.timedOut === true
       if (!isSlow || signal.aborted) throw error
     }
   }
-  return probe(endpoint, { timeoutMs: LAST_TRY_MS, signal })
+  return checkHealth(endpoint, { timeoutMs: LAST_TRY_MS, signal })
 }

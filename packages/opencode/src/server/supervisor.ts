@@ -3,7 +3,7 @@
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { type Backoff, createBackoff } from '../connection/backoff.ts'
-import { probe } from '../connection/health-check.ts'
+import { checkHealth } from '../connection/health-check.ts'
 import type { RunningServer, ServerLauncher } from './launcher.ts'
 
 /**
@@ -175,7 +175,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   /** @returns the error when the server counts as lost; a slow one does not. */
   const check = async (watched: Running, signal: AbortSignal): Promise<SwitchyardError | undefined> => {
     try {
-      const { version } = await probe(watched.server, { timeoutMs: options.healthTimeoutMs, signal })
+      const { version } = await checkHealth(watched.server, { timeoutMs: options.healthTimeoutMs, signal })
       watched.lastHeard = Date.now()
       heardAt = watched.lastHeard
       if (state.status !== 'up') change({ status: 'up', version, error: undefined })

@@ -72,7 +72,7 @@ const tool = (id: string, state: object) =>
   })
 
 const tell = (transcript: RunTranscript, lines: readonly string[], prompt = 'msg_p') =>
-  lines.flatMap((text) => transcript.take(text, prompt) ?? [])
+  lines.flatMap((text) => transcript.addLine(text, prompt) ?? [])
 
 describe('a run’s transcript', () => {
   it('tells what a server would have told, in the same order', () => {
@@ -166,7 +166,7 @@ describe('a run’s transcript', () => {
   it.each(['', 'npm warn', '[]', '{"type":"text"}', '{"type":"text","sessionID":"s","part":{}}', 'null'])(
     'leaves out %j, which is not OpenCode’s',
     (text) => {
-      expect(new RunTranscript(DIRECTORY, null, null).take(text, 'msg_p')).toBeUndefined()
+      expect(new RunTranscript(DIRECTORY, null, null).addLine(text, 'msg_p')).toBeUndefined()
     },
   )
 })

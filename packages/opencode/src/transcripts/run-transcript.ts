@@ -59,7 +59,7 @@ const addTokens = (a: AssistantMessage['tokens'], b: StepFinishPart['tokens']): 
  * Lines may be taken again from the start: what is known already changes nothing and is not told twice. Of what was told it keeps
  * what a turn is summed up from.
  *
- * @example for (const line of printed) await record.append(transcript.take(line))
+ * @example for (const line of printed) await record.append(transcript.addLine(line))
  */
 export class RunTranscript {
   readonly #directory: string
@@ -105,7 +105,7 @@ export class RunTranscript {
    * @returns its events; undefined where the line is not OpenCode's.
    * @throws SwitchyardError `output_limit` where there is more than is kept of any task.
    */
-  take(text: string, promptId: string): readonly NewEvent[] | undefined {
+  addLine(text: string, promptId: string): readonly NewEvent[] | undefined {
     const line = parseLine(text)
     if (!line) return undefined
     this.#sessionId ??= line.sessionId
@@ -124,8 +124,8 @@ export class RunTranscript {
     const context = { directory: this.#directory }
     const before = part.type === 'tool' ? asRunning(part) : undefined
     return [
-      ...(before ? this.#narrator.part(before, draft.info, context) : []),
-      ...this.#narrator.part(part, draft.info, context),
+      ...(before ? this.#narrator.narrate(before, draft.info, context) : []),
+      ...this.#narrator.narrate(part, draft.info, context),
     ]
   }
 

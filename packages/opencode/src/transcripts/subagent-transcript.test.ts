@@ -44,7 +44,7 @@ const LINES = [
 describe('what subagents did', () => {
   it('is told as a server would have told it', () => {
     const transcript = new SubagentTranscript('/work')
-    const events = LINES.flatMap((text) => transcript.take(text) ?? [])
+    const events = LINES.flatMap((text) => transcript.addLine(text) ?? [])
     expect(events.map(({ source_key, data }) => [source_key, data.kind, data.state, data.subagent])).toEqual([
       ['part:prt_1:running', 'tool', 'running', 'look (@general subagent)'],
       ['part:prt_1:completed', 'tool', 'completed', 'look (@general subagent)'],
@@ -55,7 +55,7 @@ describe('what subagents did', () => {
 
   it('is counted once a message, whatever the number of its parts and however often they are read', () => {
     const transcript = new SubagentTranscript('/work')
-    for (const text of [...LINES, ...LINES]) transcript.take(text)
+    for (const text of [...LINES, ...LINES]) transcript.addLine(text)
     expect(transcript.sessions.map((messages) => messages.map(({ info }) => info.id))).toEqual([
       ['msg_u', 'msg_a'],
       ['msg_b'],
@@ -68,7 +68,7 @@ describe('what subagents did', () => {
   it('is nothing where a line is none of ours', () => {
     const transcript = new SubagentTranscript('/work')
     for (const text of ['', 'line', '[]', '{"info":{},"part":{}}', 'null'])
-      expect(transcript.take(text)).toBeUndefined()
+      expect(transcript.addLine(text)).toBeUndefined()
     expect(transcript.sessions).toEqual([])
   })
 })

@@ -54,7 +54,7 @@ export class SubagentTranscript {
    *
    * @returns its events; undefined where the line is none, or was taken before.
    */
-  take(text: string): readonly NewEvent[] | undefined {
+  addLine(text: string): readonly NewEvent[] | undefined {
     const row = parseRow(text)
     if (!row || this.#seen.has(row.part.id)) return undefined
     this.#seen.add(row.part.id)
@@ -68,7 +68,10 @@ export class SubagentTranscript {
     if (kept) draft.parts.push(kept)
     const context = { directory: this.#directory, child: title }
     const before = part.type === 'tool' ? asRunning(part) : undefined
-    return [...(before ? this.#narrator.part(before, info, context) : []), ...this.#narrator.part(part, info, context)]
+    return [
+      ...(before ? this.#narrator.narrate(before, info, context) : []),
+      ...this.#narrator.narrate(part, info, context),
+    ]
   }
 
   #begin(info: Message): Draft {

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import type { ServerContainers } from '@switchyard/docker'
-import { probe, type RunningServer } from '@switchyard/opencode'
+import { checkHealth, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { serverPassword } from '../secrets/server-password.ts'
 import type { ServerFactory } from './server-factory.ts'
@@ -51,7 +51,7 @@ const untilHealthy = async (
 ): Promise<string> => {
   for (;;) {
     try {
-      return (await probe(endpoint, { timeoutMs: PROBE_TIMEOUT_MS, signal })).version
+      return (await checkHealth(endpoint, { timeoutMs: PROBE_TIMEOUT_MS, signal })).version
     } catch (error) {
       signal.throwIfAborted()
       if (!(await containers.inspect(id))?.isRunning)

@@ -131,7 +131,7 @@ export class DedicatedServers {
       onServer,
       logger,
     })
-    dedicated.server.learn(busyDirectories(live))
+    dedicated.server.checkForActivity(busyDirectories(live))
     this.#running.set(projectId, dedicated)
     dedicated.server.onState(this.#checks.runNow)
     logger.info({ project_id: projectId, kind: factory.kind }, 'starting project server')

@@ -79,7 +79,7 @@ export class ServerConnections {
     if (existing) return existing
     const launcher = this.#launcher(projectId, factory)
     const connection = new ServerConnection(OpenCodeServer.start({ launcher, logger, ...timings }))
-    connection.server.learn(busyDirectories(live))
+    connection.server.checkForActivity(busyDirectories(live))
     this.#open.set(projectId, connection)
     return connection
   }

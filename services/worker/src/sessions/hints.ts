@@ -35,7 +35,7 @@ export const startSessionHints = (server: OpenCodeServer, bus: Bus): { readonly 
     parents.set(id, parentId)
   }
 
-  const off = server.onSession((sessionId, event) => {
+  const off = server.onSessionEvent((sessionId, event) => {
     if (event.type === 'message.part.delta') return
     if (event.type === 'session.created' || event.type === 'session.updated')
       adopt(event.properties.info.id, event.properties.info.parentID)

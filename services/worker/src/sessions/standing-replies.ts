@@ -5,7 +5,7 @@
 
 import type { PermissionRequest, PermissionRule, Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError } from '@switchyard/contracts'
-import { type OpenCodeClient, type OpenCodeServer, type PermissionReply, standingReply } from '@switchyard/opencode'
+import { automaticReply, type OpenCodeClient, type OpenCodeServer, type PermissionReply } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { ownMetadata, policyOf } from './describe.ts'
 import { rootOf } from './root.ts'
@@ -34,7 +34,7 @@ const replyByRules = (
   root: Pick<Session, 'metadata'>,
 ): PermissionReply | undefined => {
   if (ownMetadata(root).permissions === undefined) return undefined
-  return standingReply(policyOf(root)) ?? (isAllowed(asking.permission ?? [], ask) ? { reply: 'once' } : undefined)
+  return automaticReply(policyOf(root)) ?? (isAllowed(asking.permission ?? [], ask) ? { reply: 'once' } : undefined)
 }
 
 /** @returns the asks that a person has to answer; the others are answered. */
@@ -79,7 +79,7 @@ export const startStandingReplies = (server: OpenCodeServer, logger: Logger): { 
     const root = await rootOf(server.client, asking, signal)
     await settleByRules(server.client, [ask], directory, root, signal)
   }
-  const off = server.onSession((sessionId, event, directory) => {
+  const off = server.onSessionEvent((sessionId, event, directory) => {
     if (event.type !== 'permission.asked' || directory === undefined) return
     settle(event.properties, directory).catch((error: Error) => {
       if (!signal.aborted) logger.info({ session_id: sessionId, err: error.message }, 'an ask was not looked at')

@@ -8,7 +8,7 @@ const PROMPT = 'msg_p'
 
 const messagesOf = (...lines: readonly object[]) => {
   const transcript = new RunTranscript('/work', null, null)
-  for (const line of lines) transcript.take(JSON.stringify({ sessionID: 'ses_1', timestamp: 1, ...line }), PROMPT)
+  for (const line of lines) transcript.addLine(JSON.stringify({ sessionID: 'ses_1', timestamp: 1, ...line }), PROMPT)
   return transcript.messages
 }
 const BEGUN = { type: 'step_start', part: { id: 'prt_1', messageID: 'msg_a', type: 'step-start' } }

@@ -30,7 +30,7 @@ export const readSubagents = async (run: RunContext, turn: Turn): Promise<Findin
     for (let hasEnded = false; !hasEnded && !signal.aborted && size < MAX_BYTES && !transcript.isFull; ) {
       hasEnded = (await deps.runner.state(id)).status === 'ended'
       for await (const line of deps.runner.output(id, { follow: true, store: async () => undefined, signal })) {
-        const events = line.from === 'stdout' ? transcript.take(line.text) : undefined
+        const events = line.from === 'stdout' ? transcript.addLine(line.text) : undefined
         if (events === undefined) continue
         size += line.text.length
         if (size > MAX_BYTES || transcript.isFull) break
