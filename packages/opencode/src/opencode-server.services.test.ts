@@ -6,7 +6,7 @@ import { opencodeConfig, openSessionRows, type ScriptedModel, script, startScrip
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { newMessageId } from './client/message-ids.ts'
 import { permissionRules } from './client/permission-rules.ts'
-import { createLine, createPlace, createRecorder, eventually, quiet } from './opencode.fixture.ts'
+import { createDirectories, createProxy, createRecorder, eventually, quiet } from './opencode.fixture.ts'
 import { OpenCodeServer } from './opencode-server.ts'
 import { childServer } from './server/child-server.ts'
 import { freePort } from './server/free-port.ts'
@@ -19,7 +19,7 @@ vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 })
 const PASSWORD = 'not-in-argv'
 
 let model: ScriptedModel
-let place: Awaited<ReturnType<typeof createPlace>>
+let directories: Awaited<ReturnType<typeof createDirectories>>
 let open: OpenCodeServer[]
 
 beforeAll(async () => {
@@ -31,13 +31,13 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  place = await createPlace()
+  directories = await createDirectories()
   open = []
 })
 
 afterEach(async () => {
   for (const server of open.reverse()) await server.close()
-  await place?.remove()
+  await directories?.remove()
 })
 
 const environment = () => {
@@ -47,7 +47,7 @@ const environment = () => {
 
 const launcher = () =>
   childServer({
-    dataDir: place.dataDir,
+    dataDir: directories.dataDir,
     password: PASSWORD,
     env: environment(),
     config: opencodeConfig(model.url),
@@ -70,7 +70,7 @@ const start = (settings: Settings = {}): OpenCodeServer => {
 }
 
 const begin = async (server: OpenCodeServer) => {
-  const { directory } = place
+  const { directory } = directories
   const session = await server.client.createSession({ directory, title: 'test', permission: permissionRules('allow') })
   const recorder = createRecorder()
   const subscription = server.subscribe(session.id, directory, recorder.listener, { isNew: true })
@@ -94,17 +94,17 @@ const serverIdOf = async (pid: number): Promise<string> => {
   return variables.find((one) => one.startsWith(`${MARKER}=`))?.slice(MARKER.length + 1) ?? ''
 }
 
-const isGone = async (pid: number): Promise<boolean> => (await processInfo(pid)) === undefined
+const hasExited = async (pid: number): Promise<boolean> => (await processInfo(pid)) === undefined
 
 describe('a child server', () => {
-  it('starts, keeps its password out of its arguments, and leaves no process when it is closed, tools included', async () => {
+  it('keeps its password out of its arguments, and leaves no process behind when it closes, not even a tool', async () => {
     const server = start()
     await server.ready()
     const pid = pidOf(server)
     expect(server.state()).toMatchObject({ status: 'up', epoch: 1, version: expect.stringMatching(/^\d+\.\d+/) })
     expect(await readFile(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(PASSWORD)
     const { prompt } = await begin(server)
-    // One leaves its parent and its session, one drops its environment and ignores signals.
+    // The first leaves its parent and its session; the second clears its environment and ignores signals.
     const detached = '(setsid sleep 301 &)'
     const stubborn = 'env -i /bin/sh -c \'trap "" TERM HUP INT; sleep 302; sleep 302\' &'
     await prompt(bash(`${detached}; ${stubborn} sleep 303`))
@@ -118,10 +118,10 @@ describe('a child server', () => {
     })
     await server.close()
     expect(server.state().status).toBe('stopped')
-    for (const gone of [pid, ...tools.map((tool) => tool.pid)]) expect(await isGone(gone)).toBe(true)
+    for (const each of [pid, ...tools.map((tool) => tool.pid)]) expect(await hasExited(each)).toBe(true)
   })
 
-  it('is started again after a SIGKILL, with its tools swept, its sessions kept, and a resync for every subscription', async () => {
+  it('restarts after a SIGKILL: kills its tools, keeps its sessions, and sends a resync to every subscription', async () => {
     const server = start()
     await server.ready()
     const first = pidOf(server)
@@ -137,30 +137,30 @@ describe('a child server', () => {
     expect(recorder.resyncs()).toEqual(['server_restarted'])
     expect(server.state()).toMatchObject({ status: 'up', epoch: 2 })
     expect(pidOf(server)).not.toBe(first)
-    for (const tool of tools) expect(await isGone(tool.pid)).toBe(true)
-    // Nothing resumes by itself; the session is there and the next prompt works.
-    expect(await server.client.statuses(place.directory)).toEqual({})
+    for (const tool of tools) expect(await hasExited(tool.pid)).toBe(true)
+    // OpenCode resumes no turn by itself; the session still exists, and the next prompt works.
+    expect(await server.client.statuses(directories.directory)).toEqual({})
     expect((await server.client.messages(ref)).length).toBeGreaterThan(0)
     await prompt()
     await recorder.event('session.idle', ref.sessionId)
   })
 
-  it('that is stopped and silent is replaced, but not before the time that is set', async () => {
+  it('is replaced when it is silent for longer than the configured time', async () => {
     const server = start({ healthTimeoutMs: 200, silenceMs: 1_500, watchdogMs: 500 })
     await server.ready()
     const first = pidOf(server)
     const states: string[] = []
     server.onState(({ status }) => states.push(status))
-    const before = Date.now()
+    const stoppedAt = Date.now()
     process.kill(first, 'SIGSTOP')
     await eventually('a new server', () => server.state().epoch === 2 && server.state().status === 'up')
-    expect(Date.now() - before).toBeGreaterThan(1_400)
-    expect(await isGone(first)).toBe(true)
+    expect(Date.now() - stoppedAt).toBeGreaterThan(1_400)
+    expect(await hasExited(first)).toBe(true)
     expect(states[0]).toBe('busy')
     await server.ready()
   })
 
-  it('that is only slow is left alone', async () => {
+  it('is not replaced when it is only slow', async () => {
     const server = start({ healthTimeoutMs: 100, silenceMs: 30_000 })
     await server.ready()
     const first = pidOf(server)
@@ -171,7 +171,7 @@ describe('a child server', () => {
     expect(server.state()).toMatchObject({ epoch: 1, pid: first })
   })
 
-  it('refuses a data directory that another living process uses', async () => {
+  it('rejects a data directory that another live process uses', async () => {
     const server = start()
     await server.ready()
     const second = start()
@@ -180,28 +180,28 @@ describe('a child server', () => {
     expect(server.state().status).toBe('up')
   })
 
-  it('of a parent that was killed is ended by the next start, with its tools, and nothing else is', async () => {
+  it('kills the server and tools that a killed parent left behind, and no other process', async () => {
     const orphan = spawn('sleep', ['300'], { env: { ...environment(), [MARKER]: 'abandoned' } })
-    const stranger = spawn('sleep', ['300'], { env: environment() })
-    await Promise.all([once(orphan, 'spawn'), once(stranger, 'spawn')])
-    await mkdir(place.dataDir)
+    const unrelated = spawn('sleep', ['300'], { env: environment() })
+    await Promise.all([once(orphan, 'spawn'), once(unrelated, 'spawn')])
+    await mkdir(directories.dataDir)
     const record = {
       server_id: 'abandoned',
-      owner: { pid: stranger.pid, started_at: 'before' },
-      // Its pid now belongs to someone else.
-      server: { pid: stranger.pid, started_at: 'before' },
+      owner: { pid: unrelated.pid, started_at: 'before' },
+      // Its pid now belongs to another process.
+      server: { pid: unrelated.pid, started_at: 'before' },
     }
-    await writeFile(path.join(place.dataDir, 'server.json'), JSON.stringify(record))
+    await writeFile(path.join(directories.dataDir, 'server.json'), JSON.stringify(record))
     const ended = once(orphan, 'exit')
     await start().ready()
     expect(await ended).toEqual([null, 'SIGKILL'])
-    expect(isRunning(stranger)).toBe(true)
-    stranger.kill('SIGKILL')
+    expect(isRunning(unrelated)).toBe(true)
+    unrelated.kill('SIGKILL')
   })
 
-  it('does not start over a record that it cannot understand', async () => {
-    await mkdir(place.dataDir)
-    await writeFile(path.join(place.dataDir, 'server.json'), '{"server_id":')
+  it('does not start when the lock file is invalid', async () => {
+    await mkdir(directories.dataDir)
+    await writeFile(path.join(directories.dataDir, 'server.json'), '{"server_id":')
     const server = start()
     await expect(server.ready()).rejects.toMatchObject({
       code: 'home_in_use',
@@ -209,8 +209,8 @@ describe('a child server', () => {
     })
   })
 
-  it('that cannot start says why, and is given up after the retries that are set', async () => {
-    const { dataDir } = place
+  it('reports why it cannot start, and stops waiting after the configured retries', async () => {
+    const { dataDir } = directories
     const config = { provider: 'wrong' as never }
     const broken = childServer({ dataDir, env: environment(), config, startTimeoutMs: 10, logger: quiet })
     const server = start({ launcher: broken, maxRetries: 2, retryDelayMs: 10 })
@@ -224,56 +224,56 @@ describe('a child server', () => {
 const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
 
 describe('the event stream', () => {
-  /** A second view of the child server, over a line that can be cut. */
-  const overLine = async (settings: Settings = {}) => {
+  /** Connects to the child server through a proxy that can break connections. */
+  const throughProxy = async (settings: Settings = {}) => {
     const child = start()
     await child.ready()
-    const line = await createLine(() => Number(new URL(child.state().url ?? '').port))
-    const server = start({ launcher: remoteServer({ url: line.url, password: PASSWORD }), ...settings })
+    const proxy = await createProxy(() => Number(new URL(child.state().url ?? '').port))
+    const server = start({ launcher: remoteServer({ url: proxy.url, password: PASSWORD }), ...settings })
     await server.ready()
-    return { child, line, server }
+    return { child, proxy, server }
   }
 
-  it('comes back after every cut, tells to fetch again each time, and delivers what happens next', async () => {
-    const { child, line, server } = await overLine()
+  it('reconnects after every break, sends a resync each time, and delivers the events after it', async () => {
+    const { child, proxy, server } = await throughProxy()
     const { recorder, ref } = await begin(server)
     const rename = (title: string) =>
-      child.client.clientFor(place.directory).session.update({ sessionID: ref.sessionId, title })
+      child.client.clientFor(directories.directory).session.update({ sessionID: ref.sessionId, title })
     for (let round = 1; round <= 20; round += 1) {
       recorder.clear()
-      line.cut()
+      proxy.cut()
       await eventually('the resync', () => recorder.resyncs().length > 0)
-      // The stream is established: nothing from here on may be lost.
+      // No event after the resync may be lost.
       await rename(`round ${round}`)
       await eventually('the event', () => JSON.stringify(recorder.events()).includes(`round ${round}`))
       expect(recorder.resyncs()).toEqual(['connected'])
     }
     expect(server.state()).toMatchObject({ epoch: 1 })
-    await line.close()
+    await proxy.close()
   })
 
-  it('is opened again by the watchdog when nothing comes for too long, heartbeats included', async () => {
-    const { line, server } = await overLine({ watchdogMs: 600, healthTimeoutMs: 200, silenceMs: 60_000 })
+  it('reconnects when not even heartbeats arrive for too long', async () => {
+    const { proxy, server } = await throughProxy({ watchdogMs: 600, healthTimeoutMs: 200, silenceMs: 60_000 })
     const { recorder } = await begin(server)
     recorder.clear()
-    line.mute(true)
-    await eventually('the loss is noticed', () => !server.isStreaming())
+    proxy.mute(true)
+    await eventually('the stream is disconnected', () => !server.isStreaming())
     expect(recorder.resyncs()).toEqual([])
-    line.mute(false)
+    proxy.mute(false)
     await eventually('the resync', () => recorder.resyncs().length > 0)
     expect(recorder.resyncs()[0]).toBe('watchdog')
-    await line.close()
+    await proxy.close()
   })
 
-  it('brings events of subagents to the subscription to their root, those made in a gap too', async () => {
-    const { child, line, server } = await overLine()
+  it('delivers events of subagents to the subscription to their root, also of those created in a gap', async () => {
+    const { child, proxy, server } = await throughProxy()
     const { recorder, ref, subscription, session } = await begin(server)
-    const { directory } = place
+    const { directory } = directories
     const other = await begin(server)
     const early = await child.client.createSession({ directory, title: 'early', parentId: session.id })
     await recorder.event('session.created', early.id)
     recorder.clear()
-    line.cut()
+    proxy.cut()
     const late = await child.client.createSession({ directory, title: 'late', parentId: early.id })
     await eventually('the resync', () => recorder.resyncs().length > 0)
     expect(subscription.sessions()).toEqual([ref.sessionId, early.id, late.id])
@@ -286,13 +286,13 @@ describe('the event stream', () => {
     await child.client.clientFor(directory).session.update({ sessionID: other.session.id, title: 'last' })
     await other.recorder.event('session.updated', other.session.id)
     expect(recorder.messages).toEqual([])
-    await line.close()
+    await proxy.close()
   })
 
-  it('of a subscription that joins later begins with the children that are there already', async () => {
+  it('knows the existing children when a subscription starts later', async () => {
     const server = start()
     await server.ready()
-    const { directory } = place
+    const { directory } = directories
     const root = await server.client.createSession({ directory, title: 'root' })
     const child = await server.client.createSession({ directory, title: 'child', parentId: root.id })
     const recorder = createRecorder()
@@ -303,14 +303,14 @@ describe('the event stream', () => {
   })
 })
 
-describe('what can be seen and done from outside', () => {
-  it('tells who works and how much memory it holds, and starts anew when it is told to, without losing the session', async () => {
+describe('the state of a server', () => {
+  it('reports busy sessions and memory, and keeps its sessions over a restart', async () => {
     const server = start()
     await server.ready()
     const { recorder, prompt, session, ref } = await begin(server)
     await prompt({ tool: 'bash', args: { command: 'sleep 60', description: 'wait' } })
     await eventually('busy', () => server.busy().length > 0)
-    expect(server.busy()).toEqual([{ sessionId: session.id, directory: place.directory, status: 'busy' }])
+    expect(server.busy()).toEqual([{ sessionId: session.id, directory: directories.directory, status: 'busy' }])
     expect(await server.memory()).toBeGreaterThan(100 * 1_048_576)
     expect(server.state().lastHealthAt).toBeInstanceOf(Date)
     const pid = pidOf(server)
@@ -327,7 +327,7 @@ describe('what can be seen and done from outside', () => {
 })
 
 describe('a remote server', () => {
-  it('is found when it comes, is down while it is away, counts its return as a restart, and is not stopped', async () => {
+  it('connects when the server starts, is down while it is unreachable, counts its return as a restart, and never stops it', async () => {
     const port = await freePort()
     const remote = start({
       launcher: remoteServer({ url: `http://127.0.0.1:${port}/`, password: PASSWORD }),
@@ -336,7 +336,7 @@ describe('a remote server', () => {
     await expect(remote.ready()).rejects.toMatchObject({ code: 'opencode_unavailable', retryable: true })
     expect(remote.state().status).toBe('down')
 
-    const { dataDir } = place
+    const { dataDir } = directories
     const env = environment()
     const launchOnPort = childServer({ dataDir, port: async () => port, password: PASSWORD, env, logger: quiet })
     const child = start({ launcher: launchOnPort })
@@ -352,7 +352,7 @@ describe('a remote server', () => {
     expect(child.state().status).toBe('up')
   })
 
-  it('shows what works there since before it was heard: of the last day by itself, older as the record has it', async () => {
+  it('reports sessions that were busy before it connected: of the last day, and older ones in known directories', async () => {
     const child = start()
     await child.ready()
     const { prompt, session } = await begin(child)
@@ -361,13 +361,13 @@ describe('a remote server', () => {
     const { url = '' } = child.state()
     const remote = async (isKnown: boolean) => {
       const server = start({ launcher: remoteServer({ url, password: PASSWORD }) })
-      if (isKnown) server.checkForActivity([place.directory])
+      if (isKnown) server.checkForActivity([directories.directory])
       await server.ready()
       await server.caughtUp()
       return server.busy().map(({ sessionId }) => sessionId)
     }
     expect(await remote(false)).toEqual([session.id])
-    const rows = openSessionRows(path.join(place.dataDir, 'share', 'opencode', 'opencode.db'))
+    const rows = openSessionRows(path.join(directories.dataDir, 'share', 'opencode', 'opencode.db'))
     rows.age(session.id, 30 * 3_600_000)
     rows.close()
     expect(await remote(true)).toEqual([session.id])

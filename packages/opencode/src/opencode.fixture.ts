@@ -1,4 +1,4 @@
-// What the tests of this package share: a place for a real server, a listener that remembers, a line that can be cut.
+// Shared by the tests: directories for a real server, a listener that records, a proxy that can break connections.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -10,8 +10,8 @@ import type { OpenCodeEvent } from './events/event-stream.ts'
 
 export const quiet = pino({ level: 'silent' })
 
-/** A folder with room for a server's data and a working directory; `remove` when the server has ended. */
-export const createPlace = async () => {
+/** Creates directories for a server's data and for work. Call `remove` after the server was closed. */
+export const createDirectories = async () => {
   const root = await mkdtemp(path.join(tmpdir(), 'switchyard-opencode-'))
   const directory = path.join(root, 'work')
   await mkdir(directory)
@@ -23,15 +23,15 @@ export const createPlace = async () => {
   }
 }
 
-/** Fails loudly instead of waiting for ever. */
+/** Resolves with the first value that is neither undefined nor false. Throws after the timeout. */
 export const eventually = async <T>(
   what: string,
-  look: () => T | undefined | false | Promise<T | undefined | false>,
+  find: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 30_000,
 ): Promise<T> => {
   const deadline = Date.now() + timeoutMs
   for (;;) {
-    const found = await look()
+    const found = await find()
     if (found !== undefined && found !== false) return found
     if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -43,7 +43,7 @@ export type Recorder = {
   readonly messages: readonly SubscriptionMessage[]
   readonly resyncs: () => readonly ResyncReason[]
   readonly events: (type?: OpenCodeEvent['type']) => readonly OpenCodeEvent[]
-  /** The first event of this type about this session, waiting for it if need be. */
+  /** Resolves with the first event of this type about this session. */
   readonly event: <T extends OpenCodeEvent['type']>(
     type: T,
     sessionId?: string,
@@ -76,8 +76,8 @@ export const createRecorder = (): Recorder => {
   }
 }
 
-/** A TCP proxy between client and server, to lose a connection or to fall silent on it. */
-export const createLine = async (target: () => number) => {
+/** Starts a TCP proxy between client and server that can break connections or withhold data. */
+export const createProxy = async (target: () => number) => {
   const sockets = new Set<Socket>()
   let isMuted = false
   const server: Server = createServer((client) => {
@@ -99,15 +99,15 @@ export const createLine = async (target: () => number) => {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   return {
     url: `http://127.0.0.1:${port}`,
-    /** Breaks every connection there is. */
+    /** Breaks all open connections. */
     cut: () => {
       for (const socket of sockets) socket.destroy()
     },
-    /** Keeps connections open and lets nothing through to the client. */
+    /** While on, keeps connections open and sends nothing to the client. */
     mute: (on: boolean) => {
       isMuted = on
     },
-    /** Refuses new connections from now on. */
+    /** Breaks all connections and refuses new ones. */
     close: async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise<void>((resolve) => server.close(() => resolve()))

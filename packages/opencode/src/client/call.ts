@@ -1,11 +1,11 @@
-// One call to the server: a limit on its time, a retry where that is safe, and errors that a caller can act on.
+// Makes one call to an OpenCode server: with a time limit, a retry where that is safe, and typed errors.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { handleWhen, retry } from 'cockatiel'
 import { backoffPolicy } from '../connection/backoff.ts'
 import { isConnectionRefused, toUnavailable } from '../connection/connection-errors.ts'
 
-/** What the SDK returns when it is told not to throw. */
+/** What the SDK returns when it does not throw. */
 export type SdkResult<T> = {
   readonly data?: T | undefined
   readonly error?: unknown
@@ -14,27 +14,33 @@ export type SdkResult<T> = {
 
 export type OpenCodeCallOptions = {
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds for each try; default 30 s, since a burst of cold directories stalls the server for several. */
+  /** The time limit of each try, ms. Defaults to 30 s, because a burst of cold directories stalls the server for several. */
   readonly timeoutMs?: number | undefined
 }
 
 export type CallPolicy = {
-  /** Tries after the first. */
+  /** How often a failed call is repeated. */
   readonly maxRetries: number
-  /** Milliseconds before the first of them; it grows, with jitter. */
+  /** The delay before the first retry, ms. It grows, with jitter. */
   readonly retryDelayMs: number
+  /** The time limit of each try, ms. */
   readonly timeoutMs: number
 }
 
 /**
- * `always`: reading, or writing that does nothing more the second time.
- * `unsent`: only while nobody listens, so that the server cannot have seen it.
+ * `always`: the call reads, or repeating it changes nothing more. `unsent`: it is repeated only when nothing listens on the
+ * server's port, so the server cannot have received it.
  */
 export type Repeatable = 'always' | 'unsent'
 
+export type Call = ReturnType<typeof createCaller>
+
 const MAX_RETRY_DELAY_MS = 10_000
 
-/** @returns a function that makes calls by this policy. */
+/**
+ * Returns a function that makes calls by this policy. Its first argument is an infinitive for error messages, such as
+ * `read the session`.
+ */
 export const createCaller =
   (policy: CallPolicy) =>
   <T>(
@@ -50,7 +56,7 @@ export const createCaller =
         backoff: backoffPolicy({ baseMs: policy.retryDelayMs, maxMs: MAX_RETRY_DELAY_MS }),
       },
     )
-    const once = () => callOnce(what, options.signal, options.timeoutMs ?? policy.timeoutMs, act)
+    const once = () => callOnce(`could not ${what}`, options.signal, options.timeoutMs ?? policy.timeoutMs, act)
     return policy.maxRetries > 0 ? attempts.execute(once, options.signal) : once()
   }
 
@@ -61,7 +67,7 @@ const mayRepeat = (error: unknown, repeatable: Repeatable): boolean =>
   (repeatable === 'always' || error.context.refused === true)
 
 const callOnce = async <T>(
-  what: string,
+  failure: string,
   signal: AbortSignal | undefined,
   timeoutMs: number,
   act: (signal: AbortSignal) => Promise<SdkResult<T>>,
@@ -72,42 +78,42 @@ const callOnce = async <T>(
   try {
     result = await act(signal ? AbortSignal.any([signal, timeout]) : timeout)
   } catch (error) {
-    // The SDK throws for an answer in HTML, which is OpenCode's way to say that it does not know the route.
+    // The SDK throws for an HTML answer, which OpenCode sends for routes that it does not have.
     signal?.throwIfAborted()
-    throw thrownError(what, error)
+    throw thrownError(failure, error)
   }
   if (result.response?.ok && result.error === undefined) return result.data as T
   signal?.throwIfAborted()
-  if (result.response === undefined) throw thrownError(what, result.error)
-  throw answeredError(what, result.response.status, result.error)
+  if (result.response === undefined) throw thrownError(failure, result.error)
+  throw answeredError(failure, result.response.status, result.error)
 }
 
-const thrownError = (what: string, error: unknown): SwitchyardError => {
+const thrownError = (failure: string, error: unknown): SwitchyardError => {
   if (error instanceof SwitchyardError) return error
   if (error instanceof Error && error.message.includes('text/html')) {
-    return new SwitchyardError('opencode_error', `${what}: this OpenCode server does not know the call`, {
+    return new SwitchyardError('opencode_error', `${failure}: this OpenCode server does not have the route`, {
       hint: 'Use the OpenCode version that Switchyard pins; see packages/opencode/package.json.',
       retryable: false,
       cause: error,
     })
   }
-  return toUnavailable(error, what, { refused: isConnectionRefused(error) })
+  return toUnavailable(error, failure, { refused: isConnectionRefused(error) })
 }
 
-const answeredError = (what: string, status: number, body: unknown): SwitchyardError => {
+const answeredError = (failure: string, status: number, body: unknown): SwitchyardError => {
   const reason = reasonIn(body)
   const context = { status }
   if (status === 404 && /session/i.test(reason)) {
-    return new SwitchyardError('session_lost', `${what}: ${reason}`, { context })
+    return new SwitchyardError('session_lost', `${failure}: ${reason}`, { context })
   }
   if (status === 401) {
-    return new SwitchyardError('opencode_error', `${what}: the server does not accept the password`, {
+    return new SwitchyardError('opencode_error', `${failure}: the server rejected the password`, {
       hint: 'Set OPENCODE_SERVER_PASSWORD to the password that the OpenCode server was started with.',
       retryable: false,
       context,
     })
   }
-  return new SwitchyardError('opencode_error', `${what}: ${reason || `status ${status}`}`, {
+  return new SwitchyardError('opencode_error', `${failure}: ${reason || `status ${status}`}`, {
     retryable: status >= 500 || status === 408 || status === 429,
     context,
   })

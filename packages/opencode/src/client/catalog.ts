@@ -1,4 +1,4 @@
-// What a directory's OpenCode offers: providers with their models, agents, the default model. Without any key.
+// What can be used in a directory: providers with their models, agents, and the default model. Contains no keys.
 
 import type { Agent, Config, PermissionRule, Provider } from '@opencode-ai/sdk/v2'
 
@@ -15,11 +15,11 @@ export type Catalog = {
     /** For `permissionRules`. */
     readonly permission: readonly PermissionRule[]
   }[]
-  /** `provider/model` that the configuration names; null: OpenCode chooses one of the first provider. */
+  /** The `provider/model` that the configuration names. When it is null, OpenCode chooses one of the first provider. */
   readonly defaultModel: string | null
 }
 
-/** Picks what is named here and nothing else, so that a secret in a new field of OpenCode stays inside. */
+/** Copies only the fields named here, so that a secret in a new field of OpenCode is not exposed. */
 export const toCatalog = (
   listed: { readonly providers: readonly Provider[] },
   agents: readonly Agent[],

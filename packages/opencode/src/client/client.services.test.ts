@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPlace, createRecorder, eventually, quiet } from '../opencode.fixture.ts'
+import { createDirectories, createRecorder, eventually, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
 import { childServer } from '../server/child-server.ts'
 import { freePort } from '../server/free-port.ts'
@@ -12,19 +12,19 @@ import { createClient } from './client.ts'
 import { newMessageId } from './message-ids.ts'
 import { permissionRules } from './permission-rules.ts'
 
-let place: Awaited<ReturnType<typeof createPlace>>
+let directories: Awaited<ReturnType<typeof createDirectories>>
 let model: ScriptedModel
 let server: OpenCodeServer
 let directory: string
 
 beforeAll(async () => {
-  place = await createPlace()
-  directory = place.directory
+  directories = await createDirectories()
+  directory = directories.directory
   model = await startScriptedModel()
   const { PATH = '', HOME = '' } = process.env
   const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: 'true' }
   server = OpenCodeServer.start({
-    launcher: childServer({ dataDir: place.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
+    launcher: childServer({ dataDir: directories.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
     logger: quiet,
   })
   await server.ready()
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.close()
   await model?.close()
-  await place?.remove()
+  await directories?.remove()
 })
 
 const begin = async (policy: 'allow' | 'ask' = 'allow') => {
@@ -47,8 +47,8 @@ const begin = async (policy: 'allow' | 'ask' = 'allow') => {
 
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: 'runs' } })
 
-describe('a message id that we choose', () => {
-  it('is kept, comes after earlier messages, and is found again', async () => {
+describe('promptAsync', () => {
+  it('keeps the given message id, adds the message last, and finds it again', async () => {
     const { ref, recorder, subscription } = await begin()
     const ids = [newMessageId(), newMessageId()]
     for (const messageId of ids) {
@@ -66,9 +66,9 @@ describe('a message id that we choose', () => {
     expect(await server.client.message({ ...ref, messageId: newMessageId() })).toBeUndefined()
   })
 
-  it('makes one turn however often the prompt is sent: at once, while it runs, and after its end', async () => {
+  it('makes one turn when the prompt is sent several times: at once, during the turn, and after it', async () => {
     const { ref, recorder, subscription } = await begin()
-    const log = path.join(place.root, 'runs')
+    const log = path.join(directories.root, 'runs')
     const text = `go ${script([bash(`echo run >> ${log}; sleep 0.5`), { say: 'once' }])}`
     const prompt = { ...ref, messageId: newMessageId(), text }
     await Promise.all([1, 2, 3].map(() => server.client.promptAsync(prompt)))
@@ -85,8 +85,8 @@ describe('a message id that we choose', () => {
   })
 })
 
-describe('the catalog', () => {
-  it('names providers, models, variants, agents and the default model, and holds no key', async () => {
+describe('catalog', () => {
+  it('returns providers, models, agents and the default model, and no keys', async () => {
     const catalog = await server.client.catalog(directory)
     expect(catalog.defaultModel).toBe('scripted/model')
     expect(catalog.providers).toMatchObject([{ id: 'scripted', models: [{ id: 'model' }, { id: 'other' }] }])
@@ -95,22 +95,24 @@ describe('the catalog', () => {
   })
 })
 
-describe('requests of the agent', () => {
-  it('are listed, answered once, and unknown afterwards', async () => {
+describe('permission requests', () => {
+  it('are listed, can be answered once, and are unknown afterwards', async () => {
     const { ref, recorder, subscription } = await begin('ask')
     await server.client.promptAsync({
       ...ref,
       messageId: newMessageId(),
-      text: `go ${script([bash('echo hi'), { say: 'heard: {{last_tool}}' }])}`,
+      text: `go ${script([bash('echo hi'), { say: 'result: {{last_tool}}' }])}`,
     })
     await recorder.event('permission.asked', ref.sessionId)
-    const [ask] = (await server.client.pendingPermissions(directory)).filter((one) => one.sessionID === ref.sessionId)
-    expect(ask).toMatchObject({ permission: 'bash', patterns: ['echo hi'] })
-    const request = { requestId: ask?.id ?? '', directory }
+    const [permission] = (await server.client.pendingPermissions(directory)).filter(
+      (one) => one.sessionID === ref.sessionId,
+    )
+    expect(permission).toMatchObject({ permission: 'bash', patterns: ['echo hi'] })
+    const request = { requestId: permission?.id ?? '', directory }
     await server.client.replyPermission(request, { reply: 'reject', message: 'not today' })
     await recorder.event('session.idle', ref.sessionId)
     subscription.close()
-    // With a reason the model reads it and the turn goes on to its end.
+    // The model reads the message, and the turn continues to its end.
     const messages = await server.client.messages(ref)
     expect(JSON.stringify(messages)).toContain('not today')
     expect(messages.at(-1)?.info).toMatchObject({ role: 'assistant', finish: 'stop' })
@@ -124,31 +126,34 @@ describe('requests of the agent', () => {
 })
 
 describe('abortTree', () => {
-  it('stops the session, its subagents in the background too, and their tools, and takes back what was asked', async () => {
+  it('stops the session, its subagents, also those in the background, and their tools, and rejects their requests', async () => {
     const { ref, recorder, subscription } = await begin('ask')
-    const ask = (prompt: string, background: boolean) => ({
+    const subagent = (prompt: string, background: boolean) => ({
       tool: 'task',
       args: { description: 'part', subagent_type: 'general', prompt, background },
     })
     const outside = { tool: 'read', args: { filePath: '/etc/hostname' } }
-    const text = `go ${script([ask(`go ${script([outside, { say: 'read' }])}`, true), bash('sleep 300'), { say: 'end' }])}`
+    const text = `go ${script([subagent(`go ${script([outside, { say: 'read' }])}`, true), bash('sleep 300'), { say: 'end' }])}`
     await server.client.promptAsync({ ...ref, messageId: newMessageId(), text })
     const task = await recorder.event('permission.asked', ref.sessionId)
     await server.client.replyPermission({ requestId: task.properties.id, directory }, { reply: 'once' })
-    // The root's own creation may still be on its way when the subscription begins.
+    // The event of the root's own creation may still arrive after the subscription starts.
     const child = await eventually('the subagent', () => subscription.sessions().find((id) => id !== ref.sessionId))
     await recorder.event('permission.asked', child)
     const pending = () => server.client.pendingPermissions(directory)
-    await eventually('both ask', async () => (await pending()).length === 2)
+    await eventually('both sessions have a request', async () => (await pending()).length === 2)
 
     const aborted = await server.client.abortTree(ref)
     subscription.close()
     expect([...aborted].sort()).toEqual([ref.sessionId, child].sort())
     expect(await pending()).toEqual([])
-    await eventually('nothing runs', async () => Object.keys(await server.client.statuses(directory)).length === 0)
+    await eventually(
+      'no session is running',
+      async () => Object.keys(await server.client.statuses(directory)).length === 0,
+    )
   })
 
-  it('ends a tool that runs', async () => {
+  it('stops a running tool', async () => {
     const { ref, subscription } = await begin()
     const text = `go ${script([bash('sleep 300'), { say: 'end' }])}`
     const tools = () => descendants(server.state().pid ?? 0)
@@ -156,7 +161,7 @@ describe('abortTree', () => {
     await eventually('the tool runs', async () => (await tools()).length > 0)
     await server.client.abortTree(ref)
     subscription.close()
-    await eventually('the tool is gone', async () => (await tools()).length === 0)
+    await eventually('the tool has exited', async () => (await tools()).length === 0)
   })
 })
 
@@ -164,7 +169,7 @@ describe('errors', () => {
   const policy = { maxRetries: 1, retryDelayMs: 10, timeoutMs: 300 }
   const at = (url: string) => createClient({ ...policy, endpoint: () => ({ url, password: 'x' }) })
 
-  it('tell a session that does not exist from a call that was refused', async () => {
+  it('distinguish a session that does not exist from a call that was refused', async () => {
     const lost = { sessionId: 'ses_1f93e4fbf001Ng7aF2o1kgLTnc', directory }
     await expect(server.client.session(lost)).rejects.toMatchObject({ code: 'session_lost' })
     await expect(server.client.promptAsync({ ...lost, messageId: newMessageId(), text: 'x' })).rejects.toMatchObject({
@@ -179,9 +184,9 @@ describe('errors', () => {
     })
   })
 
-  it('say that nobody answers, with a retry, when the server is away or silent', async () => {
-    const nowhere = at(`http://127.0.0.1:${await freePort()}`)
-    await expect(nowhere.createSession({ directory, title: 'x' })).rejects.toMatchObject({
+  it('report an unreachable or silent server as unavailable, after a retry', async () => {
+    const unreachable = at(`http://127.0.0.1:${await freePort()}`)
+    await expect(unreachable.createSession({ directory, title: 'x' })).rejects.toMatchObject({
       code: 'opencode_unavailable',
       retryable: true,
       context: { refused: true },
@@ -190,21 +195,21 @@ describe('errors', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const address = silent.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    const before = Date.now()
+    const startedAt = Date.now()
     await expect(at(`http://127.0.0.1:${port}`).statuses(directory)).rejects.toMatchObject({
       code: 'opencode_unavailable',
       message: expect.stringContaining('no answer in time'),
       context: { refused: false },
     })
     // Two tries of 300 ms and a short wait between them.
-    expect(Date.now() - before).toBeLessThan(3_000)
+    expect(Date.now() - startedAt).toBeLessThan(3_000)
     silent.closeAllConnections()
     silent.close()
   })
 
-  it('say so when the password is wrong, and when the server does not know a call', async () => {
+  it('report a wrong password and a missing route', async () => {
     const { url = '' } = server.state()
-    await expect(at(url).health()).rejects.toMatchObject({ code: 'opencode_error', retryable: false })
+    await expect(at(url).projects()).rejects.toMatchObject({ code: 'opencode_error', retryable: false })
     const html = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<html>'))
     await new Promise<void>((resolve) => html.listen(0, '127.0.0.1', resolve))
     const address = html.address()
@@ -212,13 +217,13 @@ describe('errors', () => {
     await expect(at(`http://127.0.0.1:${port}`).statuses(directory)).rejects.toMatchObject({
       code: 'opencode_error',
       retryable: false,
-      message: expect.stringContaining('does not know the call'),
+      message: expect.stringContaining('does not have the route'),
     })
     html.closeAllConnections()
     html.close()
   })
 
-  it('pass on the caller’s own reason when its signal fires', async () => {
+  it('pass on the reason of the caller when its signal fires', async () => {
     const reason = new Error('the task was cancelled')
     const signal = AbortSignal.abort(reason)
     await expect(server.client.statuses(directory, { signal })).rejects.toBe(reason)

@@ -1,10 +1,10 @@
-// Message and part ids in OpenCode's own format.
+// Message and part ids in OpenCode's format.
 
-export { newOpenCodeMessageId as newMessageId, type OpenCodeMessageId } from '@switchyard/contracts'
+export { newOpenCodeMessageId as newMessageId } from '@switchyard/contracts'
 
 /**
- * The id of the n-th part of a message: always the same for the same message. A prompt that is sent twice then replaces
- * its own parts instead of adding to them, which makes sending it again harmless (measured: one turn, one text).
+ * Returns the id of a message's n-th part, always the same for the same message. A prompt that is sent twice then replaces
+ * its parts instead of adding to them (measured: one turn, one text).
  */
 export const partId = (messageId: string, index = 0): string =>
   `prt_${messageId.replace(/^msg_/, '')}${index === 0 ? '' : index.toString(36)}`

@@ -1,4 +1,4 @@
-// What a task's `permissions` mean to OpenCode: the rules of its session, and the answer to an ask that comes anyway.
+// Maps a task's `permissions` to OpenCode: the rules of its session, and the automatic reply to a permission request.
 
 import type { PermissionRule } from '@opencode-ai/sdk/v2'
 import type { Permissions } from '@switchyard/contracts'
@@ -10,33 +10,34 @@ const rule = (action: Action, permission: string, pattern = '*'): PermissionRule
 const rules = (action: Action, permissions: readonly string[]): readonly PermissionRule[] =>
   permissions.map((permission) => rule(action, permission))
 
-/** Look at the repository and change nothing. `read` covers MCP resources too. */
+/** Read the repository without changing it. `read` covers MCP resources too. */
 const READING = ['read', 'glob', 'grep', 'list', 'lsp', 'skill', 'todowrite', 'todoread']
 
 /** `edit` covers write, patch and apply_patch. `*_*` is every tool of an MCP server: they are named `<server>_<tool>`. */
 const ACTING = ['edit', 'bash', 'webfetch', 'websearch', 'codesearch', '*_*']
 
-/** They put a question to the person at the terminal, and there is none. */
+/** They ask the person at the terminal, and there is none. */
 const TERMINAL_ONLY = ['plan_enter', 'plan_exit']
 
-/** Where OpenCode puts tool output that was too long for the model, to be read from there. */
+/** OpenCode stores tool output here that is too long for the model, which can then read it. */
 const OWN_OUTPUT = rule('allow', 'external_directory', '*/opencode/tool-output/*')
 
 const SECRET_FILES = ['*.env', '*.env.*']
 
 /**
- * The rules for a session. The last rule that fits decides, and a session's come after its agent's.
+ * Returns the rules for a session. The last rule that matches decides, and a session's rules come after its agent's.
  *
- * What was measured on 1.18 and shapes them:
- * - A subagent's session inherits only the rules that deny, and those on `external_directory`, of the session that started
- *   it; it cannot be given more in time. So under `ask` a subagent would run commands unasked. Here each thing that asks
- *   is denied first and then set to ask: the session itself asks, and its subagents may only read.
- * - `question` waits for ever where nobody answers. Denied, it is not even offered to the model.
- * - `doom_loop` (three equal calls in one step) looks at the agent's rules only, and `.env` reads of subagents at theirs.
- *   Under `allow` and `deny` such asks still come; {@link automaticReply} says how to answer them at once.
+ * Measured on OpenCode 1.18, and the reason for their shape:
+ * - A subagent's session inherits only the rules that deny, and those on `external_directory`, from the session that
+ *   started it, and rules that are added later come too late. Under `ask` a subagent would therefore run commands without
+ *   a request. So everything that asks is denied first and then set to ask: the session itself asks, and its subagents
+ *   can only read.
+ * - `question` waits permanently when nobody answers. When it is denied, the model does not even see it.
+ * - `doom_loop` (three equal calls in one step) reads only the agent's rules, and so do `.env` reads of subagents. Such
+ *   requests still arrive under `allow` and `deny`; {@link automaticReply} answers them.
  *
- * @param agentRules - `permission` of the agent that will run (from the catalog). What it denies stays denied: the plan agent
- *   does not edit under `allow`, and a caller's `bash: { "git push*": "deny" }` holds under every policy.
+ * @param agentRules - `permission` of the agent that will run, from the catalog. What it denies stays denied: the plan agent
+ *   does not edit under `allow`, and a caller's `bash: { "git push*": "deny" }` applies under every policy
  */
 export const permissionRules = (policy: Permissions, agentRules: readonly PermissionRule[] = []): PermissionRule[] => {
   switch (policy) {
@@ -44,7 +45,7 @@ export const permissionRules = (policy: Permissions, agentRules: readonly Permis
       return [
         rule('allow', '*'),
         ...agentRules.map((given) => (given.action === 'ask' ? { ...given, action: 'allow' as const } : given)),
-        // Explicit, because a subagent inherits this one.
+        // Explicit, because subagents inherit this rule.
         ...(agentRules.length > 0 ? [] : [rule('allow', 'external_directory')]),
         ...rules('deny', ['question', ...TERMINAL_ONLY]),
       ]
@@ -76,26 +77,26 @@ export const permissionRules = (policy: Permissions, agentRules: readonly Permis
   }
 }
 
-/** All rules on a permission of which the agent denies something, except those that are ours to decide. */
+/** Returns all rules for the permissions that the agent restricts, except for those that the policy decides. */
 const restrictions = (agentRules: readonly PermissionRule[]): readonly PermissionRule[] => {
-  const ours = new Set(['*', 'question', 'external_directory', ...TERMINAL_ONLY])
+  const decidedByPolicy = new Set(['*', 'question', 'external_directory', ...TERMINAL_ONLY])
   const denied = new Set(agentRules.filter((given) => given.action === 'deny').map((given) => given.permission))
-  return agentRules.filter((given) => denied.has(given.permission) && !ours.has(given.permission))
+  return agentRules.filter((given) => denied.has(given.permission) && !decidedByPolicy.has(given.permission))
 }
 
 export type AutomaticReply = { readonly reply: 'once' } | { readonly reply: 'reject'; readonly message: string }
 
 /**
- * How to answer a permission ask without asking anyone: what the policy says by itself. Under `ask` a person decides.
- * Never `always`: that would hold for every other session of the directory too.
+ * Returns the reply to a permission request that the policy allows without a person, or undefined under `ask`. It is never
+ * `always`, which would also apply to every other session of the directory.
  */
 export const automaticReply = (policy: Permissions): AutomaticReply | undefined => {
   switch (policy) {
     case 'allow':
       return { reply: 'once' }
     case 'deny':
-      // With a message the turn goes on; without one it would end, and without an error.
-      return { reply: 'reject', message: 'This task may only read. Go on without it.' }
+      // With a message the turn continues; without one it ends, and reports no error.
+      return { reply: 'reject', message: 'This task may only read. Continue without it.' }
     case 'ask':
       return undefined
   }

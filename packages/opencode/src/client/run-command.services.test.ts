@@ -1,21 +1,21 @@
 import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createPlace, quiet } from '../opencode.fixture.ts'
+import { createDirectories, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
 import { childServer } from '../server/child-server.ts'
 import { runCommand } from './run-command.ts'
 
-let place: Awaited<ReturnType<typeof createPlace>>
+let directories: Awaited<ReturnType<typeof createDirectories>>
 let model: ScriptedModel
 let server: OpenCodeServer
 
 beforeAll(async () => {
-  place = await createPlace()
+  directories = await createDirectories()
   model = await startScriptedModel()
   const { PATH = '', HOME = '' } = process.env
   const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
   server = OpenCodeServer.start({
-    launcher: childServer({ dataDir: place.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
+    launcher: childServer({ dataDir: directories.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
     logger: quiet,
   })
   await server.ready()
@@ -24,21 +24,21 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.close()
   await model?.close()
-  await place?.remove()
+  await directories?.remove()
 })
 
-const run = (command: string) => runCommand(server.client, place.directory, command)
+const run = (command: string) => runCommand(server.client, directories.directory, command)
 
 it.each([
   ['pwd', 0, expect.stringContaining('work')],
   [`echo "it's" $((1 + 1)); exit 3`, 3, expect.stringContaining("it's 2")],
   ['if', 2, expect.stringMatching(/syntax|unexpected/i)],
   ['nosuchcommand', 127, expect.stringContaining('not found')],
-])('tells how %j ended', async (command, exitCode, output) => {
+])('returns the exit code and output of %j', async (command, exitCode, output) => {
   expect(await run(command)).toEqual({ exitCode, output })
 })
 
-it('leaves no session behind', async () => {
+it('deletes its session', async () => {
   await run('true')
-  expect(await server.client.sessions(place.directory)).toEqual([])
+  expect(await server.client.sessions(directories.directory)).toEqual([])
 })

@@ -1,4 +1,4 @@
-// Runs a shell command where agents run theirs: in the server's environment, not in ours.
+// Runs a shell command where agents run theirs: in the environment of the OpenCode server.
 
 import { randomUUID } from 'node:crypto'
 import type { Part } from '@opencode-ai/sdk/v2'
@@ -6,7 +6,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeCallOptions } from './call.ts'
 import type { OpenCodeClient } from './client.ts'
 
-/** The server answers when the command has ended, and fetch gives up after 300 s. */
+/** The server answers when the command has exited, and `fetch` times out after 300 s. */
 const MAX_MS = 280_000
 
 export type CommandOutcome = { readonly exitCode: number; readonly output: string }
@@ -21,42 +21,44 @@ const outputOf = (parts: readonly Part[]): string =>
     .join('')
 
 /**
- * The server keeps no exit code of a shell call: the command says its own, behind a mark that it cannot know.
+ * Runs a command and returns its exit code and output. OpenCode does not report exit codes of shell calls, so the script
+ * prints the code itself, after a random marker.
  *
- * @throws SwitchyardError `call_timeout` after 280 s; the command is ended then.
+ * @throws SwitchyardError `opencode_unavailable` after 280 s; the command is stopped then
  */
 export const runCommand = async (
   client: OpenCodeClient,
   directory: string,
   command: string,
-  given: OpenCodeCallOptions = {},
+  options: OpenCodeCallOptions = {},
 ): Promise<CommandOutcome> => {
-  const mark = `exit-${randomUUID()}`
-  const session = await client.createSession({ directory, title: 'A command of Switchyard' }, given)
+  const marker = `exit-${randomUUID()}`
+  const session = await client.createSession({ directory, title: 'Switchyard command' }, options)
   const ref = { sessionId: session.id, directory }
   try {
     const { parts } = await client.shell(
-      { ...ref, command: `echo ${scriptFor(command, mark)} | base64 -d | sh` },
-      { ...given, timeoutMs: given.timeoutMs ?? MAX_MS },
+      { ...ref, command: `echo ${scriptFor(command, marker)} | base64 -d | sh` },
+      { ...options, timeoutMs: options.timeoutMs ?? MAX_MS },
     )
     const output = outputOf(parts)
-    const [before, after] = output.split(`\n${mark}:`)
+    const [before, after] = output.split(`\n${marker}:`)
     const code = /^\d+/.exec(after ?? '')?.[0]
     if (code === undefined)
-      throw new SwitchyardError('opencode_error', `the command did not come to its end: ${output.slice(-400)}`)
+      throw new SwitchyardError('opencode_error', `the command did not finish: ${output.slice(-400)}`)
     return { exitCode: Number(code), output: before ?? '' }
   } finally {
-    // Ends what still runs of it.
+    // Stops what the command left running.
     await client.abortTree(ref).catch(() => {})
     await client.deleteSession(ref).catch(() => {})
   }
 }
 
 /**
- * The server has its shell evaluate the command within double quotes, where `$` and line ends would not be ours: it gets
- * letters alone. Both outputs come one way, in order, before the mark. In a shell of its own, an `exit` or a syntax error of the command does not end the one that tells.
+ * Encodes the script in base64, because OpenCode's shell evaluates the command within double quotes and would expand `$`
+ * and line breaks. The command runs in a shell of its own, so that an `exit` or a syntax error in it does not stop the
+ * outer shell, which prints the marker; both outputs go to the same stream, before the marker.
  */
-const scriptFor = (command: string, mark: string): string =>
-  Buffer.from(`sh -c ${quoted(command)} < /dev/null 2>&1\nprintf '\\n%s:%s' ${mark} "$?"\n`).toString('base64')
+const scriptFor = (command: string, marker: string): string =>
+  Buffer.from(`sh -c ${quoted(command)} < /dev/null 2>&1\nprintf '\\n%s:%s' ${marker} "$?"\n`).toString('base64')
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,48 +1,68 @@
-// The calls about sessions that people hold: what tasks never need, on the same terms as the other calls.
+// Calls that create, read and change sessions.
 
-import type {
-  Agent,
-  Config,
-  OpencodeClient,
-  PermissionRule,
-  Provider,
-  Session,
-  SnapshotFileDiff,
-  VcsFileDiff,
-  VcsFileStatus,
-} from '@opencode-ai/sdk/v2'
+import type { PermissionRule, Session, SnapshotFileDiff, Todo } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ModelRef, SwitchyardError } from '@switchyard/contracts'
-import type { createCaller, OpenCodeCallOptions } from './call.ts'
-import type { SessionMessage, SessionRef } from './session-types.ts'
+import type { Call, OpenCodeCallOptions } from './call.ts'
+import type { Sdk } from './sdk-client.ts'
+import type { SessionRef } from './session-types.ts'
+
+export type NewSession = {
+  readonly directory: string
+  readonly title: string
+  readonly permission?: readonly PermissionRule[] | undefined
+  readonly parentId?: string | undefined
+  readonly agent?: string | undefined
+  readonly model?: ModelRef | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
 
 type SessionPatch = {
   readonly title?: string | undefined
-  /** Takes the place of all of it. */
+  /** Replaces all metadata. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** Put behind the rules that are there: the last that fits decides. */
+  /** Appended to the existing rules: the last rule that matches decides. */
   readonly permission?: readonly PermissionRule[] | undefined
 }
 
-/** A page of messages, in the order they came, and how to ask for the page before it. */
-type MessagePage = { readonly messages: readonly SessionMessage[]; readonly before: string | undefined }
+/** The time limit of calls that return when the model has answered, ms: `fetch` itself times out after 300 s. */
+const MODEL_TIMEOUT_MS = 290_000
 
-/** Milliseconds for calls that answer when the model has: fetch itself gives up after 300 s. */
-const MODEL_MS = 290_000
-
-/** @throws SwitchyardError `session_busy` where OpenCode says 409. */
-const asBusy = (error: unknown): never => {
+/** @throws SwitchyardError `session_busy` when OpenCode answers 409 */
+const rethrowAsBusy = (error: unknown): never => {
   if (isSwitchyardError(error, 'opencode_error') && error.context.status === 409)
     throw new SwitchyardError('session_busy', error.message, { cause: error })
   throw error
 }
 
-export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => ({
+export const sessionCalls = (call: Call, sdk: Sdk) => ({
+  createSession: async (session: NewSession, options: OpenCodeCallOptions = {}): Promise<Session> =>
+    call('create a session', 'unsent', options, (signal) =>
+      sdk().session.create(
+        {
+          directory: session.directory,
+          title: session.title,
+          ...(session.permission ? { permission: [...session.permission] } : {}),
+          ...(session.parentId === undefined ? {} : { parentID: session.parentId }),
+          ...(session.agent === undefined ? {} : { agent: session.agent }),
+          ...(session.model ? { model: { id: session.model.modelID, providerID: session.model.providerID } } : {}),
+          ...(session.metadata ? { metadata: { ...session.metadata } } : {}),
+        },
+        { signal },
+      ),
+    ),
+
+  /** @throws SwitchyardError `session_lost` when the session does not exist */
+  session: ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<Session> =>
+    call('read the session', 'always', options, (signal) =>
+      sdk().session.get({ sessionID: sessionId, directory }, { signal }),
+    ),
+
   updateSession: (
     { sessionId, directory }: SessionRef,
     patch: SessionPatch,
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<Session> =>
-    call('change the session', 'always', given, (signal) =>
+    call('change the session', 'always', options, (signal) =>
       sdk().session.update(
         {
           sessionID: sessionId,
@@ -55,62 +75,73 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
       ),
     ),
 
+  /** Deletes a session permanently, if it exists. */
+  deleteSession: async ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<void> => {
+    try {
+      await call('delete the session', 'always', options, (signal) =>
+        sdk().session.delete({ sessionID: sessionId, directory }, { signal }),
+      )
+    } catch (error) {
+      if (!isSwitchyardError(error, 'session_lost')) throw error
+    }
+  },
+
   /**
-   * A copy of the session up to a message, without it; of all of it where none is given, or where it has no such message.
-   * The copy has the metadata and not the permission rules of the first.
+   * Copies the messages before `messageId` into a new session; all of them when it is undefined or unknown. The copy has
+   * the metadata of the original, but not its permission rules.
    */
   forkSession: (
     { sessionId, directory }: SessionRef,
     messageId: string | undefined,
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<Session> =>
-    call('fork the session', 'unsent', given, (signal) =>
+    call('fork the session', 'unsent', options, (signal) =>
       sdk().session.fork(
         { sessionID: sessionId, directory, ...(messageId === undefined ? {} : { messageID: messageId }) },
         { signal },
       ),
     ),
 
-  /** Has the model write AGENTS.md; answers when it has. The same message id makes one turn. */
+  /** Makes the model write AGENTS.md, and returns when it has. The same message id makes one turn. */
   initSession: async (
     { sessionId, directory }: SessionRef,
     args: { readonly messageId: string; readonly model: ModelRef },
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<void> => {
-    await call('let the session write AGENTS.md', 'unsent', { timeoutMs: MODEL_MS, ...given }, (signal) =>
+    await call('write AGENTS.md', 'unsent', { timeoutMs: MODEL_TIMEOUT_MS, ...options }, (signal) =>
       sdk().session.init({ sessionID: sessionId, directory, messageID: args.messageId, ...args.model }, { signal }),
-    ).catch(asBusy)
+    ).catch(rethrowAsBusy)
   },
 
-  /** Puts a summary in the place of the messages so far, as far as the model is concerned; answers when it is written. */
+  /** Replaces the messages so far with a summary in what the model reads, and returns when it is written. */
   summarizeSession: async (
     { sessionId, directory }: SessionRef,
     model: ModelRef,
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<void> => {
-    await call('compact the session', 'unsent', { timeoutMs: MODEL_MS, ...given }, (signal) =>
+    await call('compact the session', 'unsent', { timeoutMs: MODEL_TIMEOUT_MS, ...options }, (signal) =>
       sdk().session.summarize({ sessionID: sessionId, directory, ...model }, { signal }),
-    ).catch(asBusy)
+    ).catch(rethrowAsBusy)
   },
 
-  /** @returns the session; without `share` where the server is told not to share. */
-  shareSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
-    call('share the session', 'unsent', given, (signal) =>
+  /** Returns the session, without `share` when the server does not allow sharing. */
+  shareSession: ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<Session> =>
+    call('share the session', 'unsent', options, (signal) =>
       sdk().session.share({ sessionID: sessionId, directory }, { signal }),
     ),
 
-  unshareSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
-    call('unshare the session', 'always', given, (signal) =>
+  unshareSession: ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<Session> =>
+    call('unshare the session', 'always', options, (signal) =>
       sdk().session.unshare({ sessionID: sessionId, directory }, { signal }),
     ),
 
-  /** Takes back a message and all after it, with their changes of files where the server takes snapshots. */
+  /** Reverts a message and all after it, and their file changes when the server takes snapshots. */
   revertSession: (
     { sessionId, directory }: SessionRef,
     to: { readonly messageId: string; readonly partId?: string | undefined },
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<Session> =>
-    call('revert the session', 'always', given, (signal) =>
+    call('revert the session', 'always', options, (signal) =>
       sdk().session.revert(
         {
           sessionID: sessionId,
@@ -120,86 +151,24 @@ export const sessionCalls = (call: ReturnType<typeof createCaller>, sdk: () => O
         },
         { signal },
       ),
-    ).catch(asBusy),
+    ).catch(rethrowAsBusy),
 
-  unrevertSession: ({ sessionId, directory }: SessionRef, given: OpenCodeCallOptions = {}): Promise<Session> =>
-    call('unrevert the session', 'always', given, (signal) =>
+  unrevertSession: ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<Session> =>
+    call('unrevert the session', 'always', options, (signal) =>
       sdk().session.unrevert({ sessionID: sessionId, directory }, { signal }),
-    ).catch(asBusy),
+    ).catch(rethrowAsBusy),
 
-  /** What the turn of one prompt changed, by OpenCode's snapshots: empty where the config says `snapshot: false`. */
+  todo: ({ sessionId, directory }: SessionRef, options: OpenCodeCallOptions = {}): Promise<readonly Todo[]> =>
+    call('read the to-do list', 'always', options, (signal) =>
+      sdk().session.todo({ sessionID: sessionId, directory }, { signal }),
+    ),
+
+  /** Returns what the turn of one prompt changed, by OpenCode's snapshots: nothing when the config has `snapshot: false`. */
   turnDiff: (
     { sessionId, directory, messageId }: SessionRef & { readonly messageId: string },
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<readonly SnapshotFileDiff[]> =>
-    call('read the diff', 'always', given, (signal) =>
+    call('read the diff', 'always', options, (signal) =>
       sdk().session.diff({ sessionID: sessionId, directory, messageID: messageId }, { signal }),
     ),
-
-  /**
-   * The newest messages, or those before a page.
-   *
-   * @param before - what the page after it said, which OpenCode has in a header; or `cursorBefore` of a message.
-   */
-  messagePage: async (
-    { sessionId, directory }: SessionRef,
-    page: { readonly limit: number; readonly before?: string | undefined },
-    given: OpenCodeCallOptions = {},
-  ): Promise<MessagePage> => {
-    let before: string | undefined
-    const messages = await call('read the messages', 'always', given, async (signal) => {
-      const result = await sdk().session.messages(
-        {
-          sessionID: sessionId,
-          directory,
-          limit: page.limit,
-          ...(page.before === undefined ? {} : { before: page.before }),
-        },
-        { signal },
-      )
-      before = result.response?.headers.get('x-next-cursor') ?? undefined
-      return result
-    })
-    return { messages, before }
-  },
-
-  /** The last message of a session, wherever it is: its directory is not set up for it. @returns undefined where it has none */
-  newestMessage: async (sessionId: string, given: OpenCodeCallOptions = {}): Promise<SessionMessage | undefined> =>
-    (
-      await call('read the messages', 'always', given, (signal) =>
-        sdk().session.messages({ sessionID: sessionId, limit: 1 }, { signal }),
-      )
-    ).at(-1),
-
-  /** Names of files that fit, the nearest first. A query that leads outside finds nothing. */
-  findFiles: (
-    directory: string,
-    find: { readonly query: string; readonly limit: number },
-    given: OpenCodeCallOptions = {},
-  ): Promise<readonly string[]> =>
-    call('find files', 'always', given, (signal) =>
-      sdk().find.files({ directory, query: find.query, type: 'file', limit: find.limit }, { signal }),
-    ),
-
-  /** What differs from the last commit, untracked files among it. Git runs where the agents' commands do. */
-  changedFiles: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly VcsFileStatus[]> =>
-    call('read the changes', 'always', given, (signal) => sdk().vcs.status({ directory }, { signal })),
-
-  /** The same, with a patch for each file. */
-  workingDiff: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly VcsFileDiff[]> =>
-    call('read the changes', 'always', given, (signal) => sdk().vcs.diff({ directory, mode: 'git' }, { signal })),
-
-  agents: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Agent[]> =>
-    call('list the agents', 'always', given, (signal) => sdk().app.agents({ directory }, { signal })),
-
-  /** Holds API keys in clear: nobody outside sees it as it is. */
-  config: (directory: string, given: OpenCodeCallOptions = {}): Promise<Config> =>
-    call('read the config', 'always', given, (signal) => sdk().config.get({ directory }, { signal })),
-
-  /** Those that can be used in this directory, keys in clear among it, with the default model of each. */
-  providers: (
-    directory: string,
-    given: OpenCodeCallOptions = {},
-  ): Promise<{ readonly providers: readonly Provider[]; readonly default: Readonly<Record<string, string>> }> =>
-    call('list the providers', 'always', given, (signal) => sdk().config.providers({ directory }, { signal })),
 })

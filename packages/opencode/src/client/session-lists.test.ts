@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest'
-import { whole } from './session-lists.ts'
+import { listAll } from './session-lists.ts'
 
-const listing = (there: number) => {
+const listOf = (size: number) => {
   const limits: number[] = []
   const list = async (limit: number) => {
     limits.push(limit)
-    return Array.from({ length: Math.min(there, limit) }, (_, number) => number)
+    return Array.from({ length: Math.min(size, limit) }, (_, number) => number)
   }
   return { limits, list }
 }
 
-describe('a list that is asked for whole', () => {
+describe('listAll', () => {
   it.each([
     [0, [5]],
     [4, [5]],
     [5, [5, 50]],
     [49, [5, 50]],
     [321, [5, 50, 500]],
-  ])('has all of %d, with no more calls than it takes', async (there, calls) => {
-    const { limits, list } = listing(there)
-    expect(await whole(list, 5)).toHaveLength(there)
-    expect(limits).toEqual(calls)
+  ])('returns all %d items with as few requests as possible', async (size, requested) => {
+    const { limits, list } = listOf(size)
+    expect(await listAll(list, 5)).toHaveLength(size)
+    expect(limits).toEqual(requested)
   })
 })

@@ -1,56 +1,57 @@
-// Lists of sessions, whole however many there are.
+// Lists sessions completely, however many there are.
 
-import type { OpencodeClient, Session } from '@opencode-ai/sdk/v2'
-import type { createCaller, OpenCodeCallOptions } from './call.ts'
+import type { Session } from '@opencode-ai/sdk/v2'
+import type { Call, OpenCodeCallOptions } from './call.ts'
+import type { Sdk } from './sdk-client.ts'
 
-/** Sessions that are asked for at first; about 500 bytes each. */
-const FIRST = 1_000
+/** The limit of the first request; a session takes about 500 bytes. */
+const FIRST_LIMIT = 1_000
 
 /**
- * All that there is, asked for in one piece: with the answer full, again with ten times the limit. Pages by OpenCode's cursor, which is
- * the time of the last change, would miss a session that changes while they are read.
+ * Requests a list with growing limits until it is complete. OpenCode's cursor is the time of the last change, so paging
+ * would miss a session that changes between two pages.
  */
-export const whole = async <T>(
+export const listAll = async <T>(
   list: (limit: number) => Promise<readonly T[]>,
-  first = FIRST,
+  firstLimit = FIRST_LIMIT,
 ): Promise<readonly T[]> => {
-  for (let limit = first; ; limit *= 10) {
+  for (let limit = firstLimit; ; limit *= 10) {
     const found = await list(limit)
     if (found.length < limit) return found
   }
 }
 
 export type SessionFilter = {
-  /** Only those that nobody started from another one. */
+  /** Leaves out the sessions of subagents. */
   readonly roots: boolean
-  /** Only those that changed since then, ms since 1970. */
+  /** Leaves out sessions that have not changed since then, ms since 1970. */
   readonly since?: number | undefined
 }
 
-export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => OpencodeClient) => {
-  /** The last changed sessions of a repository, in all its worktrees and clones, subagents' among them. */
+export const sessionLists = (call: Call, sdk: Sdk) => {
+  /** Returns the last changed sessions of a repository, in all its worktrees and clones, with those of subagents. */
   const projectSessions = (
     directory: string,
     limit: number,
-    given: OpenCodeCallOptions = {},
+    options: OpenCodeCallOptions = {},
   ): Promise<readonly Session[]> =>
-    call('list the sessions', 'always', given, (signal) =>
+    call('list the sessions', 'always', options, (signal) =>
       sdk().session.list({ directory, scope: 'project', limit }, { signal }),
     )
   return {
     projectSessions,
 
-    /** All sessions of the repository that this directory belongs to, as above. */
-    everyProjectSession: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
-      whole((limit) => projectSessions(directory, limit, given)),
+    /** Returns all sessions of the repository that this directory belongs to. */
+    everyProjectSession: (directory: string, options: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
+      listAll((limit) => projectSessions(directory, limit, options)),
 
-    /** The sessions of all directories, the last changed first. No directory is set up for it. */
+    /** Returns the sessions of all directories, last changed first, without making OpenCode load a directory. */
     everySession: (
       { roots, since }: SessionFilter,
-      given: OpenCodeCallOptions = {},
+      options: OpenCodeCallOptions = {},
     ): Promise<readonly Pick<Session, 'id' | 'directory' | 'time'>[]> =>
-      whole((limit) =>
-        call('list all sessions', 'always', given, (signal) =>
+      listAll((limit) =>
+        call('list all sessions', 'always', options, (signal) =>
           sdk().experimental.session.list(
             { limit, archived: true, ...(roots ? { roots } : {}), ...(since === undefined ? {} : { start: since }) },
             { signal },
@@ -58,10 +59,10 @@ export const sessionLists = (call: ReturnType<typeof createCaller>, sdk: () => O
         ),
       ),
 
-    /** The root sessions of exactly this directory. */
-    sessions: (directory: string, given: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
-      whole((limit) =>
-        call('list the sessions', 'always', given, (signal) =>
+    /** Returns the root sessions of exactly this directory. */
+    sessions: (directory: string, options: OpenCodeCallOptions = {}): Promise<readonly Session[]> =>
+      listAll((limit) =>
+        call('list the sessions', 'always', options, (signal) =>
           sdk().session.list({ directory, roots: true, limit }, { signal }),
         ),
       ),

@@ -10,61 +10,61 @@ const status = (sessionID: string, type: 'busy' | 'idle'): OpenCodeEvent => ({
 
 const ids = (activity: ReturnType<typeof createActivity>) => activity.busy().map(({ sessionId }) => sessionId)
 
-describe('what works on a server', () => {
-  it('is what was said to be busy, until it is idle', () => {
+describe('createActivity', () => {
+  it('reports a session as busy until it is idle', () => {
     const activity = createActivity()
-    activity.hear(status('ses_a', 'busy'), '/work/a')
-    activity.hear(status('ses_b', 'busy'), '/work/b')
+    activity.apply(status('ses_a', 'busy'), '/work/a')
+    activity.apply(status('ses_b', 'busy'), '/work/b')
     expect(activity.busy()).toContainEqual({ sessionId: 'ses_a', directory: '/work/a', status: 'busy' })
-    activity.hear(status('ses_a', 'idle'), '/work/a')
+    activity.apply(status('ses_a', 'idle'), '/work/a')
     expect(ids(activity)).toEqual(['ses_b'])
   })
 
-  it('is learned from streamed text where the beginning was missed', () => {
+  it('reports a session that streams text as busy when the start of its turn was missed', () => {
     const activity = createActivity()
     const properties = { sessionID: 'ses_a', messageID: 'msg_1', partID: 'prt_1', field: 'text', delta: 'he' }
-    activity.hear({ id: 'evt_1', type: 'message.part.delta', properties }, '/work/a')
+    activity.apply({ id: 'evt_1', type: 'message.part.delta', properties }, '/work/a')
     expect(ids(activity)).toEqual(['ses_a'])
   })
 
-  it('ends with the directory’s instance, and with the server', () => {
+  it('forgets the sessions of a disposed directory, and all of them when the server restarts', () => {
     const activity = createActivity()
-    activity.hear(status('ses_a', 'busy'), '/work/a')
-    activity.hear(status('ses_b', 'busy'), '/work/b')
-    activity.hear({ id: 'evt_2', type: 'server.instance.disposed', properties: { directory: '/work/a' } }, '/work/a')
+    activity.apply(status('ses_a', 'busy'), '/work/a')
+    activity.apply(status('ses_b', 'busy'), '/work/b')
+    activity.apply({ id: 'evt_2', type: 'server.instance.disposed', properties: { directory: '/work/a' } }, '/work/a')
     expect(ids(activity)).toEqual(['ses_b'])
     activity.clear()
     expect(ids(activity)).toEqual([])
   })
 
-  it('is asked for again after a gap', async () => {
+  it('forgets sessions that ended in a gap of the stream', async () => {
     const activity = createActivity()
-    activity.hear(status('ses_a', 'busy'), '/work/a')
-    activity.hear(status('ses_b', 'busy'), '/work/b')
-    await activity.confirm(async (directory) => (directory === '/work/b' ? { ses_b: { type: 'busy' } } : {}))
+    activity.apply(status('ses_a', 'busy'), '/work/a')
+    activity.apply(status('ses_b', 'busy'), '/work/b')
+    await activity.refresh(async (directory) => (directory === '/work/b' ? { ses_b: { type: 'busy' } } : {}))
     expect(ids(activity)).toEqual(['ses_b'])
   })
 
-  it('has what works in further directories that were asked, but for what ended while they were', async () => {
+  it('adds busy sessions of further directories, except those that ended while their status was read', async () => {
     const activity = createActivity()
-    await activity.confirm(async () => {
-      activity.hear(status('ses_b', 'idle'), '/work/a')
+    await activity.refresh(async () => {
+      activity.apply(status('ses_b', 'idle'), '/work/a')
       return { ses_a: { type: 'busy' }, ses_b: { type: 'busy' }, ses_c: { type: 'idle' } }
     }, ['/work/a'])
     expect(activity.busy()).toEqual([{ sessionId: 'ses_a', directory: '/work/a', status: 'busy' }])
   })
 
-  it('counts root sessions by directory, each once', () => {
+  it('counts each root session once, by directory', () => {
     const activity = createActivity()
-    expect(activity.sessions()).toBeUndefined()
-    activity.count([
+    expect(activity.sessionCounts()).toBeUndefined()
+    activity.setSessions([
       { id: 'ses_a', directory: '/work/a' },
       { id: 'ses_b', directory: '/work/a' },
     ])
-    activity.count([
+    activity.setSessions([
       { id: 'ses_a', directory: '/work/a' },
       { id: 'ses_c', directory: '/work/c' },
     ])
-    expect(Object.fromEntries(activity.sessions() ?? [])).toEqual({ '/work/a': 1, '/work/c': 1 })
+    expect(Object.fromEntries(activity.sessionCounts() ?? [])).toEqual({ '/work/a': 1, '/work/c': 1 })
   })
 })

@@ -1,98 +1,98 @@
-// Which sessions work at this moment, on the whole server: learned from the one event stream, so nobody polls a directory.
+// Which sessions are working on a server now, and how many sessions each directory has, kept up to date by its events.
 
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
 import type { OpenCodeEvent } from './event-stream.ts'
 
-export type BusySession = {
+type BusySession = {
   readonly sessionId: string
-  /** Where it works; undefined where the server did not say. */
+  /** Undefined when the server did not report it. */
   readonly directory: string | undefined
-  /** `retry`: the model provider refused, and is asked again. */
+  /** `retry`: the model provider refused the request, which is being retried. */
   readonly status: 'busy' | 'retry'
 }
 
 export type Activity = {
-  readonly hear: (event: OpenCodeEvent, directory: string | undefined) => void
+  readonly apply: (event: OpenCodeEvent, directory: string | undefined) => void
   readonly busy: () => readonly BusySession[]
-  /** Root sessions by directory; undefined until they were counted once. */
-  readonly sessions: () => ReadonlyMap<string, number> | undefined
-  /** Counts them anew: they may have come and gone in a gap of the stream. */
-  readonly count: (sessions: readonly { readonly id: string; readonly directory: string }[]) => void
-  /** The server began anew: what ran in it runs no more. */
+  /** Returns the number of root sessions by directory, or undefined until `setSessions` was called. */
+  readonly sessionCounts: () => ReadonlyMap<string, number> | undefined
+  /** Replaces the root sessions: some may have been created or deleted in a gap of the stream. */
+  readonly setSessions: (sessions: readonly { readonly id: string; readonly directory: string }[]) => void
+  /** Forgets all busy sessions, because the server restarted. */
   readonly clear: () => void
   /**
-   * Asks directories what works there, those where something is kept as busy among them: a turn may have begun or ended while nobody
-   * listened.
+   * Reads the statuses of directories again, because turns may have started or ended in a gap of the stream.
    *
-   * @param statuses - of one directory: its sessions by id.
-   * @param further - directories where something may work.
+   * @param statuses - returns the sessions of one directory by id
+   * @param further - directories to read besides those with busy sessions
    */
-  readonly confirm: (
+  readonly refresh: (
     statuses: (directory: string) => Promise<Readonly<Record<string, SessionStatus>>>,
     further?: readonly string[],
   ) => Promise<void>
 }
 
 export const createActivity = (): Activity => {
-  const sessions = new Map<string, BusySession>()
-  /** Directories of the root sessions, by id: one that is told of twice is one. */
+  const busy = new Map<string, BusySession>()
+  /** The directory of each root session, by id. */
   let roots: Map<string, string> | undefined
-  /** For each look that is under way the sessions that ended meanwhile: what it is told of them is older. */
-  const ended = new Set<Set<string>>()
+  /** For each running refresh, the sessions that ended since it read their status: what it read is older. */
+  const endedMeanwhile = new Set<Set<string>>()
   const end = (id: string): void => {
-    sessions.delete(id)
-    for (const ids of ended) ids.add(id)
+    busy.delete(id)
+    for (const ids of endedMeanwhile) ids.add(id)
   }
   return {
-    sessions: () => {
+    sessionCounts: () => {
       if (!roots) return undefined
       const counts = new Map<string, number>()
       for (const directory of roots.values()) counts.set(directory, (counts.get(directory) ?? 0) + 1)
       return counts
     },
-    count: (found) => {
+    setSessions: (found) => {
       roots = new Map(found.map(({ id, directory }) => [id, directory]))
     },
-    busy: () => [...sessions.values()],
-    clear: () => sessions.clear(),
-    hear: (event, directory) => {
+    busy: () => [...busy.values()],
+    clear: () => busy.clear(),
+    apply: (event, directory) => {
       if (event.type === 'session.status') {
         const { sessionID: sessionId, status } = event.properties
         if (status.type === 'idle') end(sessionId)
-        else sessions.set(sessionId, { sessionId, directory, status: status.type })
+        else busy.set(sessionId, { sessionId, directory, status: status.type })
       } else if (event.type === 'message.part.delta') {
-        // Its turn began before we listened. Text is streamed by nobody who is idle; other events may come after the end.
+        // The turn started before the stream connected. Only a busy session streams text; other events may follow the end.
         const { sessionID: sessionId } = event.properties
-        if (!sessions.has(sessionId)) sessions.set(sessionId, { sessionId, directory, status: 'busy' })
+        if (!busy.has(sessionId)) busy.set(sessionId, { sessionId, directory, status: 'busy' })
       } else if (event.type === 'session.idle' || event.type === 'session.error') {
         if (event.properties.sessionID !== undefined) end(event.properties.sessionID)
       } else if (event.type === 'session.created') {
-        const { id, directory: place, parentID } = event.properties.info
-        if (parentID === undefined) roots?.set(id, place)
+        const { id, directory: sessionDirectory, parentID } = event.properties.info
+        if (parentID === undefined) roots?.set(id, sessionDirectory)
       } else if (event.type === 'session.deleted') {
         end(event.properties.info.id)
         roots?.delete(event.properties.info.id)
-      } else if (event.type === 'server.instance.disposed')
-        for (const { sessionId, directory: place } of sessions.values()) if (place === directory) end(sessionId)
+      } else if (event.type === 'server.instance.disposed') {
+        for (const session of busy.values()) if (session.directory === directory) end(session.sessionId)
+      }
     },
-    confirm: async (statuses, further = []) => {
-      const known = [...sessions.values()].flatMap(({ directory }) => directory ?? [])
-      const meanwhile = new Set<string>()
-      ended.add(meanwhile)
+    refresh: async (statuses, further = []) => {
+      const known = [...busy.values()].flatMap(({ directory }) => directory ?? [])
+      const ended = new Set<string>()
+      endedMeanwhile.add(ended)
       try {
         for (const directory of new Set([...known, ...further])) {
-          const before = [...sessions.values()].filter((session) => session.directory === directory)
-          meanwhile.clear()
-          const told = await statuses(directory)
+          const before = [...busy.values()].filter((session) => session.directory === directory)
+          ended.clear()
+          const reported = await statuses(directory)
           for (const session of before)
-            if (!(session.sessionId in told) && sessions.get(session.sessionId) === session)
-              sessions.delete(session.sessionId)
-          for (const [sessionId, { type: status }] of Object.entries(told))
-            if (status !== 'idle' && !sessions.has(sessionId) && !meanwhile.has(sessionId))
-              sessions.set(sessionId, { sessionId, directory, status })
+            if (!(session.sessionId in reported) && busy.get(session.sessionId) === session)
+              busy.delete(session.sessionId)
+          for (const [sessionId, { type: status }] of Object.entries(reported))
+            if (status !== 'idle' && !busy.has(sessionId) && !ended.has(sessionId))
+              busy.set(sessionId, { sessionId, directory, status })
         }
       } finally {
-        ended.delete(meanwhile)
+        endedMeanwhile.delete(ended)
       }
     },
   }

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createRecorder, quiet } from '../opencode.fixture.ts'
-import { createRouter } from './event-router.ts'
+import { createEventRouter } from './event-router.ts'
 import type { OpenCodeEvent } from './event-stream.ts'
 
 const idle = (sessionID: string): OpenCodeEvent => ({ id: 'evt_1', type: 'session.idle', properties: { sessionID } })
@@ -23,47 +23,49 @@ const created = (id: string, parentID: string): OpenCodeEvent => ({
   },
 })
 
-const watchOf = (router: ReturnType<typeof createRouter>, root: string) => {
+const subscribe = (router: ReturnType<typeof createEventRouter>, root: string) => {
   const recorder = createRecorder()
   return { recorder, ...router.add({ root, directory: '/work', listener: recorder.listener }) }
 }
 
-it('brings events of a session, its children and their children to the subscription to the root, and no others', () => {
-  const router = createRouter(quiet)
-  const { recorder } = watchOf(router, 'ses_root')
-  router.route(created('ses_child', 'ses_root'))
-  router.route(created('ses_grandchild', 'ses_child'))
-  router.route(created('ses_other_child', 'ses_other'))
-  for (const id of ['ses_root', 'ses_child', 'ses_grandchild', 'ses_other', 'ses_other_child']) router.route(idle(id))
-  expect(recorder.events('session.idle').map((event) => event.properties)).toEqual([
-    { sessionID: 'ses_root' },
-    { sessionID: 'ses_child' },
-    { sessionID: 'ses_grandchild' },
-  ])
-  expect(router.tree('ses_root')).toEqual(['ses_root', 'ses_child', 'ses_grandchild'])
-})
+describe('createEventRouter', () => {
+  it('routes events of a session and all sessions below it to a subscription, and no others', () => {
+    const router = createEventRouter(quiet)
+    const { recorder } = subscribe(router, 'ses_root')
+    router.route(created('ses_child', 'ses_root'))
+    router.route(created('ses_grandchild', 'ses_child'))
+    router.route(created('ses_other_child', 'ses_other'))
+    for (const id of ['ses_root', 'ses_child', 'ses_grandchild', 'ses_other', 'ses_other_child']) router.route(idle(id))
+    expect(recorder.events('session.idle').map((event) => event.properties)).toEqual([
+      { sessionID: 'ses_root' },
+      { sessionID: 'ses_child' },
+      { sessionID: 'ses_grandchild' },
+    ])
+    expect(router.tree('ses_root')).toEqual(['ses_root', 'ses_child', 'ses_grandchild'])
+  })
 
-it('forgets a tree with the last subscription to it', () => {
-  const router = createRouter(quiet)
-  const first = watchOf(router, 'ses_root')
-  const second = watchOf(router, 'ses_root')
-  router.route(created('ses_child', 'ses_root'))
-  first.remove()
-  router.route(idle('ses_child'))
-  expect(first.recorder.events('session.idle')).toHaveLength(0)
-  expect(second.recorder.events('session.idle')).toHaveLength(1)
-  second.remove()
-  expect(router.tree('ses_root')).toEqual(['ses_root'])
-  expect(router.entries()).toEqual([])
-})
+  it('forgets a tree when the last subscription to it is removed', () => {
+    const router = createEventRouter(quiet)
+    const first = subscribe(router, 'ses_root')
+    const second = subscribe(router, 'ses_root')
+    router.route(created('ses_child', 'ses_root'))
+    first.remove()
+    router.route(idle('ses_child'))
+    expect(first.recorder.events('session.idle')).toHaveLength(0)
+    expect(second.recorder.events('session.idle')).toHaveLength(1)
+    second.remove()
+    expect(router.tree('ses_root')).toEqual(['ses_root'])
+    expect(router.entries()).toEqual([])
+  })
 
-it('goes on when a listener throws', () => {
-  const router = createRouter(quiet)
-  const broken = () => {
-    throw new Error('broken')
-  }
-  router.add({ root: 'ses_root', directory: '/work', listener: broken })
-  const { recorder } = watchOf(router, 'ses_root')
-  router.route(idle('ses_root'))
-  expect(recorder.events()).toHaveLength(1)
+  it('continues with the other listeners when one throws', () => {
+    const router = createEventRouter(quiet)
+    const broken = () => {
+      throw new Error('broken')
+    }
+    router.add({ root: 'ses_root', directory: '/work', listener: broken })
+    const { recorder } = subscribe(router, 'ses_root')
+    router.route(idle('ses_root'))
+    expect(recorder.events()).toHaveLength(1)
+  })
 })

@@ -1,12 +1,12 @@
-// Brings each event of the one stream to those who watch its session, or the session at the root of its tree.
+// Routes each event of the stream to the subscriptions to its session or to a session above it.
 
 import type { Session } from '@opencode-ai/sdk/v2'
 import type { Logger } from 'pino'
 import type { OpenCodeEvent } from './event-stream.ts'
 
 /**
- * Why the state has to be fetched again. `connected`: the stream began, or came back after a break · `watchdog`: it had
- * gone silent · `server_restarted`: so had the server, and no turn of before runs any more
+ * Why the state has to be fetched again. `connected`: the stream connected, or reconnected after a break. `watchdog`: it was
+ * silent for too long. `server_restarted`: turns from before the restart no longer run.
  */
 export type ResyncReason = 'connected' | 'watchdog' | 'server_restarted'
 
@@ -14,39 +14,31 @@ export type SubscriptionMessage =
   | { readonly kind: 'event'; readonly sessionId: string; readonly event: OpenCodeEvent }
   | { readonly kind: 'resync'; readonly reason: ResyncReason }
 
-/** Called at once and in order, never kept for later: whoever is slow keeps a queue of their own, with a limit. */
+/** Called at once and in order. Messages are not buffered: a slow subscriber needs a bounded queue of its own. */
 export type SubscriptionListener = (message: SubscriptionMessage) => void
 
-export type SessionSubscription = {
-  readonly sessionId: string
+/** A subscription to a root session and all sessions below it. */
+export type RouterEntry = {
+  readonly root: string
   readonly directory: string
-  /** The sessions of the tree that are known so far: the root first, then its descendants. */
-  readonly sessions: () => readonly string[]
-  /**
-   * Resolves when the first `resync` was told: from then on no event is missed without another one. Prompt after it.
-   *
-   * @throws SwitchyardError `opencode_unavailable` when the subscription is closed before.
-   */
-  readonly established: Promise<void>
-  readonly close: () => void
+  readonly listener: SubscriptionListener
 }
 
-type Entry = { readonly root: string; readonly directory: string; readonly listener: SubscriptionListener }
-
-export type Router = {
-  readonly add: (entry: Entry) => { readonly remove: () => void }
-  readonly entries: () => readonly Entry[]
+export type EventRouter = {
+  readonly add: (entry: RouterEntry) => { readonly remove: () => void }
+  readonly entries: () => readonly RouterEntry[]
   readonly route: (event: OpenCodeEvent) => void
-  /** Notes a session found another way than by its own event. */
+  /** Adds a child session that was found by other means than its own event. */
   readonly adopt: (session: Pick<Session, 'id' | 'parentID'>) => void
-  readonly resync: (entry: Entry, reason: ResyncReason) => void
+  readonly resync: (entry: RouterEntry, reason: ResyncReason) => void
+  /** Returns the known sessions of a tree: the root first, then its descendants. */
   readonly tree: (root: string) => readonly string[]
 }
 
-/** No state but the tree of the sessions that are watched, which is forgotten when the last subscription to it ends. */
-export const createRouter = (logger: Logger): Router => {
-  const watched = new Map<string, Set<Entry>>()
-  /** child → parent, only below watched sessions. */
+/** Stores only the trees of subscribed sessions; a tree is removed with the last subscription to it. */
+export const createEventRouter = (logger: Logger): EventRouter => {
+  const subscribed = new Map<string, Set<RouterEntry>>()
+  /** child → parent, only below subscribed sessions. */
   const parents = new Map<string, string>()
 
   const ancestry = (sessionId: string): readonly string[] => {
@@ -55,36 +47,36 @@ export const createRouter = (logger: Logger): Router => {
     return chain
   }
 
-  const isWatched = (sessionId: string): boolean => ancestry(sessionId).some((id) => watched.has(id))
+  const isSubscribed = (sessionId: string): boolean => ancestry(sessionId).some((id) => subscribed.has(id))
 
-  const adopt: Router['adopt'] = ({ id, parentID }) => {
-    if (parentID !== undefined && !parents.has(id) && isWatched(parentID)) parents.set(id, parentID)
+  const adopt: EventRouter['adopt'] = ({ id, parentID }) => {
+    if (parentID !== undefined && !parents.has(id) && isSubscribed(parentID)) parents.set(id, parentID)
   }
 
-  const tell = (entry: Entry, message: SubscriptionMessage): void => {
+  const deliver = (entry: RouterEntry, message: SubscriptionMessage): void => {
     try {
       entry.listener(message)
     } catch (error) {
-      logger.error({ err: error, session_id: entry.root }, 'a listener of OpenCode events failed')
+      logger.error({ err: error, session_id: entry.root }, 'listener of OpenCode events failed')
     }
   }
 
   return {
     adopt,
-    entries: () => [...watched.values()].flatMap((entries) => [...entries]),
+    entries: () => [...subscribed.values()].flatMap((entries) => [...entries]),
     resync: (entry, reason) => {
-      if (watched.get(entry.root)?.has(entry)) tell(entry, { kind: 'resync', reason })
+      if (subscribed.get(entry.root)?.has(entry)) deliver(entry, { kind: 'resync', reason })
     },
     tree: (root) => [root, ...[...parents.keys()].filter((id) => ancestry(id).includes(root))],
     add: (entry) => {
-      const entries = watched.get(entry.root) ?? new Set()
-      watched.set(entry.root, entries.add(entry))
+      const entries = subscribed.get(entry.root) ?? new Set()
+      subscribed.set(entry.root, entries.add(entry))
       return {
         remove: () => {
           entries.delete(entry)
-          if (entries.size > 0 || watched.get(entry.root) !== entries) return
-          watched.delete(entry.root)
-          const orphans = [...parents.keys()].filter((id) => !isWatched(id))
+          if (entries.size > 0 || subscribed.get(entry.root) !== entries) return
+          subscribed.delete(entry.root)
+          const orphans = [...parents.keys()].filter((id) => !isSubscribed(id))
           for (const id of orphans) parents.delete(id)
         },
       }
@@ -94,13 +86,13 @@ export const createRouter = (logger: Logger): Router => {
       const sessionId = sessionOf(event)
       if (sessionId === undefined) return
       for (const id of ancestry(sessionId)) {
-        for (const entry of watched.get(id) ?? []) tell(entry, { kind: 'event', sessionId, event })
+        for (const entry of subscribed.get(id) ?? []) deliver(entry, { kind: 'event', sessionId, event })
       }
     },
   }
 }
 
-/** All events about a session name it in the same place. */
+/** Returns the id of the session that an event is about, if it is about one. */
 export const sessionOf = (event: OpenCodeEvent): string | undefined => {
   const { properties } = event
   return 'sessionID' in properties && typeof properties.sessionID === 'string' ? properties.sessionID : undefined

@@ -1,4 +1,4 @@
-// The one event subscription of a server: connects, parses, notices silence, connects again, for as long as it is open.
+// The one event subscription of a server: connects, parses, detects silence, and reconnects until it is closed.
 
 import type { GlobalEvent } from '@opencode-ai/sdk/v2'
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
@@ -8,32 +8,33 @@ import { toUnavailable } from '../connection/connection-errors.ts'
 import { authorization, type Endpoint } from '../connection/endpoint.ts'
 import { createSseParser } from './sse-parser.ts'
 
-/** Events of the bus, without the durable copies (`payload.type == "sync"`) that OpenCode sends of some. */
+/** An event of OpenCode, without the durable copies (`payload.type == "sync"`) that it sends of some events. */
 export type OpenCodeEvent = Exclude<GlobalEvent['payload'], { type: 'sync' }>
 
 type StreamListener = {
-  /** The server streams from now on. `connection` counts from 1; `after` says what ended the one before. */
+  /** The server now streams. `connection` counts from 1; `after` says what ended the previous connection. */
   readonly connected: (info: { readonly connection: number; readonly after: Disconnect | undefined }) => void
   readonly event: (event: OpenCodeEvent, directory: string | undefined) => void
-  readonly disconnected: (info: { readonly connection: number; readonly why: Disconnect }) => void
+  readonly disconnected: (info: { readonly connection: number; readonly reason: Disconnect }) => void
 }
 
-/** `watchdog`: no bytes for too long, though heartbeats come every 10 s. `closed`: the connection ended or broke. */
+/** `watchdog`: no bytes for too long, although heartbeats come every 10 s. `closed`: the connection ended or failed. */
 export type Disconnect = 'watchdog' | 'closed'
 
 /**
- * Milliseconds until the server must have begun to answer. A request that comes between its "listening" and its "serving"
- * is never answered; a busy server that takes longer is simply asked again.
+ * How long the server may take to start its answer, ms. A request that arrives between "listening" and serving is never
+ * answered; a busy server that takes longer is requested again.
  */
 const CONNECT_MS = 5_000
 
 export type EventStreamOptions = {
-  /** Resolves with the server as it runs now, waiting for one if need be; rejects only when the signal fires. */
+  /** Resolves with the running server, waiting for one if necessary. Rejects only when the signal fires. */
   readonly endpoint: (signal: AbortSignal) => Promise<Endpoint>
   readonly listener: StreamListener
-  /** Called for every chunk: a sign of life. */
-  readonly heard: () => void
+  /** Called for every chunk, as a sign of life. */
+  readonly onBytes: () => void
   readonly logger: Logger
+  /** The stream reconnects after this long without bytes, ms. */
   readonly watchdogMs: number
   readonly retryDelayMs: number
   readonly maxRetryDelayMs: number
@@ -49,8 +50,8 @@ export type EventStream = {
 /**
  * Opens the stream and keeps it open.
  *
- * Not the SDK's own: that one connects again without telling, and what falls into such a gap is lost, since OpenCode's
- * events carry no SSE ids. Whoever listens has to fetch the state again after every `connected`.
+ * The SDK's own stream reconnects silently. OpenCode's events have no SSE ids, so events of such a gap are lost, and the
+ * caller has to fetch the state again after every `connected`.
  */
 export const openEventStream = (options: EventStreamOptions): EventStream => {
   const { listener, logger } = options
@@ -58,34 +59,34 @@ export const openEventStream = (options: EventStreamOptions): EventStream => {
   const backoff = createBackoff({ baseMs: options.retryDelayMs, maxMs: options.maxRetryDelayMs })
   let connection = 0
   let isConnected = false
-  let hurry = new AbortController()
+  let reconnectNow = new AbortController()
   let after: Disconnect | undefined
 
   const readOnce = async (): Promise<Disconnect> => {
     const watchdog = new AbortController()
     const cut = new AbortController()
-    hurry = cut
+    reconnectNow = cut
     const signal = AbortSignal.any([closing.signal, watchdog.signal, cut.signal])
     const timer = setTimeout(() => watchdog.abort(), options.watchdogMs)
     try {
       const endpoint = await options.endpoint(signal)
       timer.refresh()
       const parser = createSseParser((data) => dispatch(data))
-      const connecting = setTimeout(() => cut.abort(), CONNECT_MS)
-      const chunks = await subscribe(endpoint, signal).finally(() => clearTimeout(connecting))
+      const connectTimer = setTimeout(() => cut.abort(), CONNECT_MS)
+      const chunks = await subscribe(endpoint, signal).finally(() => clearTimeout(connectTimer))
       for await (const chunk of chunks) {
         timer.refresh()
-        options.heard()
+        options.onBytes()
         parser.push(chunk)
       }
       return 'closed'
     } catch (thrown) {
       if (watchdog.signal.aborted) return 'watchdog'
-      if (!signal.aborted) logger.debug({ error: toSwitchyardError(thrown).message }, 'event stream broke')
+      if (!signal.aborted) logger.debug({ error: toSwitchyardError(thrown).message }, 'event stream failed')
       return 'closed'
     } finally {
       clearTimeout(timer)
-      // Frees the connection where the loop ended by an exception of ours.
+      // Closes the connection when the parser or a listener threw.
       watchdog.abort()
     }
   }
@@ -95,12 +96,12 @@ export const openEventStream = (options: EventStreamOptions): EventStream => {
     if (message === undefined) return
     const { payload } = message
     if (payload.type === 'sync' || isHeartbeat(payload)) return
-    if (payload.type === 'server.connected') greet()
+    if (payload.type === 'server.connected') onConnected()
     else listener.event(payload, message.directory)
   }
 
-  /** The server's own first event, after which it forwards everything that happens. */
-  const greet = (): void => {
+  /** Handles the server's first event; it forwards everything after that. */
+  const onConnected = (): void => {
     connection += 1
     isConnected = true
     backoff.reset()
@@ -110,23 +111,23 @@ export const openEventStream = (options: EventStreamOptions): EventStream => {
 
   const loop = async (): Promise<void> => {
     while (!closing.signal.aborted) {
-      const why = await readOnce()
+      const reason = await readOnce()
       if (isConnected) {
         isConnected = false
-        after = why
-        if (!closing.signal.aborted) logger.warn({ connection, why }, 'event stream lost')
-        listener.disconnected({ connection, why })
+        after = reason
+        if (!closing.signal.aborted) logger.warn({ connection, reason }, 'event stream lost; reconnecting')
+        listener.disconnected({ connection, reason })
       }
-      if (!hurry.signal.aborted) await backoff.wait(AbortSignal.any([closing.signal, hurry.signal]))
+      if (!reconnectNow.signal.aborted) await backoff.wait(AbortSignal.any([closing.signal, reconnectNow.signal]))
     }
   }
 
   const done = loop()
-  done.catch((error: unknown) => logger.error({ err: error }, 'the event stream ended'))
+  done.catch((error: unknown) => logger.error({ err: error }, 'event stream stopped unexpectedly'))
 
   return {
     isConnected: () => isConnected,
-    reconnect: () => hurry.abort(),
+    reconnect: () => reconnectNow.abort(),
     close: async () => {
       closing.abort()
       await done
@@ -144,7 +145,7 @@ const subscribe = async (endpoint: Endpoint, signal: AbortSignal): Promise<Async
   const isStream = response.headers.get('content-type')?.includes('text/event-stream') === true
   if (!response.ok || !isStream || !response.body) {
     await response.body?.cancel()
-    throw new SwitchyardError('opencode_unavailable', `${endpoint.url} gives no event stream (${response.status})`)
+    throw new SwitchyardError('opencode_unavailable', `${endpoint.url} returned no event stream (${response.status})`)
   }
   return response.body
 }
@@ -158,7 +159,7 @@ const parseMessage = (data: string): GlobalEvent | undefined => {
   }
 }
 
-/** Only what is relied on here; the rest of the payload is as the SDK of the pinned version says. */
+/** Checks only what this file relies on; the SDK of the pinned version defines the rest of the payload. */
 const isGlobalEvent = (value: unknown): value is GlobalEvent =>
   typeof value === 'object' &&
   value !== null &&
@@ -168,5 +169,5 @@ const isGlobalEvent = (value: unknown): value is GlobalEvent =>
   'type' in value.payload &&
   typeof value.payload.type === 'string'
 
-/** Sent every 10 s; the SDK's types do not know it. */
+/** Sent every 10 s; missing in the SDK's types. */
 const isHeartbeat = (payload: { readonly type: string }): boolean => payload.type === 'server.heartbeat'

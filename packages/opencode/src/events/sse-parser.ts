@@ -1,17 +1,17 @@
-// Server-sent events, as far as OpenCode uses them: `data:` lines, ended by an empty line.
+// Parses server-sent events as far as OpenCode uses them: `data:` lines, ended by an empty line.
 
 export type SseParser = {
-  /** Takes bytes as they come, cut anywhere. */
+  /** Adds bytes; an event may be split anywhere. */
   readonly push: (chunk: Uint8Array) => void
 }
 
-/** More than any event of OpenCode: beyond it the stream is not what we take it for. */
+/** Larger than any event of OpenCode: beyond it the stream is not an event stream. */
 const MAX_BUFFERED = 64 * 1024 * 1024
 
 /**
  * Calls `onData` with the data of each event, in order.
  *
- * @throws Error from `push` when 64 MiB came without the end of an event.
+ * @throws Error from `push` when 64 MiB arrived without the end of a line
  */
 export const createSseParser = (onData: (data: string) => void): SseParser => {
   const decoder = new TextDecoder()
@@ -20,10 +20,10 @@ export const createSseParser = (onData: (data: string) => void): SseParser => {
   return {
     push: (chunk) => {
       const text = decoder.decode(chunk, { stream: true })
-      // Looking only at the new text keeps a large event, cut into many chunks, from being scanned again and again.
+      // Scanning only the new text keeps a large event in many chunks from being scanned again with each chunk.
       if (!text.includes('\n')) {
         rest += text
-        if (rest.length > MAX_BUFFERED) throw new Error('an event without an end')
+        if (rest.length > MAX_BUFFERED) throw new Error('event is longer than 64 MiB')
         return
       }
       const lines = (rest + text).split('\n')

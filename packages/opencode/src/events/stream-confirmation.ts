@@ -1,4 +1,4 @@
-// Makes sure that a new event stream forwards what happens: calls into the server and waits for the echo.
+// Confirms that a new event stream forwards events: publishes a command and waits until it arrives on the stream.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,75 +6,75 @@ import { toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import type { OpenCodeEvent } from './event-stream.ts'
 
-export type StreamEcho = {
-  /** To be called with every event. @returns true for an echo, which nobody else needs to see. */
-  readonly hear: (event: OpenCodeEvent) => boolean
-  /** A new connection: what was confirmed before counts no more. */
-  readonly begin: () => void
-  readonly end: () => void
+export type StreamConfirmation = {
+  /** Call it with every event. Returns true for a confirmation command, which nothing else needs to handle. */
+  readonly handle: (event: OpenCodeEvent) => boolean
+  /** Call it for every new connection. Earlier confirmations no longer count. */
+  readonly start: () => void
+  readonly stop: () => void
   /**
-   * Resolves with true when this connection forwards events, with false when it ended before that was known.
-   * One echo a connection; later calls have its answer.
+   * Resolves with true when this connection forwards events, and with false when it ended before that was confirmed.
+   * Publishes once per connection; further calls get the same result.
    */
   readonly confirm: (directory: string) => Promise<boolean>
 }
 
 const PREFIX = 'switchyard.echo.'
 
-/** Milliseconds for an echo (measured: 5) before the next call. */
+/** How long to wait for the command before publishing it again, ms (measured: it takes 5 ms). */
 const ECHO_MS = 200
 
 /**
- * OpenCode greets a new stream with `server.connected` a little before it subscribes it to its bus: of events caused
- * by a request sent right after the greeting, 5 % were not delivered, and 2 % of those sent 5 ms later. A state that is
- * fetched in that gap could miss a change for good.
+ * OpenCode sends `server.connected` slightly before it subscribes the new stream to its bus: 5 % of the events caused by a
+ * request right after it were not delivered, and 2 % of those 5 ms later. A state fetched in that gap could miss a change
+ * permanently.
  *
- * @param publish - makes the server emit `tui.command.execute` with this command. A terminal that shows the same
- * directory gets it too, and knows no such command.
+ * @param publish - makes the server emit `tui.command.execute` with this command. A terminal in the same directory gets
+ *   the event too, and ignores the unknown command
  */
-export const createStreamEcho = (
+export const createStreamConfirmation = (
   publish: (directory: string, command: string, signal: AbortSignal) => Promise<unknown>,
   logger: Logger,
-): StreamEcho => {
+): StreamConfirmation => {
   let connection = new AbortController()
   let token = ''
-  let heard = Promise.withResolvers<void>()
-  let answer: Promise<boolean> | undefined
+  let arrived = Promise.withResolvers<void>()
+  let result: Promise<boolean> | undefined
 
-  const callUntilHeard = async (directory: string, signal: AbortSignal): Promise<boolean> => {
-    const isHeard = heard.promise.then(() => true)
+  const publishUntilArrived = async (directory: string, signal: AbortSignal): Promise<boolean> => {
+    const hasArrived = arrived.promise.then(() => true)
     while (!signal.aborted) {
       try {
         await publish(directory, token, signal)
       } catch (error) {
         if (signal.aborted) return false
-        // A server without this call: the gap is short, so waiting it out is nearly as good.
-        logger.debug({ error: toSwitchyardError(error).message }, 'the event stream cannot be confirmed')
+        // The server does not have this route. The gap is short, so waiting is nearly as good.
+        logger.debug({ error: toSwitchyardError(error).message }, 'cannot confirm the event stream; waiting instead')
         return pause(signal).then(() => !signal.aborted)
       }
-      if (await Promise.race([isHeard, pause(signal).then(() => false)])) return true
+      if (await Promise.race([hasArrived, pause(signal).then(() => false)])) return true
     }
     return false
   }
 
   return {
-    hear: (event) => {
+    handle: (event) => {
       if (event.type !== 'tui.command.execute' || !event.properties.command.startsWith(PREFIX)) return false
-      // Another client of the same server may call too.
-      if (event.properties.command === token) heard.resolve()
+      // Another client of the same server may publish its own commands.
+      if (event.properties.command === token) arrived.resolve()
       return true
     },
-    begin: () => {
+    start: () => {
       connection.abort()
       connection = new AbortController()
       token = `${PREFIX}${randomUUID()}`
-      heard = Promise.withResolvers<void>()
-      answer = undefined
+      arrived = Promise.withResolvers<void>()
+      result = undefined
     },
-    end: () => connection.abort(),
+    stop: () => connection.abort(),
     confirm: (directory) => {
-      answer ??= callUntilHeard(directory, connection.signal)
-      return answer
+      result ??= publishUntilArrived(directory, connection.signal)
+      return result
     },
   }
 }

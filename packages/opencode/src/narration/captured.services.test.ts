@@ -17,7 +17,7 @@ import {
   startScriptedModel,
 } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SessionMessage } from '../client/client.ts'
+import type { SessionMessage } from '../client/session-types.ts'
 import {
   type Captured,
   DIRECTORY,

@@ -2,7 +2,7 @@
 
 import type { AssistantMessage, Part } from '@opencode-ai/sdk/v2'
 import type { TaskError, Usage } from '@switchyard/contracts'
-import type { SessionMessage } from '../client/client.ts'
+import type { SessionMessage } from '../client/session-types.ts'
 import { toTaskError } from './task-error.ts'
 import { bounded } from './text.ts'
 

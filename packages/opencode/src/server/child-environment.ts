@@ -1,4 +1,4 @@
-// The environment of a supervised server: the caller's own, plus what makes it quiet, offline and ours.
+// The environment of an OpenCode child process: the caller's own, plus isolated data directories and quiet defaults.
 
 import path from 'node:path'
 import type { Config } from '@opencode-ai/sdk/v2'
@@ -8,8 +8,8 @@ import { MARKER } from './processes.ts'
 
 export type OpenCodeConfig = Config
 
-/** How OpenCode reads its switches. */
-const IS_ON: ReadonlySet<string> = new Set(['1', 'true'])
+/** The values that OpenCode reads as true. */
+const TRUE_VALUES: ReadonlySet<string> = new Set(['1', 'true'])
 
 export type EnvironmentOptions = {
   readonly env: Readonly<Record<string, string>>
@@ -22,29 +22,31 @@ export type EnvironmentOptions = {
 }
 
 /**
- * Everything the agent's tools will see, since they inherit it: so nothing that opens another door may be in `env`.
+ * Returns the environment of the server. The agent's tools inherit all of it, so `env` must not contain credentials of
+ * other services.
  *
- * XDG_CONFIG_HOME stays the caller's, so their own opencode.json counts; data, state and cache are the server's own,
+ * XDG_CONFIG_HOME stays the caller's, so that their own opencode.json applies. Data, state and cache belong to this server,
  * because two servers on one database run the same session twice.
  *
- * @throws SwitchyardError `configuration_invalid` when the caller's OPENCODE_CONFIG_CONTENT is no JSON object.
+ * @throws SwitchyardError `configuration_invalid` when the caller's OPENCODE_CONFIG_CONTENT is not a JSON object
  */
 export const serverEnvironment = (options: EnvironmentOptions): Record<string, string> => {
   const { env, dataDir } = options
   const folders = [...(options.extraPath ?? []), options.ripgrep, env.PATH].filter((folder) => folder !== undefined)
   const share = env.OPENCODE_DISABLE_SHARE ?? '1'
   const content = configContent(
-    IS_ON.has(share) ? options.config : { share: 'manual', ...options.config },
+    TRUE_VALUES.has(share) ? options.config : { share: 'manual', ...options.config },
     env.OPENCODE_CONFIG_CONTENT,
   )
   return {
-    // The heap of its runtime (WebKit's bmalloc reads this name) would be cut into ever more mappings, and at the
-    // kernel's limit for them (vm.max_map_count) the server hangs for good. From the C library's heap, 20 directories
-    // leave 250 mappings instead of 20 000, and take a fifth less CPU.
+    // Makes OpenCode's runtime use the C library's heap (WebKit's bmalloc reads this variable). Its own heap splits into ever
+    // more mappings, and at the kernel's limit (vm.max_map_count) the server hangs permanently. After 20 directories
+    // there are 250 mappings instead of 20,000, and a fifth less CPU was used.
     Malloc: '1',
     ...env,
-    // Nothing is fetched or shown to others behind the caller's back. OPENCODE_DISABLE_MODELS_FETCH is theirs to set: without the
-    // list of models most providers are unknown. So is sharing, and then no repository's configuration shares by itself.
+    // No updates, downloads or sharing unless the caller enables them. OPENCODE_DISABLE_MODELS_FETCH is left to the caller:
+    // without the list of models most providers are unknown. When the caller enables sharing, `share: 'manual'` above keeps
+    // a repository's configuration from sharing sessions automatically.
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     OPENCODE_DISABLE_SHARE: share,
@@ -53,7 +55,7 @@ export const serverEnvironment = (options: EnvironmentOptions): Record<string, s
     XDG_DATA_HOME: path.join(dataDir, 'share'),
     XDG_STATE_HOME: path.join(dataDir, 'state'),
     XDG_CACHE_HOME: path.join(dataDir, 'cache'),
-    // Every start unpacks 5 MB of native libraries and leaves them; here the next start clears them away.
+    // Every start unpacks 5 MB of native libraries and leaves them; the next start removes this directory.
     TMPDIR: temporaryDirectory(dataDir),
     PATH: folders.join(path.delimiter),
     [MARKER]: options.serverId,
@@ -63,10 +65,10 @@ export const serverEnvironment = (options: EnvironmentOptions): Record<string, s
 
 export const temporaryDirectory = (dataDir: string): string => path.join(dataDir, 'tmp')
 
-const configContent = (ours: OpenCodeConfig | undefined, theirs: string | undefined): string | undefined => {
-  if (ours === undefined) return theirs
-  if (theirs === undefined || theirs.trim() === '') return JSON.stringify(ours)
-  return JSON.stringify(merge(ours, parseContent(theirs)))
+const configContent = (config: OpenCodeConfig | undefined, callers: string | undefined): string | undefined => {
+  if (config === undefined) return callers
+  if (callers === undefined || callers.trim() === '') return JSON.stringify(config)
+  return JSON.stringify(merge(config, parseContent(callers)))
 }
 
 const parseContent = (text: string): unknown => {
@@ -75,7 +77,7 @@ const parseContent = (text: string): unknown => {
   throw new SwitchyardError('configuration_invalid', 'OPENCODE_CONFIG_CONTENT is not a JSON object')
 }
 
-/** Objects are merged key by key; anything else of the second replaces the first. */
+/** Merges objects recursively. Any other value of `over` replaces that of `under`. */
 const merge = (under: unknown, over: unknown): unknown => {
   if (!isObject(under) || !isObject(over)) return over
   const keys = new Set([...Object.keys(under), ...Object.keys(over)])

@@ -1,4 +1,4 @@
-// An OpenCode server as a child process of ours: started, made ready, and ended with everything it started.
+// Runs an OpenCode server as a child process: starts it, waits until it is healthy, and stops it with all its tools.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -7,47 +7,49 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
-import type { Endpoint } from '../connection/endpoint.ts'
-import { authorization } from '../connection/endpoint.ts'
+import { authorization, type Endpoint } from '../connection/endpoint.ts'
 import { checkHealth } from '../connection/health-check.ts'
 import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './child-environment.ts'
-import { lockServer } from './data-directory-lock.ts'
+import { type ChildOutput, collectOutput } from './child-output.ts'
+import { lockDataDirectory } from './data-directory-lock.ts'
 import { opencodeBinary, ripgrepFolder } from './executables.ts'
 import { freePort } from './free-port.ts'
 import type { RunningServer, ServerLauncher } from './launcher.ts'
 import { descendants, kill, type ProcessInfo, residentBytes, sweep } from './processes.ts'
 
 export type ChildServerOptions = {
-  /** Belongs to this server alone: its database, state and cache. Made when it is not there. */
+  /** Holds the database, state and cache of this server only. Created if it does not exist. */
   readonly dataDir: string
-  /** Default: a random one. It reaches the server through the environment, never through the arguments. */
+  /** Defaults to a random one. The server reads it from its environment, never from its arguments. */
   readonly password?: string
-  /** Its name in logs and records; default: the data directory. */
+  /** Names the server in logs and records. Defaults to the data directory. */
   readonly id?: string
-  /** Chosen at every start; default: any free one. */
+  /** Called at every start. Defaults to any free port. */
   readonly port?: () => Promise<number>
-  /** The environment it inherits: the caller's PATH, HOME, OpenCode and provider variables. Nothing of ours. */
+  /** The environment that the server inherits: the caller's PATH, HOME, OpenCode and provider variables. */
   readonly env: Readonly<Record<string, string>>
-  /** Folders put in front of PATH. */
+  /** Folders to put in front of PATH. */
   readonly extraPath?: readonly string[]
   /** Merged under the caller's own OPENCODE_CONFIG_CONTENT. */
   readonly config?: OpenCodeConfig
   readonly logger: Logger
-  /** Told of each process the moment it exists, for whoever ends it when we are killed. */
+  /** Called with the pid as soon as the process exists, so that a guard can kill it if this process is killed. */
   readonly onSpawn?: (pid: number) => void
-  /** Milliseconds until a start counts as failed; default 60 s (measured: 1.1 to 1.8 s on an idle machine). */
+  /** How long a start may take, ms. Defaults to 60 s (measured: 1.1 to 1.8 s on an idle machine). */
   readonly startTimeoutMs?: number
 }
 
-const FAREWELL_MS = 3_000
+/** How long OpenCode may take to dispose its sessions before SIGTERM, ms. */
+const DISPOSE_MS = 3_000
+/** How long the process may take to exit after SIGTERM before SIGKILL, ms. */
 const TERM_MS = 5_000
-const READY_LINE = /opencode server listening on (http:\/\/\S+)/
 
 /**
- * A launcher that runs `opencode serve` on loopback.
+ * Returns a launcher that runs `opencode serve` on loopback.
  *
- * The server gets a session of its own, so that a signal to our terminal does not reach it before we have said goodbye.
- * Its tools have sessions of theirs and outlive a SIGKILL of the server; all carry {@link MARKER} and are swept by it.
+ * The server gets a process session of its own, so that a signal to the terminal does not reach it before `stop` does.
+ * Its tools have sessions too and survive a SIGKILL of the server; all of them carry {@link MARKER}, by which `sweep`
+ * finds and kills them.
  */
 export const childServer = (options: ChildServerOptions): ServerLauncher => {
   const password = options.password ?? randomBytes(24).toString('base64url')
@@ -66,9 +68,9 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
   await makeDirectory(dataDir)
   const serverId = randomUUID()
   const binary = await opencodeBinary()
-  const lock = await lockServer(dataDir, serverId)
+  const lock = await lockDataDirectory(dataDir, serverId)
   if (lock.swept > 0)
-    logger.warn({ data_dir: dataDir, swept: lock.swept }, 'ended what an earlier OpenCode server left')
+    logger.warn({ data_dir: dataDir, swept: lock.swept }, 'killed processes left by an earlier OpenCode server')
 
   let child: ChildProcess
   try {
@@ -88,31 +90,31 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
   }
 
   const output = collectOutput(child, logger)
-  const gone = processEnd(child)
-  const exited = gone.then(async (how) => {
+  const processExited = outcomeOf(child)
+  const exited = processExited.then(async (outcome) => {
     const swept = await sweep(serverId)
     await lock.release()
-    logger.info({ server_pid: child.pid, how, swept }, 'OpenCode server ended')
-    return new SwitchyardError('opencode_unavailable', `the OpenCode server ended (${how})${output.tail()}`)
+    logger.info({ server_pid: child.pid, outcome, swept }, 'OpenCode server exited')
+    return new SwitchyardError('opencode_unavailable', `the OpenCode server exited (${outcome})${output.tail()}`)
   })
-  // Whoever launches may never look at it; an error in the sweep must not end the process.
-  exited.catch((error: unknown) => logger.error({ err: error }, 'could not clean up after the OpenCode server'))
+  // The caller may never await it, and a failure to sweep must not become an unhandled rejection.
+  exited.catch((error: unknown) => logger.error({ err: error }, 'failed to clean up after the OpenCode server'))
 
   const killNow = async (): Promise<void> => {
-    const below = await tree(child)
+    const below = await descendantsOf(child)
     if (child.pid !== undefined && isAlive(child)) kill(child.pid, 'SIGKILL')
-    await gone
+    await processExited
     await sweep(serverId, below)
     await exited
   }
 
   try {
     if (child.pid !== undefined) options.onSpawn?.(child.pid)
-    if (child.pid !== undefined) await lock.note(child.pid)
+    if (child.pid !== undefined) await lock.recordServer(child.pid)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(options.startTimeoutMs ?? 60_000)])
-    const url = await untilListening(output, exited, limit)
+    const url = await waitForAddress(output, exited, limit)
     const endpoint: Endpoint = { url, password: options.password }
-    const { version } = await untilHealthy(endpoint, exited, limit)
+    const { version } = await waitForHealth(endpoint, exited, limit)
     logger.info({ server_pid: child.pid, url, version, server_id: serverId }, 'OpenCode server started')
     return {
       ...endpoint,
@@ -121,7 +123,7 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
       memory: async () => (child.pid !== undefined && isAlive(child) ? await residentBytes(child.pid) : undefined),
       exited,
       kill: killNow,
-      stop: once(() => stop({ child, endpoint, gone, exited, serverId, killNow })),
+      stop: once(() => stop({ child, endpoint, processExited, exited, serverId, killNow })),
     }
   } catch (error) {
     await killNow()
@@ -132,79 +134,53 @@ const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<Runn
 const stop = async (server: {
   readonly child: ChildProcess
   readonly endpoint: Endpoint
-  readonly gone: Promise<string>
+  readonly processExited: Promise<string>
   readonly exited: Promise<unknown>
   readonly serverId: string
   readonly killNow: () => Promise<void>
 }): Promise<void> => {
-  const { child, endpoint, gone } = server
-  const below = await tree(child)
+  const { child, endpoint, processExited } = server
+  const below = await descendantsOf(child)
   if (isAlive(child)) {
     // Ends sessions and their tools in about 75 ms. SIGTERM alone would orphan the tools.
     await fetch(`${endpoint.url}/global/dispose`, {
       method: 'POST',
       headers: { authorization: authorization(endpoint) },
-      signal: AbortSignal.timeout(FAREWELL_MS),
+      signal: AbortSignal.timeout(DISPOSE_MS),
     }).catch(() => undefined)
     if (child.pid !== undefined && isAlive(child)) kill(child.pid, 'SIGTERM')
-    const patience = new AbortController()
-    await Promise.race([gone, delay(TERM_MS, undefined, { signal: patience.signal }).catch(() => undefined)])
-    patience.abort()
+    const timer = new AbortController()
+    await Promise.race([processExited, delay(TERM_MS, undefined, { signal: timer.signal }).catch(() => undefined)])
+    timer.abort()
   }
   await server.killNow()
   await sweep(server.serverId, below)
   await server.exited
 }
 
-/** What runs below the server now. A tool that cleared its environment is found only this way. */
-const tree = async (child: ChildProcess): Promise<readonly ProcessInfo[]> =>
+/** Returns the processes below the server. A tool that cleared its environment is found only this way. */
+const descendantsOf = async (child: ChildProcess): Promise<readonly ProcessInfo[]> =>
   child.pid !== undefined && isAlive(child) ? descendants(child.pid) : []
 
 const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
 
-const processEnd = (child: ChildProcess): Promise<string> =>
+/** Resolves with the reason when the process has exited or could not be started. */
+const outcomeOf = (child: ChildProcess): Promise<string> =>
   new Promise((resolve) => {
-    child.once('error', (error) => resolve(`could not be started: ${error.message}`))
+    child.once('error', (error) => resolve(`failed to start: ${error.message}`))
     child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`))
   })
 
-type Output = {
-  /** Resolves with the address as soon as the server has said where it listens. */
-  readonly url: Promise<string>
-  /** The last lines it wrote, for an error message; empty or starting with ": ". */
-  readonly tail: () => string
-}
+const waitForAddress = (output: ChildOutput, exited: Promise<SwitchyardError>, limit: AbortSignal): Promise<string> =>
+  Promise.race([output.url, rejectWhenStartFails(exited, limit, output)])
 
-const KEPT_LINES = 10
-
-const collectOutput = (child: ChildProcess, logger: Logger): Output => {
-  const lines: string[] = []
-  const url = new Promise<string>((resolve) => {
-    const take = (chunk: string): void => {
-      for (const line of chunk.split('\n').filter((text) => text.trim() !== '')) {
-        lines.push(line.slice(0, 500))
-        if (lines.length > KEPT_LINES) lines.shift()
-        logger.debug({ server_pid: child.pid, line }, 'OpenCode server')
-        const match = READY_LINE.exec(line)
-        if (match?.[1] !== undefined) resolve(match[1])
-      }
-    }
-    child.stdout?.setEncoding('utf8').on('data', take)
-    child.stderr?.setEncoding('utf8').on('data', take)
-  })
-  return { url, tail: () => (lines.length > 0 ? `: ${lines.join(' | ')}` : '') }
-}
-
-const untilListening = (output: Output, exited: Promise<SwitchyardError>, limit: AbortSignal): Promise<string> =>
-  Promise.race([output.url, failWhen(exited, limit, output)])
-
-/** A request that comes between "listening" and "serving" is never answered, so each try is short. */
-const untilHealthy = async (
+/** Polls with short timeouts: a request that arrives between "listening" and serving is never answered. */
+const waitForHealth = async (
   endpoint: Endpoint,
   exited: Promise<SwitchyardError>,
   limit: AbortSignal,
 ): Promise<{ readonly version: string }> => {
-  const failed = failWhen(exited, limit)
+  const failed = rejectWhenStartFails(exited, limit)
   failed.catch(() => undefined)
   for (;;) {
     try {
@@ -216,24 +192,28 @@ const untilHealthy = async (
   }
 }
 
-const failWhen = (exited: Promise<SwitchyardError>, limit: AbortSignal, output?: Output): Promise<never> =>
+const rejectWhenStartFails = (
+  exited: Promise<SwitchyardError>,
+  limit: AbortSignal,
+  output?: ChildOutput,
+): Promise<never> =>
   new Promise((_resolve, reject) => {
     exited.then(reject, reject)
-    const late = () =>
+    const onTimeout = () =>
       reject(
         new SwitchyardError('opencode_unavailable', `the OpenCode server did not start${output?.tail() ?? ''}`, {
           cause: limit.reason,
         }),
       )
-    if (limit.aborted) late()
-    else limit.addEventListener('abort', late, { once: true })
+    if (limit.aborted) onTimeout()
+    else limit.addEventListener('abort', onTimeout, { once: true })
   })
 
 const makeDirectory = async (directory: string): Promise<void> => {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    throw new SwitchyardError('directory_unwritable', `cannot make ${directory}`, { retryable: false, cause })
+    throw new SwitchyardError('directory_unwritable', `cannot create ${directory}`, { retryable: false, cause })
   }
 }
 

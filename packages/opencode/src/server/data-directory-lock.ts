@@ -1,4 +1,4 @@
-// One writer a data directory: a file that says which server of ours uses it, and lets a later start end a stale one.
+// Makes sure that one OpenCode server uses a data directory: two servers on one database run the same session twice.
 
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -8,41 +8,41 @@ import { z } from 'zod'
 import { processInfo, sweep } from './processes.ts'
 
 const recordSchema = z.object({
-  /** The marker that the server and all its tools carry. */
+  /** The value of the marker that the server and its tools carry. */
   server_id: z.string().min(1),
-  /** The Switchyard that started it. */
+  /** The Switchyard process that started the server. */
   owner: z.object({ pid: z.number().int().positive(), started_at: z.string() }),
-  /** null until the process is there. */
+  /** null until the server's process exists. */
   server: z.object({ pid: z.number().int().positive(), started_at: z.string() }).nullable(),
 })
 type LockRecord = z.infer<typeof recordSchema>
 
-export type ServerLock = {
-  /** How many processes of an earlier, abandoned server were ended. */
+export type DataDirectoryLock = {
+  /** How many processes of an earlier, abandoned server were killed. */
   readonly swept: number
-  /** Notes the process, so that it can be found again after a death of ours. */
-  readonly note: (pid: number) => Promise<void>
+  /** Records the server's process, so that a later start can kill it if this process dies. */
+  readonly recordServer: (pid: number) => Promise<void>
   readonly release: () => Promise<void>
 }
 
 /**
- * Takes the data directory for the server `serverId`. A server of ours whose owner died is ended first, with its tools.
+ * Locks the data directory for one server. A server whose owner has died is killed first, with its tools.
  *
- * @throws SwitchyardError `home_in_use` when another living Switchyard holds it, or when the file cannot be understood.
+ * @throws SwitchyardError `home_in_use` when a live Switchyard process holds the lock, or the lock file is unreadable
  */
-export const lockServer = async (dataDir: string, serverId: string): Promise<ServerLock> => {
+export const lockDataDirectory = async (dataDir: string, serverId: string): Promise<DataDirectoryLock> => {
   const file = path.join(dataDir, 'server.json')
   const owner = { pid: process.pid, started_at: (await processInfo(process.pid))?.startedAt ?? '' }
   let swept = 0
   while (!(await create(file, { server_id: serverId, owner, server: null }))) {
-    swept += await endAbandoned(file)
+    swept += await removeAbandoned(file)
   }
   return {
     swept,
-    note: async (pid) => {
-      const started = (await processInfo(pid))?.startedAt
-      if (started === undefined) return
-      await replace(file, { server_id: serverId, owner, server: { pid, started_at: started } })
+    recordServer: async (pid) => {
+      const startedAt = (await processInfo(pid))?.startedAt
+      if (startedAt === undefined) return
+      await replace(file, { server_id: serverId, owner, server: { pid, started_at: startedAt } })
     },
     release: async () => {
       if ((await read(file))?.server_id === serverId) await rm(file, { force: true })
@@ -50,7 +50,7 @@ export const lockServer = async (dataDir: string, serverId: string): Promise<Ser
   }
 }
 
-const endAbandoned = async (file: string): Promise<number> => {
+const removeAbandoned = async (file: string): Promise<number> => {
   const record = await read(file)
   if (record === undefined) return 0
   const isOwnerAlive = (await processInfo(record.owner.pid))?.startedAt === record.owner.started_at
@@ -62,14 +62,14 @@ const endAbandoned = async (file: string): Promise<number> => {
   }
   const known = record.server ? await sameProcess(record.server) : []
   const swept = await sweep(record.server_id, known)
-  // Renamed before it is removed, so that of two starts only one takes this record away.
+  // Of two concurrent starts, only one can rename the file; the other must not remove the winner's new lock.
   const aside = `${file}.${randomUUID()}`
   await rename(file, aside).catch(() => undefined)
   await rm(aside, { force: true })
   return swept
 }
 
-/** Where environments cannot be read, pid and start time together are the proof. */
+/** Where environments cannot be read, pid and start time together identify the process. */
 const sameProcess = async (server: { pid: number; started_at: string }) => {
   const info = await processInfo(server.pid)
   return info !== undefined && info.startedAt === server.started_at ? [info] : []
@@ -84,15 +84,15 @@ const read = async (file: string): Promise<LockRecord | undefined> => {
   try {
     return recordSchema.parse(JSON.parse(text))
   } catch (cause) {
-    // It is written in one piece, so this is not a torn write. Taking it for "no server" could make two writers.
-    throw new SwitchyardError('home_in_use', `${file} cannot be understood`, {
+    // The file is written atomically, so this is no partial write. Ignoring it could start a second writer.
+    throw new SwitchyardError('home_in_use', `${file} is not a valid lock file`, {
       hint: 'Make sure that no `opencode serve` uses this directory, then delete the file.',
       cause,
     })
   }
 }
 
-/** Complete or not at all, and only where there is none: a hard link does both. */
+/** Creates the file atomically, unless it exists: a hard link does both. */
 const create = async (file: string, record: LockRecord): Promise<boolean> => {
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, JSON.stringify(record), { mode: 0o600 })

@@ -8,8 +8,8 @@ const listen = async (port: number) => {
   return { close: () => new Promise<void>((resolve) => server.close(() => resolve())) }
 }
 
-describe('a free port', () => {
-  it('is the preferred one, unless somebody listens on it', async () => {
+describe('freePort', () => {
+  it('returns the preferred port unless another process listens on it', async () => {
     const preferred = await freePort()
     expect(await freePort({ preferred })).toBe(preferred)
     const other = await listen(preferred)
@@ -17,7 +17,7 @@ describe('a free port', () => {
     await other.close()
   })
 
-  it('is none that is kept for another', async () => {
+  it('never returns a reserved port', async () => {
     const preferred = await freePort()
     expect(await freePort({ preferred, reserved: new Set([preferred]) })).not.toBe(preferred)
   })

@@ -1,10 +1,10 @@
-// A port nobody listens on. Port 0 is no use here: `opencode serve --port 0` takes 4096 first, the port of a person's own.
+// Finds a free port. `opencode serve --port 0` tries 4096 first, which a user's own server may need.
 
 import { createServer } from 'node:net'
 import { systemErrorCode } from '@switchyard/contracts'
 
-/** @returns the port that was free a moment ago; undefined where this one is taken. */
-const probe = (port: number): Promise<number | undefined> =>
+/** Returns the port if it is free; port 0 asks the system for one. */
+const tryPort = (port: number): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error) => {
@@ -17,23 +17,24 @@ const probe = (port: number): Promise<number | undefined> =>
     })
   })
 
-export type PortWish = {
-  /** Taken where nobody listens on it. */
+export type FreePortOptions = {
+  /** Returned if it is free. */
   readonly preferred?: number | undefined
-  /** Kept for others that do not run now. */
+  /** Never returned: they belong to servers that are not running at the moment. */
   readonly reserved?: ReadonlySet<number>
 }
 
 const TRIES = 50
 
 /**
- * A free port on loopback: probed, never taken from whoever listens on it. It may be taken before it is used; the next start then
- * tries another.
+ * Returns a free port on loopback. Another process may take it before it is used; the next start then tries another one.
+ *
+ * @throws Error when 50 tries find none
  */
-export const freePort = async ({ preferred, reserved = new Set() }: PortWish = {}): Promise<number> => {
-  if (preferred !== undefined && !reserved.has(preferred) && (await probe(preferred)) !== undefined) return preferred
+export const freePort = async ({ preferred, reserved = new Set() }: FreePortOptions = {}): Promise<number> => {
+  if (preferred !== undefined && !reserved.has(preferred) && (await tryPort(preferred)) !== undefined) return preferred
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const port = await probe(0)
+    const port = await tryPort(0)
     if (port !== undefined && !reserved.has(port)) return port
   }
   throw new Error('no free port')

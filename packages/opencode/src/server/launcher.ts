@@ -1,36 +1,34 @@
-// The seam between "a child process of ours" and "a server that something else started".
+// The interface between the supervisor and the ways to get an OpenCode server: start one, or use an existing one.
 
 import type { SwitchyardError } from '@switchyard/contracts'
+import type { Endpoint } from '../connection/endpoint.ts'
 
-/** Where a server is reached. */
-export type Endpoint = { readonly url: string; readonly password: string }
-
-/** A server that answered its health check once. */
+/** A server that has answered a health check. */
 export type RunningServer = Endpoint & {
   readonly version: string
-  /** Of the child process; undefined for any other. */
+  /** The pid of a child process; undefined for any other server. */
   readonly pid: number | undefined
-  /** Id of the container that it runs in, where we made that. */
+  /** The id of the server's container, if Switchyard created it. */
   readonly container?: string
-  /** Bytes that it and everything it started hold now; undefined where nobody can say. */
+  /** Resolves with the memory of the server and its child processes in bytes, or undefined when that is unknown. */
   readonly memory: () => Promise<number | undefined>
-  /** Resolves with the reason when it has ended and its tools are gone. Never for a remote server. */
+  /** Resolves with the reason when the server and its tools have exited. Never resolves for a remote server. */
   readonly exited: Promise<SwitchyardError>
-  /** Ends it and everything it started. Safe to call twice. For a remote server: nothing. */
+  /** Stops the server and everything it started. Safe to call twice. Does nothing for a remote server. */
   readonly stop: () => Promise<void>
-  /** Ends a server that no longer reacts: no farewell, SIGKILL at once. For a remote server: nothing. */
+  /** Kills an unresponsive server with SIGKILL. Does nothing for a remote server. */
   readonly kill: () => Promise<void>
 }
 
 export type ServerLauncher = {
-  /** `child`, `container`: a crash is answered with a new start. `remote`: only watched. */
+  /** `child` and `container` are restarted after a crash. `remote` is only monitored. */
   readonly kind: 'child' | 'container' | 'remote'
-  /** Stable name for logs and records: the same server after a restart has the same one. */
+  /** Names the server in logs and records. Does not change when the server restarts. */
   readonly id: string
   /**
-   * Starts the server, or finds it, and waits until it serves.
+   * Starts or finds the server, and resolves when it is healthy.
    *
-   * @throws SwitchyardError `opencode_unavailable`, or one that is not retryable when no further try can help.
+   * @throws SwitchyardError `opencode_unavailable`, or one that is not retryable when no retry can succeed
    */
   readonly launch: (options: { readonly signal: AbortSignal }) => Promise<RunningServer>
 }

@@ -1,4 +1,4 @@
-// What runs on this machine that is provably ours: found by a marker in the environment, ended without asking.
+// Finds and kills the processes that an OpenCode server left behind, identified by a marker in their environment.
 
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
@@ -7,19 +7,19 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Children of a server carry this variable, its own tools included: they inherit the server's environment. */
+/** The variable that marks a server and everything it starts, which inherits the server's environment. */
 export const MARKER = 'SWITCHYARD_SERVER_ID'
 
 export type ProcessInfo = {
   readonly pid: number
   readonly parent: number
-  /** Tells a process from a later one with the same pid: clock ticks since boot on Linux, a date elsewhere. */
+  /** Distinguishes a process from a later one with the same pid: clock ticks since boot on Linux, a date elsewhere. */
   readonly startedAt: string
 }
 
 const isLinux = process.platform === 'linux'
 
-/** Every process that can be seen; zombies are left out, since nothing can or need be done to them. */
+/** Returns all visible processes except zombies. */
 const processTable = async (): Promise<readonly ProcessInfo[]> => {
   if (!isLinux) return processTableOfPs()
   const names = await readdir('/proc')
@@ -35,18 +35,18 @@ const processTableOfPs = async (): Promise<readonly ProcessInfo[]> => {
   })
 }
 
-/** The process with this pid, or undefined where there is none (any more). */
+/** Returns the process with this pid, or undefined when it does not exist. */
 export const processInfo = async (pid: number): Promise<ProcessInfo | undefined> => {
   if (!isLinux) return (await processTableOfPs()).find((info) => info.pid === pid)
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   if (stat === undefined) return undefined
-  // The command name is in parentheses and may hold anything, so the fields are counted from the last one.
+  // The command name is in parentheses and may contain anything, so the fields start after the last one.
   const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   if (state === 'Z' || state === 'X') return undefined
   return { pid, parent: Number(parent), startedAt: rest[17] ?? '' }
 }
 
-/** The processes below `root`, nearest first. Those that were re-parented away are not among them. */
+/** Returns the processes below `root`, nearest first, without those that were re-parented to another process. */
 export const descendants = async (root: number): Promise<readonly ProcessInfo[]> => {
   const table = await processTable()
   const below = (pid: number): ProcessInfo[] =>
@@ -54,7 +54,7 @@ export const descendants = async (root: number): Promise<readonly ProcessInfo[]>
   return below(root)
 }
 
-/** Bytes of memory that a process and everything below it hold. Pages that they share are counted for each. */
+/** Returns the memory of a process and its descendants in bytes. Shared pages are counted for each process. */
 export const residentBytes = async (root: number): Promise<number | undefined> => {
   const pids = [root, ...(await descendants(root)).map(({ pid }) => pid)]
   const each = await (isLinux ? Promise.all(pids.map(residentOfProc)) : residentOfPs(pids))
@@ -72,7 +72,7 @@ const residentOfPs = async (pids: readonly number[]): Promise<readonly (number |
   return stdout.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]))
 }
 
-/** The processes that carry the marker with this value. Only Linux shows another process's environment. */
+/** Returns the processes that carry the marker with this value. Only Linux shows another process's environment. */
 export const marked = async (id: string): Promise<readonly ProcessInfo[]> => {
   if (!isLinux) return []
   const table = await processTable()
@@ -89,10 +89,11 @@ const isSame = async (info: ProcessInfo): Promise<boolean> =>
   (await processInfo(info.pid))?.startedAt === info.startedAt
 
 /**
- * Kills what a server left behind: everything that carries its marker, and `known` (seen below it while it lived).
- * Looks again until nothing is found, because a process may fork between the look and the kill.
+ * Kills what a server left behind, repeatedly until nothing is found, because a process may fork before it is killed.
  *
- * @returns how many processes were killed.
+ * @param id - the value of the server's marker
+ * @param known - processes that were below the server while it ran, to be killed as well
+ * @returns how many processes were killed
  */
 export const sweep = async (id: string, known: readonly ProcessInfo[] = []): Promise<number> => {
   const killed = new Set<string>()
@@ -114,7 +115,7 @@ const living = async (known: readonly ProcessInfo[]): Promise<readonly ProcessIn
   return alive.filter((info) => info !== undefined)
 }
 
-/** @returns false where the process is gone already. */
+/** Sends a signal. Returns false when the process does not exist. */
 export const kill = (pid: number, signal: NodeJS.Signals): boolean => {
   try {
     return process.kill(pid, signal)

@@ -1,4 +1,4 @@
-// A server that Compose, dockerode or a person started: it is found and watched, never started or stopped.
+// Uses an OpenCode server that something else started. It is monitored, never started or stopped.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import type { Endpoint } from '../connection/endpoint.ts'
@@ -10,20 +10,20 @@ export type RemoteServerOptions = {
   /** Base URL, such as `http://opencode:4096`. */
   readonly url: string
   readonly password: string
-  /** Its name in logs and records; default: the URL. */
+  /** Names the server in logs and records. Defaults to the URL. */
   readonly id?: string
-  /** Where the server's container writes how many bytes it holds; default: nobody can say. */
+  /** The file in which the server's container reports its memory. Without it the memory is unknown. */
   readonly memoryFile?: string | undefined
 }
 
 /**
- * Milliseconds of the tries, one after another: the first is short, because a request that comes between the server's
- * "listening" and its "serving" is never answered; the last is long, because a busy server may stall for 3 to 6 s.
+ * Timeouts of consecutive health checks, ms. The first is short, because a request that arrives between "listening" and
+ * serving is never answered; the last is long, because a busy server may stall for 3 to 6 s.
  */
-const TRIES_MS = [1_000, 2_000] as const
-const LAST_TRY_MS = 8_000
+const TIMEOUTS_MS = [1_000, 2_000] as const
+const LAST_TIMEOUT_MS = 8_000
 
-/** A launcher for a server that is there already. */
+/** Returns a launcher for an existing server. */
 export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
   const url = options.url.replace(/\/+$/, '')
   const { memoryFile, password } = options
@@ -32,7 +32,7 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
     kind: 'remote',
     id: options.id ?? url,
     launch: async ({ signal }): Promise<RunningServer> => {
-      const { version } = await patientProbe(endpoint, signal)
+      const { version } = await checkHealthPatiently(endpoint, signal)
       return {
         ...endpoint,
         version,
@@ -46,14 +46,14 @@ export const remoteServer = (options: RemoteServerOptions): ServerLauncher => {
   }
 }
 
-const patientProbe = async (endpoint: Endpoint, signal: AbortSignal): Promise<{ readonly version: string }> => {
-  for (const timeoutMs of TRIES_MS) {
+const checkHealthPatiently = async (endpoint: Endpoint, signal: AbortSignal): Promise<{ readonly version: string }> => {
+  for (const timeoutMs of TIMEOUTS_MS) {
     try {
       return await checkHealth(endpoint, { timeoutMs, signal })
     } catch (error) {
-      const isSlow = isSwitchyardError(error) && error.context.timedOut === true
-      if (!isSlow || signal.aborted) throw error
+      const isTimeout = isSwitchyardError(error) && error.context.timedOut === true
+      if (!isTimeout || signal.aborted) throw error
     }
   }
-  return checkHealth(endpoint, { timeoutMs: LAST_TRY_MS, signal })
+  return checkHealth(endpoint, { timeoutMs: LAST_TIMEOUT_MS, signal })
 }

@@ -8,30 +8,30 @@ import { reportedMemory } from './reported-memory.ts'
 
 const SCRIPT = path.resolve(import.meta.dirname, '../../../../deploy/opencode-report.sh')
 
-let place: string
-const at = (name: string) => path.join(place, name)
+let directory: string
+const at = (name: string) => path.join(directory, name)
 
 beforeEach(async () => {
-  place = await mkdtemp(path.join(tmpdir(), 'switchyard-memory-'))
+  directory = await mkdtemp(path.join(tmpdir(), 'switchyard-memory-'))
 })
 
 afterEach(async () => {
-  await rm(place, { recursive: true, force: true })
+  await rm(directory, { recursive: true, force: true })
 })
 
-describe('the memory that a container reports', () => {
-  it('is the number that it wrote last', async () => {
+describe('reportedMemory', () => {
+  it('returns the number that the container wrote last', async () => {
     await writeFile(at('memory'), '748617728\n')
     expect(await reportedMemory(at('memory'))).toBe(748_617_728)
   })
 
-  it('is not known once it has stopped writing', async () => {
+  it('returns nothing once the container has stopped writing', async () => {
     await writeFile(at('memory'), '748617728\n')
     await utimes(at('memory'), new Date(), new Date(Date.now() - 60_000))
     expect(await reportedMemory(at('memory'))).toBeUndefined()
   })
 
-  it('is nothing that somebody else made of the file', async () => {
+  it('returns nothing for a file that does not contain just a number', async () => {
     await writeFile(at('text'), 'a lot')
     await writeFile(at('negative'), '-1')
     await writeFile(at('long'), '1'.repeat(1_000))
@@ -41,18 +41,22 @@ describe('the memory that a container reports', () => {
     for (const name of ['text', 'negative', 'long', 'link', 'pipe', 'nowhere'])
       expect([name, await reportedMemory(at(name))]).toEqual([name, undefined])
   })
+
   it.each([
     ['a cgroup of version 2', 'memory.current', 'memory.stat', 'inactive_file'],
     ['a cgroup of version 1', 'memory/memory.usage_in_bytes', 'memory/memory.stat', 'total_inactive_file'],
-  ])('is written by its script from %s, without the idle page cache', async (_of, usage, stat, unused) => {
-    await mkdir(at('memory-cgroup/memory'), { recursive: true })
-    await writeFile(at(`memory-cgroup/${usage}`), '5000000\n')
-    await writeFile(at(`memory-cgroup/${stat}`), `anon 1\nactive_file 2\n${unused} 1000000\nslab_unreclaimable 3\n`)
-    const script = spawn('sh', [SCRIPT, at('memory-cgroup'), at('memory')], { stdio: 'ignore' })
-    try {
-      await expect.poll(() => reportedMemory(at('memory')), { timeout: 10_000 }).toBe(4_000_000)
-    } finally {
-      script.kill()
-    }
-  })
+  ])(
+    'reads what the script writes from %s, without the inactive page cache',
+    async (_cgroup, usage, stat, inactive) => {
+      await mkdir(at('memory-cgroup/memory'), { recursive: true })
+      await writeFile(at(`memory-cgroup/${usage}`), '5000000\n')
+      await writeFile(at(`memory-cgroup/${stat}`), `anon 1\nactive_file 2\n${inactive} 1000000\nslab_unreclaimable 3\n`)
+      const script = spawn('sh', [SCRIPT, at('memory-cgroup'), at('memory')], { stdio: 'ignore' })
+      try {
+        await expect.poll(() => reportedMemory(at('memory')), { timeout: 10_000 }).toBe(4_000_000)
+      } finally {
+        script.kill()
+      }
+    },
+  )
 })

@@ -1,4 +1,4 @@
-// Keeps one server up: starts it, watches its health, starts it again after a crash, and says how it stands.
+// Keeps one server running: starts it, checks its health, restarts it after a crash, and reports its state.
 
 import { SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
@@ -7,23 +7,23 @@ import { checkHealth } from '../connection/health-check.ts'
 import type { RunningServer, ServerLauncher } from './launcher.ts'
 
 /**
- * `starting` not there yet · `up` answers · `busy` there, but slow to answer, which is normal under load ·
- * `down` not there, tried again · `stopped` for good: closed, or no further try can help
+ * `starting`: not running yet. `up`: healthy. `busy`: running but slow to answer, which is normal under load. `down`: not
+ * running; it is retried. `stopped`: permanently, because it was closed or no retry can succeed.
  */
-export type ServerStatus = 'starting' | 'up' | 'busy' | 'down' | 'stopped'
+type ServerStatus = 'starting' | 'up' | 'busy' | 'down' | 'stopped'
 
 export type ServerState = {
   readonly status: ServerStatus
-  /** Rises whenever the server (re)started, as far as can be known. What ran in an earlier epoch runs no more. */
+  /** Rises with every known (re)start of the server. Turns of an earlier epoch no longer run. */
   readonly epoch: number
   readonly since: Date
   readonly version: string | undefined
   readonly url: string | undefined
   readonly pid: number | undefined
   readonly container: string | undefined
-  /** When it last gave a sign of life; null: never. */
+  /** When the server last showed a sign of life; null if never. */
   readonly lastHealthAt: Date | null
-  /** Tries since it was last up that failed. */
+  /** How many starts failed since the server was last up. */
   readonly failures: number
   readonly error: SwitchyardError | undefined
 }
@@ -31,48 +31,48 @@ export type ServerState = {
 export type SupervisorOptions = {
   readonly launcher: ServerLauncher
   readonly logger: Logger
-  /** Milliseconds between health checks; also between looks at a remote server that is down. */
+  /** The time between health checks, also of a remote server that is down, ms. */
   readonly healthCheckIntervalMs: number
-  /** Milliseconds for one health check; wide, because a burst of cold directories stalls a healthy server for seconds. */
+  /** The time limit of one health check, ms. A burst of cold directories stalls a healthy server for seconds. */
   readonly healthTimeoutMs: number
-  /** Milliseconds before the first new start; it grows from there, with jitter, up to `maxRetryDelayMs`. */
+  /** The delay before the first restart, ms. It grows, with jitter, up to `maxRetryDelayMs`. */
   readonly retryDelayMs: number
   readonly maxRetryDelayMs: number
-  /** Milliseconds without any sign of life (health answer, event stream bytes) after which a live child is replaced. */
+  /** A local server without any sign of life (health check, bytes of the event stream) for this long is replaced, ms. */
   readonly silenceMs: number
 }
 
 export type Supervisor = {
   readonly state: () => ServerState
-  /** The server as it runs now; undefined while there is none. */
+  /** Returns the running server, or undefined when there is none. */
   readonly current: () => RunningServer | undefined
-  /** @returns a function that ends the subscription. */
+  /** Calls the listener after every change. Returns a function that unsubscribes. */
   readonly onState: (listener: (state: ServerState) => void) => () => void
-  /** A sign of life that came another way, such as bytes on the event stream. */
-  readonly heard: () => void
-  /** Does the next health check at once: a reason to doubt came another way, such as the end of the event stream. */
+  /** Records a sign of life that is not a health check, such as bytes on the event stream. */
+  readonly recordSignOfLife: () => void
+  /** Runs the next health check at once, for example after the event stream has ended. */
   readonly checkNow: () => void
-  /** Ends the server in good order and starts it again. Nothing for a remote one, and while there is none. */
+  /** Stops the server and starts it again. Does nothing for a remote server, or when none is running. */
   readonly restart: (reason: string) => Promise<void>
-  /** @param options - `leave`: the server runs on; another process of ours looks after it. */
+  /** @param options - `leave`: keeps the server running, because another Switchyard process supervises it */
   readonly close: (options?: { readonly leave?: boolean }) => Promise<void>
 }
 
-/** Up for this long, in milliseconds, a server has recovered. */
+/** A server that was up for this long counts as recovered, ms. */
 const STABLE_MS = 30_000
 
-type Running = { readonly server: RunningServer; lastHeard: number }
+type Running = { readonly server: RunningServer; lastSignOfLife: number }
 
-/** Starts at once and never gives up until it is closed, unless an error says that no further try can help. */
+/** Starts the server at once, and retries until it is closed or an error says that no retry can succeed. */
 export const supervise = (options: SupervisorOptions): Supervisor => {
   const { launcher, logger } = options
   const closing = new AbortController()
   const listeners = new Set<(state: ServerState) => void>()
   const backoff = createBackoff({ baseMs: options.retryDelayMs, maxMs: options.maxRetryDelayMs })
   let running: Running | undefined
-  let heardAt = 0
-  let isWanted = false
-  let hurry = new AbortController()
+  let lastSignOfLife = 0
+  let isRestartRequested = false
+  let skipWait = new AbortController()
   let state: ServerState = {
     status: 'starting',
     epoch: 0,
@@ -86,7 +86,10 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     error: undefined,
   }
 
-  const current = (): ServerState => ({ ...state, lastHealthAt: heardAt === 0 ? null : new Date(heardAt) })
+  const currentState = (): ServerState => ({
+    ...state,
+    lastHealthAt: lastSignOfLife === 0 ? null : new Date(lastSignOfLife),
+  })
 
   const change = (next: Partial<ServerState>): void => {
     const isNewStatus = next.status !== undefined && next.status !== state.status
@@ -96,7 +99,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       if (state.status === 'down') logger.warn(facts, 'OpenCode server is down')
       else logger.info(facts, `OpenCode server is ${state.status}`)
     }
-    for (const listener of listeners) listener(current())
+    for (const listener of listeners) listener(currentState())
   }
 
   const fail = (error: SwitchyardError): void => {
@@ -109,8 +112,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       try {
         const server = await launcher.launch({ signal: closing.signal })
         const startedAt = Date.now()
-        running = { server, lastHeard: startedAt }
-        heardAt = startedAt
+        running = { server, lastSignOfLife: startedAt }
+        lastSignOfLife = startedAt
         change({
           status: 'up',
           epoch: state.epoch + 1,
@@ -121,69 +124,69 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
           failures: 0,
           error: undefined,
         })
-        const lost = await untilLost(running)
-        // One that crashes right after each start is started ever more slowly.
-        if (isWanted || Date.now() - startedAt >= STABLE_MS) backoff.reset()
+        const lost = await waitUntilLost(running)
+        // A server that crashes soon after each start keeps its growing delay.
+        if (isRestartRequested || Date.now() - startedAt >= STABLE_MS) backoff.reset()
         fail(lost)
-        if (isWanted) {
-          isWanted = false
+        if (isRestartRequested) {
+          isRestartRequested = false
           continue
         }
       } catch (thrown) {
         if (closing.signal.aborted) return
         const error = toSwitchyardError(thrown)
         fail(error)
-        if (isHopeless(error)) return change({ status: 'stopped' })
+        if (isPermanent(error)) return change({ status: 'stopped' })
       }
-      await pause(backoff)
+      await waitBeforeRetry(backoff)
     }
   }
 
-  /** A remote server is only looked at, which costs nothing, so it is never left alone for longer than a check takes. */
-  const pause = (waiting: Backoff): Promise<void> => {
+  /** Never waits longer than a health check interval for a remote server: checking it again costs nothing. */
+  const waitBeforeRetry = (delays: Backoff): Promise<void> => {
     const limit = AbortSignal.timeout(
       launcher.kind === 'remote'
         ? Math.max(options.retryDelayMs, options.healthCheckIntervalMs)
         : options.maxRetryDelayMs,
     )
-    return waiting.wait(AbortSignal.any([closing.signal, limit]))
+    return delays.wait(AbortSignal.any([closing.signal, limit]))
   }
 
-  /** Watches until the server is lost, and says why. */
-  const untilLost = async (watched: Running): Promise<SwitchyardError> => {
-    const ended = new AbortController()
-    const exit = watched.server.exited.then((error) => {
-      ended.abort()
+  /** Checks the server's health until it is lost, and returns the reason. */
+  const waitUntilLost = async (checked: Running): Promise<SwitchyardError> => {
+    const exited = new AbortController()
+    const exit = checked.server.exited.then((error) => {
+      exited.abort()
       return error
     })
-    const signal = AbortSignal.any([closing.signal, ended.signal])
+    const signal = AbortSignal.any([closing.signal, exited.signal])
     while (!signal.aborted) {
-      hurry = new AbortController()
-      await sleep(options.healthCheckIntervalMs, AbortSignal.any([signal, hurry.signal]))
+      skipWait = new AbortController()
+      await sleep(options.healthCheckIntervalMs, AbortSignal.any([signal, skipWait.signal]))
       if (signal.aborted) break
-      const lost = await check(watched, signal)
+      const lost = await check(checked, signal)
       if (lost) {
         if (launcher.kind === 'remote') return lost
-        logger.error({ server: launcher.id, error: lost.message }, 'replacing an OpenCode server that does not react')
-        await watched.server.kill()
+        logger.error({ server: launcher.id, error: lost.message }, 'OpenCode server is unresponsive; replacing it')
+        await checked.server.kill()
       }
     }
     if (closing.signal.aborted) throw new SwitchyardError('opencode_unavailable', 'the OpenCode server is being closed')
     return exit
   }
 
-  /** @returns the error when the server counts as lost; a slow one does not. */
-  const check = async (watched: Running, signal: AbortSignal): Promise<SwitchyardError | undefined> => {
+  /** Returns the error when the server counts as lost. A slow server does not. */
+  const check = async (checked: Running, signal: AbortSignal): Promise<SwitchyardError | undefined> => {
     try {
-      const { version } = await checkHealth(watched.server, { timeoutMs: options.healthTimeoutMs, signal })
-      watched.lastHeard = Date.now()
-      heardAt = watched.lastHeard
+      const { version } = await checkHealth(checked.server, { timeoutMs: options.healthTimeoutMs, signal })
+      checked.lastSignOfLife = Date.now()
+      lastSignOfLife = checked.lastSignOfLife
       if (state.status !== 'up') change({ status: 'up', version, error: undefined })
       return undefined
     } catch (thrown) {
       if (signal.aborted) return undefined
       const error = toSwitchyardError(thrown)
-      const isSilent = Date.now() - watched.lastHeard >= options.silenceMs
+      const isSilent = Date.now() - checked.lastSignOfLife >= options.silenceMs
       const isRefused = error.context.refused === true
       if (isSilent || (isRefused && launcher.kind === 'remote')) return error
       change({ status: 'busy', error })
@@ -192,27 +195,27 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   }
 
   const done = loop()
-  // The loop ends with a state, never with an exception that nobody awaits.
-  done.catch((error: unknown) => logger.error({ err: error }, 'the supervisor of the OpenCode server ended'))
+  // The loop records every failure as a state; an exception here is a bug that nobody awaits.
+  done.catch((error: unknown) => logger.error({ err: error }, 'supervisor of the OpenCode server failed'))
 
   return {
-    state: current,
+    state: currentState,
     current: () => running?.server,
     onState: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    heard: () => {
+    recordSignOfLife: () => {
       if (!running) return
-      running.lastHeard = Date.now()
-      heardAt = running.lastHeard
+      running.lastSignOfLife = Date.now()
+      lastSignOfLife = running.lastSignOfLife
     },
-    checkNow: () => hurry.abort(),
+    checkNow: () => skipWait.abort(),
     restart: async (reason) => {
       const server = running?.server
       if (!server || launcher.kind === 'remote') return
-      logger.info({ server: launcher.id, reason }, 'the OpenCode server is started anew')
-      isWanted = true
+      logger.info({ server: launcher.id, reason }, 'restarting the OpenCode server')
+      isRestartRequested = true
       await server.stop()
     },
     close: async ({ leave = false } = {}) => {
@@ -221,7 +224,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       closing.abort()
       if (!leave) await server?.stop()
       await done
-      // It may have come up while the closing began.
+      // The server may have come up after `running` was read.
       if (!leave) await running?.server.stop()
       running = undefined
       change({ status: 'stopped', pid: undefined, container: undefined })
@@ -229,8 +232,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   }
 }
 
-/** `opencode_unavailable` may pass; a locked data directory, a missing executable or a bad setting does not by itself. */
-const isHopeless = (error: SwitchyardError): boolean => !error.retryable
+/** Errors that are not retryable, such as a locked data directory or a missing executable, do not pass by themselves. */
+const isPermanent = (error: SwitchyardError): boolean => !error.retryable
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -2,7 +2,7 @@
 
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
 import { type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@switchyard/contracts'
-import type { SessionMessage } from '../client/client.ts'
+import type { SessionMessage } from '../client/session-types.ts'
 import { isObject, parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
 import type { OpenCodeFailure } from '../narration/task-error.ts'

@@ -2,7 +2,7 @@
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
-import type { SessionMessage } from '../client/client.ts'
+import type { SessionMessage } from '../client/session-types.ts'
 import { isObject, parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
 import { asRunning } from '../narration/tool-start.ts'
