@@ -7,7 +7,7 @@ import { createEventRouter, type ResyncReason, type RouterEntry, type Subscripti
 import type { OpenCodeEvent } from './event-stream.ts'
 import type { StreamConfirmation } from './stream-confirmation.ts'
 
-type SessionSubscription = {
+export type SessionSubscription = {
   readonly sessionId: string
   readonly directory: string
   /** Returns the known sessions of the tree: the root first, then its descendants. */

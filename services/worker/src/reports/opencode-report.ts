@@ -27,7 +27,7 @@ export const startOpenCodeReport = (
 
   // Read before the first report replaces it.
   const lastReportRead = lastLive(records.db, server.id)
-    .then((live) => server.learn(busyDirectories(live)))
+    .then((live) => server.checkForActivity(busyDirectories(live)))
     .catch((error: Error) => logger.debug({ err: error.message }, 'failed to read the last report of the server'))
 
   const readCatalog = async () => {

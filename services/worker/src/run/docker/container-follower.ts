@@ -110,7 +110,7 @@ export class ContainerFollower {
   async #readOutput(line: OutputLine, promptId: string, watchdog: Watchdog | undefined): Promise<void> {
     const { transcript, run, onReceived } = this.#options
     const { record } = run
-    const events = transcript.take(line.text, promptId)
+    const events = transcript.addLine(line.text, promptId)
     if (events === undefined) return
     watchdog?.seen()
     await onReceived(promptId)

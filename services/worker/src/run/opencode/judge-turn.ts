@@ -1,7 +1,7 @@
 // How the turn of an idle session has ended.
 
 import type { TaskError } from '@switchyard/contracts'
-import { errorOf, type OpenCodeFailure, type TurnEnd, type TurnSummary } from '@switchyard/opencode'
+import { type OpenCodeFailure, type TurnEnd, type TurnSummary, toTaskError } from '@switchyard/opencode'
 
 export type TurnJudgement =
   | { readonly kind: 'finished' }
@@ -24,7 +24,7 @@ export const judgeTurn = (
     case 'halted':
       return { kind: 'failed', error }
     case 'unanswered':
-      return sessionError ? { kind: 'failed', error: errorOf(sessionError) } : { kind: 'interrupted', end }
+      return sessionError ? { kind: 'failed', error: toTaskError(sessionError) } : { kind: 'interrupted', end }
     case 'aborted':
     case 'open':
       return { kind: 'interrupted', end }

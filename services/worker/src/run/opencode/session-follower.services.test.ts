@@ -32,7 +32,7 @@ import {
 } from '@switchyard/testing'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createLine } from '../../../../../packages/opencode/src/opencode.fixture.ts'
+import { createProxy } from '../../../../../packages/opencode/src/opencode.fixture.ts'
 import { Interrupt } from '../interrupt.ts'
 import { CONTINUE, NUDGE } from '../prompt-texts.ts'
 import { RunRecord } from '../run-record.ts'
@@ -68,7 +68,7 @@ describe('SessionFollower', () => {
   let records: Records
   let model: ScriptedModel
   let server: OpenCodeServer
-  let line: Awaited<ReturnType<typeof createLine>>
+  let line: Awaited<ReturnType<typeof createProxy>>
 
   beforeAll(async () => {
     root = await mkdtemp(path.join(tmpdir(), 'switchyard-test-follower-'))
@@ -82,7 +82,7 @@ describe('SessionFollower', () => {
     closing.push(model.close)
     const opencode = await startOpenCode({ modelUrl: model.url })
     closing.push(opencode.close)
-    line = await createLine(() => Number(new URL(opencode.url).port))
+    line = await createProxy(() => Number(new URL(opencode.url).port))
     closing.push(line.close)
     server = OpenCodeServer.start({
       launcher: remoteServer({ url: line.url, password: opencode.password }),

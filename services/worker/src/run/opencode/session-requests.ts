@@ -2,7 +2,7 @@
 // policy or a person answer them, and sends the replies to OpenCode.
 
 import { isSwitchyardError, newRequestId } from '@switchyard/contracts'
-import { type OpenCodeClient, type PermissionReply, standingReply } from '@switchyard/opencode'
+import { automaticReply, type OpenCodeClient, type PermissionReply } from '@switchyard/opencode'
 import { alwaysAllowed, openRequest, type RequestRow, settleRequest, unsettledRequests } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { describeRequest, type OpenCodeRequest } from './describe-request.ts'
@@ -76,7 +76,7 @@ export class SessionRequests {
   async #policyReply({ kind, request }: OpenCodeRequest): Promise<PermissionReply | null> {
     const policy = this.#session.record.row.permissions
     if (kind === 'question') return policy === 'ask' ? null : { reply: 'reject' }
-    return standingReply(policy) ?? ((await this.#isAlwaysAllowed(request)) ? { reply: 'once' } : null)
+    return automaticReply(policy) ?? ((await this.#isAlwaysAllowed(request)) ? { reply: 'once' } : null)
   }
 
   /**

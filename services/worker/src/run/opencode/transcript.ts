@@ -48,7 +48,7 @@ export class Transcript {
     const message = this.#messages.get(part.messageID)
     if (!message) return null
     const child = this.#children.get(part.sessionID)
-    return this.#narrator.part(part, message, {
+    return this.#narrator.narrate(part, message, {
       directory: this.#ref.directory,
       ...(this.isRoot(part.sessionID) ? {} : { child: child ?? 'subagent' }),
     })
