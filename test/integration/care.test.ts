@@ -1,4 +1,5 @@
-// What happens to tasks that nobody answers, that get stuck, that are too many, and that have ended long ago.
+// What happens to tasks that nobody answers, that get stuck, that are too many, and that have ended
+// long ago.
 
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -170,7 +171,8 @@ describe('a task that has ended', () => {
     expect(await caller.get(`/tasks/${task_id}/diff?format=json`)).toMatchObject({
       files: [{ path: 'a.txt' }, { path: 'c.txt' }],
     })
-    // Nobody registered it: its clone goes with the last directory, and what only that had is in a bundle.
+    // Nobody registered it: its clone goes with the last directory, and what only that had is in a
+    // bundle.
     for (const place of ['workspaces/repos', 'mirrors'])
       await expectFor(() => readdir(path.join(system.home, place))).toEqual([])
     const [ofClone = ''] = (await readdir(path.join(system.home, 'bundles'))).filter(

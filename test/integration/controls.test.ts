@@ -1,4 +1,5 @@
-// Controls that cross, and those whose server does not answer: the outcome says what is so, and what was asked for last is done.
+// Controls that cross, and those whose server does not answer: the outcome says what is so, and
+// what was asked for last is done.
 
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -44,7 +45,10 @@ describe('a pause', { timeout: TEST_MS }, () => {
     stalled = undefined
   }
 
-  /** The worker has seen the pause, and another control is written before it can write that the task is paused. */
+  /**
+   * The worker has seen the pause, and another control is written before it can write that the task
+   * is paused.
+   */
   const overtaken = async (id: string, assignment: string): Promise<void> => {
     await client.query('UPDATE tasks SET pause_requested_at = now() WHERE id = $1', [id])
     await client.query('BEGIN')

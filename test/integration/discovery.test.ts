@@ -43,7 +43,10 @@ describe('what is there at the start', () => {
   let home: string
   let kept: string
 
-  /** What a worker has made for a project and a sandbox, with work in both; its remote has gone since. */
+  /**
+   * What a worker has made for a project and a sandbox, with work in both; its remote has gone
+   * since.
+   */
   const leaveProject = async (): Promise<void> => {
     const url = `file://${await makeRepository(path.join(repositories, 'kept'), { 'a.txt': 'a\n' })}`
     const identity = parseRepositoryUrl(url)
@@ -77,7 +80,8 @@ describe('what is there at the start', () => {
     daemon = await startGitDaemon(repositories)
     workspaces = path.join(repositories, 'workspaces')
     home = path.join(repositories, 'home')
-    // Left by an installation whose database is gone: one of the managed place, with a password in its remote.
+    // Left by an installation whose database is gone: one of the managed place, with a password in
+    // its remote.
     await mkdir(workspaces)
     await makeRepository(path.join(workspaces, 'example-left'), { 'a.txt': 'a\n' })
     await git(

@@ -1,4 +1,5 @@
-// Docker mode from the call to the end: one container a task, the same record and the same events as on a server.
+// Docker mode from the call to the end: one container a task, the same record and the same events
+// as on a server.
 
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// What Docker mode survives: a worker that is killed, a container that is lost, what an earlier time has left behind.
+// What Docker mode survives: a worker that is killed, a container that is lost, what an earlier
+// time has left behind.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

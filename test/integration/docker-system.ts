@@ -1,4 +1,5 @@
-// Switchyard in Docker mode for a test file: real containers of the real image, with the scripted model where they reach it.
+// Switchyard in Docker mode for a test file: real containers of the real image, with the scripted
+// model where they reach it.
 
 import { networkInterfaces } from 'node:os'
 import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
@@ -7,7 +8,9 @@ import { type Backend, type System, startSystem } from './system.ts'
 
 export const IMAGE = 'switchyard/opencode:1.18.33'
 
-/** Why there can be no such system here. With REQUIRE_DOCKER=1 nothing is missing: it fails instead. */
+/**
+ * Why there can be no such system here. With REQUIRE_DOCKER=1 nothing is missing: it fails instead.
+ */
 export const whyNoContainers = async (): Promise<string | undefined> => {
   const missing = await dockerMissing('engine')
   if (missing) return missing

@@ -28,10 +28,16 @@ const documents = await Promise.all(
     .map(async (file) => ({ file, text: await read(file) })),
 )
 
-/** Names in the documents that look like settings: Matrix's error code, a placeholder's value, a constant of the code. */
+/**
+ * Names in the documents that look like settings: Matrix's error code, a placeholder's value, a
+ * constant of the code.
+ */
 const NOT_SETTINGS = new Set(['M_LIMIT_EXCEEDED', 'CHANGE_ME_REQUIRED', 'INFRASTRUCTURE_CODES'])
 
-/** The runnable examples: every block marked as bash. Commands that start or deploy things are marked as sh. */
+/**
+ * The runnable examples: every block marked as bash. Commands that start or deploy things are
+ * marked as sh.
+ */
 const examples = [readme, clients].flatMap((text) =>
   [...text.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, code]) => code ?? ''),
 )

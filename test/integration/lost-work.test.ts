@@ -1,4 +1,5 @@
-// What goes by force is bundled whole, whatever its agent did to it before; what is not bundled does not go.
+// What goes by force is bundled whole, whatever its agent did to it before; what is not bundled
+// does not go.
 
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
@@ -184,7 +185,10 @@ describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, (
     await database?.end()
   })
 
-  /** Keeps the project for itself until what `call` asks for waits for it and a task was accepted in the sandbox. */
+  /**
+   * Keeps the project for itself until what `call` asks for waits for it and a task was accepted in
+   * the sandbox.
+   */
   const whileItWaits = async (id: string, call: () => Promise<unknown>, url: string) => {
     let asked: Promise<unknown> | undefined
     const task = await records.withLock(`project:${id}`, async () => {

@@ -1,5 +1,5 @@
-// Matrix from end to end: a real homeserver, a real task on the real OpenCode, a person who steers it from a thread, and a
-// notifier of its own that is killed in the middle.
+// Matrix from end to end: a real homeserver, a real task on the real OpenCode, a person who steers
+// it from a thread, and a notifier of its own that is killed in the middle.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -112,7 +112,8 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       (await records.db.selectFrom('matrix_syncs').select('since').execute()).some(({ since }) => since !== null)
     try {
       await records.migrate()
-      // What was being sent when it was killed is due again once the lease of it has run out, after 20 s.
+      // What was being sent when it was killed is due again once the lease of it has run out, after
+      // 20 s.
       const first = start()
       await expect.poll(isOn, soon).toBe(true)
       const ids = Array.from({ length: TASKS }, newTaskId)

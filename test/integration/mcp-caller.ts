@@ -1,4 +1,5 @@
-// A caller of the MCP endpoint, as a program would be: the tool's result, or its failure as an error.
+// A caller of the MCP endpoint, as a program would be: the tool's result, or its failure as an
+// error.
 
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 

@@ -1,4 +1,5 @@
-// `switchyard migrate` with deploy keys, against a real sshd: a project goes on with the very key that it had.
+// `switchyard migrate` with deploy keys, against a real sshd: a project goes on with the very key
+// that it had.
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -67,7 +68,10 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     return (await readFile(`${file}.pub`, 'utf8')).trim()
   }
 
-  /** A repository on the sshd, and a clone of it in whose configuration the sshd's URL is the remote. */
+  /**
+   * A repository on the sshd, and a clone of it in whose configuration the sshd's URL is the
+   * remote.
+   */
   const cloned = async (name: string, directory: string) => {
     const repository = await tree.remote(name)
     const clone = await tree.clone(repository, directory)

@@ -1,4 +1,5 @@
-// `switchyard migrate` as a process of its own against a running Switchyard: what it does, goes on with after a kill, and takes back.
+// `switchyard migrate` as a process of its own against a running Switchyard: what it does, goes on
+// with after a kill, and takes back.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,5 @@
-// Notifications from end to end: a real task, a real receiver, and a notifier of its own that is killed in the middle.
+// Notifications from end to end: a real task, a real receiver, and a notifier of its own that is
+// killed in the middle.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

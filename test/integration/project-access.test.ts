@@ -20,7 +20,7 @@ afterAll(async () => {
   await system?.close()
 })
 
-/** One's project, which it shares with two. */
+/** Creates a project of agent one, shared with agent two. */
 const shared = async (): Promise<Project> => {
   const project = await system.start(system.one)
   await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
@@ -31,7 +31,7 @@ const makeSandbox = async (project: Project, name: string, as: RestCaller): Prom
   expect(await as.request('POST', `${project.path}/sandbox`, { name })).toMatchObject({ status: 201 })
 }
 
-/** A task that runs until it is told to stop. */
+/** Starts a task that runs until `end`. */
 const work = async (project: Project, as: RestCaller, sandbox?: string) => {
   const hold = `${project.id}-${sandbox ?? 'base'}`
   const { body } = await as.request<Task>('POST', '/tasks', {
@@ -44,8 +44,8 @@ const work = async (project: Project, as: RestCaller, sandbox?: string) => {
   return { id: body.task_id, status: async () => (await read()).status, end: () => system.model.release(hold) }
 }
 
-describe('what others work at in a shared project', () => {
-  it('is ended by who made the sandbox, the project’s owner or an operator, and by nobody else', async () => {
+describe('work by others in a shared project', () => {
+  it('is stopped by the creator of the sandbox, the owner of the project and operators only', async () => {
     const project = await shared()
     await makeSandbox(project, 's', system.one)
     const task = await work(project, system.one, 's')
@@ -55,25 +55,25 @@ describe('what others work at in a shared project', () => {
     await expect(two.call('opencode_sandbox_reset', { ...named, force: true })).rejects.toThrow(forbidden)
     const busy = await system.two.request<object>('DELETE', `${project.path}/sandbox/s`)
     expect(busy).toMatchObject({ status: 409, body: { code: 'project_busy' } })
-    // It sees no task of another key, and does not learn of one here.
+    // The caller cannot see another key's task, and the response does not reveal one.
     expect(JSON.stringify(busy.body)).not.toContain(task.id)
     expect(await task.status()).toBe('running')
     await one.call('opencode_sandbox_delete', { ...named, force: true })
     expect(await task.status()).toBe('cancelled')
   })
 
-  it('is ended with a sandbox by who made that, whose tasks they are', async () => {
+  it('is stopped with a sandbox by the creator of the sandbox', async () => {
     const project = await shared()
     await makeSandbox(project, 'mine', system.two)
     const task = await work(project, system.one, 'mine')
     await two.call('opencode_sandbox_reset', { git_url: project.id, name: 'mine', force: true })
     expect(await task.status()).toBe('cancelled')
-    // Nothing is lost and nothing works there: that needs no right over others.
+    // Removing a clean and idle sandbox needs no right over other callers.
     await makeSandbox(project, 'clean', system.one)
     expect(await system.two.ok('DELETE', `${project.path}/sandbox/clean`)).toMatchObject({ done: 'deleted' })
   })
 
-  it('goes on where another key stops or restarts the project', async () => {
+  it('continues when another key stops or restarts the project', async () => {
     const project = await shared()
     const task = await work(project, system.one)
     const busy = { status: 409, body: { code: 'project_busy' } }
@@ -90,7 +90,7 @@ describe('what others work at in a shared project', () => {
 })
 
 describe('the settings of a shared project', () => {
-  it('are changed by its owner and operators, whichever way it is asked', async () => {
+  it('are changed by the owner and operators only, through every route and tool', async () => {
     const project = await shared()
     const read = async () => await system.ops.ok<ProjectObject>('GET', project.path)
     const before = await read()
@@ -108,7 +108,7 @@ describe('the settings of a shared project', () => {
       /forbidden/,
     )
     expect(await read()).toMatchObject({ ...before, lastAccessed: expect.anything(), updatedAt: expect.anything() })
-    // What it is set to already changes nothing.
+    // Repeating the current values changes nothing.
     const same = { model: 'scripted/other', isolation: 'shared', name: before.name }
     await one.call('opencode_llm_set_model', { git_url: project.url, model: same.model })
     expect(await two.call('opencode_project_start', { git_url: project.url, ...same })).toMatchObject({
@@ -116,7 +116,7 @@ describe('the settings of a shared project', () => {
     })
   })
 
-  it('are its owner’s in a second start too', async () => {
+  it('are changed by a second start of the owner', async () => {
     const project = await shared()
     expect(
       await system.one.ok('POST', '/project/init', { gitURL: project.url, model: 'scripted/other', name: 'Mine' }),
@@ -125,7 +125,7 @@ describe('the settings of a shared project', () => {
 })
 
 describe('publishing from a shared project', () => {
-  it('replaces what others pushed for its owner and operators alone', async () => {
+  it('replaces what others pushed for the owner and operators only', async () => {
     const project = await shared()
     await makeSandbox(project, 'p', system.two)
     const publish = (as: RestCaller, body: object) =>
@@ -135,7 +135,7 @@ describe('publishing from a shared project', () => {
     expect(await publish(system.one, { force: true })).toMatchObject({ status: 200 })
   })
 
-  it('ends with the sharing, for tasks that were made before too', async () => {
+  it('is refused once the project is no longer shared, also for earlier tasks', async () => {
     const project = await shared()
     const task = await work(project, system.two)
     task.end()

@@ -15,8 +15,8 @@ beforeAll(async () => {
 
 afterAll(() => system?.close())
 
-describe('a project through the HTTP API', () => {
-  it('is registered, described, and told in the published form', async () => {
+describe('a project over the HTTP API', () => {
+  it('is registered, updated and returned in the published form', async () => {
     const project = await system.start()
     expect(
       await system.ops.ok('PATCH', project.path, {
@@ -56,7 +56,7 @@ describe('a project through the HTTP API', () => {
     })
   })
 
-  it('is not worked in before it is ready', async () => {
+  it('refuses sessions until it is ready', async () => {
     const url = `file://${system.repositories}/nowhere`
     expect(await system.ops.request('POST', '/project/init', { gitURL: url })).toMatchObject({
       status: expect.any(Number),
@@ -72,7 +72,7 @@ describe('a project through the HTTP API', () => {
 })
 
 describe('the configuration of a directory', () => {
-  it('is told without any secret', async () => {
+  it('is returned without secrets', async () => {
     const config = {
       ...opencodeConfig('http://127.0.0.1:1'),
       mcp: {

@@ -33,7 +33,7 @@ afterAll(async () => {
 
 const start = (args: Record<string, unknown>) => mcp.call<StartedProject>('opencode_project_start', args)
 
-/** Every file below a directory that holds the text. */
+/** Returns every file below a directory that contains the text. */
 const filesWith = async (directory: string, text: string): Promise<readonly string[]> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   const found: string[] = []
@@ -45,7 +45,7 @@ const filesWith = async (directory: string, text: string): Promise<readonly stri
 }
 
 describe('a private repository', () => {
-  it('waits for its key, goes on once the host takes it, and keeps the key from the agent', async () => {
+  it('waits for its deploy key, continues once the host accepts it, and hides the key from the agent', async () => {
     const repository = await makeRepository(path.join(place, 'private'), { 'a.txt': 'a\n' })
     const git_url = ssh.url(repository)
     const waiting = await start({ git_url })
@@ -80,7 +80,7 @@ describe('a private repository', () => {
     expect(await filesWith(path.join(system.home, 'opencode'), secret)).toEqual([])
   })
 
-  it('takes a new key when the old one still works, and then only the new one', async () => {
+  it('rotates its key while the old one still works, and then uses only the new one', async () => {
     const repository = await makeRepository(path.join(place, 'rotated'), { 'a.txt': 'a\n' })
     const git_url = ssh.url(repository)
     await start({ git_url })
@@ -98,7 +98,7 @@ describe('a private repository', () => {
     expect((await restart()).status).toBe('waiting_for_key')
   })
 
-  it('waits where its host does not take the user’s own key, and leaves that for a new one that it makes', async () => {
+  it("waits when the host rejects the user's own key, and replaces that key by a generated one", async () => {
     const repository = await makeRepository(path.join(place, 'users'), { 'a.txt': 'a\n' })
     const git_url = ssh.url(repository)
     const file = path.join(place, 'users-key')
@@ -114,7 +114,7 @@ describe('a private repository', () => {
     expect(existsSync(file)).toBe(true)
   })
 
-  it('is refused when its host shows another key than it had', async () => {
+  it('is refused when the host key changed', async () => {
     const repository = await makeRepository(path.join(place, 'other-host'), { 'a.txt': 'a\n' })
     await ssh.replaceHostKey()
     await expect(start({ git_url: ssh.url(repository) })).rejects.toThrow(/host_key_changed/)
@@ -122,7 +122,7 @@ describe('a private repository', () => {
 })
 
 describe('work', () => {
-  it('of a task and a sandbox is published by the worker, and taken away as a patch and a bundle', async () => {
+  it('of a task and a sandbox is published by the worker and exported as a patch and a bundle', async () => {
     const bare = path.join(place, 'published.git')
     const source = await makeRepository(path.join(place, 'published'), { 'a.txt': 'a\n' })
     await git(place, 'clone', '--quiet', '--bare', source, bare)
@@ -163,8 +163,8 @@ describe('work', () => {
   })
 })
 
-describe('a checkout of the caller’s own', () => {
-  it('is worked in where it is, and left as it is', async () => {
+describe("the caller's own checkout", () => {
+  it('is used in its place and left unchanged', async () => {
     const origin = await makeRepository(path.join(place, 'origin'), { 'a.txt': 'a\n' })
     const own = path.join(place, 'own')
     await git(place, 'clone', '--quiet', `file://${origin}`, own)
@@ -192,7 +192,7 @@ describe('a checkout of the caller’s own', () => {
     expect(existsSync(sandbox.path)).toBe(false)
   })
 
-  it('is refused where it is another repository, or none', async () => {
+  it('is refused when it is another repository or none', async () => {
     const one = await makeRepository(path.join(place, 'one'), { 'a.txt': 'a\n' })
     const another = await makeRepository(path.join(place, 'another'), { 'a.txt': 'a\n' })
     await expect(start({ git_url: `file://${one}`, base_dir: another })).rejects.toThrow(/another repository/)

@@ -59,7 +59,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       }
       const start = (git_url: string, as = mcp) => as.call<StartedProject>('opencode_project_start', { git_url })
 
-      it('starts one once, however often it is called, and at once', async () => {
+      it('starts a project once for concurrent calls', async () => {
         const url = await repository()
         const answers = await Promise.all([1, 2, 3, 4].map(() => start(url)))
         const [first] = answers
@@ -73,7 +73,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         ])
       })
 
-      it('says what is wrong with a repository that is not there, and keeps that on the project', async () => {
+      it('reports what is wrong with a missing repository, and stores it on the project', async () => {
         const url = `file://${repositories}/nowhere`
         await expect(start(url)).rejects.toThrow(/repository_not_found/)
         expect(await mcp.call('opencode_project_status', { git_url: url })).toMatchObject({
@@ -82,14 +82,14 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         })
       })
 
-      it('stops one and starts it again', async () => {
+      it('stops a project and starts it again', async () => {
         const url = await repository()
         await start(url)
         expect(await mcp.call('opencode_project_stop', { git_url: url })).toMatchObject({ status: 'stopped' })
         expect(await start(url)).toMatchObject({ status: 'started' })
       })
 
-      it('shows an agent its own projects, and no other’s', async () => {
+      it('shows an agent its own projects only', async () => {
         const place = (await repository()).replace('file://', '')
         await expect(start(place, agent)).rejects.toThrow(/forbidden/)
         const url = daemon.url(path.basename(place))
@@ -101,7 +101,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await mcp.call('opencode_project_status', { git_url: id })).toMatchObject({ status: 'ready' })
       })
 
-      it('makes a sandbox on the branch asked for, with its start command, once', async () => {
+      it('creates a sandbox once, on the requested branch, and runs its start command', async () => {
         const url = await repository()
         await start(url)
         const call = () =>
@@ -123,7 +123,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         ).rejects.toThrow(/sandbox_exists/)
       })
 
-      it('leaves nothing of a sandbox whose start command fails', async () => {
+      it('removes a sandbox whose start command fails', async () => {
         const url = await repository()
         const { base_dir: base } = await start(url)
         const make = (start_command: string) =>
@@ -134,7 +134,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(existsSync((await make('true')).path)).toBe(true)
       })
 
-      it('runs a task in a sandbox, one at a time, and leaves what it did there', async () => {
+      it('runs tasks in a sandbox one at a time, and keeps their changes there', async () => {
         const url = await repository()
         await start(url)
         const sandbox = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 'work' })
@@ -161,7 +161,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         ).rejects.toThrow(/sandbox_not_found/)
       })
 
-      it('tells how a sandbox stands, and deletes or resets it only when nothing is lost', async () => {
+      it('reports the state of a sandbox, and deletes or resets it only when no work is lost', async () => {
         const url = await repository()
         await start(url)
         const { path: directory } = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 's' })
@@ -194,7 +194,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         await expect(change('delete')).rejects.toThrow(/sandbox_not_found/)
       })
 
-      it('destroys a project only when nothing is lost, or bundles that first', async () => {
+      it('destroys a project only when no work is lost, or after saving it in bundles', async () => {
         const url = await repository()
         const { base_dir: base, project_id: id } = await start(url)
         const { path: sandbox } = await mcp.call<Sandbox>('opencode_sandbox_create', { git_url: url, name: 's' })
@@ -218,7 +218,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await start(url)).toMatchObject({ status: 'started', project_id: id })
       })
 
-      it('cancels what runs in a project that is destroyed by force', async () => {
+      it('cancels the tasks of a project that is destroyed by force', async () => {
         const url = await repository()
         const { project_id: id } = await start(url)
         const task = await mcp.call<{ task_id: string }>('execute_task', {
@@ -229,7 +229,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await mcp.call('get_task_status', { task_id: task.task_id })).toMatchObject({ status: 'cancelled' })
       })
 
-      it('answers under the names of older managers, where that is asked for', async () => {
+      it('accepts the tool names of older managers when they are enabled', async () => {
         const url = await repository()
         const { slug } = parseRepositoryUrl(url)
         const kept = async () =>
@@ -244,7 +244,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await kept()).toEqual([])
       })
 
-      it('serves one set of tools by its path', async () => {
+      it('serves one toolset under its path', async () => {
         const tasks = await connectMcp(system.url, { key: 'ops-operator-0123456789', path: '/mcp/tasks' })
         const names = await tasks.tools()
         await tasks.close()

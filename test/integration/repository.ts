@@ -1,4 +1,4 @@
-// A small git repository on disk, for tasks to work on.
+// Creates small git repositories on disk for tasks to work on.
 
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -12,7 +12,11 @@ const IDENTITY = ['-c', 'user.name=Test', '-c', 'user.email=test@example.invalid
 export const git = async (directory: string, ...args: string[]): Promise<string> =>
   (await run('git', [...IDENTITY, ...args], { cwd: directory })).stdout.trim()
 
-/** As `makeRepository`, and beside it its bare clone `<name>.git`, as a host has it. @returns the path of that */
+/**
+ * Creates a repository and, beside it, its bare clone `<name>.git`.
+ *
+ * @returns the path of the clone
+ */
 export const makeBareRepository = async (
   place: string,
   name: string,
@@ -24,7 +28,7 @@ export const makeBareRepository = async (
   return bare
 }
 
-/** A repository with one commit of these files on `main`. */
+/** Creates a repository with one commit of these files on `main`. */
 export const makeRepository = async (directory: string, files: Readonly<Record<string, string>>): Promise<string> => {
   await mkdir(directory, { recursive: true })
   await git(directory, 'init', '--quiet', '--initial-branch=main')

@@ -1,4 +1,4 @@
-// A caller of the REST API with a key, as a program would be.
+// Calls the REST API with a key, as a program would.
 
 import { expect } from 'vitest'
 
@@ -6,7 +6,7 @@ type Answer<T> = { readonly status: number; readonly body: T }
 
 export type RestCaller = {
   readonly request: <T>(method: string, path: string, body?: unknown) => Promise<Answer<T>>
-  /** Expects 200. */
+  /** Returns the body; fails unless the status is 200. */
   readonly ok: <T>(method: string, path: string, body?: unknown) => Promise<T>
 }
 

@@ -1,4 +1,5 @@
-// Both modes at once, on real containers and a real OpenCode server: who goes where, and the way back from one that fails.
+// Both modes at once, on real containers and a real OpenCode server: how tasks are shared, and
+// failover between them.
 
 import type { RolloutReport, Task } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
@@ -37,7 +38,7 @@ describe.skipIf(noContainers !== undefined)(`the two modes${noContainers ? ` (sk
     return await Promise.all(tasks.map(({ task_id }) => caller.ended(task_id)))
   }
 
-  it('share the tasks by the percentage, and both finish them', { timeout: 180_000 }, async () => {
+  it('share the tasks by the percentage, and both complete them', { timeout: 180_000 }, async () => {
     const started = await start({ OPENCODE_ROLLOUT_PERCENT: '50' })
     const ended = await run(started, 6)
     expect(new Set(ended.map(({ mode }) => mode))).toEqual(new Set(['opencode', 'docker']))
@@ -50,11 +51,11 @@ describe.skipIf(noContainers !== undefined)(`the two modes${noContainers ? ` (sk
     for (const side of window.sides) expect(side.first_event_ms.p95).toBeGreaterThan(0)
   })
 
-  it('change places by themselves when one cannot run anything', async () => {
+  it('fail over when one of them cannot run tasks', async () => {
     const started = await start({
       OPENCODE_ROLLOUT_PERCENT: '0',
       OPENCODE_ROLLOUT_MIN_TASKS: '3',
-      // It is there, and has no OpenCode.
+      // An image without OpenCode.
       RUNNER_IMAGE: 'node:24-bookworm-slim',
     })
     const failed = await run(started, 3)

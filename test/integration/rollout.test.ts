@@ -1,4 +1,5 @@
-// Two installations on one database, each with an OpenCode server and a worker of its own: the pools blue and green.
+// Two installations on one database, each with its own OpenCode server and worker: the pools blue
+// and green.
 
 import path from 'node:path'
 import type { RolloutReport, Task, TaskEvent } from '@switchyard/contracts'
@@ -6,7 +7,7 @@ import { opencodeConfig, script } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type System, startSystem } from './system.ts'
 
-/** The machine may have an engine and the image. */
+/** The machine may have a Docker engine and the image. */
 const NO_DOCKER = { DOCKER_HOST: 'unix:///not-there/docker.sock' }
 
 let blue: System
@@ -46,7 +47,7 @@ const events = async (id: string) =>
 const submit = async (system: System, steps: Parameters<typeof script>[0], agentId = 'agent') =>
   await system.caller.submit({ task_description: script(steps), agent_id: agentId })
 
-/** Whether the task's session is on that server. */
+/** Returns whether the system's server has the task's session. */
 const holds = async ({ switchyard }: System, { session_id, directory }: Task): Promise<boolean> => {
   if (session_id === null || directory === null) throw new Error('the task has no session')
   if (!switchyard.opencode) return false
@@ -56,7 +57,7 @@ const holds = async ({ switchyard }: System, { session_id, directory }: Task): P
   )
 }
 
-// Two OpenCode servers start in new directories at once: a busy machine takes its time.
+// Two OpenCode servers start in new directories at the same time, which is slow on a busy machine.
 describe('two pools', { timeout: 120_000 }, () => {
   it('share the tasks by agent, each on its own servers, whichever api accepts them', async () => {
     await expect
@@ -82,7 +83,7 @@ describe('two pools', { timeout: 120_000 }, () => {
       expect(window.sides.find((side) => side.pool === pool)).toMatchObject({ success_rate: 1, error_codes: {} })
   })
 
-  it('lets a drained pool finish what runs, and moves what waits to the other', async () => {
+  it('let a drained pool finish its running tasks, and move its queued tasks to the other pool', async () => {
     await change({ pools: { green: 100 } })
     const runs = await submit(blue, [{ hold: 'drained' }, { say: 'ran on' }])
     await expect.poll(async () => (await record(runs.task_id)).status, { timeout: 20_000 }).toBe('running')
@@ -104,7 +105,7 @@ describe('two pools', { timeout: 120_000 }, () => {
     expect((await report()).sides[1]).toMatchObject({ pool: 'green', state: 'drained', running: 0 })
   })
 
-  it('strands nothing when the workers of a pool have gone', async () => {
+  it('move tasks to the other pool when a pool has no live worker', async () => {
     await change({ pools: { green: 100 } })
     await green.close()
     const waits = await submit(blue, [{ say: 'ran after all' }])

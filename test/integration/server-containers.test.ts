@@ -1,4 +1,5 @@
-// Servers of projects in containers, of the real image on the real engine: they outlive their worker, and others use them.
+// Project servers in containers, with the real image on the real engine: they outlive their worker,
+// and other workers use them.
 
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -80,7 +81,9 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
     for (const step of closing.reverse()) await step()
   })
 
-  /** A worker as far as servers are concerned. Its heartbeat is one that lasts for the test. */
+  /**
+   * Starts the part of a worker that runs servers, with heartbeats for as long as the test runs.
+   */
   const startPool = async () => {
     const workerId: WorkerId = newWorkerId()
     const report = () => reportWorker(records.db, { id: workerId, hostname: 'test', concurrency: 1, queueNames: [] })
@@ -106,7 +109,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
 
   const told = async () => (await listProjectServers(records.db)).find((row) => row.project_id === PROJECT)
 
-  it('are kept by one worker, used by others, taken over by the next, started again after an end, and removed', async () => {
+  it('are run by one worker, used by others, taken over by the next, restarted after a kill, and removed', async () => {
     const first = await startPool()
     const second = await startPool()
     const use = await first.pool.lease(ID)
@@ -115,7 +118,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
     await expect.poll(async () => (await told())?.memory_bytes ?? 0, { timeout: 30_000 }).toBeGreaterThan(50 * MEBIBYTE)
     const kept = await told()
     expect(kept).toMatchObject({ state: 'up', kind: 'container', worker_id: first.workerId, pid: null })
-    // A name that nobody else has, and no way in without the password.
+    // Its name is unique, and it requires the password.
     expect((await fetch(`${kept?.url}/global/health`)).status).toBe(401)
 
     const visit = await second.pool.lease(ID)
@@ -124,7 +127,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
     visit.release()
     use.release()
 
-    // Its worker ends: the container runs on, and whoever comes next keeps it.
+    // When its worker stops, the container keeps running and the next worker takes it over.
     await first.end()
     await expect.poll(async () => (await told())?.worker_id, { timeout: 60_000 }).toBe(second.workerId)
     await expect.poll(async () => (await told())?.state, { timeout: 30_000 }).toBe('up')

@@ -1,4 +1,5 @@
-// Servers that projects have for themselves, on the real OpenCode: used by the project's tasks, shown, started and ended by need.
+// Project servers on a real OpenCode: used by the project's tasks, listed, started and stopped on
+// demand.
 
 import { access, mkdtemp, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -12,15 +13,15 @@ import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { makeRepository } from './repository.ts'
 import { type System, startSystem } from './system.ts'
 
-// Each test starts a server or two, which takes seconds of a processor that others use too.
+// Each test starts one or two servers, which takes seconds of CPU time.
 vi.setConfig({ testTimeout: 180_000 })
 
 const MEBIBYTE = 1_048_576
 
-/** Shows what the agent's environment has, and what it has not. */
+/** Prints a variable of the agent's environment. */
 const TELL = { tool: 'bash', args: { command: 'echo "it says $MY_SETTING"; sleep 1', description: 'Tell' } }
 
-describe('servers that projects have for themselves', () => {
+describe('project servers', () => {
   let system: System
   let mcp: McpCaller
   let repositories: string
@@ -71,7 +72,7 @@ describe('servers that projects have for themselves', () => {
     return await system.caller.ended(task_id)
   }
 
-  it('run the project’s tasks apart from the shared one, with a password of their own', async () => {
+  it("run the project's tasks apart from the shared server, with their own password", async () => {
     const project = await start('own')
     const shared = (await servers()).find((server) => server.isolation === 'shared')
     expect(shared).toMatchObject({ kind: 'child', status: 'up', pool: 'blue', project_id: null })
@@ -92,12 +93,12 @@ describe('servers that projects have for themselves', () => {
     const file = path.join(system.home, 'servers', project.id, 'password')
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect((await fetch(`${own.url}/global/health`)).status).toBe(401)
-    // The session is where the task ran, and nowhere else.
+    // Only the project's server has the session.
     const sessions = await system.switchyard.opencode?.client.everySession({ roots: true })
     expect(sessions?.map(({ id }) => id)).not.toContain(task.session_id)
   })
 
-  it('take their settings at the next start; what opens a door, or is a secret, is refused', async () => {
+  it('apply their settings at the next start, and refuse settings that grant access or hold secrets', async () => {
     const project = await start('settings')
     for (const name of ['DATABASE_URL', 'LD_PRELOAD', 'PATH', 'OPENCODE_SERVER_PASSWORD', 'MY_API_KEY'])
       expect(await configure(project.id, { environment: { [name]: 'x' } })).toMatchObject({ status: 400 })
@@ -110,7 +111,7 @@ describe('servers that projects have for themselves', () => {
     expect(events.events.map(({ message }) => message).join('\n')).toContain('it says yes')
   })
 
-  it('never take a port from others', async () => {
+  it('never take a port that is in use', async () => {
     const project = await start('port')
     const other = createServer()
     const port = await new Promise<number>((resolve) =>
@@ -127,7 +128,7 @@ describe('servers that projects have for themselves', () => {
     expect(await configure(second.id, { port })).toMatchObject({ status: 400 })
   })
 
-  it('are started again after a crash, in the middle of a task too', async () => {
+  it('restart after a crash, also during a task', async () => {
     const project = await start('crash')
     const { task_id } = await system.caller.submit({
       task_description: script([{ tool: 'bash', args: { command: 'sleep 5', description: 'Wait' } }, { say: 'done' }]),
@@ -141,7 +142,7 @@ describe('servers that projects have for themselves', () => {
     expect((await serverOf(project.id)).pid).not.toBe(pid)
   })
 
-  it('are drained and replaced past their memory limit: what runs goes on, what comes waits', async () => {
+  it('are drained and replaced when they exceed their memory limit: running tasks finish, new ones wait', async () => {
     const project = await start('memory')
     const first = await system.caller.submit({
       task_description: script([{ tool: 'bash', args: { command: 'sleep 8', description: 'Wait' } }, { say: 'first' }]),
@@ -150,7 +151,7 @@ describe('servers that projects have for themselves', () => {
     await expect.poll(async () => (await serverOf(project.id)).busy_sessions, { timeout: 60_000 }).toBe(1)
     const { pid, memory_bytes: memory } = await serverOf(project.id)
     expect(memory).toBeGreaterThan(256 * MEBIBYTE)
-    // No caller sets less than a server needs.
+    // The API refuses a limit below what a server needs.
     expect(await configure(project.id, { memory_limit_bytes: 256 * MEBIBYTE })).toMatchObject({ status: 400 })
     await configureServer(records.db, project.id, { memory_limit: 256 * MEBIBYTE })
     await expect.poll(async () => (await serverOf(project.id)).status, { timeout: 40_000 }).toBe('draining')
@@ -163,7 +164,7 @@ describe('servers that projects have for themselves', () => {
     expect(history.events.map(({ type }) => type)).not.toContain('task_recovered')
   })
 
-  it('end when nobody uses them, and come back when they are needed, with what they knew', async () => {
+  it('stop when they are idle, and start with their sessions when they are needed', async () => {
     const project = await start('idle')
     await run(project.url, [{ say: 'one' }])
     const { pid } = await serverOf(project.id)
@@ -176,7 +177,7 @@ describe('servers that projects have for themselves', () => {
     expect((await serverOf(project.id)).status).toBe('up')
   })
 
-  it('end with their project', async () => {
+  it('stop with their project', async () => {
     const project = await start('stop')
     expect((await serverOf(project.id)).status).toBe('up')
     await mcp.call('opencode_project_stop', { git_url: project.url })

@@ -15,8 +15,8 @@ beforeAll(async () => {
 
 afterAll(() => system?.close())
 
-describe('who may see a session', () => {
-  it('is whoever may use its project; another’s is not there', async () => {
+describe('access to a session', () => {
+  it('is granted to the callers that may use its project, and hidden from all others', async () => {
     const mine = await system.start(system.one)
     const other = await system.start(system.two)
     const session = await system.create(mine, {}, system.one)
@@ -31,7 +31,7 @@ describe('who may see a session', () => {
     expect(await system.two.request('GET', `${at(other, session)}/event`)).toMatchObject(notThere)
     expect(await system.two.request('POST', `${other.path}/session`, { parentID: session.id })).toMatchObject(notThere)
     expect(await system.two.ok('GET', `${other.path}/session`)).toMatchObject({ total: 0 })
-    // Shared by its owner.
+    // The owner shares the project.
     await system.one.ok('PATCH', mine.path, { permissions: { agents: ['two'] } })
     expect(await system.two.ok('GET', at(mine, session))).toMatchObject({ id: session.id })
     expect(await system.two.request('PATCH', mine.path, { name: 'x' })).toMatchObject({
@@ -40,7 +40,7 @@ describe('who may see a session', () => {
     })
   })
 
-  it('is nobody for an id that can be no session’s', async () => {
+  it("is refused for an id that cannot be a session's", async () => {
     const project = await system.start(system.one)
     const said = { parts: [{ type: 'text', text: 'x' }] }
     for (const id of ['nothing', 'task_01', 'ses', 'ses_', 'ses_..%2F..%2Fconfig', `ses_${'x'.repeat(300)}`]) {
@@ -59,7 +59,7 @@ describe('who may see a session', () => {
     }
   })
 
-  it('follows it no longer than the project is shared', async () => {
+  it('ends an event stream for others once the project is no longer shared', async () => {
     const project = await system.start(system.one)
     await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
     const session = await system.create(project, {}, system.one)
@@ -79,7 +79,7 @@ describe('who may see a session', () => {
     expect((await other.ended).filter(isSaid)).toEqual([])
   })
 
-  it('marks those of tasks, which only their agent sees and only the task steers', async () => {
+  it('is limited for the session of a task: only its agent sees it, and only the task controls it', async () => {
     const project = await system.start(system.one)
     await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
     const task = await system.one.request<Task>('POST', '/tasks', {
@@ -112,7 +112,7 @@ describe('who may see a session', () => {
     expect(await system.one.ok('GET', at(project, session))).toMatchObject({ permissions: { canEdit: true } })
   })
 
-  it('opens no other directory of the host', async () => {
+  it('never reaches another directory of the host', async () => {
     const project = await system.start(system.one, { 'a.txt': 'a\n', 'src/sum.js': 'x\n' })
     const session = await system.create(project, {}, system.one)
     await writeFile(path.join(project.baseDir, 'secret-name.txt'), 'new\n')
@@ -144,7 +144,7 @@ describe('who may see a session', () => {
 })
 
 describe('the default project', () => {
-  it('is the only one of the caller, or the one that is marked', async () => {
+  it("is the caller's only project or the one marked as default", async () => {
     const key = restCaller(system.url, OPERATOR)
     const project = await system.start()
     const other = await system.start(system.one)
@@ -154,7 +154,7 @@ describe('the default project', () => {
     expect(session.projectID).toBe(project.id)
     expect(await key.ok('GET', `/session/${session.id}`)).toMatchObject({ title: 'here' })
     expect(await key.ok('GET', '/session')).toMatchObject({ total: 1 })
-    // What another key marks does not take its place.
+    // Another key's mark has no effect on this key.
     await system.one.ok('PATCH', other.path, { metadata: { settings: { default: true } } })
     expect(await key.ok('GET', '/session')).toMatchObject({ sessions: [{ id: session.id }] })
     expect(await system.one.ok('GET', '/session')).toMatchObject({ total: 0 })

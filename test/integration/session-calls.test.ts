@@ -29,7 +29,7 @@ afterAll(async () => {
   await system?.close()
 })
 
-/** As the api does, without the api: one call, which a worker takes as it takes one that another has left. */
+/** Queues a call for a worker, as the api does. */
 const call = async <K extends CallKind>(kind: K, args: CallArgs<K>): Promise<CallResult<K>> => {
   const id = newCallId()
   await addCall(records.db, { id, kind, target: 'blue', args }, 10_000)
@@ -38,8 +38,8 @@ const call = async <K extends CallKind>(kind: K, args: CallArgs<K>): Promise<Cal
   return CALLS[kind].result.parse((await read())?.result) as CallResult<K>
 }
 
-describe('a call about sessions that is answered twice', () => {
-  it('makes one session, one fork and one turn', async () => {
+describe('a session call that is delivered twice', () => {
+  it('creates one session, one fork and one turn', async () => {
     const project = await system.start()
     const who = { project_id: project.id, agent: null }
     const create: CallArgs<'session.create'> = {
@@ -102,10 +102,10 @@ describe('a message that is sent again under its id', () => {
       ...more,
     })
 
-  it('is said once: the answer is that of its turn', async () => {
+  it('is delivered once and returns the answer of its turn', async () => {
     const project = await system.start()
     const session = await system.create(project)
-    // OpenCode's own ids would sort between these two.
+    // OpenCode's own ids sort between these two.
     for (const [messageID, word] of [
       ['msg_0first', 'first'],
       ['msg_zsecond', 'second'],
@@ -116,14 +116,14 @@ describe('a message that is sent again under its id', () => {
     }
     const { messages } = await system.ops.ok<MessageList>('GET', `${at(project, session)}/message`)
     expect(messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])
-    // An answer's id is none of a message to it.
+    // The id of an answer is not accepted as the id of a message.
     expect(await say(project, session, messages[1]?.info.id ?? '', 'x')).toMatchObject({
       status: 400,
       body: { code: 'invalid_request' },
     })
   })
 
-  it('does not begin a turn anew that was aborted', async () => {
+  it('does not restart an aborted turn', async () => {
     const project = await system.start()
     const session = await system.create(project)
     const messageID = newOpenCodeMessageId()
@@ -139,7 +139,7 @@ describe('a message that is sent again under its id', () => {
     system.model.release(messageID)
   })
 
-  it('is said once over MCP', async () => {
+  it('is delivered once over MCP', async () => {
     const project = await system.start()
     const session = await system.create(project)
     const message = {
@@ -159,8 +159,8 @@ describe('a message that is sent again under its id', () => {
   })
 })
 
-describe('a session that is made again under its key', () => {
-  it('is the first one, for the key’s caller, and so is a fork', async () => {
+describe('a session that is created again under its idempotency key', () => {
+  it('is the first one, per caller, and so is a fork', async () => {
     const project = await system.start(system.one)
     await system.one.ok('PATCH', project.path, { permissions: { agents: ['two'] } })
     const make = (as: RestCaller, idempotencyKey: string) => system.create(project, { idempotencyKey }, as)
@@ -175,8 +175,8 @@ describe('a session that is made again under its key', () => {
   })
 })
 
-describe('a session where sharing is off, as it is by default', () => {
-  it('says why it is not shared', async () => {
+describe('a session while sharing is off, the default', () => {
+  it('reports why it cannot be shared', async () => {
     const project = await system.start()
     const session = await system.create(project)
     expect(await system.ops.request('POST', `${at(project, session)}/share`)).toMatchObject({

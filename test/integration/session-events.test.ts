@@ -22,7 +22,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       const isIdle = (event: SessionEvent) => event.type === 'session_status' && event.data.status === 'idle'
       const stored = (events: readonly SessionEvent[]) => events.filter(({ id }) => id !== null)
 
-      it('are told as they happen, and resumed from any of them without a gap', async () => {
+      it('are sent as they happen, and resumed after any of them without a gap', async () => {
         const project = await system.start()
         const session = await system.create(project, { permissions: 'allow' })
         const url = `${system.url}${at(project, session)}/event`
@@ -57,7 +57,8 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
           data: { end: 'finished', output: 'All done.' },
         })
         expect(new Set(whole.map(({ id }) => id)).size).toBe(whole.length)
-        // What was told live and what followed are the whole of it, each once; a call may have been told while it ran.
+        // The live events and the resumed events are all events, each once; a tool may have been
+        // reported while it ran.
         const ended = (events: readonly SessionEvent[]) =>
           stored(events)
             .filter(({ data }) => data.state !== 'running')
@@ -70,7 +71,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         }
       })
 
-      it('tell what waits for an answer on every connection', async () => {
+      it('report pending requests on every connection', async () => {
         const project = await system.start()
         const session = await system.create(project)
         await system.say(
@@ -88,7 +89,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         await system.ops.ok('POST', `${at(project, session)}/abort`)
       })
 
-      it('refuse what is no id of an event', async () => {
+      it('reject an invalid event id', async () => {
         const project = await system.start()
         const session = await system.create(project)
         expect(await system.ops.request('GET', `${at(project, session)}/event?after=7`)).toMatchObject({

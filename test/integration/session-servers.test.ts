@@ -1,4 +1,5 @@
-// Sessions on a server that a project has for itself, on the real OpenCode: through a drain, a stop and a crash of it.
+// Sessions on a project server, on a real OpenCode: while it is drained, stopped and after it
+// crashed.
 
 import path from 'node:path'
 import {
@@ -17,13 +18,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeRepository } from './repository.ts'
 import { at, OPERATOR, type Project, type SessionSystem, startSessionSystem } from './session-system.ts'
 
-// Each test starts a server or two, which takes seconds of a processor that others use too.
+// Each test starts one or two servers, which takes seconds of CPU time.
 vi.setConfig({ testTimeout: 180_000 })
 
 const MEBIBYTE = 1_048_576
 const PATIENCE = { timeout: 60_000 }
 
-describe('sessions on a server of their project’s own', () => {
+describe('sessions on a project server', () => {
   let system: SessionSystem
   let records: Records
 
@@ -57,14 +58,14 @@ describe('sessions on a server of their project’s own', () => {
   const becomes = (project: Project, status: ServerInfo['status']) =>
     expect.poll(async () => (await serverOf(project)).status, PATIENCE).toBe(status)
 
-  /** Less than it needs: it is drained at the next look. */
+  /** Sets a limit below what the server uses, so that the next check drains it. */
   const drain = async (project: Project): Promise<void> => {
     await configureServer(records.db, project.id, { memory_limit: 64 * MEBIBYTE })
     await becomes(project, 'draining')
     await configureServer(records.db, project.id, { memory_limit: null })
   }
 
-  /** Says what ends in an ask. */
+  /** Sends a message whose turn ends in a permission request. */
   const askIn = async (project: Project, session: SessionInfo): Promise<Ask> => {
     const steps = [{ tool: 'bash', args: { command: 'ls', description: 'Look' } }, { say: 'it is done' }]
     const { asks } = await system.say(project, session, script(steps))
@@ -73,7 +74,7 @@ describe('sessions on a server of their project’s own', () => {
     return ask
   }
 
-  it('are answered while it is drained: the ask that holds it up, and what is said to its turn; what is new waits', async () => {
+  it('answer requests and messages of a running turn while the server is drained, and refuse new turns', async () => {
     const project = await start('drain')
     const session = await system.create(project)
     const other = await system.create(project)
@@ -99,7 +100,7 @@ describe('sessions on a server of their project’s own', () => {
     expect(JSON.stringify(messages)).toContain('it is done')
   })
 
-  /** A reader that stays. */
+  /** Reads the event stream until `end`. */
   const follow = (project: Project, session: SessionInfo) => {
     const stop = new AbortController()
     let told = ''
@@ -113,7 +114,7 @@ describe('sessions on a server of their project’s own', () => {
     const done = read().catch(() => {})
     return {
       told: () => told,
-      /** Signs of life, of which the second comes after the session was read again. */
+      /** The number of heartbeats. The session has been read again by the second one. */
       beats: () => told.split(': alive').length - 1,
       end: async () => {
         stop.abort()
@@ -122,12 +123,12 @@ describe('sessions on a server of their project’s own', () => {
     }
   }
 
-  it('are followed without keeping it from its end, and without starting it again', async () => {
+  it('are followed without keeping the server running, and without starting it', async () => {
     const project = await start('follow')
     const session = await system.create(project, { permissions: 'allow' })
     const reader = follow(project, session)
     await expect.poll(() => reader.told()).toContain('"status":"idle"')
-    // Longer than a reader waits from one look to the next.
+    // Longer than the interval at which a reader checks the session.
     await configureServer(records.db, project.id, { idle_ms: 8_000 })
     await becomes(project, 'stopped')
     await configureServer(records.db, project.id, { idle_ms: null })
@@ -139,7 +140,7 @@ describe('sessions on a server of their project’s own', () => {
     await reader.end()
   })
 
-  it('can be aborted while it is drained, which lets it be replaced', async () => {
+  it('can be aborted while the server is drained, which lets it be replaced', async () => {
     const project = await start('abort')
     const session = await system.create(project)
     const { pid } = await serverOf(project)
@@ -151,7 +152,7 @@ describe('sessions on a server of their project’s own', () => {
     expect((await serverOf(project)).pid).not.toBe(pid)
   })
 
-  /** What a caller who waits for the answer is told. */
+  /** Returns what a caller receives that waits for the answer. */
   const turnOf = async (
     project: Project,
     session: SessionInfo,
@@ -164,7 +165,7 @@ describe('sessions on a server of their project’s own', () => {
     return CALLS['session.turn'].result.parse((await readCall(records.db, id))?.result)
   }
 
-  it('end their turns as interrupted where it crashes, for the stream and for who waits, and go on with the next message', async () => {
+  it('end their turns as interrupted when the server crashes, and continue with the next message', async () => {
     const project = await start('crash')
     const session = await system.create(project, { permissions: 'allow' })
     const reader = follow(project, session)
@@ -172,7 +173,7 @@ describe('sessions on a server of their project’s own', () => {
     const { messageID } = await system.say(project, session, `Wait. ${script(steps)}`, { wait_ms: 0 })
     await expect.poll(() => reader.told(), PATIENCE).toContain('"state":"running"')
     process.kill((await serverOf(project)).pid ?? 0, 'SIGKILL')
-    // Until it is there again nobody knows better.
+    // Until the server is up again, the turn counts as running.
     const states = new Set<string>()
     const turn = async () => {
       const now = await turnOf(project, session, messageID)

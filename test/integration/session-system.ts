@@ -1,4 +1,4 @@
-// The system with three keys and a project or session of it: what the tests of sessions share.
+// A system with three keys, and its projects and sessions, for the tests of sessions.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,29 +21,29 @@ export type SessionSystem = {
   readonly url: string
   readonly model: ScriptedModel
   readonly databaseUrl: string
-  /** A place for repositories, which is no project's. */
+  /** A directory for repositories, outside all projects. */
   readonly repositories: string
-  /** An operator's key. */
+  /** Calls with an operator's key. */
   readonly ops: RestCaller
-  /** Two agents' keys. */
+  /** Call with the keys of two agents. */
   readonly one: RestCaller
   readonly two: RestCaller
-  /** The operator's, with every set of tools. */
+  /** Calls with the operator's key and all toolsets. */
   readonly mcp: McpCaller
-  /** A repository of its own, registered by this caller. */
+  /** Creates a repository and registers it for this caller. */
   readonly start: (as?: RestCaller, files?: Readonly<Record<string, string>>) => Promise<Project>
   readonly create: (project: Project, body?: object, as?: RestCaller) => Promise<SessionInfo>
   readonly say: (project: Project, session: Ref, text: string, more?: object) => Promise<SentToSession>
-  /** Waits until its turn has ended. */
+  /** Waits until the session's turn has ended. */
   readonly idle: (project: Project, session: Ref) => Promise<void>
-  /** OpenCode's own database. */
+  /** Opens OpenCode's own database. */
   readonly sessionRows: () => SessionRows
   readonly close: () => Promise<void>
 }
 
 type Ref = { readonly id: string }
 
-/** The path of a session. */
+/** Returns the path of a session. */
 export const at = (project: Project, session: Ref) => `${project.path}/session/${session.id}`
 
 type Further = { readonly env?: Readonly<Record<string, string>>; readonly opencode?: object }
@@ -75,7 +75,7 @@ export const startSessionSystem = async (
       number += 1
       const name = `r${number}`
       const place = await makeRepository(path.join(repositories, name), files)
-      // A path is an operator's to name.
+      // Only operators may pass a path.
       const url = as === ops ? `file://${place}` : daemon.url(name)
       const project = await as.ok<ProjectObject>('POST', '/project/init', { gitURL: url })
       return { url, id: project.id, baseDir: project.worktree ?? '', path: `/project/${project.id}` }

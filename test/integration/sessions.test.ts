@@ -10,7 +10,7 @@ beforeAll(async () => {
   shares = await startShareService()
   system = await startSessionSystem('postgres', {
     env: { OPENCODE_DISABLE_SHARE: 'false' },
-    // Without a word on sharing, unlike the other tests.
+    // OpenCode's default for sharing, unlike in the other tests.
     opencode: { share: undefined, enterprise: { url: shares.url } },
   })
 })
@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 describe('a session', () => {
-  it('is made, answers, is read in pages, renamed, forked and deleted', async () => {
+  it('is created, answers, is read in pages, renamed, forked and deleted', async () => {
     const project = await system.start()
     const session = await system.create(project, {
       title: 'Review',
@@ -73,7 +73,7 @@ describe('a session', () => {
     })
   })
 
-  it('asks before it acts, tells the ask in the answer, and goes on with the reply, also in a fork', async () => {
+  it('requests a permission in its answer and continues with the reply, also in a fork', async () => {
     const project = await system.start()
     const first = await system.create(project)
     const session = await system.ops.ok<SessionInfo>('POST', `${at(project, first)}/fork`)
@@ -89,7 +89,7 @@ describe('a session', () => {
     expect(sent).toMatchObject({ running: true, asks: [{ kind: 'permission', permission: 'bash' }] })
     const list = await system.ops.ok<SessionList>('GET', `${project.path}/session`)
     expect(list).toMatchObject({ total: 2, active: 1, sessions: [{ id: session.id, status: 'waiting' }, {}] })
-    // `always` covers the second command too, in the turn that runs.
+    // `always` also covers the second command of the running turn.
     await system.ops.ok('POST', `${at(project, session)}/permission/${sent.asks[0]?.id}`, { reply: 'always' })
     await system.idle(project, session)
     expect(await system.ops.ok('GET', `${at(project, session)}/file/status`)).toMatchObject({
@@ -131,7 +131,7 @@ describe('a session', () => {
     expect(JSON.stringify(messages)).toContain('Fine.')
   })
 
-  it('answers at once where nobody waits, and is aborted with its subagents', async () => {
+  it('returns at once when the caller does not wait, and is aborted with its subagents', async () => {
     const project = await system.start()
     const session = await system.create(project, { permissions: 'allow' })
     const sent = await system.say(
@@ -151,7 +151,7 @@ describe('a session', () => {
     await system.idle(project, session)
   })
 
-  it('is compacted, reverted and brought back, and writes AGENTS.md', async () => {
+  it('is compacted, reverted and restored, and writes AGENTS.md', async () => {
     const project = await system.start()
     const session = await system.create(project, { permissions: 'allow' })
     const place = at(project, session)
@@ -169,7 +169,7 @@ describe('a session', () => {
     expect(await system.ops.ok('POST', `${place}/compact`)).toEqual({ compacted: true, running: false })
     const compacted = await system.ops.ok<MessageList>('GET', `${place}/message`)
     expect(compacted.messages.at(-1)?.info).toMatchObject({ summary: true })
-    // Once more: there is nothing to sum up.
+    // The second time there is nothing to compact.
     await system.ops.ok('POST', `${place}/compact`, { model: 'scripted/model' })
     expect(await system.ops.ok('GET', `${place}/message`)).toMatchObject({ total: compacted.total })
     const init = await system.ops.ok<{ messageID: string }>('POST', `${place}/init`, {})
@@ -179,7 +179,7 @@ describe('a session', () => {
     expect(await system.ops.ok('GET', `${place}/todo`)).toEqual({ todos: [], total: 0 })
   })
 
-  it('is one of very many, of very many messages, and all of them are counted and reached', async () => {
+  it('is listed and read completely among very many sessions and messages', async () => {
     const project = await system.start()
     const session = await system.create(project, { title: 'long' })
     const place = at(project, session)
@@ -201,7 +201,7 @@ describe('a session', () => {
     expect(middle.messages.map(({ info }) => info.id)).toEqual(ids.slice(2_498, 2_500))
     expect(await read(`limit=2&before=${ids[1]}`)).toMatchObject({ total: 5_002, hasMore: false })
     expect(await system.ops.ok('GET', place)).toMatchObject({ messageCount: 5_002 })
-    // What is taken back goes with the next message, and is counted no more.
+    // The next message removes the reverted ones, which no longer count.
     const sent = await system.say(project, session, script([{ say: 'one more' }]))
     expect(await read('limit=1')).toMatchObject({ total: 5_004 })
     await system.ops.ok('POST', `${place}/revert`, { messageID: sent.messageID })
@@ -209,7 +209,7 @@ describe('a session', () => {
     expect(await read('limit=1')).toMatchObject({ total: 5_004 })
   })
 
-  it('is shared on the service that the operator names, whatever the repository says, until it is no more', async () => {
+  it("is shared on the operator's service, whatever the repository configures, until it is unshared", async () => {
     const elsewhere = { share: 'auto', enterprise: { url: 'http://127.0.0.1:9' } }
     const project = await system.start(system.ops, { 'opencode.json': JSON.stringify(elsewhere) })
     const session = await system.create(project)
@@ -239,7 +239,7 @@ describe('a session', () => {
     expect(await system.ops.ok('GET', place)).toMatchObject({ shareURL: again.shareURL })
   })
 
-  it('works in a sandbox, and is listed with it', async () => {
+  it('works in a sandbox and is listed with it', async () => {
     const project = await system.start()
     const sandbox = await system.mcp.call<Sandbox>('opencode_sandbox_create', { git_url: project.url, name: 'apart' })
     await system.create(project, { title: 'base' })
@@ -261,8 +261,8 @@ describe('a session', () => {
   })
 })
 
-describe('what is asked through MCP', () => {
-  it('opens a session, says something, answers its ask, reads it', async () => {
+describe('sessions over MCP', () => {
+  it('are created, answer, request a permission and are read', async () => {
     const project = await system.start()
     const git_url = project.url
     const started = await system.mcp.call<StartedProject>('opencode_project_start', { git_url })

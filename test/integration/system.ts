@@ -1,4 +1,5 @@
-// The whole of Switchyard for a test file: api and worker over HTTP, the real OpenCode, the scripted model behind it.
+// A whole Switchyard for a test file: api, worker and notifier over HTTP, a real OpenCode server
+// and the scripted model.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -29,8 +30,8 @@ export type System = {
 }
 
 /**
- * @param env - further variables, as an operator would set them.
- * @param opencode - further configuration of OpenCode, likewise.
+ * @param env - more variables, as an operator would set them.
+ * @param opencode - more OpenCode configuration.
  */
 export const startSystem = async (
   backend: Backend,

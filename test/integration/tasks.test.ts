@@ -41,7 +41,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
           .toBe('running')
       }
 
-      it('runs in a scratch repository and brings back output, usage, cost, files and diff', async () => {
+      it('runs in a scratch repository and returns output, usage, cost, files and diff', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({
           task_description: `Write. ${script([
@@ -81,7 +81,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         })
       })
 
-      it('fixes a failing test in a repository, on a branch of a worktree of its own', async () => {
+      it('fixes a failing test of a repository in a worktree, on its own branch', async () => {
         const { caller } = system
         const repository = await makeRepository(path.join(repositories, 'failing'), FAILING_REPOSITORY)
         const { task_id } = await caller.submit({
@@ -95,7 +95,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(await git(repository, 'status', '--porcelain')).toBe('')
       })
 
-      it('runs many tasks on one repository side by side without touching each other', async () => {
+      it('runs next to other tasks on one repository without touching their files', async () => {
         const { caller } = system
         const repository = await makeRepository(path.join(repositories, 'shared'), { 'README.md': 'begin\n' })
         const numbers = [1, 2, 3, 4, 5, 6]
@@ -129,7 +129,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(new Set(ended.map((task) => task.project_id)).size).toBe(1)
       })
 
-      it('hands a message to the running session', async () => {
+      it('passes a message to the running session', async () => {
         const { caller, model } = system
         const { task_id } = await caller.submit({
           task_description: script([
@@ -148,13 +148,13 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(task.result?.output).toContain('use tabs')
       })
 
-      it('ends only after what was said at any moment of a brief turn', async () => {
+      it('completes only after every message that was accepted during a short turn', async () => {
         const { caller, model } = system
         const said = Array.from({ length: 8 }, (_, index) => `whatever the moment ${backend} ${index}`)
         await Promise.all(
           said.map(async (message, index) => {
             const { task_id } = await caller.submit({ task_description: script([{ say: 'At once.' }]) })
-            // From before there is a session to after the turn has ended.
+            // From before the session exists to after the turn has ended.
             const isBegun = async () =>
               !['queued', 'preparing'].includes(((await caller.get(`/tasks/${task_id}`)) as Task).status)
             if (index % 2 === 0) await expect.poll(isBegun, { timeout: 20_000, interval: 20 }).toBe(true)
@@ -170,7 +170,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         )
       })
 
-      it('cancels a running task within 2 s and keeps what was done', async () => {
+      it('is cancelled within 2 s and keeps its changes', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({
           task_description: script([
@@ -195,7 +195,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(again).toMatchObject({ outcome: 'already_ended', status: 'cancelled' })
       })
 
-      it('ends as timeout past timeout_ms, with what it had done so far', async () => {
+      it('ends as timeout after timeout_ms, with the changes so far', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({
           timeout_ms: 4_000,
@@ -243,7 +243,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expectNumberedFromOne(events)
       })
 
-      it('asks a person under `ask`, and goes on with the answer', async () => {
+      it('requests a permission under `ask` and continues with the reply', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({
           permissions: 'ask',
@@ -266,7 +266,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       it.each([
         ['an unknown model', { model: 'scripted/none' }, 'model_not_found'],
         ['an unknown agent', { agent: 'nobody' }, 'agent_not_found'],
-      ])('refuses %s at the edge', async (_, extra, code) => {
+      ])('refuses %s when the task is submitted', async (_, extra, code) => {
         await expect(system.caller.submit({ task_description: 'x', ...extra })).rejects.toThrow(code)
       })
 
@@ -290,7 +290,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
         expect(task).toMatchObject({ status: 'failed', error: { code } })
       })
 
-      it('tells a failure of the model provider as what it is', async () => {
+      it('reports a failure of the model provider with its own code', async () => {
         const { task_id } = await system.caller.submit({
           task_description: script([{ fail: { status: 401, times: 0, message: 'bad key' } }, { say: 'never' }]),
         })
