@@ -1,5 +1,5 @@
-// What happens to tasks that nobody answers, that get stuck, that are too many, and that have ended
-// long ago.
+// Tasks that nobody answers, that get stuck or exceed the queue limit, and what retention removes
+// after they end.
 
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -22,7 +22,7 @@ const reply = (task: Task, body: object) =>
 
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: command } })
 
-describe('a task that waits', () => {
+describe('task limits', () => {
   beforeAll(async () => {
     system = await startSystem('postgres', {
       REQUEST_TIMEOUT_MS: '4000',
@@ -34,7 +34,7 @@ describe('a task that waits', () => {
 
   afterAll(() => system?.close())
 
-  it('takes the default answer when nobody gives one, and goes on', async () => {
+  it('applies the default reply when nobody answers a request', async () => {
     const { task_id } = await system.caller.submit({
       permissions: 'ask',
       task_description: script([bash('echo no > no.txt'), { say: 'went on without' }]),
@@ -47,7 +47,7 @@ describe('a task that waits', () => {
     expect(answered).toMatchObject([{ data: { by: 'default', reply: 'reject' } }])
   })
 
-  it('asks once for what is allowed always, in this task and not in the next', async () => {
+  it('asks once per task for a command that is always allowed', async () => {
     const steps = script([bash('echo 1 >> a.txt'), bash('echo 1 >> a.txt'), { say: 'done' }])
     const { task_id } = await system.caller.submit({ permissions: 'ask', task_description: steps })
     await reply(await asking(task_id), { reply: 'always' })
@@ -60,7 +60,7 @@ describe('a task that waits', () => {
     await system.caller.post(`/tasks/${next.task_id}/control`, { control: 'cancel' })
   })
 
-  it('lets the agent read why it may not', async () => {
+  it('passes the reason for a rejection to the agent', async () => {
     const { task_id } = await system.caller.submit({
       permissions: 'ask',
       task_description: script([bash('rm -rf x'), { say: 'I was told: {{last_tool_output}}' }]),
@@ -71,7 +71,7 @@ describe('a task that waits', () => {
     expect(task.result?.output).toContain('use git rm')
   })
 
-  it('passes a question on, and the answer back', async () => {
+  it('passes a question to the caller and the answer to the agent', async () => {
     const question = {
       question: 'Which one?',
       header: 'Choice',
@@ -99,7 +99,7 @@ describe('a task that waits', () => {
     expect(task.result?.output).toContain('blue')
   })
 
-  it('is nudged when nothing happens, then stopped with what it had', async () => {
+  it('sends a nudge to a stuck task, then ends it with the changes so far', async () => {
     const { task_id } = await system.caller.submit({
       task_description: script([
         { tool: 'write', args: { filePath: 'some.txt', content: 'some\n' } },
@@ -116,7 +116,7 @@ describe('a task that waits', () => {
     expect((await events(task_id)).filter((event) => event.data.kind === 'nudge')).toHaveLength(1)
   })
 
-  it('is refused with the length of the queue when too many wait already', async () => {
+  it('rejects a task when the queue is full', async () => {
     const held = { task_description: script([{ hold: 'full' }, { say: 'done' }]), timeout_ms: 60_000 }
     const ids: string[] = []
     for (let n = 0; n < 2; n++) ids.push((await system.caller.submit(held)).task_id)
@@ -128,7 +128,7 @@ describe('a task that waits', () => {
   })
 })
 
-describe('a task that has ended', () => {
+describe('retention', () => {
   let repositories: string
 
   beforeAll(async () => {
@@ -145,7 +145,7 @@ describe('a task that has ended', () => {
     await rm(repositories, { recursive: true, force: true })
   })
 
-  it('leaves a bundle of its work, then its diff, then nothing', async () => {
+  it('removes the directory, the events and the record in turn, and saves the work in bundles', async () => {
     const { caller } = system
     const repository = await makeRepository(path.join(repositories, 'r'), { 'a.txt': 'a\n' })
     const { task_id } = await caller.submit({
@@ -171,8 +171,8 @@ describe('a task that has ended', () => {
     expect(await caller.get(`/tasks/${task_id}/diff?format=json`)).toMatchObject({
       files: [{ path: 'a.txt' }, { path: 'c.txt' }],
     })
-    // Nobody registered it: its clone goes with the last directory, and what only that had is in a
-    // bundle.
+    // The clone belongs to no registered project: it is removed with its last directory, and what
+    // only the clone had is saved in a bundle.
     for (const place of ['workspaces/repos', 'mirrors'])
       await expectFor(() => readdir(path.join(system.home, place))).toEqual([])
     const [ofClone = ''] = (await readdir(path.join(system.home, 'bundles'))).filter(
@@ -199,7 +199,7 @@ describe('a task that has ended', () => {
     await expectFor(() => caller.get(`/tasks/${task_id}`).then(() => 'there', String)).toMatch(/404.*task_not_found/s)
   })
 
-  it('keeps its directory where that holds a file that no bundle takes', { timeout: 180_000 }, async () => {
+  it('keeps a directory with a file that is too large for a bundle', { timeout: 180_000 }, async () => {
     const { caller } = system
     const run = async (command: string) => {
       const { task_id } = await caller.submit({ task_description: script([bash(command), { say: 'done' }]) })

@@ -1,5 +1,5 @@
-// Controls that cross, and those whose server does not answer: the outcome says what is so, and
-// what was asked for last is done.
+// Controls that race with each other or that an unresponsive OpenCode server delays: the outcome is
+// accurate, and the last control wins.
 
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -14,7 +14,7 @@ const WORKING = script([bash('while sleep 0.1; do echo x >> ticks.txt; done'), {
 
 const TEST_MS = 180_000
 
-describe('a pause', { timeout: TEST_MS }, () => {
+describe('pause', { timeout: TEST_MS }, () => {
   let system: System
   let client: pg.Client
   let stalled: number | undefined
@@ -45,10 +45,7 @@ describe('a pause', { timeout: TEST_MS }, () => {
     stalled = undefined
   }
 
-  /**
-   * The worker has seen the pause, and another control is written before it can write that the task
-   * is paused.
-   */
+  /** Writes `assignment` after the worker has read the pause and before it can record it. */
   const overtaken = async (id: string, assignment: string): Promise<void> => {
     await client.query('UPDATE tasks SET pause_requested_at = now() WHERE id = $1', [id])
     await client.query('BEGIN')
@@ -71,7 +68,7 @@ describe('a pause', { timeout: TEST_MS }, () => {
     await system?.close()
   })
 
-  it('gives way to a cancel that comes while it is under way', async () => {
+  it('is overridden by a cancel that arrives before it takes effect', async () => {
     const id = await working()
     await overtaken(id, 'cancel_requested_at = now()')
     expect(await system.caller.ended(id)).toMatchObject({
@@ -81,7 +78,7 @@ describe('a pause', { timeout: TEST_MS }, () => {
     expect(await types(id)).not.toContain('task_paused')
   })
 
-  it('is in force only once its server has stopped the work', async () => {
+  it('takes effect once the server has stopped the work', async () => {
     const id = await working()
     await stall()
     expect(await control(id, 'pause')).toMatchObject({ outcome: 'requested', status: 'running' })
@@ -93,7 +90,7 @@ describe('a pause', { timeout: TEST_MS }, () => {
     expect(await size(id)).toBe(stopped)
   })
 
-  it('that cannot come into force yet keeps no cancel waiting', async () => {
+  it('does not delay a cancel while the server does not respond', async () => {
     const id = await working()
     await stall()
     expect(await control(id, 'pause')).toMatchObject({ outcome: 'requested' })
@@ -102,7 +99,7 @@ describe('a pause', { timeout: TEST_MS }, () => {
     goOn()
   })
 
-  it('that is taken back while it is under way leaves the task going on', async () => {
+  it('lets the task continue when it is withdrawn before it takes effect', async () => {
     const id = await working(script([bash('echo x >> ticks.txt; sleep 300'), { say: 'went on' }]))
     await overtaken(id, 'pause_requested_at = NULL')
     expect(await system.caller.ended(id)).toMatchObject({ status: 'completed', result: { output: 'went on' } })

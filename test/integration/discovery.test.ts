@@ -1,4 +1,5 @@
-// What is there at the start is in the record without being used, and models are chosen by project.
+// Discovery at start: projects on disk are registered, candidates are listed, models are chosen per
+// project.
 
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,7 +21,10 @@ import { type System, startSystem } from './system.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** A model and an agent that only this repository has, and a key that must be shown to nobody. */
+/**
+ * Configuration that only this repository has: a model, an agent, and a key that no response may
+ * contain.
+ */
 const OWN_CONFIGURATION = JSON.stringify({
   provider: {
     scripted: {
@@ -33,7 +37,7 @@ const OWN_CONFIGURATION = JSON.stringify({
 
 type Listed = { readonly projects: readonly ProjectInfo[]; readonly candidates: readonly ProjectCandidate[] }
 
-describe('what is there at the start', () => {
+describe('discovery', () => {
   let system: System
   let mcp: McpCaller
   let agent: McpCaller
@@ -44,8 +48,8 @@ describe('what is there at the start', () => {
   let kept: string
 
   /**
-   * What a worker has made for a project and a sandbox, with work in both; its remote has gone
-   * since.
+   * Leaves what a worker creates for a project and a sandbox, with work in both, and removes the
+   * remote.
    */
   const leaveProject = async (): Promise<void> => {
     const url = `file://${await makeRepository(path.join(repositories, 'kept'), { 'a.txt': 'a\n' })}`
@@ -63,7 +67,7 @@ describe('what is there at the start', () => {
     await mkdir(path.dirname(box), { recursive: true })
     await made.addWorktree(identity, { directory: box, branch: 'feature/box' })
     for (const directory of [base, box]) await writeFile(path.join(directory, 'mine.txt'), 'mine\n')
-    // A task's worktree is no project's, and what an agent says of a repository makes none.
+    // A task's worktree is not a project, and a remote that an agent sets does not create one.
     await made.addWorktree(identity, { directory: path.join(workspaces, 'tasks', 'one'), branch: 'task/one' })
     await git(
       path.join(workspaces, 'repos', identity.slug),
@@ -80,8 +84,8 @@ describe('what is there at the start', () => {
     daemon = await startGitDaemon(repositories)
     workspaces = path.join(repositories, 'workspaces')
     home = path.join(repositories, 'home')
-    // Left by an installation whose database is gone: one of the managed place, with a password in
-    // its remote.
+    // A clone in the managed directory of an installation whose database is lost, with a password
+    // in its remote.
     await mkdir(workspaces)
     await makeRepository(path.join(workspaces, 'example-left'), { 'a.txt': 'a\n' })
     await git(
@@ -110,13 +114,13 @@ describe('what is there at the start', () => {
 
   const start = async (name: string, files: Readonly<Record<string, string>>, caller = mcp) => {
     const place = await makeRepository(path.join(repositories, name), files)
-    // A path is an operator's to name.
+    // Only operators may pass a path.
     const url = caller === mcp ? `file://${place}` : daemon.url(name)
     return await caller.call<StartedProject>('opencode_project_start', { git_url: url })
   }
   const list = (caller = mcp) => caller.call<Listed>('opencode_project_list')
 
-  it('is registered again where it was made here, with its sandboxes and all work, and is nobody’s but operators’', async () => {
+  it('registers projects that were created here, with their sandboxes and work, for operators only', async () => {
     const find = async (caller = mcp) => (await list(caller)).projects.find((project) => project.project_id === kept)
     await expect.poll(async () => (await find())?.agents ?? [], { timeout: 60_000 }).toContain('build')
     const info = await mcp.call<ProjectStatusInfo>('opencode_project_status', { git_url: kept })
@@ -127,7 +131,7 @@ describe('what is there at the start', () => {
       worktrees: [{ name: 'box', branch: 'feature/box', state: { dirty: 1, ahead: 0, unpushed: 0 } }],
     })
     expect(await readFile(path.join(info.base_dir ?? '', 'mine.txt'), 'utf8')).toBe('mine\n')
-    // The remote is not there any more: nothing was cloned.
+    // The remote no longer exists, so nothing was cloned.
     expect(await mcp.call('opencode_project_start', { git_url: info.git_url })).toMatchObject({
       status: 'already_running',
       base_dir: info.base_dir,
@@ -137,7 +141,7 @@ describe('what is there at the start', () => {
     expect((await list()).projects.filter(({ git_url }) => git_url.includes('not/this'))).toEqual([])
   })
 
-  it('is told to operators, without credentials, and not touched', async () => {
+  it('lists candidates to operators without credentials, and leaves them unchanged', async () => {
     const found = { directory: path.join(workspaces, 'example-left'), managed: true, source: 'managed' }
     await expect
       .poll(async () => (await list()).candidates, { timeout: 60_000 })
@@ -145,7 +149,7 @@ describe('what is there at the start', () => {
     expect((await list(agent)).candidates).toEqual([])
   })
 
-  it('knows agents, branch and models of a project that was never used, its own among them, and no key', async () => {
+  it('reports the branch, agents and models of a project that was never used, without keys', async () => {
     const plain = await start('plain', { 'a.txt': 'a\n' })
     const own = await start('own', { 'opencode.json': OWN_CONFIGURATION })
     const info = await mcp.call<ProjectInfo>('opencode_project_status', { git_url: plain.project_id })
@@ -163,7 +167,7 @@ describe('what is there at the start', () => {
     expect((await agent.call<LlmConfig>('opencode_llm_config')).projects).toEqual([])
   })
 
-  it('lets a project have its model, of those that there are', async () => {
+  it('sets the model of a project to one of the available models', async () => {
     const project = await start('model', { 'a.txt': 'a\n' }, agent)
     const set = (model: string, caller = agent) =>
       caller.call<SetModel>('opencode_llm_set_model', { git_url: project.project_id, model })
@@ -179,7 +183,7 @@ describe('what is there at the start', () => {
     expect(await set('default', mcp)).toMatchObject({ model: null, previous: 'scripted/other' })
   })
 
-  it('shows what works now, as the event stream tells it', async () => {
+  it('counts busy sessions as they start and end', async () => {
     const project = await start('live', { 'a.txt': 'a\n' })
     const { task_id } = await mcp.call<{ task_id: string }>('execute_task', {
       task_description: script([{ tool: 'bash', args: { command: 'sleep 15', description: 'Wait' } }, { say: 'done' }]),

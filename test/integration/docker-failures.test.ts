@@ -1,4 +1,4 @@
-// What can go wrong with a container, and what a caller is told of it.
+// What can go wrong with a runner container, and what the caller receives.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
@@ -16,7 +16,7 @@ const BASE = 'debian:bookworm-slim'
 
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: command } })
 
-/** An image whose `opencode` is this shell script. */
+/** Builds an image whose `opencode` is this shell script. */
 const buildImage = async (name: string, text: string): Promise<string> => {
   const folder = await mkdtemp(path.join(tmpdir(), 'switchyard-test-image-'))
   try {
@@ -29,7 +29,7 @@ const buildImage = async (name: string, text: string): Promise<string> => {
   }
 }
 
-/** The engine behind a line of ours, to take it away and bring it back. */
+/** Opens a proxy to the Docker engine that can be cut and restored. */
 const openLine = async () => {
   const sockets = new Set<Socket>()
   let isCut = false
@@ -59,7 +59,7 @@ const openLine = async () => {
   }
 }
 
-describe('a container', { timeout: TEST_MS }, () => {
+describe('a runner container', { timeout: TEST_MS }, () => {
   const closing: (() => Promise<unknown>)[] = []
 
   const start = async (env: Readonly<Record<string, string>>): Promise<DockerSystem> => {
@@ -83,28 +83,28 @@ describe('a container', { timeout: TEST_MS }, () => {
     for (const step of closing.splice(0).reverse()) await step()
   })
 
-  it('of an image that is not there', async () => {
+  it('fails the task when its image does not exist', async () => {
     expect(await failureOf({ RUNNER_IMAGE: 'switchyard/nowhere:0' })).toMatchObject({
       status: 'failed',
       error: { code: 'runner_image_missing', retryable: false },
     })
   })
 
-  it('of an image without OpenCode', async () => {
+  it('fails the task when its image has no OpenCode', async () => {
     expect(await failureOf({ RUNNER_IMAGE: BASE })).toMatchObject({
       status: 'failed',
       error: { code: 'runner_image_invalid' },
     })
   })
 
-  it('that exits at once', async () => {
+  it('fails the task with the output when it exits at once', async () => {
     const image = await buildImage('switchyard-test/exits:0', 'echo "cannot read its own mind" >&2; exit 3')
     const task = await failureOf({ RUNNER_IMAGE: image })
     expect(task).toMatchObject({ status: 'failed', error: { code: 'container_failed' }, result: { exit_code: 3 } })
     expect(task.error?.message).toContain('cannot read its own mind')
   })
 
-  it('that needs more memory than it may have', async () => {
+  it('fails the task when it exceeds its memory limit', async () => {
     const image = await buildImage('switchyard-test/hungry:0', 'exec tail /dev/zero')
     expect(await failureOf({ RUNNER_IMAGE: image, RUNNER_MEMORY_LIMIT: '256m' })).toMatchObject({
       status: 'failed',
@@ -112,7 +112,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     })
   })
 
-  it('that never prints', async () => {
+  it('fails the task when it prints nothing', async () => {
     const image = await buildImage('switchyard-test/mute:0', 'exec sleep 600')
     expect(await failureOf({ RUNNER_IMAGE: image, TASK_STUCK_MS: '2000' })).toMatchObject({
       status: 'failed',
@@ -120,7 +120,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     })
   })
 
-  it('that fills its disk quota', async () => {
+  it('fails the task when its files exceed the disk quota', async () => {
     const steps = [bash('head -c 80000000 /dev/zero > big.bin; sleep 100')]
     expect(await failureOf({ RUNNER_DISK_LIMIT: '40m' }, steps)).toMatchObject({
       status: 'failed',
@@ -129,7 +129,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     })
   })
 
-  it('that prints more than its disk quota', async () => {
+  it('fails the task when its output exceeds the disk quota', async () => {
     const image = await buildImage('switchyard-test/loud:0', 'exec yes "$(head -c 4000 /dev/zero | tr "\\0" x)"')
     expect(await failureOf({ RUNNER_IMAGE: image, RUNNER_DISK_LIMIT: '40m' })).toMatchObject({
       status: 'failed',
@@ -137,7 +137,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     })
   })
 
-  it('waits for an engine that is away, and can be cancelled meanwhile', async () => {
+  it('waits for an unreachable engine, and can be cancelled meanwhile', async () => {
     const { caller } = await start({ DOCKER_HOST: 'tcp://127.0.0.1:9' })
     const { task_id } = await caller.submit({ task_description: 'x' })
     await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).directory).not.toBeNull()
@@ -146,7 +146,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     expect(await caller.ended(task_id)).toMatchObject({ status: 'cancelled' })
   })
 
-  it('is frozen by a pause only when its engine is back, and until then the task is not paused', async () => {
+  it('is paused once its engine is reachable again, and the task is not paused before', async () => {
     const line = await openLine()
     const { caller } = await start({ DOCKER_HOST: line.url })
     const read = async (id: string) => (await caller.get(`/tasks/${id}`)) as Task
@@ -168,7 +168,7 @@ describe('a container', { timeout: TEST_MS }, () => {
     closing.unshift(line.close)
   })
 
-  it('is read on when its engine is back', async () => {
+  it('is read to its end once its engine is reachable again', async () => {
     const line = await openLine()
     const { caller, model } = await start({ DOCKER_HOST: line.url })
     const steps = [bash('echo x > x.txt'), { hold: 'back' }, { say: 'saw it through' }]

@@ -1,4 +1,4 @@
-// Docker mode from the call to the end: one container a task, the same record and the same events
+// Docker mode from the call to the result: one container per task, with the same record and events
 // as on a server.
 
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { git, makeRepository } from './repository.ts'
 const missing = await whyNoContainers()
 
 const SECOND = 1_000
-/** Each container starts an OpenCode of its own, which takes 4 to 20 s of a busy machine. */
+/** Each container starts its own OpenCode, which takes 4 to 20 s on a busy machine. */
 const TEST_MS = 180 * SECOND
 const bash = (command: string) => ({ tool: 'bash', args: { command, description: command } })
 
@@ -52,7 +52,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     if (repositories) await rm(repositories, { recursive: true, force: true })
   })
 
-  it('runs to its end, with the events, the result and the files that a server would give', async () => {
+  it('completes with the events, the result and the files of a task on a server', async () => {
     const repository = await makeRepository(path.join(repositories, 'r'), { 'a.txt': 'a\n' })
     const id = await submit(
       [
@@ -110,7 +110,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     ).toContain('step_finish')
   })
 
-  it('publishes nothing of another repository, and hands none of it out, whatever it writes into its own', async () => {
+  it("neither publishes nor exports another repository's content, whatever it writes into its own", async () => {
     const repository = await makeRepository(path.join(repositories, 'mine'), { 'a.txt': 'a\n' })
     const secret = await makeRepository(path.join(repositories, 'secret'), { 'secret.txt': 'secret\n' })
     const command = `echo b > b.txt && echo ${secret}/.git > .git/commondir && echo 'ref: refs/heads/main' > .git/HEAD`
@@ -136,12 +136,12 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     expect(await git(repository, 'branch', '--list', 'out')).toBe('')
   })
 
-  it('tells what its subagents did, and what they cost', async () => {
+  it('reports what its subagents did and what they cost', async () => {
     const inner = script([bash('echo inner'), { say: 'inner done' }])
     const args = { description: 'look', subagent_type: 'general', prompt: inner }
     const id = await submit([{ tool: 'task', args }, { say: 'all done' }])
     const task = await system.caller.ended(id)
-    // Two requests of the agent, two of its subagent: 100 tokens in and 10 out each.
+    // Two requests by the agent and two by its subagent, each with 100 tokens in and 10 out.
     expect(task).toMatchObject({ status: 'completed', result: { usage: { input: 400, output: 40 } } })
     expect(task.result?.cost).toBeCloseTo(0.0008)
     const told = (await events(id)).filter((event) => event.data.subagent !== undefined)
@@ -150,7 +150,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     await eventually(() => containersOf(id)).toEqual([])
   })
 
-  it('is walled in', async () => {
+  it("is isolated from the host, the network and the other services' secrets", async () => {
     const probe =
       'for a in 169.254.169.254/80 172.17.0.1/22 1.1.1.1/443; do timeout 2 bash -c "</dev/tcp/$a" 2>/dev/null && echo "$a open"; done; touch /x 2>/dev/null && echo writable; ls -d /var/run/docker.sock 2>/dev/null; id -u; curl -s -o /dev/null -w "%{http_code}\\n" http://169.254.169.254/; curl -s -o /dev/null -w "%{http_code}\\n" http://127.0.0.1:1/ --noproxy ""'
     const id = await submit([bash(probe), { hold: 'walls' }, { say: '{{last_tool_output}}' }])
@@ -179,7 +179,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     expect(task.result?.output.trim().split('\n')).toEqual(['1000', '403', '403'])
   })
 
-  it('freezes and thaws at pause and resume', async () => {
+  it('freezes its container on pause and continues on resume', async () => {
     const id = await submit([bash('echo one > one.txt'), { hold: 'thaw' }, { say: 'went on' }])
     await running(id)
     await eventually(async () => (await events(id)).filter((event) => event.data.kind === 'step').length).toBe(1)
@@ -198,13 +198,13 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     ])
   })
 
-  it('stops at a cancel, whatever it is doing', async () => {
+  it('stops on cancel while a command runs', async () => {
     const id = await submit([bash('echo begun > begun.txt; sleep 300'), { say: 'never' }])
     await running(id)
     await eventually(async () => system.caller.get(`/tasks/${id}/files`)).toMatchObject({
       entries: expect.arrayContaining([expect.objectContaining({ path: 'begun.txt' })]),
     })
-    // Its agent could make a link of what is being read.
+    // The agent could replace a file by a link while it is read.
     const early = system.caller.post(`/tasks/${id}/publish`, {})
     await expect(early).rejects.toThrow(/workspace_unavailable.*has to end first/)
     await expect(system.caller.get(`/tasks/${id}/export?format=bundle`)).rejects.toThrow(/has to end first/)
@@ -216,7 +216,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     await eventually(() => containersOf(id)).toEqual([])
   })
 
-  it('removes the frozen container of a paused task that is cancelled', async () => {
+  it('removes the frozen container when a paused task is cancelled', async () => {
     const id = await submit([{ say: 'x', ...bash('echo x') }, { hold: 'cold' }, { say: 'never' }])
     await running(id)
     await control(id, 'pause')
@@ -224,7 +224,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     await eventually(() => containersOf(id)).toEqual([])
   })
 
-  it('reads a message by going on with its session', async () => {
+  it('continues its session with a message', async () => {
     const id = await submit([bash('echo x'), { hold: 'say' }, { say: 'first' }, { say: 'heard: {{last_user}}' }])
     await running(id)
     const sent = (await system.caller.post(`/tasks/${id}/messages`, { message: '--help me' })) as SentMessage
@@ -233,7 +233,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     expect(await system.caller.ended(id)).toMatchObject({ status: 'completed', result: { output: 'heard: --help me' } })
   })
 
-  it('ends at its timeout with what it had', async () => {
+  it('ends at its timeout with the changes so far', async () => {
     const id = await submit([bash('echo x > x.txt'), { hold: 'never' }, { say: 'never' }], { timeout_ms: 40_000 })
     expect(await system.caller.ended(id)).toMatchObject({
       status: 'timeout',
@@ -243,7 +243,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     await eventually(() => containersOf(id)).toEqual([])
   })
 
-  it('says why it failed', async () => {
+  it('reports why it failed', async () => {
     const refused = await submit([{ fail: { status: 401, message: 'no such key' } }, { say: 'never' }])
     const model = await submit([{ say: 'never' }], { model: 'scripted/nope' })
     const agent = await submit([{ say: 'never' }], { agent: 'nobody' })
@@ -252,7 +252,7 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
     expect(await system.caller.ended(agent)).toMatchObject({ status: 'failed', error: { code: 'agent_not_found' } })
   })
 
-  it('only reads where it may only read', async () => {
+  it('changes nothing under deny', async () => {
     const id = await submit([bash('echo x > x.txt'), { say: 'could not' }], { permissions: 'deny' })
     expect(await system.caller.ended(id)).toMatchObject({ status: 'completed', result: { files_changed: [] } })
     await expect(submit([{ say: 'x' }], { permissions: 'ask' })).rejects.toThrow(/not_supported/)

@@ -1,5 +1,4 @@
-// What Docker mode survives: a worker that is killed, a container that is lost, what an earlier
-// time has left behind.
+// Recovery in Docker mode: a killed worker, a lost container, and containers of earlier runs.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +22,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
   let caller: Caller
   let model: ContainerModel
   let startWorker: () => ReturnType<typeof startService>
-  /** The one that runs the tasks. */
+  /** The worker that runs the tasks. */
   let worker: ReturnType<typeof startService>
 
   const events = async (id: string) =>
@@ -91,7 +90,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     for (const step of closing.splice(0).reverse()) await step()
   })
 
-  it('finishes the task of a worker that was killed, from the container that went on without it', async () => {
+  it('completes the task of a killed worker from the container that kept running', async () => {
     const first = startWorker()
     await first.ready
     const { task_id } = await caller.submit({
@@ -105,7 +104,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     await untilFirstStep(task_id)
     const [before] = await containersOf(task_id)
     await first.kill()
-    // It ends with nobody there to see it.
+    // The container ends while no worker runs.
     model.release('orphan')
     await eventually(async () => (await containersOf(task_id))[0]?.State.Status).toBe('exited')
     worker = startWorker()
@@ -124,7 +123,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     await eventually(() => containersOf(task_id)).toEqual([])
   })
 
-  it('takes a task up again whose container was ended from outside, in the same session', async () => {
+  it('recovers a task whose container was killed, in the same session', async () => {
     const { task_id } = await caller.submit({
       task_description: script([bash('echo one > one.txt'), { hold: 'lost' }, { say: 'went on' }]),
     })
@@ -138,7 +137,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
   })
 
-  it('does not ask again for what was asked in a container that nobody has seen end', async () => {
+  it('does not repeat the prompt of a container that ended while no worker ran', async () => {
     const { task_id } = await caller.submit({
       task_description: script([bash('echo one >> one.txt'), { hold: 'pruned' }, { say: 'went on' }]),
     })
@@ -153,7 +152,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     expect(await caller.get(`/tasks/${task_id}/files/content?path=one.txt`)).toMatchObject({ content: 'one\n' })
   })
 
-  it('says again what a container was to say that was ended before its session had it', async () => {
+  it('repeats a message whose container was killed before the session received it', async () => {
     const { task_id } = await caller.submit({
       task_description: script([
         bash('echo x'),
@@ -174,7 +173,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
   })
 
-  it('does not take an earlier answer for that of a container that was removed', async () => {
+  it('does not take an earlier answer for the answer of a removed container', async () => {
     const { task_id } = await caller.submit({
       task_description: script([
         bash('echo x'),
@@ -199,7 +198,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
   })
 
-  it('removes at its start what belongs to no open task, and leaves the others alone', async () => {
+  it('removes the containers of closed tasks at start, and leaves all others alone', async () => {
     const { task_id } = await caller.submit({
       task_description: script([bash('echo x'), { hold: 'kept' }, { say: 'x' }]),
     })

@@ -1,5 +1,5 @@
-// Switchyard in Docker mode for a test file: real containers of the real image, with the scripted
-// model where they reach it.
+// Switchyard in Docker mode for a test file: real containers of the real image, and the scripted
+// model within their reach.
 
 import { networkInterfaces } from 'node:os'
 import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
@@ -9,7 +9,8 @@ import { type Backend, type System, startSystem } from './system.ts'
 export const IMAGE = 'switchyard/opencode:1.18.33'
 
 /**
- * Why there can be no such system here. With REQUIRE_DOCKER=1 nothing is missing: it fails instead.
+ * Returns why no such system can run here. With REQUIRE_DOCKER=1 it never does, and the tests fail
+ * instead.
  */
 export const whyNoContainers = async (): Promise<string | undefined> => {
   const missing = await dockerMissing('engine')
@@ -24,11 +25,11 @@ export const whyNoContainers = async (): Promise<string | undefined> => {
 }
 
 export type ContainerModel = ScriptedModel & {
-  /** What a container's settings need to reach it. */
+  /** Settings that let a container reach the model. */
   readonly env: Readonly<Record<string, string>>
 }
 
-/** The scripted model on the address that containers have for this machine. */
+/** Starts the scripted model on the address that containers use for this machine. */
 export const startContainerModel = async (): Promise<ContainerModel> => {
   const gateway = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4')?.address ?? '172.17.0.1'
   const model = await startScriptedModel({ host: '0.0.0.0' })
@@ -65,7 +66,7 @@ export const startDockerSystem = async (
   }
 }
 
-/** The containers of a task, with what the engine says of each. */
+/** Returns the containers of a task, as the engine describes them. */
 export const containersOf = async (taskId: string): Promise<readonly Inspected[]> => {
   const ids = (await docker(['ps', '--all', '--quiet', '--filter', `label=switchyard.task=${taskId}`])).split('\n')
   const there = ids.filter((id) => id !== '')

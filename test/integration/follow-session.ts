@@ -1,13 +1,13 @@
-// A reader of a session's event stream.
+// Reads the event stream of a session.
 
 import { type SessionEvent, sessionEventSchema } from '@switchyard/contracts'
 import { createParser } from 'eventsource-parser'
 
 /**
- * Reads until an event fits.
+ * Reads events until one matches `isLast`.
  *
- * @param after - the id of the last event that was received
- * @returns the events so far, that one the last
+ * @param after - the id of the last event that the reader received.
+ * @returns all events up to and including the match.
  */
 export const followSession = async (
   url: string,

@@ -1,5 +1,5 @@
-// What goes by force is bundled whole, whatever its agent did to it before; what is not bundled
-// does not go.
+// Forced removal saves all work in bundles first, whatever the agent did to it; what no bundle
+// holds is not removed.
 
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(repositories, { recursive: true, force: true })
 })
 
-/** A started project, its repository, and a sandbox of it. */
+/** Starts a project with a sandbox. */
 const project = async () => {
   number += 1
   const origin = await makeRepository(path.join(repositories, `r${number}`), { 'a.txt': 'a\n' })
@@ -57,11 +57,11 @@ const project = async () => {
   return { origin, git_url, id, base: base ?? '', sandbox, start, create, commit, change, destroy, saved }
 }
 
-/** Several projects are started and destroyed in one test. */
+/** A test may start and destroy several projects. */
 const LONG_MS = 3 * 60_000
 
-describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
-  it('leaves the files of a branch without a commit, and the branch that it was made on', async () => {
+describe('forced removal of a sandbox', { timeout: LONG_MS }, () => {
+  it('saves the files of a branch without a commit, and the branch that the sandbox was created on', async () => {
     const { sandbox, commit, change, saved } = await project()
     await commit(sandbox, 'done.txt')
     await git(sandbox, 'checkout', '--quiet', '--orphan', 'pages')
@@ -73,7 +73,7 @@ describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
     expect(existsSync(sandbox)).toBe(false)
   })
 
-  it('leaves what is on its branch when it is reset while another commit is checked out', async () => {
+  it('saves the commits of the branch on a reset while another commit is checked out', async () => {
     const { sandbox, commit, change, saved } = await project()
     await commit(sandbox, 'done.txt')
     await git(sandbox, 'checkout', '--quiet', '--detach', 'origin/main')
@@ -83,7 +83,7 @@ describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
     expect(await saved(bundle, 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
   })
 
-  it('leaves its work where the agent took away what makes it a worktree, and the project can go too', async () => {
+  it('saves the work when the agent removed the .git file, for a sandbox and for a project', async () => {
     const { sandbox, base, commit, change, create, destroy, saved } = await project()
     await commit(sandbox, 'done.txt')
     await rm(path.join(sandbox, '.git'))
@@ -100,7 +100,7 @@ describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
     expect(existsSync(base)).toBe(false)
   })
 
-  it('stays where a file is too large for a bundle, and says which', async () => {
+  it('is refused when a file is too large for a bundle, and names the file', async () => {
     const { sandbox, change, destroy } = await project()
     await writeFile(path.join(sandbox, 'huge.bin'), '')
     await truncate(path.join(sandbox, 'huge.bin'), 2 ** 30)
@@ -111,8 +111,8 @@ describe('a sandbox that goes by force', { timeout: LONG_MS }, () => {
   })
 })
 
-describe('a project that is destroyed', { timeout: LONG_MS }, () => {
-  it('is refused while its clone has stashes and branches that nothing else has, and by force leaves them in a bundle', async () => {
+describe('destroying a project', { timeout: LONG_MS }, () => {
+  it('is refused while its clone has unpushed branches and stashes, and saves them in a bundle when forced', async () => {
     const { sandbox, base, commit, destroy, saved, origin } = await project()
     await writeFile(path.join(sandbox, 'a.txt'), 'stashed\n')
     await git(sandbox, 'stash', '--quiet')
@@ -128,7 +128,7 @@ describe('a project that is destroyed', { timeout: LONG_MS }, () => {
     expect(await git(origin, 'branch', '--list', 'feature')).toBe('')
   })
 
-  it('is refused while its clone has the branch of a sandbox that was deleted, until that is pushed', async () => {
+  it('is refused while its clone has the unpushed branch of a deleted sandbox', async () => {
     const { origin, git_url, create, commit, destroy } = await project()
     const { path: directory } = await create('mine', { branch: 'mine' })
     await commit(directory, 'mine.txt')
@@ -141,7 +141,7 @@ describe('a project that is destroyed', { timeout: LONG_MS }, () => {
     expect((await destroy()).bundles).toEqual([])
   })
 
-  it('says once what is in a sandbox, and has the branch of one whose directory somebody took away', async () => {
+  it('saves each sandbox once, and the branch of a sandbox whose directory is missing', async () => {
     const { sandbox, create, commit, destroy, saved } = await project()
     await commit(sandbox, 'done.txt')
     const { path: gone } = await create('gone')
@@ -154,7 +154,7 @@ describe('a project that is destroyed', { timeout: LONG_MS }, () => {
     expect(await saved(bundles[1], 'refs/heads/sandbox/gone', 'gone.txt')).toBe('gone.txt')
   })
 
-  it('begins at the newest of its remote when it is started again, though a task’s directory is left', async () => {
+  it('lets the next start begin at the newest commit, although the directory of a task remains', async () => {
     const { origin, git_url, base, start, create, commit, destroy } = await project()
     const task = await mcp.call<{ status: string }>('execute_task', {
       task_description: script([{ say: 'done' }]),
@@ -170,7 +170,7 @@ describe('a project that is destroyed', { timeout: LONG_MS }, () => {
   })
 })
 
-describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, () => {
+describe('a task that arrives while its sandbox is being removed', { timeout: LONG_MS }, () => {
   let records: Records
   let database: pg.Client
 
@@ -186,8 +186,7 @@ describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, (
   })
 
   /**
-   * Keeps the project for itself until what `call` asks for waits for it and a task was accepted in
-   * the sandbox.
+   * Locks the project until `call` waits for the lock and a task has been accepted in the sandbox.
    */
   const whileItWaits = async (id: string, call: () => Promise<unknown>, url: string) => {
     let asked: Promise<unknown> | undefined
@@ -207,7 +206,7 @@ describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, (
     return await mcp.call('get_task_status', { task_id: task.task_id, wait_ms: 45_000 })
   }
 
-  it.each(['delete', 'reset', 'destroy'] as const)('keeps it from being taken away: %s', async (how) => {
+  it.each(['delete', 'reset', 'destroy'] as const)('keeps its sandbox: %s', async (how) => {
     const { id, git_url, sandbox, change, destroy } = await project()
     const call = () => (how === 'destroy' ? destroy({ force: true }) : change(how, { force: true }))
     expect(await whileItWaits(id, call, git_url)).toMatchObject({ status: 'completed' })
@@ -215,7 +214,7 @@ describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, (
     await call()
   })
 
-  it('finds the sandbox as it was where its work was a reason to keep it', async () => {
+  it('finds the sandbox unchanged after a refused removal', async () => {
     const { git_url, sandbox, change, destroy } = await project()
     await writeFile(path.join(sandbox, 'mine.txt'), 'mine\n')
     for (const call of [() => change('delete'), () => change('reset'), () => destroy()])
@@ -224,7 +223,7 @@ describe('a task that comes while its sandbox is to go', { timeout: LONG_MS }, (
     expect(await mcp.call('execute_task', task)).toMatchObject({ status: 'completed' })
   })
 
-  it('keeps the work of a sandbox whose deletion a crash cut short, though its start command fails now', async () => {
+  it('keeps the work of a sandbox whose deletion a crash interrupted, although its start command now fails', async () => {
     const { id, sandbox, create, saved } = await project()
     await writeFile(path.join(sandbox, 'mine.txt'), 'mine\n')
     const broken = `UPDATE sandboxes SET is_ready = false, start_command = 'exit 3' WHERE project_id = $1`

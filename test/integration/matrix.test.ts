@@ -1,5 +1,5 @@
-// Matrix from end to end: a real homeserver, a real task on the real OpenCode, a person who steers
-// it from a thread, and a notifier of its own that is killed in the middle.
+// Matrix from end to end: a real homeserver, a task on a real OpenCode server, a person who
+// controls it from a thread, and a notifier that is killed half-way.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,14 +28,14 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
   })
   afterAll(() => world?.close())
 
-  /** The message of a room that holds these words, once it is there. */
+  /** Waits for the message of a room that contains these words, and returns its id. */
   const message = async (roomId: string, words: string): Promise<string> => {
     const find = async () => (await world.seen(roomId)).find(({ content }) => content.body?.includes(words))?.event_id
     await expect.poll(find, soon).toBeDefined()
     return (await find()) ?? ''
   }
 
-  describe('with a person in it', () => {
+  describe('with a person in the room', () => {
     let system: System
     let roomId: string
     beforeAll(async () => {
@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
     })
     afterAll(() => system?.close())
 
-    it('asks, is answered by a reaction, and hands on what is said meanwhile', async () => {
+    it('requests a permission, accepts a reaction as the reply, and passes a message to the agent', async () => {
       const { caller, model } = system
       const { task_id } = await caller.submit({
         permissions: 'ask',
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       await message(roomId, '+allowed')
     })
 
-    it('pauses, goes on and ends a task that runs', async () => {
+    it('pauses, resumes and cancels a running task', async () => {
       const { caller } = system
       const { task_id } = await caller.submit({
         task_description: script([{ hold: 'never-released' }, { say: 'never' }]),
@@ -88,7 +88,9 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
     })
   })
 
-  it('says everything once and does everything once, though its notifier is killed', { timeout: 150_000 }, async () => {
+  it('sends each notification once and runs each command once, although the notifier is killed', {
+    timeout: 150_000,
+  }, async () => {
     const TASKS = 30
     const roomId = await world.room()
     const database = await createDatabase()
@@ -112,8 +114,7 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       (await records.db.selectFrom('matrix_syncs').select('since').execute()).some(({ since }) => since !== null)
     try {
       await records.migrate()
-      // What was being sent when it was killed is due again once the lease of it has run out, after
-      // 20 s.
+      // What was being sent at the kill is due again when its lease expires, after 20 s.
       const first = start()
       await expect.poll(isOn, soon).toBe(true)
       const ids = Array.from({ length: TASKS }, newTaskId)

@@ -1,10 +1,10 @@
-// A caller of the MCP endpoint, as a program would be: the tool's result, or its failure as an
-// error.
+// Calls the MCP endpoint as a program would: a call returns the tool's result or throws its
+// failure.
 
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 
 export type McpCaller = {
-  /** @throws Error with the failure's JSON. */
+  /** @throws Error with the failure as JSON. */
   readonly call: <T = Record<string, unknown>>(name: string, args?: Record<string, unknown>) => Promise<T>
   readonly tools: () => Promise<readonly string[]>
   readonly close: () => Promise<void>

@@ -1,5 +1,5 @@
-// `switchyard migrate` with deploy keys, against a real sshd: a project goes on with the very key
-// that it had.
+// `switchyard migrate` with deploy keys, against a real sshd: a project continues with the key that
+// it had.
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -19,7 +19,7 @@ import { type System, startSystem } from './system.ts'
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const run = promisify(execFile)
 
-// Each test is some processes, one after another.
+// Each test runs several processes, one after another.
 describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
   let place: string
   let system: System
@@ -68,10 +68,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     return (await readFile(`${file}.pub`, 'utf8')).trim()
   }
 
-  /**
-   * A repository on the sshd, and a clone of it in whose configuration the sshd's URL is the
-   * remote.
-   */
+  /** Creates a repository on the sshd, and a clone whose remote is its ssh URL. */
   const cloned = async (name: string, directory: string) => {
     const repository = await tree.remote(name)
     const clone = await tree.clone(repository, directory)
@@ -83,7 +80,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
   const projects = async (): Promise<readonly ProjectInfo[]> =>
     (await mcp.call<{ projects: ProjectInfo[] }>('opencode_project_list')).projects
 
-  it('hands the key over: the project is started with it, and can fetch', async () => {
+  it('registers a project with its deploy key, which can fetch', async () => {
     const { repository, url } = await cloned('blog', 'opencode-sandboxes/blog/repo')
     await tree.write({
       'opencode-state.json': { projects: { blog: v1('blog', url) } },
@@ -111,7 +108,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     expect(existsSync(file)).toBe(true)
   })
 
-  it('says what to do where the host takes the key no longer, and goes on once it does', async () => {
+  it('explains what to do when the host rejects the key, and continues once it accepts it', async () => {
     const { repository, url } = await cloned('shop', 'opencode-sandboxes/shop/repo')
     await tree.write({
       'opencode-state.json': { projects: { shop: v1('shop', url) } },
@@ -133,7 +130,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     expect(await projects()).toEqual([])
   })
 
-  it('leaves a project its key that was reached with it before, and gives one that waits the key it had', async () => {
+  it('keeps the key of a project that was reachable, and replaces the key of one that waits', async () => {
     const [mine, hers] = [await cloned('mine', tree.at('mine')), await cloned('hers', tree.at('hers'))]
     const before: string[] = []
     for (const { url } of [mine, hers]) {
@@ -168,7 +165,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     for (const { url } of [mine, hers]) await mcp.call('opencode_project_destroy', { git_url: url })
   })
 
-  it('leaves a checkout and a key of the operator’s own where they are, and works with them', async () => {
+  it("leaves an operator's own checkout and key in their places, and uses them", async () => {
     const own = tree.at('own')
     const { repository, url } = await cloned('mine', own)
     const file = tree.at('my-key')

@@ -1,5 +1,5 @@
-// `switchyard migrate` as a process of its own against a running Switchyard: what it does, goes on
-// with after a kill, and takes back.
+// `switchyard migrate` as a process against a running Switchyard: what it creates, continues after
+// a kill, and undoes.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,10 @@ import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { type System, startSystem } from './system.ts'
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
-/** One that nothing listens on now, and that the kernel gives to nobody who connects somewhere. */
+/**
+ * Returns a port that nothing listens on and that the kernel does not assign to outgoing
+ * connections.
+ */
 const freePort = async (): Promise<number> => {
   const probe = createServer()
   for (let port = 20_000 + (process.pid % 10_000); ; port += 1) {
@@ -31,7 +34,7 @@ const freePort = async (): Promise<number> => {
 
 const KEY = 'kV2mWq8xTz4bN1rY-operator'
 
-// Each test is some processes, one after another.
+// Each test runs several processes, one after another.
 describe('switchyard migrate', { timeout: 180_000 }, () => {
   let system: System
   let mcp: McpCaller
@@ -86,7 +89,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     return ((await answer.json()) as { sandboxes: SandboxEntry[] }).sandboxes
   }
 
-  /** Two clones of one repository with work in both, one of them with a stash and a worktree. */
+  /** Creates two clones of one repository with work in both; one has a stash and a worktree. */
   const messyTree = async () => {
     const remote = await tree.remote('blog')
     const first = await tree.clone(remote, 'opencode-sandboxes/blog/repo')
@@ -105,7 +108,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     return { remote, first, second, head }
   }
 
-  it('carries commits and changes over, saves everything first, and leaves the tree as it is', async () => {
+  it('transfers commits and changes after saving everything, and leaves the tree unchanged', async () => {
     const { remote, head } = await messyTree()
     const before = await tree.fingerprint()
     const { code, output } = await execute('--shared')
@@ -135,7 +138,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
       expect(stdout).toContain(ref)
   })
 
-  it('does nothing twice, and takes all of it back', async () => {
+  it('repeats nothing on a second run, and undoes all of it', async () => {
     const { remote } = await messyTree()
     await execute('--shared')
     const again = await execute('--shared')
@@ -148,7 +151,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(existsSync(tree.at('backup/saved-1'))).toBe(true)
   })
 
-  it('goes on where it was killed', async () => {
+  it('continues after a kill', async () => {
     const { remote, head } = await messyTree()
     const child = start(['--from', tree.memory, '--execute', '--shared', '--backup', tree.at('backup')])
     if (!child.stdout) throw new Error('no output')
@@ -162,7 +165,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await undo()).code).toBe(0)
   })
 
-  it('leaves what somebody has worked in since, and what was there before', async () => {
+  it('keeps what was changed since, and what existed before', async () => {
     const { remote } = await messyTree()
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     await execute('--shared')
@@ -177,7 +180,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(await project(remote)).toMatchObject({ worktrees: [] })
   })
 
-  it('takes back no sandbox that was there before, whatever its name', async () => {
+  it('undoes no sandbox that existed before, whatever its name', async () => {
     const { remote } = await messyTree()
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     const theirs = { git_url: remote, name: 'blog-dev', branch: 'theirs' }
@@ -196,7 +199,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await project(remote))?.project_id).toBe(id)
   })
 
-  it('takes back a sandbox that it made and gave nothing yet, and none that it only meant to make', async () => {
+  it('undoes a sandbox that it created and did not fill yet, and none that it only planned', async () => {
     const remote = await tree.remote('blog')
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     for (const name of ['made', 'meant']) await mcp.call('opencode_sandbox_create', { git_url: remote, name })
@@ -216,7 +219,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await sandboxes(remote)).map(({ name }) => name)).toEqual(['meant'])
   })
 
-  it('keeps port and password of a project’s server', async () => {
+  it("keeps the port and the password of a project's server", async () => {
     const remote = await tree.remote('served')
     await tree.clone(remote, 'opencode-sandboxes/served/repo')
     const port = await freePort()
@@ -232,7 +235,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
         const authorization = `Basic ${btoa('opencode:example-password')}`
         const answer = await fetch(`http://127.0.0.1:${port}/global/health`, {
           headers: { authorization },
-          // A server that is just starting may take a call and leave it.
+          // A server that is starting may accept a call without answering it.
           signal: AbortSignal.timeout(2_000),
         })
         expect(answer.status).toBe(200)
@@ -244,7 +247,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(await project(remote)).toBeUndefined()
   })
 
-  it('changes nothing of a project that was registered before, and says what it did not get', async () => {
+  it('changes nothing of a project that was registered before, and reports what it did not transfer', async () => {
     const remote = await tree.remote('served')
     await tree.clone(remote, 'opencode-sandboxes/served/repo')
     const settings = { git_url: remote, name: 'mine', model: 'mine/model' }
@@ -270,7 +273,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(await project(remote)).toMatchObject(as)
   })
 
-  it('goes on with the others where one cannot be brought over, and says so', async () => {
+  it('continues with the other projects when one fails, and reports it', async () => {
     const remote = await tree.remote('good')
     await tree.clone(remote, 'opencode-sandboxes/good/repo')
     const nowhere = tree.at('remotes/nowhere')
@@ -285,7 +288,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await undo()).code).toBe(0)
   })
 
-  it('writes nothing where the key is not right or missing, or a place is in the tree', async () => {
+  it('writes nothing when the key is wrong or missing, or when a directory is inside the tree', async () => {
     await messyTree()
     const before = await tree.fingerprint(tree.directory)
     const wrong = await call(['--from', tree.memory, '--execute'], 'another-key-that-is-long')

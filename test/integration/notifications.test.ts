@@ -1,5 +1,5 @@
-// Notifications from end to end: a real task, a real receiver, and a notifier of its own that is
-// killed in the middle.
+// Notifications from end to end: a real task, a real receiver, and a notifier that is killed
+// half-way.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -39,7 +39,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       })
       afterAll(() => system?.close())
 
-      it('tell a callback_url and an endpoint how a task goes, in order, signed', async () => {
+      it('report the progress of a task to a callback_url and an endpoint, in order and signed', async () => {
         const endpoint = (await system.caller.post('/webhooks', {
           url: `${receiver.url}/endpoint`,
           event_types: ['task_queued', 'task_completed'],
@@ -107,7 +107,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
           for (const type of ['task_started', 'task_input_required'] as const)
             await advance(records.db, { taskId: id, generation: null, events: [{ type, message: type, data: {} }] })
         }
-        // The first notifier is killed while calls are under way that nobody has answered yet.
+        // Kills the first notifier while it waits for answers.
         const middle = Promise.withResolvers<void>()
         const killed = Promise.withResolvers<void>()
         let held = 0
