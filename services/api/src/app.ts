@@ -1,4 +1,4 @@
-// The api put together: REST, MCP and event streams over one Hono app.
+// Wires the api together: REST, MCP and event streams in one Hono app.
 
 import { readFileSync } from 'node:fs'
 import { type Config, type Logger, TOOLSETS } from '@switchyard/config'
@@ -7,12 +7,11 @@ import { countByStatus, countUndelivered, type Records } from '@switchyard/recor
 import { TaskWorkspaces, WorkerCalls } from '@switchyard/worker-calls'
 import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
-import type { ApiEnv } from './access/access-control.ts'
-import { accessControl } from './access/access-control.ts'
+import { type ApiEnv, accessControl } from './access/access-control.ts'
 import { requireCaller } from './access/caller.ts'
-import { StandingFeed } from './all-task-events/feed.ts'
-import { Subscriptions } from './all-task-events/service.ts'
-import { unmatched } from './http/allowed-methods.ts'
+import { AllTaskEventsFeed } from './all-task-events/feed.ts'
+import { AllTaskEvents } from './all-task-events/service.ts'
+import { explainUnmatched } from './http/allowed-methods.ts'
 import { asSwitchyardError, problemResponse } from './http/errors.ts'
 import { requestLog } from './http/request-log.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
@@ -22,12 +21,12 @@ import { WebhookService } from './notifications/webhooks.ts'
 import { ProjectApi } from './project-api/service.ts'
 import { Publishing } from './projects/publishing.ts'
 import { ProjectService } from './projects/service.ts'
-import { subscriptionRoutes } from './rest/all-task-events.ts'
+import { allTaskEventRoutes } from './rest/all-task-events.ts'
 import { deliveryRoutes } from './rest/deliveries.ts'
 import { eventRoutes } from './rest/events.ts'
 import { describeRoutes } from './rest/openapi.ts'
 import { operationRoutes } from './rest/operations.ts'
-import { projectLifeRoutes } from './rest/project-life.ts'
+import { projectLifecycleRoutes } from './rest/project-lifecycle.ts'
 import { projectRoutes } from './rest/projects.ts'
 import { publishingRoutes } from './rest/publishing.ts'
 import { rolloutRoutes } from './rest/rollout.ts'
@@ -42,8 +41,8 @@ import { webhookRoutes } from './rest/webhooks.ts'
 import { workspaceRoutes } from './rest/workspace.ts'
 import { Rollout } from './rollout/rollout.ts'
 import { addRolloutMetrics } from './rollout/rollout-metrics.ts'
-import { LlmService } from './servers/llm.ts'
-import { ServerPasswords } from './servers/password.ts'
+import { ModelsService } from './servers/models-service.ts'
+import { ServerPasswords } from './servers/server-passwords.ts'
 import { ServerService } from './servers/service.ts'
 import { SessionFeeds } from './sessions/feeds.ts'
 import { SessionService } from './sessions/service.ts'
@@ -58,14 +57,14 @@ export type ApiDeps = {
   readonly queue: Pick<TaskQueue, 'add' | 'addAll' | 'depth' | 'ping'>
   readonly bus: Bus
   readonly logger: Logger
-  /** A registry that others fill too; without one the api has its own, with the process's figures. */
+  /** A registry shared with other services; without one, the api creates its own with process metrics. */
   readonly metrics?: Registry
 }
 
 export type Api = {
   readonly app: Hono<ApiEnv>
   readonly startedAt: Date
-  /** Ends every event stream and waiting call. What it was given to work with stays open. */
+  /** Closes every event stream and waiting call. Does not close the dependencies that were passed in. */
   close(): Promise<void>
 }
 
@@ -75,6 +74,8 @@ const packageVersion = (): string => {
 }
 
 /**
+ * Creates the api. It starts to poll immediately; `close` stops that.
+ *
  * @example
  * const api = createApi({ config, records, queue, bus, logger })
  * const { url, close } = await serve(api.app, config.api)
@@ -90,7 +91,7 @@ export const createApi = (deps: ApiDeps): Api => {
   }
   const metrics = new Metrics(sources, deps.metrics)
   const feeds = new TaskFeeds(records, bus, logger)
-  const standing = new StandingFeed(records, logger)
+  const allTaskEvents = new AllTaskEventsFeed(records, logger)
   const catalog = new Catalog(records)
   const backlog = new Backlog(records, config.tasks.maxQueued)
   const settings = { ...config.rollout, serverEnabled: config.opencode.serverEnabled }
@@ -118,7 +119,7 @@ export const createApi = (deps: ApiDeps): Api => {
   const sessionDeps = { config, records, calls, bus, metrics, logger }
   const sessions = new SessionService(sessionDeps, sessionFeeds)
   const servers = new ServerService({ config, records })
-  const llm = new LlmService({ config, records })
+  const llm = new ModelsService({ config, records })
   const { toolsets, hasLegacyTools } = config.mcp
   const mcp = createMcpEndpoint({
     service,
@@ -127,7 +128,7 @@ export const createApi = (deps: ApiDeps): Api => {
     sessions,
     llm,
     health,
-    standing,
+    allTaskEvents,
     metrics,
     logger,
     version,
@@ -144,10 +145,10 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', steeringRoutes(service))
   app.route('/', workspaceRoutes(service))
   app.route('/', sandboxRoutes(projects))
-  app.route('/', projectLifeRoutes(projects))
+  app.route('/', projectLifecycleRoutes(projects))
   app.route('/', publishingRoutes(publishing))
   app.route('/', rolloutRoutes(rollout))
-  app.route('/', subscriptionRoutes(new Subscriptions(standing, metrics, logger)))
+  app.route('/', allTaskEventRoutes(new AllTaskEvents(allTaskEvents, metrics, logger)))
   app.route('/', webhookRoutes(new WebhookService(records)))
   app.route('/', deliveryRoutes(records))
   app.route('/', projectRoutes(new ProjectApi(sessionDeps, projects)))
@@ -162,7 +163,7 @@ export const createApi = (deps: ApiDeps): Api => {
       mcp.fetch(context.req.raw, requireCaller(context.get('caller')), set),
     )
   describeRoutes(app, version)
-  const failureOf = unmatched(app)
+  const failureOf = explainUnmatched(app)
   app.notFound((context) => problemResponse(context, failureOf(context.req.method, context.req.path)))
 
   return {
@@ -171,7 +172,7 @@ export const createApi = (deps: ApiDeps): Api => {
     async close() {
       feeds.close()
       sessionFeeds.close()
-      standing.close()
+      allTaskEvents.close()
       await mcp.close()
       await rollout.close()
     },

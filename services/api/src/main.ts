@@ -1,4 +1,4 @@
-// The api as a process of its own, in the stack.
+// Runs the api as a separate process.
 
 import type { Logger } from '@switchyard/config'
 import { SwitchyardError } from '@switchyard/contracts'
@@ -12,8 +12,8 @@ import { POOL } from './pool.ts'
 /** Limit of the whole shutdown, ms. */
 const STOP_MS = 10_000
 
-/** Waits for the database and brings its schema up to date, with more time for a statement than calls have. */
-const bringUpToDate = async (connectionString: string, logger: Logger, signal: AbortSignal): Promise<void> => {
+/** Waits for the database and migrates its schema, without the short statement timeout of the api's own pool. */
+const migrate = async (connectionString: string, logger: Logger, signal: AbortSignal): Promise<void> => {
   const records = new Records({ connectionString, applicationName: 'switchyard-api-start', max: 2 })
   try {
     await records.untilReady({
@@ -21,7 +21,7 @@ const bringUpToDate = async (connectionString: string, logger: Logger, signal: A
       signal,
     })
     const migrated = await records.migrate()
-    if (migrated.length > 0) logger.info({ migrated }, 'the schema is up to date')
+    if (migrated.length > 0) logger.info({ migrated }, 'database schema migrated')
   } finally {
     await records.close()
   }
@@ -30,15 +30,15 @@ const bringUpToDate = async (connectionString: string, logger: Logger, signal: A
 const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<void> => {
   const { databaseUrl, redisUrl } = config
   if (databaseUrl === undefined)
-    throw new SwitchyardError('configuration_invalid', 'DATABASE_URL is not set; an api of its own needs it', {
+    throw new SwitchyardError('configuration_invalid', 'DATABASE_URL is not set', {
       hint: 'Set DATABASE_URL, or run everything in one process with npm start.',
     })
-  await bringUpToDate(databaseUrl, logger, signal)
+  await migrate(databaseUrl, logger, signal)
   const records = new Records({
     connectionString: databaseUrl,
     applicationName: 'switchyard-api',
     ...POOL,
-    onConnectionError: (error) => logger.warn({ err: error.message }, 'a database connection broke'),
+    onConnectionError: (error) => logger.warn({ err: error.message }, 'database connection failed'),
   })
   shutdown.add('database', STOP_MS, () => records.close())
   const queue = new TaskQueue(redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl }, logger)
@@ -48,18 +48,18 @@ const start = async ({ config, logger, shutdown, signal }: RunContext): Promise<
   const api = createApi({ config, records, queue, bus, logger })
   const serving = await serve(api.app, config.api)
   shutdown.add('api', STOP_MS, async () => {
-    // New calls are refused at once; open streams end with the api, and only then can the server be done.
+    // The server stops accepting connections first. It can finish only after the api has closed its event streams.
     const closed = serving.close()
     await api.close()
     await closed
   })
   const { keys, allowNoAuth } = config.api
-  logger.info({ url: serving.url, keys: keys.length }, 'the api listens')
+  logger.info({ url: serving.url, keys: keys.length }, 'api listening')
   if (keys.length === 0)
     logger.warn(
       allowNoAuth
-        ? 'SWITCHYARD_API_KEYS is not set and SWITCHYARD_ALLOW_NO_AUTH is: whoever reaches the port is an operator'
-        : 'SWITCHYARD_API_KEYS is not set: only loopback is served, and whoever is on this host is an operator',
+        ? 'SWITCHYARD_API_KEYS is not set and SWITCHYARD_ALLOW_NO_AUTH is; every client that reaches the port is an operator'
+        : 'SWITCHYARD_API_KEYS is not set; only loopback clients are served, and each of them is an operator',
     )
 }
 

@@ -1,10 +1,10 @@
-// How an api of its own uses the database: many short statements, and no caller who waits long for one.
+// The connection pool of the api: many short statements, and short timeouts.
 
 import type { RecordsOptions } from '@switchyard/records'
 
 export const POOL = {
   max: 20,
   connectTimeoutMs: 2_500,
-  // A database that is paused answers nothing; the client gives a statement 2 s more than this.
+  // The client adds 2 s to this, for a database that is paused and does not enforce it.
   statementTimeoutMs: 1_500,
 } satisfies Partial<RecordsOptions>

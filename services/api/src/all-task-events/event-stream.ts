@@ -1,77 +1,75 @@
-// One reader of all tasks' events as a byte stream: from its cursor on, never skipping, never repeating.
+// Streams the events of all tasks to one reader, from its cursor on, without gaps or repeats.
 
 import type { Logger } from '@switchyard/config'
 import type { FeedFilter } from '@switchyard/records'
 import type { Metrics } from '../monitoring/metrics.ts'
-import { Outlet } from '../sse/sse-stream.ts'
-import type { StandingFeed, StandingFollower } from './feed.ts'
+import { formatComment, formatEvent } from '../sse/format.ts'
+import { SseStream } from '../sse/sse-stream.ts'
+import type { AllTaskEventsFeed, AllTaskEventsFollower } from './feed.ts'
 
-const encoder = new TextEncoder()
-
-export type StandingStreamOptions = {
-  /** The position up to which the reader has everything. */
+export type AllTaskEventsStreamOptions = {
+  /** The position of the last event that the reader has. */
   readonly after: number
   readonly filter: FeedFilter
-  readonly feed: StandingFeed
+  readonly feed: AllTaskEventsFeed
   readonly metrics: Metrics
   readonly logger: Logger
-  /** Cuts the connection of a reader that does not read. */
-  readonly cutOff: () => void
+  /** Closes the connection of a reader that has stopped reading. */
+  readonly disconnect: () => void
 }
 
-class StandingReader implements StandingFollower {
-  readonly #options: StandingStreamOptions
-  readonly outlet: Outlet
+class AllTaskEventsReader implements AllTaskEventsFollower {
+  readonly #options: AllTaskEventsStreamOptions
+  readonly stream: SseStream
   readonly #unfollow: () => void
   #cursor: number
-  #isPumping = false
+  #isSending = false
 
-  constructor(options: StandingStreamOptions) {
+  constructor(options: AllTaskEventsStreamOptions) {
     this.#options = options
     this.#cursor = options.after
-    this.outlet = new Outlet({
+    this.stream = new SseStream({
       metrics: options.metrics,
-      cutOff: options.cutOff,
-      onTaken: () => this.onProgress(),
-      onGone: () => this.#unfollow(),
+      disconnect: options.disconnect,
+      onRead: () => this.onProgress(),
+      onClosed: () => this.#unfollow(),
     })
     this.#unfollow = options.feed.follow(this)
   }
 
   onProgress(): void {
-    if (!this.#isPumping) void this.#pump()
+    if (!this.#isSending) void this.#sendPending()
   }
 
   onHeartbeat(): void {
-    // An id without data moves the cursor past events that were not wanted.
-    this.outlet.beat(encoder.encode(`: alive\nid: ${this.#cursor}\n\n`))
+    // The id moves the reader's cursor past events that the filter left out.
+    this.stream.keepAlive(formatComment('alive', this.#cursor))
   }
 
   onClose(): void {
-    this.outlet.end()
+    this.stream.close()
   }
 
-  async #pump(): Promise<void> {
+  async #sendPending(): Promise<void> {
     const { feed, filter, metrics, logger } = this.#options
-    this.#isPumping = true
+    this.#isSending = true
     try {
-      while (this.outlet.hasRoom && this.#cursor < feed.horizon) {
+      while (this.stream.hasCapacity && this.#cursor < feed.horizon) {
         const page = await feed.page(this.#cursor, filter)
-        if (!this.outlet.isOpen) return
+        if (!this.stream.isOpen) return
         for (const { position, event } of page.events) {
-          const text = `id: ${position}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
-          this.outlet.send(encoder.encode(text))
+          this.stream.send(formatEvent({ id: position, event: event.type, data: event }))
           metrics.eventsSent.inc()
         }
         this.#cursor = page.through
       }
     } catch (error) {
-      logger.debug({ err: error }, 'events were not read; the next round tries')
+      logger.debug({ err: error }, 'failed to read events of all tasks; retrying at the next poll')
     } finally {
-      this.#isPumping = false
+      this.#isSending = false
     }
   }
 }
 
-export const openStandingStream = (options: StandingStreamOptions): ReadableStream<Uint8Array> =>
-  new StandingReader(options).outlet.stream
+export const openAllTaskEventsStream = (options: AllTaskEventsStreamOptions): ReadableStream<Uint8Array> =>
+  new AllTaskEventsReader(options).stream.body

@@ -1,4 +1,4 @@
-// The events of all tasks, for every reader in this process: one look at the record for all who are up to date.
+// The events of all tasks: readers in this process that are up to date share one database query.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@switchyard/config'
@@ -13,34 +13,34 @@ import {
 } from '@switchyard/records'
 import { Horizon } from './horizon.ts'
 
-/** While somebody reads, ms. */
-const LOOK_EVERY_MS = 150
-/** While events are still being written that a reader waits for, ms. */
-const LOOK_SOON_MS = 20
+/** Poll interval while there are readers, ms. */
+const POLL_MS = 150
+/** Poll interval while events are still being written, ms. */
+const POLL_SOON_MS = 20
 const HEARTBEAT_MS = 10_000
-/** How long a caller waits for transactions that are under way, ms. */
+/** Limit of the wait for running transactions, ms. */
 const CATCH_UP_MS = 1_000
 const PAGE = 200
 
-export type StandingFollower = {
+export type AllTaskEventsFollower = {
   onProgress(): void
   onHeartbeat(): void
   onClose(): void
 }
 
-const isWanted = (placed: PlacedEvent, filter: FeedFilter): boolean =>
+const matches = (placed: PlacedEvent, filter: FeedFilter): boolean =>
   (filter.owner_key === undefined || placed.owner_key === filter.owner_key) &&
   (filter.agent_id === undefined || placed.agent_id === filter.agent_id) &&
   (filter.project_id === undefined || placed.project_id === filter.project_id) &&
   (filter.types === undefined || filter.types.includes(placed.event.type))
 
-export class StandingFeed {
+export class AllTaskEventsFeed {
   readonly #records: Records
   readonly #horizon: Horizon
-  readonly #followers = new Set<StandingFollower>()
+  readonly #followers = new Set<AllTaskEventsFollower>()
   readonly #heartbeat: NodeJS.Timeout
   readonly #reading: Repeating
-  #looking: Promise<void> | undefined
+  #advancing: Promise<void> | undefined
   #newest: (FeedPage & { readonly after: number }) | undefined
 
   constructor(records: Records, logger: Logger) {
@@ -50,7 +50,7 @@ export class StandingFeed {
       for (const follower of this.#followers) follower.onHeartbeat()
     }, HEARTBEAT_MS).unref()
     this.#reading = repeat({
-      name: 'reading the events of all tasks',
+      name: 'polling for events of all tasks',
       everyMs: Number.POSITIVE_INFINITY,
       work: () => this.#round(),
       onFailure: () => ({ isExpected: true, retryMs: this.#untilNextMs() }),
@@ -58,40 +58,41 @@ export class StandingFeed {
     })
   }
 
-  /** How far it can be read now. */
+  /** The position up to which events can be read now. */
   get horizon(): number {
     return this.#horizon.position
   }
 
   /**
-   * Takes note of what is written by now: after it everything that was committed before the call can be read, unless a
-   * transaction stays open for long.
+   * Advances the horizon so that every event committed before the call can be read. Gives up after 1 s if a transaction
+   * stays open.
    *
-   * @returns the highest position that was ever taken. @throws SwitchyardError `database_unavailable`
+   * @returns the highest position that any event has, readable or not
+   * @throws SwitchyardError `database_unavailable`
    */
   async catchUp(): Promise<number> {
     const ends = Date.now() + CATCH_UP_MS
     const last = await readLastPosition(this.#records.db)
-    await this.#look()
+    await this.#advance()
     while (this.#horizon.position < last && Date.now() < ends) {
-      await delay(LOOK_SOON_MS)
-      await this.#look()
+      await delay(POLL_SOON_MS)
+      await this.#advance()
     }
     return last
   }
 
-  /** Wanted events above `after`, as far as it can be read. */
+  /** Returns the events after position `after` that match the filter, up to the horizon. */
   async page(after: number, filter: FeedFilter, limit = PAGE): Promise<FeedPage> {
     const { horizon } = this
     if (after >= horizon) return { events: [], through: after }
     const newest = this.#newest
     if (newest?.after === after && newest.events.length <= limit)
-      return { events: newest.events.filter((placed) => isWanted(placed, filter)), through: newest.through }
+      return { events: newest.events.filter((placed) => matches(placed, filter)), through: newest.through }
     return await readFeed(this.#records.db, filter, { after, upTo: horizon, limit })
   }
 
-  /** @returns stops it. */
-  follow(follower: StandingFollower): () => void {
+  /** Notifies the follower until the returned function is called. */
+  follow(follower: AllTaskEventsFollower): () => void {
     this.#followers.add(follower)
     if (this.#followers.size === 1) this.#reading.runNow()
     return () => {
@@ -99,32 +100,32 @@ export class StandingFeed {
     }
   }
 
-  /** Nothing is read while nobody follows. */
+  /** Without followers, nothing is polled. */
   #untilNextMs(): number {
     if (this.#followers.size === 0) return Number.POSITIVE_INFINITY
-    return this.#horizon.isWaiting ? LOOK_SOON_MS : LOOK_EVERY_MS
+    return this.#horizon.isWaiting ? POLL_SOON_MS : POLL_MS
   }
 
   async #round(): Promise<number> {
     try {
-      await this.#look()
+      await this.#advance()
       return this.#untilNextMs()
     } finally {
-      // Also when nothing is new: a follower whose read failed tries again.
+      // Even without news, so that a follower whose read failed retries.
       for (const follower of this.#followers) follower.onProgress()
     }
   }
 
-  #look(): Promise<void> {
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = undefined
+  #advance(): Promise<void> {
+    this.#advancing ??= this.#advanceOnce().finally(() => {
+      this.#advancing = undefined
     })
-    return this.#looking
+    return this.#advancing
   }
 
-  async #lookOnce(): Promise<void> {
+  async #advanceOnce(): Promise<void> {
     const before = this.#horizon.position
-    await this.#horizon.look()
+    await this.#horizon.advance()
     const after = this.#horizon.position
     if (after === before || this.#followers.size === 0 || before === 0) return
     const page = await readFeed(this.#records.db, {}, { after: before, upTo: after, limit: PAGE })

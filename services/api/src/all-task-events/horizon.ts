@@ -1,38 +1,39 @@
-// How far the events of all tasks can be read without passing one that is still being written. See records/feed.ts.
+// The position up to which the events of all tasks can be read without missing one that is still being written. The
+// query behind it is explained in records/feed.ts.
 
 import { type Records, readLastPosition, readOldestRunning, takeTransactionId } from '@switchyard/records'
 
 export class Horizon {
   readonly #records: Records
-  /** A position that was taken, and the transaction before which all have to end until it can be read up to. */
-  #mark: { readonly position: number; readonly transaction: bigint } | undefined
+  /** The next position to advance to, once every transaction before `transaction` has ended. */
+  #next: { readonly position: number; readonly transaction: bigint } | undefined
   #position = 0
 
   constructor(records: Records) {
     this.#records = records
   }
 
-  /** Everything up to here is there, or never will be. */
+  /** The horizon: no event with a position up to it can appear any more. */
   get position(): number {
     return this.#position
   }
 
-  /** Some position above was taken by a transaction that may still be running. */
+  /** Whether a transaction may still be writing events above the horizon. */
   get isWaiting(): boolean {
-    return this.#mark !== undefined
+    return this.#next !== undefined
   }
 
-  /** Looks once; to be called one at a time. @throws SwitchyardError `database_unavailable` */
-  async look(): Promise<void> {
+  /** Advances the horizon if possible. Must not run concurrently. @throws SwitchyardError `database_unavailable` */
+  async advance(): Promise<void> {
     const { db } = this.#records
-    if (this.#mark === undefined) {
+    if (this.#next === undefined) {
       const position = await readLastPosition(db)
       if (position === this.#position) return
-      // After the position: whoever took one up to it has a lower id.
-      this.#mark = { position, transaction: await takeTransactionId(db) }
+      // Read after the position, so that every transaction that took a position up to it has a lower id.
+      this.#next = { position, transaction: await takeTransactionId(db) }
     }
-    if ((await readOldestRunning(db)) < this.#mark.transaction) return
-    this.#position = this.#mark.position
-    this.#mark = undefined
+    if ((await readOldestRunning(db)) < this.#next.transaction) return
+    this.#position = this.#next.position
+    this.#next = undefined
   }
 }

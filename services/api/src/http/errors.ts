@@ -1,4 +1,4 @@
-// Failures as RFC 9457 problem details.
+// Turns errors into RFC 9457 problem details.
 
 import { type Problem, SwitchyardError, systemErrorCode, toSwitchyardError } from '@switchyard/contracts'
 import type { Context } from 'hono'
@@ -10,7 +10,7 @@ const RETRY_AFTER_S = '2'
 
 const BROKEN_CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND)$/
 
-/** What Hono, Node or a library threw, as ours. */
+/** Converts whatever Hono, Node or a library threw into a SwitchyardError. */
 export const asSwitchyardError = (error: unknown): SwitchyardError => {
   if (error instanceof HTTPException && error.status === 400)
     return new SwitchyardError('malformed_json', 'the body is not valid JSON', { cause: error })
@@ -18,15 +18,15 @@ export const asSwitchyardError = (error: unknown): SwitchyardError => {
   if (code === 'ENOSPC' && error instanceof Error)
     return new SwitchyardError('disk_full', error.message, { cause: error })
   if (code !== undefined && BROKEN_CONNECTION.test(code))
-    return new SwitchyardError('internal_error', `a connection broke: ${code}`, { cause: error })
+    return new SwitchyardError('internal_error', `connection failed: ${code}`, { cause: error })
   return toSwitchyardError(error)
 }
 
 const title = (code: string): string => code.replaceAll('_', ' ')
 
-/** A fault of ours is not described to the caller: its message may hold anything. The log has it. */
+/** Returns the message to send. That of an internal error may contain anything, so it goes to the log only. */
 export const publicMessage = (error: SwitchyardError): string =>
-  error.code === 'internal_error' ? 'something failed that should not' : error.message
+  error.code === 'internal_error' ? 'an internal error occurred' : error.message
 
 const toProblem = (error: SwitchyardError, instance: string): Problem => ({
   type: `/docs#error-${error.code}`,
@@ -46,7 +46,7 @@ const headersOf = (error: SwitchyardError): Record<string, string> => ({
   ...(error.context.allow === undefined ? {} : { Allow: error.context.allow }),
 })
 
-/** The answer that says what went wrong. */
+/** Returns the `application/problem+json` response for an error. */
 export const problemResponse = (context: Context<ApiEnv>, error: SwitchyardError): Response =>
   context.body(
     JSON.stringify(toProblem(error, context.req.path)),

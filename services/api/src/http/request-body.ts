@@ -1,4 +1,4 @@
-// The bodies of requests, before anybody reads them: JSON, and not too long.
+// Checks request bodies before a handler reads them: JSON only, and within the size limit.
 
 import { LIMITS, SwitchyardError } from '@switchyard/contracts'
 import type { MiddlewareHandler } from 'hono'
@@ -9,8 +9,8 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i
 const tooLarge = (): SwitchyardError =>
   new SwitchyardError('payload_too_large', `the body is larger than ${LIMITS.bodyBytes} bytes`)
 
-/** A body of unknown length, read to the limit and no further. */
-const readBounded = async (body: ReadableStream<Uint8Array>): Promise<Buffer> => {
+/** Reads a body of unknown length, up to the limit. */
+const readWithinLimit = async (body: ReadableStream<Uint8Array>): Promise<Buffer> => {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -21,23 +21,23 @@ const readBounded = async (body: ReadableStream<Uint8Array>): Promise<Buffer> =>
   return Buffer.concat(chunks)
 }
 
-/** @throws SwitchyardError `unsupported_media_type`, `payload_too_large` */
+/** Middleware that requires a JSON body. @throws SwitchyardError `unsupported_media_type`, `payload_too_large` */
 export const jsonBody: MiddlewareHandler<ApiEnv> = async (context, next) => {
   const { req } = context
   if (['POST', 'PUT', 'PATCH'].includes(req.method)) {
     if (!JSON_TYPE.test(req.header('content-type') ?? ''))
-      throw new SwitchyardError('unsupported_media_type', 'the body is not application/json')
+      throw new SwitchyardError('unsupported_media_type', 'Content-Type is not application/json')
     const length = req.header('content-length')
     if (length !== undefined && Number(length) > LIMITS.bodyBytes) throw tooLarge()
-    // With a length Node hands over just so many bytes; without one nobody has counted yet.
+    // Node enforces a declared length; a body without one has to be counted here.
     if (length === undefined && req.raw.body) {
-      const body = await readBounded(req.raw.body)
+      const body = await readWithinLimit(req.raw.body)
       req.raw = new Request(req.url, { method: req.method, headers: req.raw.headers, body, signal: req.raw.signal })
     }
   }
   await next()
 }
 
-/** The same for a call that may come without a body: one of no type is none. */
+/** As `jsonBody`, for a route whose body is optional: a request without Content-Type has none. */
 export const optionalJsonBody: MiddlewareHandler<ApiEnv> = async (context, next) =>
   context.req.header('content-type') === undefined ? await next() : await jsonBody(context, next)

@@ -1,4 +1,4 @@
-// One log line and one measurement a request, under an id that the answer carries too.
+// Logs and measures each request, and adds a request id to the response.
 
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@switchyard/config'
@@ -7,12 +7,12 @@ import { routePath } from 'hono/route'
 import type { ApiEnv } from '../access/access-control.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 
-/** Asked every few seconds by those that watch over us. */
-const QUIET: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])
+/** Routes that monitoring polls every few seconds; logged at debug level. */
+const POLLED: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics'])
 
 const REQUEST_ID = /^[\w.:-]{1,100}$/
 
-/** The caller's own X-Request-Id is kept where it is harmless in a log. */
+/** Returns the caller's X-Request-Id if it is safe to log, else a new id. */
 const requestIdOf = (header: string | undefined): string =>
   header && REQUEST_ID.test(header) ? header : `req_${randomUUID()}`
 
@@ -27,7 +27,7 @@ export const requestLog =
     const ms = performance.now() - began
     const { method } = context.req
     const { status } = context.res
-    // The last route that matched; for an unknown path that is the middleware's own pattern.
+    // The last route that matched. For an unknown path that is the pattern of the middleware.
     const matched = routePath(context, -1)
     const route = matched === '/*' || matched === '*' ? 'unknown' : matched
     metrics.requests.observe({ method, route, status: String(status) }, ms / 1_000)
@@ -40,9 +40,9 @@ export const requestLog =
       caller: context.get('caller')?.name,
       ...(context.error ? { err: context.error } : {}),
     }
-    // Not ready is an answer, and given to every probe; the health check tells when it changes.
-    const isAnswer = QUIET.has(route) && context.error === undefined
-    if (status >= 500 && !isAnswer) logger.error(line, 'request')
-    else if (QUIET.has(route)) logger.debug(line, 'request')
+    // A 503 of /ready is a regular response to every probe; the health check logs the change.
+    const isProbeResponse = POLLED.has(route) && context.error === undefined
+    if (status >= 500 && !isProbeResponse) logger.error(line, 'request')
+    else if (POLLED.has(route)) logger.debug(line, 'request')
     else logger.info({ ...line, err: undefined }, 'request')
   }

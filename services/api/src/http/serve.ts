@@ -1,4 +1,4 @@
-// Listens, and stops listening within a bound.
+// Runs the HTTP server, and shuts it down within a time limit.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -8,16 +8,16 @@ import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { Hono } from 'hono'
 import type { ApiEnv } from '../access/access-control.ts'
 
-/** How long answers that are under way may take at a stop, ms. */
-const STOP_MS = 5_000
+/** Time for responses in progress to finish at shutdown, ms. */
+const DRAIN_MS = 5_000
 
 export type Address = { readonly host: string; readonly port: number }
 
 export type Serving = {
-  /** Where it listens, as a client on this host writes it. */
+  /** The URL for clients on this host. */
   readonly url: string
   readonly port: number
-  /** Takes no more connections, lets answers finish for 5 s, then cuts what is left. */
+  /** Stops accepting connections, waits up to 5 s for responses to finish, then closes the remaining connections. */
   close(): Promise<void>
 }
 
@@ -28,9 +28,9 @@ const listen = async (server: Server, { host, port }: Address): Promise<number> 
   } catch (error) {
     const code = systemErrorCode(error)
     if (code === 'EADDRINUSE')
-      throw new SwitchyardError('address_in_use', `port ${port} on ${host} is in use`, { cause: error })
+      throw new SwitchyardError('address_in_use', `port ${port} on ${host} is already in use`, { cause: error })
     if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new SwitchyardError('configuration_invalid', `cannot listen on ${host}, port ${port}: ${code}`, {
+      throw new SwitchyardError('configuration_invalid', `cannot listen on ${host} port ${port}: ${code}`, {
         hint: 'Correct HOST and PORT.',
         cause: error,
       })
@@ -46,40 +46,42 @@ const hostInUrl = (host: string): string => {
 }
 
 /**
- * Knows which connections have a request under way. Node's own `closeIdleConnections` leaves those open that never
- * sent one, and a kept-alive client may always send another.
+ * Tracks which connections are serving a request. Node's `closeIdleConnections` misses connections that never sent a
+ * request, and a keep-alive client can send another one at any time.
  *
- * @returns closes what is unused, now and as it becomes so.
+ * @returns a function that closes idle connections now, and the others as soon as they become idle
  */
-const trackUse = (server: Server): (() => void) => {
-  const used = new Map<Socket, number>()
+const trackIdleConnections = (server: Server): (() => void) => {
+  const requestsBySocket = new Map<Socket, number>()
   let isClosing = false
   server.on('connection', (socket) => {
-    used.set(socket, 0)
-    socket.once('close', () => used.delete(socket))
+    requestsBySocket.set(socket, 0)
+    socket.once('close', () => requestsBySocket.delete(socket))
   })
   server.on('request', ({ socket }, response) => {
-    used.set(socket, (used.get(socket) ?? 0) + 1)
+    requestsBySocket.set(socket, (requestsBySocket.get(socket) ?? 0) + 1)
     response.once('close', () => {
-      const left = (used.get(socket) ?? 1) - 1
-      if (used.has(socket)) used.set(socket, left)
+      const left = (requestsBySocket.get(socket) ?? 1) - 1
+      if (requestsBySocket.has(socket)) requestsBySocket.set(socket, left)
       if (isClosing && left === 0) socket.destroySoon()
     })
   })
   return () => {
     isClosing = true
-    for (const [socket, requests] of used) if (requests === 0) socket.destroy()
+    for (const [socket, requests] of requestsBySocket) if (requests === 0) socket.destroy()
   }
 }
 
 /**
- * Serves the app. @param address - port 0 takes a free one.
+ * Starts to serve the app.
+ *
+ * @param address - port 0 selects a free port
  * @throws SwitchyardError `address_in_use`, `configuration_invalid`
  */
 export const serve = async (app: Pick<Hono<ApiEnv>, 'fetch'>, address: Address): Promise<Serving> => {
   const listener = getRequestListener((request, env) => app.fetch(request, env))
   const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 60_000 }, listener)
-  const closeUnused = trackUse(server)
+  const closeIdle = trackIdleConnections(server)
   const port = await listen(server, address)
   return {
     url: `http://${hostInUrl(address.host)}:${port}`,
@@ -87,8 +89,8 @@ export const serve = async (app: Pick<Hono<ApiEnv>, 'fetch'>, address: Address):
     async close() {
       const closed = once(server, 'close')
       server.close()
-      closeUnused()
-      const timer = setTimeout(() => server.closeAllConnections(), STOP_MS)
+      closeIdle()
+      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
       await closed
       clearTimeout(timer)
     },

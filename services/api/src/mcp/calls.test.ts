@@ -10,11 +10,11 @@ const metrics = new Metrics({
   countUndelivered: async () => ({}),
   queueDepth: async () => ({ waiting: 0, active: 0 }),
 })
-const deps = { metrics, logger: createLogger({ log: { level: 'silent' } }, 'test'), callMs: 50 }
+const deps = { metrics, logger: createLogger({ log: { level: 'silent' } }, 'test'), timeoutMs: 50 }
 const caller = { name: 'local', role: 'operator', agentId: undefined } as const
 const never = new AbortController().signal
 
-const toolThat = (run: (signal: AbortSignal) => Promise<{ done: boolean }>) =>
+const toolRunning = (run: (signal: AbortSignal) => Promise<{ done: boolean }>) =>
   defineTool({
     name: 'work',
     title: 'Work',
@@ -31,10 +31,10 @@ const failureOf = (result: Awaited<ReturnType<typeof callTool>>) => {
   return JSON.parse(first?.type === 'text' ? first.text : '') as Record<string, unknown>
 }
 
-describe('a tool call', () => {
-  it('answers within its time, and lets go of what it waited for', async () => {
+describe('callTool', () => {
+  it('returns call_timeout and aborts the tool when the time limit is reached', async () => {
     let seen: AbortSignal | undefined
-    const tool = toolThat((signal) => {
+    const tool = toolRunning((signal) => {
       seen = signal
       return new Promise(() => {})
     })
@@ -43,15 +43,15 @@ describe('a tool call', () => {
     expect(seen?.aborted).toBe(true)
   })
 
-  it('keeps the words of a fault of ours to the log', async () => {
-    const tool = toolThat(() => Promise.reject(new Error('password is hunter2')))
+  it('does not reveal the message of an internal error', async () => {
+    const tool = toolRunning(() => Promise.reject(new Error('password is hunter2')))
     const failure = failureOf(await callTool(deps, tool, {}, caller, never))
     expect(failure.code).toBe('internal_error')
     expect(JSON.stringify(failure)).not.toContain('hunter2')
   })
 
-  it('is counted with what came of it', async () => {
-    const tool = toolThat(() => Promise.resolve({ done: true }))
+  it('counts calls by outcome', async () => {
+    const tool = toolRunning(() => Promise.resolve({ done: true }))
     expect((await callTool(deps, tool, {}, caller, never)).structuredContent).toEqual({ done: true })
     await callTool(deps, tool, { more: 1 }, caller, never)
     const text = await metrics.registry.metrics()

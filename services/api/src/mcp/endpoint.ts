@@ -1,4 +1,4 @@
-// The MCP endpoint: stateless, so that a restart loses no client, and for both eras of the protocol.
+// The MCP endpoint: stateless, so that clients survive a restart, and for both protocol eras.
 
 import {
   type AuthInfo,
@@ -14,30 +14,31 @@ import {
 import type { Logger, Toolset } from '@switchyard/config'
 import { LIMITS } from '@switchyard/contracts'
 import { type Caller, LOCAL } from '../access/caller.ts'
-import type { StandingFeed } from '../all-task-events/feed.ts'
+import type { AllTaskEventsFeed } from '../all-task-events/feed.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { callTool } from './calls.ts'
-import { answerLegacy } from './legacy.ts'
+import { serveLegacyRequest } from './legacy.ts'
 import { listTasks, readTask, TEMPLATES } from './task-resources.ts'
 import { TaskUpdates } from './task-updates.ts'
-import { type Toolbox, type ToolsetDeps, toolboxes } from './toolsets.ts'
+import { createToolboxes, type Toolbox, type ToolsetDeps } from './toolsets.ts'
 
-const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start one with execute_task; it returns a task_id at once.
-Follow it with get_task_status (wait_ms holds the answer until it ends or asks). When a task is input_required, answer its
-requests with reply_task_request. The resource switchyard://tasks/{task_id} is the record, to subscribe to. get_task_diff and get_task_files show what it did; send_task_message steers it while it runs.
-For work on a repository that goes beyond one task: opencode_project_start registers it, opencode_project_list shows what there is.
-Every failure has a code, a hint, and says whether the same call may succeed later.`
+const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start a task with execute_task, which returns a task_id immediately.
+Follow it with get_task_status; wait_ms waits until the task ends or needs input. When a task is input_required, reply to its
+requests with reply_task_request. Subscribe to the resource switchyard://tasks/{task_id} to get its updates. Read its changes with
+get_task_diff and get_task_files, and steer it with send_task_message while it runs.
+For work on a repository that spans several tasks, register it with opencode_project_start; opencode_project_list lists projects.
+Every error has a code, a hint, and a retryable flag that says whether the same call may succeed later.`
 
 export type EndpointDeps = ToolsetDeps & {
-  readonly standing: StandingFeed
+  readonly allTaskEvents: AllTaskEventsFeed
   readonly metrics: Metrics
   readonly logger: Logger
   readonly version: string
-  /** What a client sees that asks for no set. */
+  /** The sets that `/mcp` serves. */
   readonly toolsets: readonly Toolset[]
 }
 
-/** The caller was found before the endpoint was reached; it travels in the place that MCP has for that. */
+/** Passes the caller, identified before the request reached this endpoint, through the library. */
 const toAuthInfo = (caller: Caller): AuthInfo => ({
   token: '',
   clientId: caller.name,
@@ -47,26 +48,27 @@ const toAuthInfo = (caller: Caller): AuthInfo => ({
 
 const callerOf = (context: McpRequestContext): Caller => {
   const caller = context.authInfo?.extra?.caller
-  // Never without: the route sets it. An agent that made no task sees none.
+  // The route always sets it. The fallback is an agent without tasks, which sees nothing.
   return (caller as Caller | undefined) ?? { name: LOCAL, role: 'agent', agentId: undefined }
 }
 
 export type McpEndpoint = {
-  /** @param set - the one that the path names; none: those that the installation chose. */
+  /** @param set - the toolset in the path; undefined serves the configured ones */
   fetch(request: Request, caller: Caller, set?: Toolset): Promise<Response>
   close(): Promise<void>
 }
 
 export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
-  const updates = new TaskUpdates(deps.standing, deps.logger)
+  const updates = new TaskUpdates(deps.allTaskEvents, deps.logger)
 
-  // The low-level server: schemas are made once and not for every request, and a wrong argument is told in our form.
+  // The low-level server, because it lets us build schemas once instead of per request, and report invalid arguments in
+  // our error format.
   const createServer = (context: McpRequestContext, tools: Toolbox): Server => {
     const caller = callerOf(context)
     const server = new Server(
       { name: 'switchyard', title: 'Switchyard', version: deps.version },
       {
-        // Clients of the older era could be told of updates only through a session, which there is none of.
+        // In the older era, updates need a session, which a stateless endpoint does not have.
         capabilities: { tools: {}, resources: context.era === 'modern' ? { subscribe: true } : {} },
         instructions: INSTRUCTIONS,
       },
@@ -89,27 +91,31 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
     const handler: McpHttpHandler = createMcpHandler((context) => createServer(context, tools), {
       bus: updates,
       maxRequestBodySize: LIMITS.bodyBytes,
-      onerror: (error) => deps.logger.debug({ err: error.message }, 'an MCP request was refused'),
+      onerror: (error) => deps.logger.debug({ err: error.message }, 'MCP request rejected'),
     })
     return { handler, tools }
   }
 
-  const boxes = toolboxes(deps, deps.toolsets)
-  const chosen = serveTools(boxes.chosen)
+  const boxes = createToolboxes(deps, deps.toolsets)
+  const configured = serveTools(boxes.configured)
   const bySet = new Map([...boxes.bySet].map(([set, tools]) => [set, serveTools(tools)]))
   return {
     fetch: async (request, caller, set) => {
-      const { handler, tools } = (set && bySet.get(set)) ?? chosen
+      const { handler, tools } = (set && bySet.get(set)) ?? configured
       const authInfo = toAuthInfo(caller)
       const isLegacy =
         request.method === 'POST' &&
         (await isLegacyRequest(request, undefined, { maxRequestBodySize: LIMITS.bodyBytes }))
       return isLegacy
-        ? await answerLegacy(request, createServer({ era: 'legacy', authInfo, requestInfo: request }, tools), authInfo)
+        ? await serveLegacyRequest(
+            request,
+            createServer({ era: 'legacy', authInfo, requestInfo: request }, tools),
+            authInfo,
+          )
         : await updates.onBehalfOf(caller, () => handler.fetch(request, { authInfo }))
     },
     close: async () => {
-      for (const { handler } of [chosen, ...bySet.values()]) await handler.close()
+      for (const { handler } of [configured, ...bySet.values()]) await handler.close()
     },
   }
 }

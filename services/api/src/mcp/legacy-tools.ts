@@ -1,4 +1,4 @@
-// The names under which older managers offered what these tools do, where MCP_LEGACY_TOOLS is true.
+// The tool names of older managers, served when MCP_LEGACY_TOOLS is true.
 
 import { z } from 'zod'
 import { defineTool, READS, type Tool } from './tool.ts'
@@ -15,22 +15,22 @@ const ALIASES: Readonly<Record<string, string>> = {
 const alias = (name: string, tool: Tool): Tool => ({
   ...tool,
   name,
-  listed: { ...tool.listed, name, description: `${tool.listed.description} (The older name of ${tool.name}.)` },
+  listed: { ...tool.listed, name, description: `${tool.listed.description} Older name of ${tool.name}.` },
 })
 
-/** The older managers ran a tool server of their own for each project; here it is this one, which is up when it answers. */
+/** Older managers ran one MCP server per project. Here one server serves all projects, so these tools only report it. */
 const mcpTool = (name: 'opencode_mcp_status' | 'opencode_mcp_restart'): Tool =>
   defineTool({
     name,
-    title: name === 'opencode_mcp_status' ? 'State of the MCP server' : 'Restart of the MCP server',
+    title: name === 'opencode_mcp_status' ? 'Check the MCP server' : 'Restart the MCP server',
     description:
-      'Kept for programs of older managers, which ran an MCP server beside each project. There is one for all of them now, it needs no restart, and this is it.',
+      'Returns that this MCP server is running. It exists for clients of older managers, which ran one MCP server per project; a restart is never needed.',
     input: z.strictObject({ git_url: z.string().max(2_000).optional() }),
     output: z.object({ status: z.literal('running'), message: z.string() }),
     annotations: READS,
     run: async () => ({
       status: 'running' as const,
-      message: 'One MCP server serves every project, and it has just answered.',
+      message: 'This MCP server serves every project and is running.',
     }),
   })
 

@@ -1,4 +1,4 @@
-// The tools for repositories: register them, look at them, work in them, give them up.
+// Tools that register, read, stop and delete projects, and manage their sandboxes and deploy keys.
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import {
@@ -22,14 +22,14 @@ import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
-const gitUrl = z.string().min(1).max(2_000).describe('The repository’s URL or path, or its project_id')
+const gitUrl = z.string().min(1).max(2_000).describe("The repository's URL or path, or its project_id")
 
 const startTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_start',
     title: 'Start a project',
     description:
-      'Registers a repository by its git URL, clones it and makes it ready to work in. Safe to repeat: one repository is one project, whatever its URL looks like.',
+      'Registers a repository, clones it and returns the project. Use it before you create sandboxes or sessions; execute_task works without it. If status is waiting_for_key, add public_key as next_step says and call again. Safe to repeat: each repository is one project, whatever form its URL has.',
     input: startProjectSchema.strict(),
     output: startedProjectSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
@@ -40,14 +40,15 @@ const listTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_list',
     title: 'List projects',
-    description: 'The registered repositories that your key may use, the newest first, with their sandboxes.',
+    description:
+      'Returns the projects that you may use, newest first, with their sandboxes. Use it to find a project_id. Operators also get candidates: repositories on disk that are not projects yet.',
     input: z.strictObject({}),
     output: z.object({
       projects: z.array(projectInfoSchema),
       candidates: z
         .array(candidateSchema)
         .describe(
-          'repositories on disk that are no projects yet, for operators; opencode_project_start makes one a project',
+          'repositories on disk that are not projects yet, for operators only; register one with opencode_project_start',
         ),
     }),
     annotations: READS,
@@ -61,7 +62,8 @@ const statusTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_project_status',
     title: 'Read a project',
-    description: 'How a repository is: its status, directory, sandboxes with git’s state, sessions and running tasks.',
+    description:
+      'Returns the status of a project: its directory, sandboxes with their git state, sessions and running tasks. Use it to follow a clone until status is ready. The git state is missing if no worker responds in time.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectStatusInfoSchema,
     annotations: READS,
@@ -73,7 +75,7 @@ const stopTool = (projects: ProjectService): Tool =>
     name: 'opencode_project_stop',
     title: 'Stop a project',
     description:
-      'Ends what its sessions do and frees what its server holds for it. Files, sandboxes and sessions stay; opencode_project_start takes it up again. Of a project that is shared with you: while no other key’s task is open.',
+      'Aborts the sessions of a project, releases its server resources and returns the project. Use it when you do not need the project for a while. Files, sandboxes and sessions stay; opencode_project_start starts it again. If the project is shared with you, no task of another key may be open.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectInfoSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -83,9 +85,9 @@ const stopTool = (projects: ProjectService): Tool =>
 const createSandboxTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_sandbox_create',
-    title: 'Make a sandbox',
+    title: 'Create a sandbox',
     description:
-      'A working directory of its own on a branch of the project, beside its other ones. Tasks and sessions can name it. Safe to repeat with the same name and branch.',
+      'Creates a sandbox, a separate working directory on a branch of a project, and returns it. Use it for work that spans several tasks or sessions, instead of a second clone. Safe to repeat with the same name and branch.',
     input: createSandboxSchema.extend({ git_url: gitUrl }).strict(),
     output: sandboxSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
@@ -96,9 +98,9 @@ const createSandboxTool = (projects: ProjectService): Tool =>
 const force = z
   .boolean()
   .optional()
-  .describe('Cancel what works there and bundle what would be lost, instead of refusing. Default false')
+  .describe('Cancel its tasks and save unpushed work in a bundle, instead of failing. Default false')
 
-const CHANGES: ToolAnnotations = {
+const DESTRUCTIVE: ToolAnnotations = {
   readOnlyHint: false,
   destructiveHint: true,
   idempotentHint: false,
@@ -110,7 +112,7 @@ const restartTool = (projects: ProjectService): Tool =>
     name: 'opencode_project_restart',
     title: 'Restart a project',
     description:
-      'Stops a project, as opencode_project_stop may, and starts it again: its remote is fetched, its files stay as they are.',
+      'Stops a project, starts it again and returns it. Use it to fetch its remote or when its server does not respond. Its files do not change. Fails when opencode_project_stop would fail.',
     input: z.strictObject({ git_url: gitUrl }),
     output: projectInfoSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
@@ -122,10 +124,10 @@ const destroyTool = (projects: ProjectService): Tool =>
     name: 'opencode_project_destroy',
     title: 'Destroy a project',
     description:
-      'Deletes what was made for a repository here (its directory, sandboxes, sessions) and takes the registration back. Refuses while tasks run in it or work would be lost, unless forced: that work is bundled first.',
+      'Deletes a project with its clone, sandboxes and sessions, and returns what was saved. Use it when you no longer need the project here; the remote repository is not affected. Fails if it has open tasks or work would be lost. force cancels the tasks and saves that work in bundles first.',
     input: z.strictObject({ git_url: gitUrl, force }),
     output: destroyedProjectSchema,
-    annotations: CHANGES,
+    annotations: DESTRUCTIVE,
     run: async (input, { caller, signal }) =>
       await projects.destroy(caller, input.git_url, input.force ?? false, signal),
   })
@@ -135,7 +137,7 @@ const listSandboxesTool = (projects: ProjectService): Tool =>
     name: 'opencode_sandbox_list',
     title: 'List sandboxes',
     description:
-      'The sandboxes of a project: branch, commits ahead and behind, uncommitted files, disk, and tasks in each.',
+      'Returns the sandboxes of a project with branch, commits ahead and behind, uncommitted files, disk usage and tasks. Use it before you publish, reset or delete one.',
     input: z.strictObject({ git_url: gitUrl }),
     output: z.object({ sandboxes: z.array(sandboxEntrySchema) }),
     annotations: READS,
@@ -149,10 +151,10 @@ const deleteSandboxTool = (projects: ProjectService): Tool =>
     name: 'opencode_sandbox_delete',
     title: 'Delete a sandbox',
     description:
-      'Deletes a sandbox and its sessions. Refuses while tasks work in it or work would be lost, unless forced, by who made it, the project’s owner or an operator: that work is bundled first.',
+      'Deletes a sandbox and its sessions, and returns what was saved. Use it when its work is published or no longer needed. Fails if it has open tasks or work would be lost. force saves that work in a bundle first; it requires the creator of the sandbox, the project owner or an operator.',
     input: z.strictObject({ git_url: gitUrl, name: z.string(), force }),
     output: sandboxChangedSchema,
-    annotations: CHANGES,
+    annotations: DESTRUCTIVE,
     run: async (input, { caller, signal }) =>
       await projects.changeSandbox(
         'delete',
@@ -168,10 +170,10 @@ const resetSandboxTool = (projects: ProjectService): Tool =>
     name: 'opencode_sandbox_reset',
     title: 'Reset a sandbox',
     description:
-      'Makes the files of a sandbox anew from the newest of its branch or base, and runs its start command again. Refuses as opencode_sandbox_delete does.',
+      'Resets the files of a sandbox to the latest commit of its branch or base, runs its start command again and returns what was saved. Use it to start over. Fails when opencode_sandbox_delete would fail; force works the same way.',
     input: z.strictObject({ git_url: gitUrl, name: z.string(), force }),
     output: sandboxChangedSchema,
-    annotations: CHANGES,
+    annotations: DESTRUCTIVE,
     run: async (input, { caller, signal }) =>
       await projects.changeSandbox(
         'reset',
@@ -185,12 +187,15 @@ const resetSandboxTool = (projects: ProjectService): Tool =>
 const deployKeyTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_get_deploy_key',
-    title: 'Read a deploy key',
+    title: 'Get a deploy key',
     description:
-      'The public key by which a project’s repository is reached, made where there is none, and the page to add it at. The private half never leaves the worker.',
+      'Returns the public deploy key of a project and where to add it; creates the key if there is none. Use it when the repository host denies access. The private key never leaves the worker.',
     input: z.strictObject({
       git_url: gitUrl,
-      rotate: z.boolean().optional().describe('Make a new key; the one before works until the new one was accepted'),
+      rotate: z
+        .boolean()
+        .optional()
+        .describe('Create a new key. The previous one works until the repository host accepts the new one'),
     }),
     output: deployKeySchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -201,9 +206,9 @@ const deployKeyTool = (projects: ProjectService): Tool =>
 const duplicatesTool = (projects: ProjectService): Tool =>
   defineTool({
     name: 'opencode_detect_duplicates',
-    title: 'Find repositories that are cloned twice',
+    title: 'Find duplicate clones',
     description:
-      'Looks on the worker’s host, where projects are, for further clones of one repository. For operators. A sandbox does what a second clone would.',
+      "Returns the repositories that are cloned more than once on the worker's host, with advice. Use it to replace extra clones by sandboxes. Requires an operator key.",
     input: z.strictObject({}),
     output: duplicatesSchema,
     annotations: READS,
@@ -215,7 +220,7 @@ const publishSandboxTool = (publishing: Publishing): Tool =>
     name: 'opencode_sandbox_publish',
     title: 'Publish a sandbox',
     description:
-      'Commits what was not committed in a sandbox and pushes it to a branch of the repository. The sandbox stays as it is. Safe to repeat.',
+      'Commits the uncommitted changes of a sandbox, pushes its work to a branch and returns the branch and commit. Use it when you have reviewed the work. The files in the sandbox do not change. Safe to repeat.',
     input: publishSchema.extend({ git_url: gitUrl, name: z.string() }).strict(),
     output: publishedSchema,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },

@@ -1,4 +1,4 @@
-// The tools that show what a task did: its history, its files, its diff; and those that show how we are.
+// Tools that read what a task did (history, files, diff), and tools that report the health of the installation.
 
 import {
   fileContentSchema,
@@ -15,17 +15,17 @@ import type { HealthCheck } from '../monitoring/health.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
-const taskId = z.string().describe('The task_id that execute_task gave')
+const taskId = z.string().describe('The task_id that execute_task returned')
 
-/** Events from `offset` on; -1 for all there are. */
+/** Returns events from `offset` on. @param limit - maximum number of events; -1 returns all */
 const readFrom = async (service: TaskService, caller: Caller, id: string, offset: number, limit: number) => {
   const events: TaskEvent[] = []
-  const wanted = limit === -1 ? Number.POSITIVE_INFINITY : limit
+  const max = limit === -1 ? Number.POSITIVE_INFINITY : limit
   for (;;) {
-    const pageSize = Math.min(wanted - events.length, LIMITS.eventsPage)
+    const pageSize = Math.min(max - events.length, LIMITS.eventsPage)
     const page = await service.events(caller, id, offset + events.length, pageSize)
     events.push(...page.events)
-    if (!page.has_more || page.events.length === 0 || events.length >= wanted)
+    if (!page.has_more || page.events.length === 0 || events.length >= max)
       return { events, total: page.last_seq, hasMore: page.has_more }
   }
 }
@@ -33,21 +33,27 @@ const readFrom = async (service: TaskService, caller: Caller, id: string, offset
 const historyTool = (service: TaskService): Tool =>
   defineTool({
     name: 'get_task_history',
-    title: 'Read a task’s events',
+    title: 'Read the events of a task',
     description:
-      'Everything that happened in a task, in order: what the agent read, wrote and ran, what it said, how it ended. Page with events_offset; events_limit -1 gives all.',
+      'Returns the events of a task in order: what the agent read, wrote, ran and said, and how it ended. Use it to see how a result came about. Each call returns up to events_limit events; continue with events_offset, or set events_limit to -1 for all.',
     input: z.strictObject({
       task_id: taskId,
-      include_artifacts: z.boolean().optional().describe('Repeat the task’s artifacts in a list of their own'),
+      include_artifacts: z.boolean().optional().describe('Also return all artifacts of the task as a separate list'),
       events_limit: z
         .number()
         .int()
         .min(-1)
         .max(LIMITS.eventsPage)
-        .refine((limit) => limit !== 0, 'is 0: give -1 for all, or a number from 1')
+        .refine((limit) => limit !== 0, 'must be -1 (all) or at least 1')
         .optional()
-        .describe('Events at most; default 100; -1: all'),
-      events_offset: z.number().int().min(0).max(2_147_483_647).optional().describe('Events to skip; default 0'),
+        .describe('Maximum number of events; default 100, -1 returns all'),
+      events_offset: z
+        .number()
+        .int()
+        .min(0)
+        .max(2_147_483_647)
+        .optional()
+        .describe('Number of events to skip; default 0'),
     }),
     output: z.object({
       task_id: z.string(),
@@ -67,7 +73,7 @@ const historyTool = (service: TaskService): Tool =>
         has_more_events: found.hasMore,
       }
       if (!input.include_artifacts) return base
-      // An artifact of a page that was not asked for is one all the same.
+      // The artifacts are those of the whole task, not only of the requested page.
       const all = await readFrom(service, caller, id, 0, -1)
       return { ...base, artifacts: all.events.filter((event) => event.type === 'task_artifact') }
     },
@@ -76,11 +82,12 @@ const historyTool = (service: TaskService): Tool =>
 const filesTool = (service: TaskService): Tool =>
   defineTool({
     name: 'get_task_files',
-    title: 'List a task’s files',
-    description: 'Entries of the task’s working directory, or of a directory in it, while it runs and after it ended.',
+    title: 'List the files of a task',
+    description:
+      "Returns the entries of a task's working directory, or of a directory in it. Use it to find a file for read_task_file. Works while the task runs and after it has ended, until its directory is deleted.",
     input: z.strictObject({
       task_id: taskId,
-      path: z.string().max(4_096).optional().describe('A directory relative to the working directory'),
+      path: z.string().max(4_096).optional().describe('Relative to the working directory, which is the default'),
     }),
     output: fileListSchema,
     annotations: READS,
@@ -90,14 +97,14 @@ const filesTool = (service: TaskService): Tool =>
 const fileTool = (service: TaskService): Tool =>
   defineTool({
     name: 'read_task_file',
-    title: 'Read a task’s file',
+    title: 'Read a file of a task',
     description:
-      'The content of a file in the task’s working directory. Text comes as it is, anything else as base64; truncated says that more follows: read on with offset.',
+      "Returns the content of a file in a task's working directory: text as UTF-8, anything else as base64. Use get_task_files to find its path. If truncated is true, continue with offset.",
     input: z.strictObject({
       task_id: taskId,
       file_path: z.string().min(1).max(4_096).describe('Relative to the working directory'),
-      offset: z.number().int().min(0).optional().describe('Bytes to skip'),
-      limit: z.number().int().min(1).max(LIMITS.fileBytes).optional().describe('Bytes at most'),
+      offset: z.number().int().min(0).optional().describe('Number of bytes to skip; default 0'),
+      limit: z.number().int().min(1).max(LIMITS.fileBytes).optional().describe('Maximum number of bytes'),
     }),
     output: fileContentSchema,
     annotations: READS,
@@ -108,9 +115,9 @@ const fileTool = (service: TaskService): Tool =>
 const diffTool = (service: TaskService): Tool =>
   defineTool({
     name: 'get_task_diff',
-    title: 'Read what a task changed',
+    title: 'Read the changes of a task',
     description:
-      'A unified diff of the task’s working directory against where it began, and the changed files one by one.',
+      'Returns what a task changed: a unified diff against the commit it started from, and the list of changed files. Use it to review the work of a task, also while it runs. A very large diff is truncated.',
     input: z.strictObject({ task_id: taskId }),
     output: taskDiffSchema,
     annotations: READS,
@@ -121,7 +128,7 @@ const pingTool = (): Tool =>
   defineTool({
     name: 'ping',
     title: 'Ping',
-    description: 'Answers at once: this server is there.',
+    description: 'Returns the current time. Use it to check that this server responds.',
     input: z.strictObject({}),
     output: z.object({ ok: z.boolean(), timestamp: z.string() }),
     annotations: READS,
@@ -131,9 +138,9 @@ const pingTool = (): Tool =>
 const healthTool = (check: HealthCheck): Tool =>
   defineTool({
     name: 'health',
-    title: 'How the parts are',
+    title: 'Check health',
     description:
-      'The state of each part (database, queue, workers, OpenCode servers), versions, how many tasks are in which status, and which model providers are there.',
+      'Returns the state of each component (database, queue, workers, OpenCode servers), versions, task counts by status and the available model providers. Use it when calls fail or tasks do not start.',
     input: z.strictObject({}),
     output: healthSchema,
     annotations: READS,
@@ -147,4 +154,4 @@ export const recordTools = (service: TaskService): readonly Tool[] => [
   diffTool(service),
 ]
 
-export const stateTools = (check: HealthCheck): readonly Tool[] => [pingTool(), healthTool(check)]
+export const healthTools = (check: HealthCheck): readonly Tool[] => [pingTool(), healthTool(check)]

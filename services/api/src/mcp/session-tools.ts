@@ -1,4 +1,4 @@
-// The tools for sessions: conversations with an agent in a project, beside its tasks.
+// Tools for sessions: conversations with an agent in a project, independent of tasks.
 
 import {
   askSchema,
@@ -19,33 +19,40 @@ import {
   sessionListSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
-import type { On } from '../sessions/deps.ts'
+import type { ProjectCall } from '../sessions/deps.ts'
 import type { SessionService } from '../sessions/service.ts'
-import { defineTool, READS, type Tool } from './tool.ts'
+import { defineTool, READS, type Tool, type ToolCall } from './tool.ts'
 
 const DEFAULT_SESSIONS = 50
 const DEFAULT_MESSAGES = 20
 
-const gitUrl = z.string().min(1).max(2_000).describe('The repository’s URL or path, or its project_id')
-const sessionId = z.string().min(1).max(200).describe('The session_id that opencode_session_create or _list gave')
+const gitUrl = z.string().min(1).max(2_000).describe("The repository's URL or path, or its project_id")
+const sessionId = z
+  .string()
+  .min(1)
+  .max(200)
+  .describe('The session_id from opencode_session_create or opencode_session_list')
 const model = modelChoiceSchema.optional().describe('provider/model')
 
 const ACTS = { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true }
 
-type Call = { readonly caller: On['caller']; readonly signal: AbortSignal }
-
-const on = (project: string, { caller, signal }: Call): On => ({ caller, project, signal })
+/** Returns the call about a project that a tool call makes. */
+const onProject = (project: string, { caller, signal }: ToolCall): ProjectCall => ({
+  caller,
+  project,
+  signal,
+})
 
 const createTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_create',
-    title: 'Open a session',
+    title: 'Create a session',
     description:
-      'Opens a conversation with an agent in a project: in its base checkout, or in the sandbox that `worktree` names. It asks before it edits or runs anything, unless `permissions` is allow or deny. Say something with opencode_session_message.',
+      'Creates a session with an agent in a project and returns its session_id. Use it for a conversation in the checkout, or in the sandbox that worktree names; send messages with opencode_session_message. The agent requests permission before it edits or runs anything, unless permissions is allow or deny.',
     input: z.strictObject({
       git_url: gitUrl,
       worktree: createSessionSchema.shape.worktree,
-      parent_id: z.string().max(200).optional().describe('A session that this one is below'),
+      parent_id: z.string().max(200).optional().describe('The session_id of the parent session'),
       title: createSessionSchema.shape.title,
       agent: createSessionSchema.shape.agent,
       model,
@@ -55,7 +62,7 @@ const createTool = (sessions: SessionService): Tool =>
     output: z.object({ session_id: z.string(), directory: z.string(), title: z.string() }),
     annotations: ACTS,
     run: async ({ git_url: project, parent_id: parentID, idempotency_key: idempotencyKey, ...input }, call) => {
-      const session = await sessions.create(on(project, call), { ...input, parentID, idempotencyKey })
+      const session = await sessions.create(onProject(project, call), { ...input, parentID, idempotencyKey })
       return { session_id: session.id, directory: session.directory, title: session.title }
     },
   })
@@ -64,31 +71,44 @@ const listTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_list',
     title: 'List sessions',
-    description: 'The sessions of a project, or of one sandbox, the last changed first; those of tasks have a taskID.',
+    description:
+      'Returns the sessions of a project or of one sandbox, most recently updated first. Use it to find a session_id. Sessions of tasks have a taskID.',
     input: z.strictObject({
       git_url: gitUrl,
-      worktree: createSessionSchema.shape.worktree.describe('A sandbox by its name; default: the whole project'),
+      worktree: createSessionSchema.shape.worktree.describe('The name of a sandbox; default: the whole project'),
       limit: z.number().int().min(1).max(MAX_SESSIONS).optional().describe(`Default ${DEFAULT_SESSIONS}`),
-      offset: z.number().int().min(0).max(MAX_SESSION_OFFSET).optional().describe('Where the page begins; default 0'),
+      offset: z
+        .number()
+        .int()
+        .min(0)
+        .max(MAX_SESSION_OFFSET)
+        .optional()
+        .describe('Number of sessions to skip; default 0'),
     }),
     output: sessionListSchema,
     annotations: READS,
     run: async ({ git_url: project, worktree, limit = DEFAULT_SESSIONS, offset = 0 }, call) =>
-      await sessions.list(on(project, call), { worktree }, { limit, offset }),
+      await sessions.list(onProject(project, call), { worktree }, { limit, offset }),
   })
 
 const messageTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_message',
-    title: 'Say something to a session',
+    title: 'Send a message to a session',
     description:
-      'Sends a message. Returns at once, or with `wait_ms` when the turn has ended or asks something: `running` says whether it goes on, `text` is the answer, `asks` are answered with opencode_session_reply. While a turn runs, the agent reads the message at its next step. Sent again with the same `message_id` it is said once.',
+      'Sends a message to a session and returns whether the turn is running, its text and its pending requests (asks). With wait_ms the call waits until the turn ends or needs input. Reply to asks with opencode_session_reply. During a turn, the agent reads the message at its next step. Repeated calls with the same message_id send it once.',
     input: z.strictObject({
       git_url: gitUrl,
       session_id: sessionId,
       message: z.string().min(1).max(LIMITS.messageBytes),
       message_id: sendToSessionSchema.shape.messageID,
-      wait_ms: z.number().int().min(0).max(LIMITS.maxWaitMs).optional().describe('Default 0: does not wait'),
+      wait_ms: z
+        .number()
+        .int()
+        .min(0)
+        .max(LIMITS.maxWaitMs)
+        .optional()
+        .describe('Maximum time to wait, in milliseconds; default 0'),
       agent: createSessionSchema.shape.agent,
       model,
     }),
@@ -99,7 +119,7 @@ const messageTool = (sessions: SessionService): Tool =>
     run: async (input, call) => {
       const { git_url: project, session_id: id, message, message_id: given, wait_ms: waitMs = 0, ...rest } = input
       const sent = await sessions.send(
-        on(project, call),
+        onProject(project, call),
         id,
         { ...rest, messageID: given, parts: [{ type: 'text', text: message }] },
         waitMs,
@@ -112,13 +132,13 @@ const messageTool = (sessions: SessionService): Tool =>
 const replyTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_reply',
-    title: 'Answer what a session asks',
+    title: 'Reply to a request of a session',
     description:
-      'Answers a permission ask with `reply`, or a question with `answers` (a list of labels or words for each question); `reply: "reject"` declines either. Gives the asks that are left.',
+      'Replies to a permission request or question of a session and returns the remaining ones. Use reply for a permission, and answers for a question: a list of labels or texts per question. Set reply to "reject" to decline either.',
     input: z.strictObject({
       git_url: gitUrl,
       session_id: sessionId,
-      request_id: z.string().min(1).max(200).describe('The id of the ask'),
+      request_id: z.string().min(1).max(200).describe('The id of the request, from asks'),
       reply: replyPermissionSchema.shape.reply.optional(),
       message: replyPermissionSchema.shape.message,
       answers: replyQuestionSchema.shape.answers,
@@ -126,15 +146,18 @@ const replyTool = (sessions: SessionService): Tool =>
     output: z.object({ session_id: z.string(), asks: z.array(askSchema) }),
     annotations: ACTS,
     run: async ({ git_url: project, session_id: id, request_id: request, reply, message, answers }, call) => {
-      const where = on(project, call)
+      const projectCall = onProject(project, call)
       if ((reply === undefined) === (answers === undefined))
-        throw new SwitchyardError('invalid_request', 'give reply for a permission, or answers for a question')
-      const { asks } = await sessions.one('session.asks', where, id)
+        throw new SwitchyardError(
+          'invalid_request',
+          'exactly one of reply (for a permission) and answers (for a question) is required',
+        )
+      const { asks } = await sessions.callById('session.asks', projectCall, id)
       const isQuestion = asks.find((ask) => ask.id === request)?.kind === 'question'
       const left =
         isQuestion || reply === undefined
-          ? await sessions.question(where, id, request, answers ?? null)
-          : await sessions.permission(where, id, request, { reply, message })
+          ? await sessions.question(projectCall, id, request, answers ?? null)
+          : await sessions.permission(projectCall, id, request, { reply, message })
       return { session_id: id, asks: [...left] }
     },
   })
@@ -142,44 +165,45 @@ const replyTool = (sessions: SessionService): Tool =>
 const messagesTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_messages',
-    title: 'Read a session’s messages',
+    title: 'Read the messages of a session',
     description:
-      'The newest messages in the order they came, with their parts; `before` the first of them gives older ones.',
+      'Returns the newest messages of a session in chronological order, with their parts. Use it to read a conversation. For older messages, send the id of the first one as before.',
     input: z.strictObject({
       git_url: gitUrl,
       session_id: sessionId,
       limit: z.number().int().min(1).max(MAX_MESSAGES).optional().describe(`Default ${DEFAULT_MESSAGES}`),
-      before: messageIdSchema.optional().describe('The id of a message: those before it'),
+      before: messageIdSchema.optional().describe('A message id; returns the messages before it'),
     }),
     output: messageListSchema,
     annotations: READS,
     run: async ({ git_url: project, session_id: id, limit = DEFAULT_MESSAGES, before }, call) =>
-      await sessions.messages(on(project, call), id, limit, before),
+      await sessions.messages(onProject(project, call), id, limit, before),
   })
 
 const abortTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_abort',
-    title: 'End what a session does',
-    description: 'Aborts its turn and its subagents’, and takes back what they ask. The session stays.',
+    title: 'Abort a session',
+    description:
+      'Aborts the turn of a session and its subagents, withdraws their pending requests and returns the aborted session ids. Use it to stop the agent. The session and its file changes stay.',
     input: z.strictObject({ git_url: gitUrl, session_id: sessionId }),
-    output: z.object({ aborted: z.array(z.string()).describe('ids of the sessions') }),
+    output: z.object({ aborted: z.array(z.string()).describe('ids of the aborted sessions') }),
     annotations: { ...ACTS, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     run: async ({ git_url: project, session_id: id }, call) =>
-      await sessions.one('session.abort', on(project, call), id),
+      await sessions.callById('session.abort', onProject(project, call), id),
   })
 
 const diffTool = (sessions: SessionService): Tool =>
   defineTool({
     name: 'opencode_session_diff',
-    title: 'See what was changed',
+    title: 'Read the changes of a session',
     description:
-      'The session’s directory against its last commit, as a unified diff; with message_id what that message’s turn changed, where OpenCode takes snapshots.',
+      "Returns a unified diff of the session's directory against its last commit. Use it to review the work. With message_id it returns what the turn of that message changed, if OpenCode's snapshots are enabled.",
     input: z.strictObject({ git_url: gitUrl, session_id: sessionId, message_id: messageIdSchema.optional() }),
     output: sessionDiffSchema,
     annotations: READS,
     run: async ({ git_url: project, session_id: id, message_id: message }, call) =>
-      await sessions.diff(on(project, call), id, message),
+      await sessions.diff(onProject(project, call), id, message),
   })
 
 export const sessionTools = (sessions: SessionService): readonly Tool[] => [

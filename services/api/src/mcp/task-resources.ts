@@ -1,4 +1,4 @@
-// Tasks as MCP resources: `switchyard://tasks/{id}` is the record with the last events.
+// Tasks as MCP resources: `switchyard://tasks/{id}` is the record of a task with its last events.
 
 import {
   type ListResourcesResult,
@@ -21,16 +21,15 @@ export const TEMPLATES: ListResourceTemplatesResult = {
   resourceTemplates: [
     {
       name: 'task',
-      title: 'A task',
+      title: 'Task',
       uriTemplate: `${PREFIX}{task_id}`,
-      description:
-        'The record of a task with its last events. Subscribe to it to be told when something happens in it.',
+      description: 'The record of a task with its last events. Subscribe to it to be notified of changes.',
       mimeType: MIME_TYPE,
     },
   ],
 }
 
-/** The newest first, those that wait for an answer before all others. @throws SwitchyardError `invalid_request` */
+/** Lists the tasks that need input first, then the newest. @throws SwitchyardError `invalid_request` */
 export const listTasks = async (
   service: TaskService,
   caller: Caller,
@@ -42,14 +41,14 @@ export const listTasks = async (
       uri: taskUri(task.task_id),
       name: task.task_id,
       title: task.task_description.trim().slice(0, TITLE_LENGTH),
-      description: `${task.status}, of ${task.agent_id}`,
+      description: `${task.status}, agent ${task.agent_id}`,
       mimeType: MIME_TYPE,
     })),
     ...(next === null ? {} : { nextCursor: next }),
   }
 }
 
-/** @throws ResourceNotFoundError for what is no task, or another's; SwitchyardError `database_unavailable` */
+/** @throws ResourceNotFoundError also for another key's task; SwitchyardError `database_unavailable` */
 export const readTask = async (
   service: TaskService,
   caller: Caller,

@@ -1,4 +1,4 @@
-// The tools that start, find and steer tasks.
+// Tools that start, read, list and steer tasks.
 
 import {
   controlSchema,
@@ -24,25 +24,27 @@ import { z } from 'zod'
 import type { TaskService } from '../tasks/service.ts'
 import { defineTool, READS, type Tool } from './tool.ts'
 
-const taskId = z.string().describe('The task_id that execute_task gave')
+const taskId = z.string().describe('The task_id that execute_task returned')
 
 const executeOutput = z.object({
   task_id: z.string(),
   status: statusSchema,
   message: z.string().describe('what happened and what to do next'),
-  deduplicated: z.boolean().describe('the same idempotency_key made this task before'),
-  result: taskResultSchema.nullable().optional().describe('where the call waited and the task ended'),
+  deduplicated: z.boolean().describe('whether an earlier call with this idempotency_key created the task'),
+  result: taskResultSchema.nullable().optional().describe('only if the call waited and the task has ended'),
   error: taskErrorSchema.nullable().optional(),
 })
 
 const nextStep = (task: Task, created: boolean): string => {
   if (isTerminal(task.status))
-    return task.error ? `${task.status}: ${task.error.message}` : `${task.status}; get_task_diff shows what it changed`
+    return task.error
+      ? `${task.status}: ${task.error.message}`
+      : `${task.status}; call get_task_diff to see its changes`
   if (task.status === 'input_required')
-    return 'waits for an answer: read its requests with get_task_status, answer with reply_task_request'
+    return 'the task needs input; read its requests with get_task_status and reply with reply_task_request'
   return created
-    ? `accepted; follow it with get_task_status (wait_ms up to ${LIMITS.maxWaitMs}) or get_task_history`
-    : `this idempotency_key made the task before; it is ${task.status}`
+    ? `accepted; follow the task with get_task_status (wait_ms up to ${LIMITS.maxWaitMs}) or get_task_history`
+    : `an earlier call with this idempotency_key created the task; its status is ${task.status}`
 }
 
 const executeTool = (service: TaskService, name: string): Tool =>
@@ -50,7 +52,7 @@ const executeTool = (service: TaskService, name: string): Tool =>
     name,
     title: 'Run a coding task',
     description:
-      'Starts a coding task: an agent (OpenCode) works on it in a git worktree of its own, with files, a shell and the model of your choice. Returns at once with a task_id, unless sync or wait_ms asks it to wait (50 s at most; the task goes on after that). Name a git repository in `project`, or leave it out for an empty directory. Give an idempotency_key so that a repeated call does not start the work twice.',
+      'Starts a coding task and returns its task_id. An OpenCode agent works on it in a separate git worktree, with files and a shell. Set project to a git repository, or omit it for an empty directory. Set idempotency_key so that a retry does not start the work twice. With sync or wait_ms the call waits up to 50 s; the task then continues.',
     input: executeTaskSchema.strict(),
     output: executeOutput,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
@@ -71,10 +73,16 @@ const statusTool = (service: TaskService): Tool =>
     name: 'get_task_status',
     title: 'Read a task',
     description:
-      'The record of a task: its status, result or error, the requests that wait for an answer, and its last 5 events. With wait_ms the answer is held until the task ends or asks something.',
+      'Returns the record of a task: status, result or error, pending requests and the last 5 events. Use it to follow a task; with wait_ms the call waits until the task ends or needs input. It returns after wait_ms in any case.',
     input: z.strictObject({
       task_id: taskId,
-      wait_ms: z.number().int().min(0).max(LIMITS.maxWaitMs).optional().describe('How long to wait, in milliseconds'),
+      wait_ms: z
+        .number()
+        .int()
+        .min(0)
+        .max(LIMITS.maxWaitMs)
+        .optional()
+        .describe('Maximum time to wait, in milliseconds; default 0'),
     }),
     output: taskSchema.extend({ task_id: z.string(), last_events: z.array(taskEventSchema) }),
     annotations: READS,
@@ -87,13 +95,13 @@ const statusTool = (service: TaskService): Tool =>
 const messageTool = (service: TaskService): Tool =>
   defineTool({
     name: 'send_task_message',
-    title: 'Say something to a running task',
+    title: 'Send a message to a task',
     description:
-      'Sends a message to the agent that works on a task: a correction, more context, another wish. It is read at the agent’s next step. `delivered` says whether the session has it already; otherwise it is kept until the session runs.',
+      'Sends a message to the agent of a task and returns whether its session has received it. Use it to correct the agent, add context or change the requirements while it works. The agent reads the message at its next step; a message that is not delivered yet is stored until the session runs.',
     input: z.strictObject({
       task_id: taskId,
       message: sendMessageSchema.shape.message,
-      message_type: messageTypeSchema.optional().describe('What kind of message it is; default update'),
+      message_type: messageTypeSchema.optional().describe('The kind of message; default update'),
       metadata: metadataSchema.optional(),
     }),
     output: sentMessageSchema,
@@ -106,11 +114,11 @@ const controlTool = (service: TaskService): Tool =>
     name: 'send_task_control',
     title: 'Cancel, pause or resume a task',
     description:
-      'cancel stops a task and keeps what was done so far; pause ends its turn and keeps its session; resume continues it. `outcome` says what came of it: done, requested (the worker is at it), already, already_ended or not_possible.',
+      'Cancels, pauses or resumes a task and returns the outcome: done, requested (in progress), already, already_ended or not_possible. Cancel stops the task and keeps its changes. Pause interrupts its turn and keeps its session, and resume continues it. A cancelled task cannot be resumed.',
     input: z.strictObject({
       task_id: taskId,
       control: controlSchema,
-      reason: sendControlSchema.shape.reason.describe('Kept with the task’s events'),
+      reason: sendControlSchema.shape.reason.describe('Recorded in the events of the task'),
     }),
     output: sentControlSchema,
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
@@ -120,12 +128,12 @@ const controlTool = (service: TaskService): Tool =>
 const replyTool = (service: TaskService): Tool =>
   defineTool({
     name: 'reply_task_request',
-    title: 'Answer what a task asks',
+    title: 'Reply to a request of a task',
     description:
-      'Answers a permission ask or a question of a task whose status is input_required. A permission takes "once", "always" (for this task) or "reject"; a question takes a list of answers for each question asked, or a text where it is one. get_task_status lists the requests.',
+      'Replies to a permission request or a question and returns its new status. Use it when a task is input_required; get_task_status lists the requests. Reply to a permission with "once", "always" (for this task) or "reject". Reply to a question with a list of answers per question, or a text if there is only one. The first reply counts.',
     input: z.strictObject({
       task_id: taskId,
-      request_id: z.string().describe('The request_id of one of the task’s requests'),
+      request_id: z.string().describe('The request_id of a pending request of the task'),
       reply: replySchema.shape.reply.describe('"once", "always", "reject", a text, or a list of answers per question'),
       message: replySchema.shape.message,
     }),
@@ -140,16 +148,16 @@ const listTool = (service: TaskService): Tool =>
     name: 'list_tasks',
     title: 'List tasks',
     description:
-      'Tasks that you may see: those that wait for an answer first, then the newest. Filter by status, agent_id or project; continue with next_cursor.',
+      'Returns the tasks that you may see: those that need input first, then the newest. Use it to find a task_id or to check what needs you. Filter by status, agent_id or project. Each call returns one page; send next_cursor as cursor for the next.',
     input: z.strictObject({
       status: z
         .union([statusSchema, z.array(statusSchema).min(1)])
         .optional()
-        .describe('One status or several'),
+        .describe('One or several statuses'),
       agent_id: z.string().max(200).optional(),
       project: z.string().max(2_000).optional().describe('A project id, a git URL or a local path'),
-      limit: z.number().int().min(1).max(LIMITS.listPage).optional().describe('Tasks at most; default 20'),
-      cursor: z.string().max(500).optional().describe('next_cursor of the page before'),
+      limit: z.number().int().min(1).max(LIMITS.listPage).optional().describe('Maximum number of tasks; default 20'),
+      cursor: z.string().max(500).optional().describe('next_cursor of the previous page'),
     }),
     output: z.object({
       tasks: z.array(taskSchema.extend({ task_id: z.string() })),
@@ -164,7 +172,7 @@ const listTool = (service: TaskService): Tool =>
 
 export const taskTools = (service: TaskService): readonly Tool[] => [
   executeTool(service, 'execute_task'),
-  // The name under which earlier systems offered the same tool.
+  // The same tool under the name that earlier systems used.
   executeTool(service, 'opencode_execute_task'),
   statusTool(service),
   messageTool(service),

@@ -1,32 +1,32 @@
-// Tells subscribed MCP clients that a task has changed: whatever process wrote it, and only of tasks that they may see.
+// Notifies subscribed MCP clients of changes to tasks that they may see, whichever process made the change.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InMemoryServerEventBus, type ServerEvent, type ServerEventBus } from '@modelcontextprotocol/server'
 import type { Logger } from '@switchyard/config'
 import { type Caller, mayAccess } from '../access/caller.ts'
-import type { StandingFeed, StandingFollower } from '../all-task-events/feed.ts'
+import type { AllTaskEventsFeed, AllTaskEventsFollower } from '../all-task-events/feed.ts'
 import { taskUri } from './task-resources.ts'
 
-/** What was written just before a subscription may be told again: an event may commit after one with a higher position. */
+/** Positions to start before the horizon. An event can commit after one with a higher position, so some repeat. */
 const LOOK_BACK = 1_000
 
-export class TaskUpdates implements ServerEventBus, StandingFollower {
-  readonly #feed: StandingFeed
+export class TaskUpdates implements ServerEventBus, AllTaskEventsFollower {
+  readonly #feed: AllTaskEventsFeed
   readonly #logger: Logger
-  /** The library asks for events without saying for whom; the call it does that in is known. */
+  /** The library subscribes without naming the caller, so the caller of the current request is tracked here. */
   readonly #caller = new AsyncLocalStorage<Caller>()
   readonly #others = new InMemoryServerEventBus()
   readonly #listeners = new Map<(event: ServerEvent) => void, Caller | undefined>()
   #unfollow: (() => void) | undefined
   #cursor: number | undefined
-  #isPumping = false
+  #isSending = false
 
-  constructor(feed: StandingFeed, logger: Logger) {
+  constructor(feed: AllTaskEventsFeed, logger: Logger) {
     this.#feed = feed
     this.#logger = logger
   }
 
-  /** Subscriptions that `work` opens are this caller's. */
+  /** Runs `work`; the subscriptions that it opens belong to the caller. */
   async onBehalfOf<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
     return await this.#caller.run(caller, work)
   }
@@ -50,36 +50,36 @@ export class TaskUpdates implements ServerEventBus, StandingFollower {
   }
 
   onProgress(): void {
-    if (!this.#isPumping) void this.#pump()
+    if (!this.#isSending) void this.#sendPending()
   }
 
   onHeartbeat(): void {}
 
-  /** The streams are ended by the endpoint. */
+  /** The endpoint closes the streams. */
   onClose(): void {
     this.#unfollow?.()
     this.#unfollow = undefined
   }
 
-  async #pump(): Promise<void> {
-    this.#isPumping = true
+  async #sendPending(): Promise<void> {
+    this.#isSending = true
     try {
       let cursor = this.#cursor ?? Math.max(0, this.#feed.horizon - LOOK_BACK)
       while (this.#unfollow !== undefined && cursor < this.#feed.horizon) {
         const page = await this.#feed.page(cursor, {})
-        const owners = new Map(page.events.map((placed) => [placed.event.task_id, placed.owner_key]))
-        for (const [taskId, owner] of owners) this.#tell(taskId, owner)
+        const owners = new Map(page.events.map((entry) => [entry.event.task_id, entry.owner_key]))
+        for (const [taskId, owner] of owners) this.#notify(taskId, owner)
         cursor = page.through
         this.#cursor = cursor
       }
     } catch (error) {
-      this.#logger.debug({ err: error }, 'subscribed tasks were not looked at; the next round tries')
+      this.#logger.debug({ err: error }, 'failed to read updates of subscribed tasks; retrying at the next poll')
     } finally {
-      this.#isPumping = false
+      this.#isSending = false
     }
   }
 
-  #tell(taskId: string, owner: string): void {
+  #notify(taskId: string, owner: string): void {
     const event: ServerEvent = { kind: 'resource_updated', uri: taskUri(taskId) }
     for (const [listener, caller] of this.#listeners) if (caller && mayAccess(caller, owner)) listener(event)
   }

@@ -1,13 +1,13 @@
-// What a tool is: a name, words for a model, schemas for both ends, and what it does.
+// Defines what a tool is: a name, texts for the model, input and output schemas, and a function.
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import { checkArguments } from '../validation/arguments.ts'
 
-type ToolCall = {
+export type ToolCall = {
   readonly caller: Caller
-  /** The client has gone, or the call's time is over. */
+  /** Aborts when the client disconnects or the call times out. */
   readonly signal: AbortSignal
 }
 
@@ -15,7 +15,7 @@ type JsonSchema = { readonly type: 'object'; readonly [key: string]: unknown }
 
 export type Tool = {
   readonly name: string
-  /** As `tools/list` tells it. */
+  /** Its entry in `tools/list`. */
   readonly listed: {
     readonly name: string
     readonly title: string
@@ -24,7 +24,7 @@ export type Tool = {
     readonly outputSchema: JsonSchema
     readonly annotations: ToolAnnotations
   }
-  /** Checks the arguments, then does it. @throws SwitchyardError */
+  /** Validates the arguments and runs the tool. @throws SwitchyardError */
   run(input: unknown, call: ToolCall): Promise<Record<string, unknown>>
 }
 
@@ -38,7 +38,7 @@ export type ToolDefinition<I extends z.ZodObject, O extends z.ZodObject> = {
   run(input: z.output<I>, call: ToolCall): Promise<z.input<O>>
 }
 
-/** Nothing of a tool reaches past this installation, except where it says so. */
+/** The annotations of a tool that only reads, and only within this installation. */
 export const READS: ToolAnnotations = {
   readOnlyHint: true,
   destructiveHint: false,

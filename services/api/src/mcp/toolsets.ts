@@ -1,17 +1,17 @@
-// Which tools a client sees: all of the sets that the installation chose, or one set by its path.
+// The tools of each endpoint: `/mcp` serves the configured sets, `/mcp/{set}` one set.
 
 import { TOOLSETS, type Toolset } from '@switchyard/config'
 import type { HealthCheck } from '../monitoring/health.ts'
 import type { Publishing } from '../projects/publishing.ts'
 import type { ProjectService } from '../projects/service.ts'
-import type { LlmService } from '../servers/llm.ts'
+import type { ModelsService } from '../servers/models-service.ts'
 import type { SessionService } from '../sessions/service.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { legacyTools } from './legacy-tools.ts'
 import { llmTools } from './llm-tools.ts'
 import { projectTools } from './project-tools.ts'
 import { publishTaskTool } from './publish-tool.ts'
-import { recordTools, stateTools } from './record-tools.ts'
+import { healthTools, recordTools } from './record-tools.ts'
 import { sessionTools } from './session-tools.ts'
 import { taskTools } from './task-tools.ts'
 import type { Tool } from './tool.ts'
@@ -20,10 +20,10 @@ export type ToolsetDeps = {
   readonly service: TaskService
   readonly projects: ProjectService
   readonly publishing: Publishing
-  readonly llm: LlmService
+  readonly llm: ModelsService
   readonly sessions: SessionService
   readonly health: HealthCheck
-  /** Whether the names of older managers are served as well. */
+  /** Whether to serve the tool names of older managers too. */
   readonly hasLegacyTools: boolean
 }
 
@@ -33,12 +33,12 @@ export type Toolbox = {
 }
 
 export type Toolboxes = {
-  /** What the installation chose. */
-  readonly chosen: Toolbox
+  /** The tools of the configured sets. */
+  readonly configured: Toolbox
   readonly bySet: ReadonlyMap<Toolset, Toolbox>
 }
 
-const makeTools = (deps: ToolsetDeps): Readonly<Record<Toolset, readonly Tool[]>> => {
+const createTools = (deps: ToolsetDeps): Readonly<Record<Toolset, readonly Tool[]>> => {
   const projects = projectTools(deps)
   return {
     tasks: [...taskTools(deps.service), ...recordTools(deps.service), publishTaskTool(deps.publishing)],
@@ -52,10 +52,10 @@ const toolbox = (tools: readonly Tool[]): Toolbox => ({
   listed: tools.map((tool) => tool.listed),
 })
 
-/** Each tool is made once, schemas and all, whatever sets it is in. `ping` and `health` are in each set. */
-export const toolboxes = (deps: ToolsetDeps, chosen: readonly Toolset[]): Toolboxes => {
-  const tools = makeTools(deps)
-  const state = stateTools(deps.health)
-  const boxOf = (sets: readonly Toolset[]) => toolbox([...sets.flatMap((set) => tools[set]), ...state])
-  return { chosen: boxOf(chosen), bySet: new Map(TOOLSETS.map((set) => [set, boxOf([set])])) }
+/** Creates each tool and its schemas once, and groups them by set. `ping` and `health` are in every set. */
+export const createToolboxes = (deps: ToolsetDeps, configured: readonly Toolset[]): Toolboxes => {
+  const tools = createTools(deps)
+  const health = healthTools(deps.health)
+  const boxOf = (sets: readonly Toolset[]) => toolbox([...sets.flatMap((set) => tools[set]), ...health])
+  return { configured: boxOf(configured), bySet: new Map(TOOLSETS.map((set) => [set, boxOf([set])])) }
 }

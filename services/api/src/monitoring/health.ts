@@ -1,4 +1,4 @@
-// The state of the parts: what answers, how fast, and whether work can be taken.
+// Checks the components: which ones respond, how fast, and whether the system can accept work.
 
 import type { Logger } from '@switchyard/config'
 import type { Health, Part, Ready } from '@switchyard/contracts'
@@ -13,9 +13,9 @@ import {
   type ServerRow,
 } from '@switchyard/records'
 
-/** A part that has not answered by then is down, ms. */
-const PART_MS = 2_500
-/** Asked more often than this, the last answer is given again, ms. */
+/** A component that does not respond within this time is down, ms. */
+const TIMEOUT_MS = 2_500
+/** A result is reused for this long, ms. */
 const FRESH_MS = 500
 
 export type HealthDeps = {
@@ -29,10 +29,10 @@ export type HealthDeps = {
 
 type Snapshot = Omit<Health, 'version' | 'uptime_s'> & { readonly ready: boolean }
 
-const within = async <T>(call: Promise<T>): Promise<T> => {
+const withTimeout = async <T>(call: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PART_MS} ms`)), PART_MS)
+    timer = setTimeout(() => reject(new Error(`no response within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
   })
   try {
     return await Promise.race([call, late])
@@ -49,20 +49,20 @@ const down = (name: string, error: unknown): Part => ({
   latency_ms: null,
 })
 
-const pinged = async (name: string, ping: Promise<number>): Promise<Part> => {
+const pingPart = async (name: string, ping: Promise<number>): Promise<Part> => {
   try {
-    const latency = await within(ping)
+    const latency = await withTimeout(ping)
     return { name, status: 'up', detail: null, latency_ms: Math.round(latency * 10) / 10 }
   } catch (error) {
     return down(name, error)
   }
 }
 
-/** Workers report their Docker engine among the servers, under this id. */
+/** Workers report their Docker engine as a server with this id. */
 const isEngine = (server: ServerRow): boolean => server.id === 'docker'
 
 const serverPart = (server: ServerRow): Part => {
-  // A busy server answers late; it is not away.
+  // A busy server responds slowly, but it is not down.
   const status = server.state === 'up' ? 'up' : server.state === 'busy' ? 'degraded' : 'down'
   const detail = [
     server.version && `${isEngine(server) ? 'Docker' : 'OpenCode'} ${server.version}`,
@@ -89,13 +89,13 @@ const workersPart = (live: number): Part => ({
   latency_ms: null,
 })
 
-/** Without one tasks run all the same, and nobody is told of them: no reason to take no work. */
+/** Tasks run without a notifier, so a missing one does not make the system unready. */
 const notifierPart = (live: readonly NotifierState[]): Part => {
   const problem = live.find((notifier) => notifier.problem !== null)?.problem ?? null
   return {
     name: 'notifier',
     status: live.length === 0 ? 'down' : problem === null ? 'up' : 'degraded',
-    detail: live.length === 0 ? 'no live notifier: notifications wait until there is one' : problem,
+    detail: live.length === 0 ? 'no live notifier; notifications are delayed until one starts' : problem,
     latency_ms: null,
   }
 }
@@ -113,34 +113,33 @@ export class HealthCheck {
   }
 
   #snapshot(): Promise<Snapshot> {
-    if (!this.#last || Date.now() - this.#last.at > FRESH_MS) this.#last = { at: Date.now(), snapshot: this.#look() }
+    if (!this.#last || Date.now() - this.#last.at > FRESH_MS) this.#last = { at: Date.now(), snapshot: this.#check() }
     return this.#last.snapshot
   }
 
-  async #look(): Promise<Snapshot> {
-    const snapshot = await this.#ask()
-    this.#tell(snapshot)
+  async #check(): Promise<Snapshot> {
+    const snapshot = await this.#readSnapshot()
+    this.#logChange(snapshot)
     return snapshot
   }
 
-  /** Once for each change, however often it is asked. */
-  #tell({ ready, parts }: Snapshot): void {
+  #logChange({ ready, parts }: Snapshot): void {
     if (ready === this.#wasReady) return
     const wasReady = this.#wasReady
     this.#wasReady = ready
-    const wrong = parts.filter((part) => part.status !== 'up').map(({ name, detail }) => `${name}: ${detail}`)
-    // At the start the other parts are starting too.
-    if (!ready && wasReady) this.#deps.logger.warn({ wrong }, 'no longer ready to take work')
-    else this.#deps.logger.info({ wrong }, ready ? 'ready to take work' : 'not ready to take work yet')
+    const unhealthy = parts.filter((part) => part.status !== 'up').map(({ name, detail }) => `${name}: ${detail}`)
+    // Not being ready at start is normal: the other components are still starting.
+    if (!ready && wasReady) this.#deps.logger.warn({ unhealthy }, 'no longer ready to accept tasks')
+    else this.#deps.logger.info({ unhealthy }, ready ? 'ready to accept tasks' : 'not ready to accept tasks yet')
   }
 
-  async #ask(): Promise<Snapshot> {
+  async #readSnapshot(): Promise<Snapshot> {
     const { records, queue, bus } = this.#deps
     const [database, queuePart, busPart, known] = await Promise.all([
-      pinged('database', records.ping()),
-      pinged('queue', queue.ping()),
-      pinged('bus', bus.ping()),
-      within(
+      pingPart('database', records.ping()),
+      pingPart('queue', queue.ping()),
+      pingPart('bus', bus.ping()),
+      withTimeout(
         Promise.all([
           countLiveWorkers(records.db),
           listServers(records.db),
@@ -160,10 +159,10 @@ export class HealthCheck {
       }
     const [live, servers, counts, notifiers] = known
     const parts = [...base, workersPart(live), ...serverParts(servers), notifierPart(notifiers)]
-    // Where there are OpenCode servers, tasks that say nothing run on them; containers alone are enough where there are none.
-    const onServers = servers.filter((server) => !isEngine(server))
-    const deciding = onServers.length > 0 ? onServers : servers
-    const serverIsUp = deciding.some((server) => server.state === 'up' || server.state === 'busy')
+    // OpenCode servers run tasks by default, so one of them must be up. Without any, a Docker engine is enough.
+    const openCodeServers = servers.filter((server) => !isEngine(server))
+    const required = openCodeServers.length > 0 ? openCodeServers : servers
+    const serverIsUp = required.some((server) => server.state === 'up' || server.state === 'busy')
     const ready = database.status === 'up' && queuePart.status === 'up' && live > 0 && serverIsUp
     const allUp = parts.every((part) => part.status === 'up')
     return {
@@ -175,7 +174,7 @@ export class HealthCheck {
     }
   }
 
-  /** @param full - false: only what a stranger may know. */
+  /** @param full - false for a caller without a key, who gets the overall status only */
   async health(full: boolean): Promise<Health> {
     const { ready: _ready, ...snapshot } = await this.#snapshot()
     const base = {
@@ -185,7 +184,7 @@ export class HealthCheck {
     return full ? { ...snapshot, ...base } : { ...base, status: snapshot.status, parts: [], counts: {}, providers: [] }
   }
 
-  /** @param full - false: the parts without what is wrong with them. */
+  /** @param full - false for a caller without a key, who gets no details */
   async ready(full: boolean): Promise<Ready> {
     const { ready, parts } = await this.#snapshot()
     return { ready, parts: full ? parts : parts.map((part) => ({ ...part, detail: null, latency_ms: null })) }

@@ -1,8 +1,8 @@
-// What Prometheus reads: requests, tasks, readers, the queue, the process.
+// The Prometheus metrics of the api: requests, tasks, event streams, the queue, the process.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Looked up when Prometheus asks; a source that fails leaves its series out. */
+/** Where gauges get their values at scrape time. If a source fails, its series are omitted. */
 export type Sources = {
   countByStatus(): Promise<Readonly<Record<string, number>>>
   countUndelivered(): Promise<Readonly<Record<string, number>>>
@@ -18,7 +18,7 @@ export class Metrics {
   readonly eventsSent: Counter
   readonly toolCalls: Counter<'tool' | 'outcome'>
 
-  /** @param shared - a registry that others fill too; without one the process's own figures are added. */
+  /** @param shared - a registry shared with other services; without one, process metrics are added to a new registry */
   constructor(sources: Sources, shared?: Registry) {
     const registry = shared ?? new Registry()
     if (!shared) collectDefaultMetrics({ register: registry })
@@ -26,23 +26,23 @@ export class Metrics {
     this.registry = registry
     this.requests = new Histogram({
       name: 'switchyard_http_request_duration_seconds',
-      help: 'Time to the answer’s headers, by route',
+      help: 'Time to the response headers, by route',
       labelNames: ['method', 'route', 'status'],
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 3, 10, 60],
       registers,
     })
     this.accepted = new Counter({
       name: 'switchyard_tasks_accepted_total',
-      help: 'Tasks accepted by this process; repeated calls with one idempotency key count once',
+      help: 'Tasks accepted by this process; repeated calls with the same idempotency key count once',
       registers,
     })
     this.decisions = new Counter({
       name: 'switchyard_rollout_decisions_total',
-      help: 'Tasks accepted by this process, by the mode and the pool that they got and what decided it',
+      help: 'Tasks accepted by this process, by mode, pool and the reason for the decision',
       labelNames: ['mode', 'pool', 'reason'],
       registers,
     })
-    this.sseReaders = new Gauge({ name: 'switchyard_sse_readers', help: 'Event streams that are open', registers })
+    this.sseReaders = new Gauge({ name: 'switchyard_sse_readers', help: 'Open event streams', registers })
     this.eventsSent = new Counter({
       name: 'switchyard_events_sent_total',
       help: 'Events written to event streams',
@@ -50,13 +50,13 @@ export class Metrics {
     })
     this.toolCalls = new Counter({
       name: 'switchyard_mcp_tool_calls_total',
-      help: 'Calls of MCP tools; outcome is ok or the error’s code',
+      help: 'MCP tool calls; outcome is ok or the error code',
       labelNames: ['tool', 'outcome'],
       registers,
     })
     new Gauge({
       name: 'switchyard_tasks',
-      help: 'Tasks in the record, by status',
+      help: 'Tasks in the database, by status',
       labelNames: ['status'],
       registers,
       async collect() {
@@ -67,7 +67,7 @@ export class Metrics {
     })
     new Gauge({
       name: 'switchyard_deliveries',
-      help: 'Deliveries that have not arrived, by state: pending, or dead',
+      help: 'Undelivered notifications, by state: pending or dead',
       labelNames: ['state'],
       registers,
       async collect() {

@@ -1,4 +1,4 @@
-// What was told to whom: lists of deliveries, and sending one again.
+// Lists deliveries and retries them.
 
 import { type Delivery, type DeliveryState, LIMITS, SwitchyardError } from '@switchyard/contracts'
 import { findDelivery, listDeliveries, type Records, retryDelivery, toDelivery } from '@switchyard/records'
@@ -16,16 +16,19 @@ export type DeliveryQuery = {
 
 export type DeliveryList = { readonly deliveries: Delivery[]; readonly next_cursor: string | null }
 
-const toNumber = (cursor: string): number => {
+const parseCursor = (cursor: string): number => {
   const text = Buffer.from(cursor, 'base64url').toString('utf8')
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new SwitchyardError('invalid_request', 'cursor: is not one that a list gave', {
-    context: { errors: [{ path: 'cursor', message: 'is not one that a list gave' }] },
+  throw new SwitchyardError('invalid_request', 'cursor: is not a next_cursor of a list', {
+    context: { errors: [{ path: 'cursor', message: 'is not a next_cursor of a list' }] },
   })
 }
 
-/** Newest first. An agent's key sees those to its own destinations: its tasks' callback URLs, its webhooks. */
-export const deliveries = async (records: Records, caller: Caller, query: DeliveryQuery): Promise<DeliveryList> => {
+/**
+ * Returns deliveries, newest first. An agent sees those to its own destinations: the callback URLs of its tasks and its
+ * webhooks.
+ */
+export const findDeliveries = async (records: Records, caller: Caller, query: DeliveryQuery): Promise<DeliveryList> => {
   const { state, task_id, destination, cursor } = query
   const page = await listDeliveries(
     records.db,
@@ -37,7 +40,7 @@ export const deliveries = async (records: Records, caller: Caller, query: Delive
     },
     {
       limit: Math.min(query.limit ?? DEFAULT_PAGE, LIMITS.listPage),
-      before: cursor === undefined ? null : toNumber(cursor),
+      before: cursor === undefined ? null : parseCursor(cursor),
     },
   )
   const next = page.next === null ? null : Buffer.from(String(page.next)).toString('base64url')
@@ -45,15 +48,15 @@ export const deliveries = async (records: Records, caller: Caller, query: Delive
 }
 
 /**
- * Has a delivery sent again, under the same id.
+ * Schedules a delivery again, with the same id.
  *
  * @throws SwitchyardError `delivery_not_found`, `already_delivered`, `database_unavailable`
  */
 export const retry = async (records: Records, caller: Caller, id: string): Promise<Delivery> => {
   const found = await findDelivery(records.db, id)
   if (!found || !mayAccess(caller, found.owner_key))
-    throw new SwitchyardError('delivery_not_found', `there is no delivery ${id.slice(0, 60)}`)
+    throw new SwitchyardError('delivery_not_found', `delivery ${id.slice(0, 60)} does not exist`)
   const row = await retryDelivery(records.db, found.id)
-  if (!row) throw new SwitchyardError('already_delivered', `${found.id} was delivered`)
+  if (!row) throw new SwitchyardError('already_delivered', `${found.id} was delivered already`)
   return toDelivery(row)
 }

@@ -1,13 +1,13 @@
-// Rows of projects as the multi-project HTTP API tells them.
+// Converts project rows to the objects of the multi-project HTTP API.
 
 import type { CallResult, ProjectObject } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, type SandboxRow } from '@switchyard/records'
 import type { Caller } from '../access/caller.ts'
 import { mayChange } from '../access/projects.ts'
-import { liveOfProjects, type ProjectLive } from '../projects/live.ts'
-import { readServers } from '../servers/list.ts'
+import { type LiveSessions, liveSessionsOfProjects } from '../projects/live-sessions.ts'
+import { readServers } from '../servers/read-servers.ts'
 
-export type Counted = CallResult<'session.count'>['directories']
+export type SessionCounts = CallResult<'session.count'>['directories']
 
 const latest = (dates: readonly string[]): string => dates.toSorted().at(-1) ?? ''
 
@@ -16,11 +16,12 @@ const toObject = (
   row: ProjectRow,
   sandboxes: readonly SandboxRow[],
   taskCount: number,
-  counted: Counted | null,
-  live: ProjectLive | undefined,
+  counted: SessionCounts | null,
+  live: LiveSessions | undefined,
 ): ProjectObject => {
   const directories = new Set([row.base_dir, ...sandboxes.map(({ path }) => path)])
-  // A server of its own may be another worker's, or rest: the record has what was last told of it.
+  // Only shared servers are counted. A dedicated server may be stopped or belong to another worker; its last recorded
+  // count is used instead.
   const own = row.isolation === 'shared' ? counted?.filter(({ directory }) => directories.has(directory)) : undefined
   const updatedAt = row.updated_at.toISOString()
   return {
@@ -51,12 +52,16 @@ const toObject = (
   }
 }
 
-/** @param counted - the sessions of every directory; null: nobody could be asked. @returns in the order of the rows */
+/**
+ * Returns one object per row, in the same order.
+ *
+ * @param counted - the number of sessions in every directory; null if no worker responded
+ */
 export const toProjectObjects = async (
   records: Records,
   caller: Caller,
   rows: readonly ProjectRow[],
-  counted: Counted | null,
+  counted: SessionCounts | null,
 ): Promise<readonly ProjectObject[]> => {
   const ids = rows.map((row) => row.id)
   const [sandboxes, tasks, servers] = await Promise.all([
@@ -64,7 +69,7 @@ export const toProjectObjects = async (
     countOpenTasks(records.db, ids),
     readServers(records),
   ])
-  const live = await liveOfProjects(records, servers, rows, sandboxes)
+  const live = await liveSessionsOfProjects(records, servers, rows, sandboxes)
   const sandboxesOf = Map.groupBy(
     sandboxes.filter((sandbox) => sandbox.is_ready),
     (sandbox) => sandbox.project_id,

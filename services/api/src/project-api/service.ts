@@ -1,4 +1,4 @@
-// What the multi-project HTTP API offers beside sessions: projects as objects, and what OpenCode offers in them.
+// The multi-project HTTP API apart from sessions: projects, and the agents, models and configuration available in them.
 
 import {
   type CallResult,
@@ -14,11 +14,11 @@ import type { Caller } from '../access/caller.ts'
 import { findProjectOrDefault } from '../access/default-project.ts'
 import { findUsableProject, mayUse, requireChange } from '../access/projects.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { type On, type SessionDeps, scopeOf } from '../sessions/deps.ts'
+import { type ProjectCall, resolveScope, type SessionDeps } from '../sessions/deps.ts'
 import { checkModel } from '../validation/model.ts'
-import { type Counted, toProjectObjects } from './objects.ts'
+import { type SessionCounts, toProjectObjects } from './objects.ts'
 
-/** Counts are an extra: nobody waits long for them, ms. */
+/** Limit of the wait for session counts, ms. They are optional, so it is short. */
 const COUNT_WAIT_MS = 3_000
 
 const patchOf = (input: ChangeProject): ProjectPatch => {
@@ -42,7 +42,7 @@ export class ProjectApi {
     this.#projects = projects
   }
 
-  /** Those that the caller may use, the newest first. */
+  /** Returns the projects that the caller may use, newest first. */
   async list(caller: Caller): Promise<readonly ProjectObject[]> {
     const { records } = this.#deps
     const rows = (await listProjects(records.db)).filter((row) => mayUse(caller, row))
@@ -51,26 +51,26 @@ export class ProjectApi {
 
   /** @throws SwitchyardError `project_not_found` */
   async read(caller: Caller, project: string): Promise<ProjectObject> {
-    return await this.#tell(caller, await findUsableProject(this.#deps.records, caller, project))
+    return await this.#toObject(caller, await findUsableProject(this.#deps.records, caller, project))
   }
 
   /** @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model` */
   async change(caller: Caller, project: string, input: ChangeProject): Promise<ProjectObject> {
     const row = await findUsableProject(this.#deps.records, caller, project)
-    return await this.#tell(caller, await this.#write(caller, row, input))
+    return await this.#toObject(caller, await this.#write(caller, row, input))
   }
 
   /** Registers a repository and starts it. Safe to repeat. @throws SwitchyardError as `ProjectService.start` */
   async init(caller: Caller, input: InitProject, signal: AbortSignal | undefined) {
     const { gitURL, worktree, name, model, isolation, metadata } = input
     const git_url = gitURL ?? worktree
-    if (git_url === undefined) throw new SwitchyardError('invalid_request', 'gitURL or worktree: one is needed')
+    if (git_url === undefined) throw new SwitchyardError('invalid_request', 'gitURL or worktree is required')
     const base_dir = gitURL === undefined ? undefined : worktree
     const started = await this.#projects.start(caller, { git_url, base_dir, name, model, isolation }, signal)
     const row = await findUsableProject(this.#deps.records, caller, started.project_id)
-    const kept = metadata === undefined ? row : await this.#write(caller, row, { metadata })
+    const saved = metadata === undefined ? row : await this.#write(caller, row, { metadata })
     return {
-      ...(await this.#tell(caller, kept)),
+      ...(await this.#toObject(caller, saved)),
       warnings: started.warnings,
       publicKey: started.public_key,
       nextStep: started.next_step,
@@ -78,26 +78,36 @@ export class ProjectApi {
   }
 
   /** @throws SwitchyardError `project_not_found`, `project_not_ready` */
-  async agents(on: On, directory: string | undefined): Promise<CallResult<'directory.agents'>> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    return await this.#deps.calls.call('directory.agents', { ...who, directory: directory ?? null }, options)
+  async agents(call: ProjectCall, directory: string | undefined): Promise<CallResult<'directory.agents'>> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    return await this.#deps.calls.call('directory.agents', { ...callerArgs, directory: directory ?? null }, options)
   }
 
-  /** @param directory - one of the caller’s projects’; undefined: the default project’s. @throws SwitchyardError `project_not_found` */
+  /**
+   * Returns the models available in a directory.
+   *
+   * @param directory - the checkout or a sandbox of a project that the caller may use; undefined is the default project's
+   *   checkout
+   * @throws SwitchyardError `project_not_found`
+   */
   async providers(caller: Caller, directory: string | undefined, signal: AbortSignal) {
     const row = await this.#projectAt(caller, directory)
-    const { who, options } = await scopeOf(this.#deps, { caller, project: row.id, signal })
-    const listed = await this.#deps.calls.call('directory.providers', { ...who, directory: directory ?? null }, options)
+    const { callerArgs, options } = await resolveScope(this.#deps, { caller, project: row.id, signal })
+    const listed = await this.#deps.calls.call(
+      'directory.providers',
+      { ...callerArgs, directory: directory ?? null },
+      options,
+    )
     const [first] = Object.keys(listed.default)
     return { providers: listed.providers, default: first ?? null, defaultModels: listed.default }
   }
 
   async config(caller: Caller, directory: string | undefined, signal: AbortSignal) {
     const row = await this.#projectAt(caller, directory)
-    const { who, options } = await scopeOf(this.#deps, { caller, project: row.id, signal })
+    const { callerArgs, options } = await resolveScope(this.#deps, { caller, project: row.id, signal })
     const { config } = await this.#deps.calls.call(
       'directory.config',
-      { ...who, directory: directory ?? null },
+      { ...callerArgs, directory: directory ?? null },
       options,
     )
     const model =
@@ -114,7 +124,7 @@ export class ProjectApi {
     }
   }
 
-  /** OpenCode takes any directory it is given for a root: only ever one that a project of the caller’s has. */
+  /** Finds the project of a directory. OpenCode would accept any directory, so only those of usable projects are allowed. */
   async #projectAt(caller: Caller, directory: string | undefined): Promise<ProjectRow> {
     const { records } = this.#deps
     if (directory === undefined) return await findProjectOrDefault(records, caller, undefined)
@@ -126,7 +136,10 @@ export class ProjectApi {
     const owner = sandboxes.find(({ path }) => path === directory)?.project_id
     const row = rows.find(({ id, base_dir }) => base_dir === directory || id === owner)
     if (row) return row
-    throw new SwitchyardError('project_not_found', `${directory.slice(0, 200)} is no directory of a project of yours`)
+    throw new SwitchyardError(
+      'project_not_found',
+      `${directory.slice(0, 200)} is not a directory of a project that you may use`,
+    )
   }
 
   async #write(caller: Caller, row: ProjectRow, input: ChangeProject): Promise<ProjectRow> {
@@ -137,14 +150,14 @@ export class ProjectApi {
     return (await updateProject(this.#deps.records.db, row.id, patch)) ?? row
   }
 
-  async #tell(caller: Caller, row: ProjectRow): Promise<ProjectObject> {
+  async #toObject(caller: Caller, row: ProjectRow): Promise<ProjectObject> {
     const [object] = await toProjectObjects(this.#deps.records, caller, [row], await this.#count())
-    if (!object) throw new Error(`${row.id} was not told`)
+    if (!object) throw new Error(`${row.id} has no project object`)
     return object
   }
 
-  /** Null where no worker answers in time: a project is told without. */
-  async #count(): Promise<Counted | null> {
+  /** Returns the session counts, or null if no worker responds in time. */
+  async #count(): Promise<SessionCounts | null> {
     const { calls, config } = this.#deps
     const target = config.opencode.serverEnabled ? 'blue' : 'any'
     try {

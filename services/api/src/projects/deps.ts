@@ -1,4 +1,4 @@
-// What the project logic works with; wired once in app.ts.
+// The dependencies of the project logic.
 
 import type { Config, Logger } from '@switchyard/config'
 import type { Records } from '@switchyard/records'

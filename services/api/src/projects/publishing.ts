@@ -1,4 +1,4 @@
-// Publishes the work of a task or a sandbox, or takes it away, for whoever may see it.
+// Publishes and exports the work of tasks and sandboxes.
 
 import type { ExportFormat, Place, Publish, Published } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
@@ -9,23 +9,22 @@ import { findSandboxOf, findUsableProject, mayUse, requireChange } from '../acce
 import { findAccessibleTask } from '../access/tasks.ts'
 import { checkBranch } from '../validation/branch.ts'
 
-/** A working directory as callers name it. */
-export type NamedPlace = { readonly task: string } | { readonly project: string; readonly sandbox: string }
+/** A task or a sandbox, as the caller names it. */
+export type NamedWork = { readonly task: string } | { readonly project: string; readonly sandbox: string }
 
-type Found = { readonly place: Place; readonly project: ProjectRow | undefined }
+type FoundWork = { readonly place: Place; readonly project: ProjectRow | undefined }
 
-/** @throws SwitchyardError `forbidden` */
+/**
+ * Checks that the caller may still use the project: a push uses its deploy key, and access can end after the task started.
+ *
+ * @throws SwitchyardError `forbidden`
+ */
 const requirePush = (caller: Caller, project: ProjectRow, isForced: boolean): void => {
-  // It goes out with the project's key, which outlives the task.
   if (!mayUse(caller, project))
-    throw new SwitchyardError(
-      'forbidden',
-      `${project.url} is a project of another key, and not shared with you any more`,
-      {
-        hint: 'Take the task’s work away as a patch or a bundle, or ask the project’s owner to share it again.',
-      },
-    )
-  if (isForced) requireChange(caller, project, 'replacing what was pushed (force)')
+    throw new SwitchyardError('forbidden', `${project.url} belongs to another key and is no longer shared with you`, {
+      hint: 'Export the work as a patch or bundle, or ask the project owner to share the project again.',
+    })
+  if (isForced) requireChange(caller, project, 'a forced push')
 }
 
 export class Publishing {
@@ -37,7 +36,7 @@ export class Publishing {
     this.#calls = calls
   }
 
-  async #find(caller: Caller, named: NamedPlace): Promise<Found> {
+  async #find(caller: Caller, named: NamedWork): Promise<FoundWork> {
     if ('task' in named) {
       const { id, project_id: projectId } = await findAccessibleTask(this.#records, caller, named.task)
       const project = projectId === null ? undefined : await findProject(this.#records.db, projectId)
@@ -49,11 +48,13 @@ export class Publishing {
   }
 
   /**
-   * @throws SwitchyardError `task_not_found`, `project_not_found`, `sandbox_not_found`, `forbidden` for `force` of another's project
-   *   and for a task whose project is not the caller's to use any more, `invalid_branch`, `branch_diverged`, `push_rejected`,
-   *   `repository_access_denied`, `not_supported` for a task without a project, …
+   * Commits and pushes the work through a worker.
+   *
+   * @throws SwitchyardError `task_not_found`, `project_not_found`, `sandbox_not_found`, `invalid_branch`, `branch_diverged`,
+   *   `push_rejected`, `repository_access_denied`; `forbidden` if the caller may not use the project any more, or may not
+   *   force a push to it; `not_supported` for a task without a project
    */
-  async publish(caller: Caller, named: NamedPlace, input: Publish, signal?: AbortSignal): Promise<Published> {
+  async publish(caller: Caller, named: NamedWork, input: Publish, signal?: AbortSignal): Promise<Published> {
     const { place, project } = await this.#find(caller, named)
     if (project) requirePush(caller, project, input.force ?? false)
     if (input.branch !== undefined) checkBranch('branch', input.branch)
@@ -61,12 +62,13 @@ export class Publishing {
   }
 
   /**
-   * @returns its bytes; null where nothing was done
+   * Returns the work as a patch or bundle; null if there are no changes.
+   *
    * @throws SwitchyardError `task_not_found`, `project_not_found`, `sandbox_not_found`, `workspace_gone`, `payload_too_large`
    */
   async export(
     caller: Caller,
-    named: NamedPlace,
+    named: NamedWork,
     format: ExportFormat,
     signal?: AbortSignal,
   ): Promise<ReadableStream<Uint8Array> | null> {
@@ -86,7 +88,7 @@ export class Publishing {
         controller.close()
         await deleteUpload(db, id)
       },
-      // What a caller leaves behind is deleted as old.
+      // If this fails, the retention job deletes the upload.
       cancel: () => deleteUpload(db, id),
     })
   }

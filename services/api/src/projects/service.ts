@@ -1,4 +1,4 @@
-// Everything a caller can do with projects, whichever way it came in: REST or MCP.
+// Everything a caller can do with projects, for both REST and MCP.
 
 import {
   type CreateSandbox,
@@ -22,22 +22,26 @@ import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
 import { type Caller, isOperator, requireOperator } from '../access/caller.ts'
 import { findChangeableProject, findSandboxOf, findUsableProject, mayChange, mayUse } from '../access/projects.ts'
 import { checkBranch } from '../validation/branch.ts'
-import { clearTasks, requireNoTasksOfOthers } from './clear-tasks.ts'
 import type { ProjectDeps } from './deps.ts'
-import { toProjectInfos } from './info.ts'
+import { ensureNoOpenTasks, requireNoTasksOfOthers } from './open-tasks.ts'
+import { toProjectInfos } from './project-info.ts'
 import { startProject } from './start.ts'
 import { targetOf } from './target.ts'
 import { storeUpload } from './upload.ts'
 
-/** A large repository takes its time; fetch gives up after 5 minutes. */
+/** Limit of an import, ms: a large bundle is slow to fetch. Node's fetch times out after 5 minutes. */
 const IMPORT_WAIT_MS = 4 * 60_000
-/** What is told of a project beside its record is not waited for longer, ms. */
+/** Limit of the wait for the git state of sandboxes, ms. */
 const STATES_WAIT_MS = 15_000
 
 const notForced = (name: string): SwitchyardError =>
-  new SwitchyardError('forbidden', `force is for who made sandbox ${name}, the project’s owner and operators`, {
-    hint: 'Call without: it goes where no task of other keys works in it and nothing would be lost.',
-  })
+  new SwitchyardError(
+    'forbidden',
+    `force on sandbox ${name} is reserved for its creator, the project owner and operators`,
+    {
+      hint: 'Call without force; that works if no task of another key is open in the sandbox and no work would be lost.',
+    },
+  )
 
 export class ProjectService {
   readonly #deps: ProjectDeps
@@ -50,7 +54,7 @@ export class ProjectService {
     return startProject(this.#deps, caller, input, signal)
   }
 
-  /** Those that the caller may see, the newest first. */
+  /** Returns the projects that the caller may use, newest first. */
   async list(caller: Caller): Promise<readonly ProjectInfo[]> {
     const { records } = this.#deps
     return await toProjectInfos(
@@ -59,7 +63,7 @@ export class ProjectService {
     )
   }
 
-  /** Repositories on disk that no project has, as they were last found; for operators alone. */
+  /** Returns the repositories on disk that are not projects, as last discovered; empty for agents. */
   async candidates(caller: Caller): Promise<readonly ProjectCandidate[]> {
     if (!isOperator(caller)) return []
     return (await listFound(this.#deps.records.db)).map(({ directory, source, is_managed, url }) => ({
@@ -77,21 +81,21 @@ export class ProjectService {
 
   async #infoOf(row: ProjectRow): Promise<ProjectInfo> {
     const [info] = await toProjectInfos(this.#deps.records, [row])
-    if (!info) throw new Error(`${row.id} was not told`)
+    if (!info) throw new Error(`${row.id} has no project info`)
     return info
   }
 
-  /** As `info`, with git's state of each sandbox. @throws SwitchyardError `project_not_found` */
+  /** Returns the project with the git state of each sandbox. @throws SwitchyardError `project_not_found` */
   async status(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectStatusInfo> {
     const row = await findUsableProject(this.#deps.records, caller, project)
     const info = await this.#infoOf(row)
-    const looked = info.worktrees.length > 0 ? await this.#states(row, signal) : []
-    const stateOf = (name: string) => looked.find((sandbox) => sandbox.name === name)?.state ?? null
+    const entries = info.worktrees.length > 0 ? await this.#readStates(row, signal) : []
+    const stateOf = (name: string) => entries.find((sandbox) => sandbox.name === name)?.state ?? null
     return { ...info, worktrees: info.worktrees.map((sandbox) => ({ ...sandbox, state: stateOf(sandbox.name) })) }
   }
 
-  /** A project is told without them where no worker answers in time. */
-  async #states(row: ProjectRow, signal: AbortSignal | undefined): Promise<readonly SandboxEntry[]> {
+  /** Returns the git state of sandboxes, or nothing if no worker responds in time. */
+  async #readStates(row: ProjectRow, signal: AbortSignal | undefined): Promise<readonly SandboxEntry[]> {
     const options = { target: targetOf(this.#deps, row), signal, waitMs: STATES_WAIT_MS }
     try {
       return (await this.#deps.calls.call('sandbox.list', { project_id: row.id }, options)).sandboxes
@@ -102,9 +106,9 @@ export class ProjectService {
   }
 
   /**
-   * Ends its sessions’ turns and frees its server; files and sessions stay.
+   * Aborts the sessions of a project and releases its server; files and sessions stay.
    *
-   * @throws SwitchyardError `project_not_found`, `project_busy` where it is shared with the caller and tasks of others are open
+   * @throws SwitchyardError `project_not_found`; `project_busy` if it is shared with the caller and has open tasks of others
    */
   async stop(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectInfo> {
     const row = await findUsableProject(this.#deps.records, caller, project)
@@ -123,7 +127,7 @@ export class ProjectService {
     return (await this.#deps.calls.call('sandbox.create', args, options)).sandbox
   }
 
-  /** Stops it and starts it again. @throws SwitchyardError as `stop` and `start` */
+  /** Stops and starts a project. @throws SwitchyardError as `stop` and `start` */
   async restart(caller: Caller, project: string, signal?: AbortSignal): Promise<ProjectInfo> {
     const { git_url } = await this.stop(caller, project, signal)
     await this.start(caller, { git_url }, signal)
@@ -131,28 +135,28 @@ export class ProjectService {
   }
 
   /**
-   * Deletes what was made for it and takes the registration back. A checkout of the caller’s own stays.
+   * Deletes a project with its clone, sandboxes and registration. The caller's own checkout stays.
    *
-   * @param force - cancel its tasks and bundle what would be lost, instead of refusing
+   * @param force - cancels its tasks and saves unpushed work in bundles, instead of refusing
    * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`
    */
   async destroy(caller: Caller, project: string, force: boolean, signal?: AbortSignal): Promise<DestroyedProject> {
     const row = await findChangeableProject(this.#deps.records, caller, project, 'destroying it')
-    await clearTasks(this.#deps, caller, row, { force, signal })
+    await ensureNoOpenTasks(this.#deps, caller, row, { force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
     const { bundles } = await this.#deps.calls.call('project.destroy', { project_id: row.id, force }, options)
-    const kept = bundles.length > 0 ? `; what was not pushed is in ${bundles.join(', ')} on the worker’s host` : ''
-    const own = row.is_managed ? '' : `; your checkout ${row.base_dir} was left as it is`
+    const saved = bundles.length > 0 ? `; unpushed work was saved in ${bundles.join(', ')} on the worker's host` : ''
+    const own = row.is_managed ? '' : `; your checkout ${row.base_dir} was not changed`
     return {
       git_url: row.url,
       project_id: row.id,
       status: 'destroyed',
       bundles,
-      message: `${row.url} is no longer registered${kept}${own}`,
+      message: `${row.url} is no longer registered${saved}${own}`,
     }
   }
 
-  /** With how each stands to its base. @throws SwitchyardError `project_not_found`, `worker_unavailable` */
+  /** Returns the sandboxes with their git state. @throws SwitchyardError `project_not_found`, `worker_unavailable` */
   async sandboxes(caller: Caller, project: string, signal?: AbortSignal): Promise<readonly SandboxEntry[]> {
     const row = await findUsableProject(this.#deps.records, caller, project)
     const options = { target: targetOf(this.#deps, row), signal }
@@ -160,11 +164,12 @@ export class ProjectService {
   }
 
   /**
-   * @param how - `reset`: its files are made anew from the newest of its branch or base
-   * @param args - `force`: cancel its tasks and bundle what would be lost, instead of refusing; `as_imported`: an import in which
-   *   nothing was changed since may go as if it were pushed
-   * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`, `forbidden` for
-   *   `force` and `as_imported` of whoever neither made the sandbox nor may change the project
+   * Deletes a sandbox, or resets its files to the latest commit of its branch or base.
+   *
+   * @param args - `force` cancels its tasks and saves unpushed work in a bundle, instead of refusing; `as_imported` treats an
+   *   import that nobody has changed since as if it were pushed
+   * @throws SwitchyardError `project_not_found`, `sandbox_not_found`, `project_busy`, `work_would_be_lost`; `forbidden` for
+   *   `force` and `as_imported` if the caller neither created the sandbox nor may change the project
    */
   async changeSandbox(
     how: 'delete' | 'reset',
@@ -176,19 +181,19 @@ export class ProjectService {
     const row = await findUsableProject(this.#deps.records, caller, project)
     const { name, force } = args
     const { mayForce } = await findSandboxOf(this.#deps.records, caller, row, name)
-    // An import that is taken back leaves nothing of itself here, not even a bundle.
+    // Undoing an import deletes work without a bundle, so it needs the same rights as force.
     if (!mayForce && (force || args.as_imported)) throw notForced(name)
     if (!mayForce) await requireNoTasksOfOthers(this.#deps, caller, row, name)
-    await clearTasks(this.#deps, caller, row, { sandbox: name, force, signal })
+    await ensureNoOpenTasks(this.#deps, caller, row, { sandbox: name, force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
     const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, ...args }, options)
     const done = how === 'delete' ? ('deleted' as const) : ('reset' as const)
-    const kept = bundle === null ? '' : `; what was not pushed is in ${bundle} on the worker’s host`
-    return { name, done, bundle, message: `sandbox ${name} is ${done}${kept}` }
+    const saved = bundle === null ? '' : `; unpushed work was saved in ${bundle} on the worker's host`
+    return { name, done, bundle, message: `sandbox ${name} was ${done}${saved}` }
   }
 
   /**
-   * Gives a new sandbox the commits and changes of a git bundle.
+   * Imports the commits and uncommitted changes of a git bundle into a new sandbox.
    *
    * @throws SwitchyardError `forbidden` for agents, `project_not_found`, `sandbox_not_found`, `invalid_bundle`, `bundle_incomplete`,
    *   `worktree_has_work`, `payload_too_large`
@@ -209,32 +214,32 @@ export class ProjectService {
   }
 
   /**
-   * The public half of its deploy key, made where there is none, and where to add it.
+   * Returns the public deploy key of a project and where to add it. Creates the key if there is none.
    *
-   * @param rotate - make a new one; the one before works until the new one was accepted
+   * @param rotate - creates a new key; the previous one works until the repository host accepts the new one
    * @throws SwitchyardError `project_not_found`, `worker_unavailable`
    */
   async deployKey(caller: Caller, project: string, rotate: boolean, signal?: AbortSignal): Promise<DeployKey> {
     const { records } = this.#deps
     const row = rotate
-      ? await findChangeableProject(records, caller, project, 'a new key')
+      ? await findChangeableProject(records, caller, project, 'rotating its deploy key')
       : await findUsableProject(records, caller, project)
     return await this.#deps.calls.call('key.read', { project_id: row.id, rotate }, { signal })
   }
 
-  /** A key to seal one deploy key with, for `takeKey`. @throws SwitchyardError as `deployKey`, `forbidden` */
-  async offerKeySeal(caller: Caller, project: string, signal?: AbortSignal): Promise<OfferedKey> {
-    const row = await findChangeableProject(this.#deps.records, caller, project, 'giving it a key')
+  /** Returns a public key to seal one deploy key with, for `setKey`. @throws SwitchyardError as `deployKey`; `forbidden` */
+  async createKeySeal(caller: Caller, project: string, signal?: AbortSignal): Promise<OfferedKey> {
+    const row = await findChangeableProject(this.#deps.records, caller, project, 'setting its deploy key')
     return await this.#deps.calls.call('key.offer_seal', { project_id: row.id }, { signal })
   }
 
   /**
-   * Makes a deploy key that somebody has the project's; the one before works until this one was accepted.
+   * Sets the caller's private key as the deploy key. The previous one works until the repository host accepts this one.
    *
-   * @throws SwitchyardError as `offerKeySeal`, `invalid_request` where it was sealed with another key, `deploy_key_invalid`
+   * @throws SwitchyardError as `createKeySeal`; `invalid_request` if it was sealed with another key; `deploy_key_invalid`
    */
-  async takeKey(caller: Caller, project: string, sealed: string, signal?: AbortSignal): Promise<DeployKey> {
-    const row = await findChangeableProject(this.#deps.records, caller, project, 'giving it a key')
+  async setKey(caller: Caller, project: string, sealed: string, signal?: AbortSignal): Promise<DeployKey> {
+    const row = await findChangeableProject(this.#deps.records, caller, project, 'setting its deploy key')
     return await this.#deps.calls.call('key.take', { project_id: row.id, sealed }, { signal })
   }
 

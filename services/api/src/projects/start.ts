@@ -1,4 +1,4 @@
-// Registers a repository and has a worker start it. Safe to repeat: one repository is one project.
+// Registers a repository and starts it through a worker. Safe to repeat: each repository is one project.
 
 import path from 'node:path'
 import { isSwitchyardError, type StartedProject, type StartProject, SwitchyardError } from '@switchyard/contracts'
@@ -6,31 +6,31 @@ import { addKeyPage, parseRepositoryUrl, projectIdOf, projectName } from '@switc
 import { findProject, type ProjectPatch, type ProjectRow, registerProject, updateProject } from '@switchyard/records'
 import type { Caller } from '../access/caller.ts'
 import { mayUse, requireChange } from '../access/projects.ts'
-import { readServers, serversOfProjects } from '../servers/list.ts'
+import { readServers, serversOfProjects } from '../servers/read-servers.ts'
 import { checkModel } from '../validation/model.ts'
 import type { ProjectDeps } from './deps.ts'
+import { type RequestedRepository, readRequestedRepository } from './requested-repository.ts'
 import { targetOf } from './target.ts'
-import { readWanted, type Wanted } from './wanted.ts'
 
-/** The rest of a clone that takes longer is followed by the project's status, ms. */
+/** Limit of the wait for a clone, ms. After that, callers follow it with the project's status. */
 const START_WAIT_MS = 45_000
 
-const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, wanted: Wanted) => {
-  const { identity, ownCheckout } = wanted
+const register = async (deps: ProjectDeps, caller: Caller, input: StartProject, requested: RequestedRepository) => {
+  const { identity, ownCheckout } = requested
   return await registerProject(deps.records.db, {
     id: projectIdOf(identity.key),
     key: identity.key,
     url: identity.displayUrl,
     owner_key: caller.name,
     name: input.name ?? projectName(identity),
-    // The worker that starts a managed project decides where it lies.
+    // For a managed project, the worker that starts it chooses the directory.
     base_dir: ownCheckout,
     is_managed: ownCheckout === null,
     pool: 'blue',
   })
 }
 
-const tell = (row: ProjectRow, status: StartedProject['status'], message: string): StartedProject => ({
+const toStarted = (row: ProjectRow, status: StartedProject['status'], message: string): StartedProject => ({
   status,
   project_id: row.id,
   git_url: row.url,
@@ -52,44 +52,51 @@ const withAddress = async (
   return { ...started, port: at?.server.port ?? null, url: at?.url ?? null }
 }
 
-const tellWaiting = (row: ProjectRow): StartedProject => {
+const toWaitingForKey = (row: ProjectRow): StartedProject => {
   const { url, instructions } = addKeyPage(parseRepositoryUrl(row.url))
   return {
-    ...tell(row, 'waiting_for_key', `the host of ${row.url} does not accept our key yet`),
+    ...toStarted(row, 'waiting_for_key', `the host of ${row.url} does not accept the deploy key yet`),
     public_key: row.public_key,
     next_step: [
       instructions,
-      ...(url === null ? [] : [`The page: ${url}.`]),
+      ...(url === null ? [] : [`Add it at ${url}.`]),
       'Then call opencode_project_start again with the same git_url.',
       ...(row.user_ssh_key === null
         ? []
         : [
-            `It is the public half of ${row.user_ssh_key}; opencode_get_deploy_key with rotate makes a new key instead.`,
+            `The key belongs to ${row.user_ssh_key}; to use a new key instead, call opencode_get_deploy_key with rotate.`,
           ]),
     ].join(' '),
   }
 }
 
-/** What is asked for; a second checkout is no second project. */
-const patchOf = (found: ProjectRow, created: boolean, input: StartProject, wanted: Wanted): ProjectPatch => ({
+/** Returns the settings that the call requests. A second checkout only adds a warning, since it is the same project. */
+const patchOf = (
+  found: ProjectRow,
+  created: boolean,
+  input: StartProject,
+  requested: RequestedRepository,
+): ProjectPatch => ({
   ...(input.model === undefined ? {} : { model: checkModel(input.model) }),
   ...(input.isolation === undefined ? {} : { isolation: input.isolation }),
   ...(input.user_ssh_key === undefined ? {} : { user_ssh_key: path.resolve(input.user_ssh_key) }),
   ...(!created && input.name !== undefined ? { name: input.name } : {}),
-  ...(wanted.ownCheckout === null || wanted.ownCheckout === found.base_dir
+  ...(requested.ownCheckout === null || requested.ownCheckout === found.base_dir
     ? {}
     : {
         warnings: [
-          `${wanted.ownCheckout} is a second clone of this repository, which is worked on in ${found.base_dir ?? 'a directory of its own'}. Use a sandbox (opencode_sandbox_create) instead of a second clone.`,
+          `${requested.ownCheckout} is a second clone of this repository; the project uses ${found.base_dir ?? 'a managed clone'}. Create a sandbox (opencode_sandbox_create) instead of a second clone.`,
         ],
       }),
 })
 
-/** What of it the project is not set to already. */
+/** Returns the settings that differ from those of the project. */
 const changesOf = (found: ProjectRow, patch: ProjectPatch): ProjectPatch =>
   Object.fromEntries(Object.entries(patch).filter(([field, value]) => found[field as keyof ProjectRow] !== value))
 
 /**
+ * Registers and starts a project.
+ *
  * @throws SwitchyardError `invalid_project`, `invalid_model`, `forbidden`, `worker_unavailable`, `repository_*`, `host_key_*`,
  *   `deploy_key_invalid`, `disk_full`, `directory_unwritable`
  */
@@ -101,22 +108,22 @@ export const startProject = async (
 ): Promise<StartedProject> => {
   const { records, calls } = deps
   if (input.model !== undefined) checkModel(input.model)
-  const wanted = await readWanted(deps, caller, input, signal)
-  const { row: found, created } = await register(deps, caller, input, wanted)
+  const requested = await readRequestedRepository(deps, caller, input, signal)
+  const { row: found, created } = await register(deps, caller, input, requested)
   if (!created && !mayUse(caller, found))
     throw new SwitchyardError('forbidden', `${found.url} is a project of another key`, {
-      hint: 'Ask its owner, or an operator, to share it with you.',
+      hint: 'Ask its owner or an operator to share it with you.',
     })
-  const { warnings = [], ...asked } = patchOf(found, created, input, wanted)
-  const patch = changesOf(found, asked)
+  const { warnings = [], ...settings } = patchOf(found, created, input, requested)
+  const patch = changesOf(found, settings)
   const changed = Object.keys(patch).join(', ')
   if (!created && changed !== '') requireChange(caller, found, `changing its ${changed}`)
   const row = (changed !== '' ? await updateProject(records.db, found.id, patch) : undefined) ?? found
-  const withWarnings = (told: StartedProject) => ({ ...told, warnings: [...told.warnings, ...warnings] })
+  const withWarnings = (started: StartedProject) => ({ ...started, warnings: [...started.warnings, ...warnings] })
   if (row.status === 'ready' && input.user_ssh_key === undefined)
     return await withAddress(
       deps,
-      withWarnings(tell(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)),
+      withWarnings(toStarted(row, 'already_running', `${row.url} is ready in ${row.base_dir}`)),
       row,
     )
   const options = { target: targetOf(deps, row), waitMs: START_WAIT_MS, signal }
@@ -126,11 +133,11 @@ export const startProject = async (
     if (!isSwitchyardError(error, 'call_timeout')) throw error
     const cloning = (await findProject(records.db, row.id)) ?? row
     return {
-      ...withWarnings(tell(cloning, 'started', `${row.url} is still being cloned`)),
+      ...withWarnings(toStarted(cloning, 'started', `${row.url} is still being cloned`)),
       next_step: 'Call opencode_project_status until its status is ready.',
     }
   }
   const now = (await findProject(records.db, row.id)) ?? row
-  if (now.status === 'waiting_for_key') return withWarnings(tellWaiting(now))
-  return await withAddress(deps, withWarnings(tell(now, 'started', `${now.url} is ready in ${now.base_dir}`)), now)
+  if (now.status === 'waiting_for_key') return withWarnings(toWaitingForKey(now))
+  return await withAddress(deps, withWarnings(toStarted(now, 'started', `${now.url} is ready in ${now.base_dir}`)), now)
 }

@@ -4,8 +4,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { deliveryStateSchema, LIMITS } from '@switchyard/contracts'
 import type { Records } from '@switchyard/records'
 import { requireCaller } from '../access/caller.ts'
-import { deliveries, retry } from '../notifications/deliveries.ts'
-import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { findDeliveries, retry } from '../notifications/deliveries.ts'
+import { failures, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Delivery, DeliveryList, queryInteger } from './schemas.ts'
 
 const common = { tags: ['Notifications'], security: SECURITY }
@@ -16,17 +16,18 @@ const listRoute = createRoute({
   path: '/deliveries',
   operationId: 'listDeliveries',
   summary: 'List deliveries, newest first',
-  description: '`state=dead` is the dead-letter list. Each says why its last attempt did not arrive, and what to do.',
+  description:
+    'Use `state=dead` for the dead letters. Each delivery says why its last attempt failed and how to fix it.',
   request: {
     query: z.strictObject({
       state: deliveryStateSchema.optional(),
       task_id: z.string().max(200).optional(),
-      destination: z.string().max(200).optional().meta({ description: 'A webhook’s id, callback, or letta' }),
+      destination: z.string().max(200).optional().meta({ description: 'A webhook id, `callback` or `letta`' }),
       limit: queryInteger(1, LIMITS.listPage).optional(),
-      cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the page before' }),
+      cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the previous page' }),
     }),
   },
-  responses: { 200: answer(DeliveryList, 'A page of deliveries'), ...failures() },
+  responses: { 200: jsonResponse(DeliveryList, 'A page of deliveries'), ...failures() },
 })
 
 const retryRoute = createRoute({
@@ -35,15 +36,15 @@ const retryRoute = createRoute({
   path: '/deliveries/{id}/retry',
   operationId: 'retryDelivery',
   summary: 'Send a delivery again',
-  description: 'At once, under its old id, and with all of its time before it again.',
+  description: 'Sends it immediately with the same id. The retry period starts again.',
   request: { params: z.object({ id: z.string() }) },
-  responses: { 202: answer(Delivery, 'It is due'), ...failures(404, 409) },
+  responses: { 202: jsonResponse(Delivery, 'Scheduled; the delivery'), ...failures(404, 409) },
 })
 
 export const deliveryRoutes = (records: Records): RestApp => {
   const app = newRestApp()
   app.openapi(listRoute, async (c) =>
-    c.json(await deliveries(records, requireCaller(c.get('caller')), c.req.valid('query')), 200),
+    c.json(await findDeliveries(records, requireCaller(c.get('caller')), c.req.valid('query')), 200),
   )
   app.openapi(retryRoute, async (c) =>
     c.json(await retry(records, requireCaller(c.get('caller')), c.req.valid('param').id), 202),

@@ -1,4 +1,4 @@
-// The reference page: one file, its own script, no other host. It reads /openapi.json and shows it.
+// The reference page: a single HTML file that renders /openapi.json without loading anything from other hosts.
 
 const STYLE = `
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
@@ -41,7 +41,7 @@ const operation = (path, method, op, schemas) => {
     node.append(...section('Body', fields(named)))
     for (const example of named.examples ?? []) node.append(make('pre', JSON.stringify(example, null, 2)))
   }
-  node.append(...section('Answers', table(Object.entries(op.responses).map(([status, one]) =>
+  node.append(...section('Responses', table(Object.entries(op.responses).map(([status, one]) =>
     [status, one.description, Object.entries(one.content ?? {}).map(([type, content]) => type + ' ' + typeOf(content.schema)).join(', ')]))))
   return node
 }
@@ -68,11 +68,11 @@ const show = async () => {
   main.append(codes)
   document.getElementById(location.hash.slice(1))?.scrollIntoView()
 }
-show().catch((error) => { document.querySelector('main').textContent = 'openapi.json could not be read: ' + error.message })`
+show().catch((error) => { document.querySelector('main').textContent = 'Failed to read openapi.json: ' + error.message })`
 
 export const DOCS_PAGE = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Switchyard API</title><style>${STYLE}</style></head>
-<body><main>Reading <a href="openapi.json">openapi.json</a> …</main><script>${SCRIPT}</script></body>
+<body><main>Loading <a href="openapi.json">openapi.json</a> …</main><script>${SCRIPT}</script></body>
 </html>
 `

@@ -1,10 +1,10 @@
-// GET /tasks/{id}/events: pages, or the live stream.
+// GET /tasks/{id}/events: pages of events, or a live stream.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { LIMITS } from '@switchyard/contracts'
 import { requireCaller } from '../access/caller.ts'
 import type { TaskService } from '../tasks/service.ts'
-import { eventNumber, STREAM_HEADERS, wantsStream } from './event-stream.ts'
+import { parseLastEventId, STREAM_HEADERS, wantsStream } from './event-stream.ts'
 import { failures, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { EventPage, queryInteger, TaskParams } from './schemas.ts'
 
@@ -16,18 +16,20 @@ const events = createRoute({
   path: '/tasks/{id}/events',
   operationId: 'getTaskEvents',
   tags: ['Events'],
-  summary: 'Read or follow a task’s events',
+  summary: 'Read or follow the events of a task',
   description:
-    'JSON pages; with `Accept: text/event-stream` a stream of server-sent events: `id:` is the event’s `seq`, `event:` its type, `data:` the event. `Last-Event-ID` resumes without a gap. Text as the model writes it comes as `event: delta` without an id. A comment every 10 s; the stream closes after the task’s last event.',
+    'Returns a JSON page of events. With `Accept: text/event-stream` it is a stream: `id:` is the `seq` of the event, `event:` its type, `data:` the event. Send `Last-Event-ID` to resume without a gap. Text that the model is writing arrives as `event: delta` without an id. A comment follows every 10 s; the stream closes after the last event of the task.',
   security: SECURITY,
   request: {
     params: TaskParams,
     headers: z.object({
-      'last-event-id': z.string().optional().meta({ description: 'For the stream: the last `seq` that was received' }),
+      'last-event-id': z.string().optional().meta({ description: 'Streams only: the last `seq` you received' }),
     }),
     query: z.strictObject({
-      after: queryInteger(0, MAX_SEQ).optional().meta({ description: 'Events above this number; default 0' }),
-      limit: queryInteger(1, LIMITS.eventsPage).optional().meta({ description: 'For pages; default 100' }),
+      after: queryInteger(0, MAX_SEQ)
+        .optional()
+        .meta({ description: 'Returns the events after this number; default 0' }),
+      limit: queryInteger(1, LIMITS.eventsPage).optional().meta({ description: 'Pages only; default 100' }),
     }),
   },
   responses: {
@@ -53,7 +55,7 @@ export const eventRoutes = (service: TaskService): RestApp => {
     const { id } = c.req.valid('param')
     const { after = 0, limit = DEFAULT_EVENTS_PAGE } = c.req.valid('query')
     if (!wantsStream(c.req.header('accept'))) return c.json(await service.events(caller, id, after, limit), 200)
-    const from = eventNumber(c.req.header('last-event-id'), MAX_SEQ) ?? after
+    const from = parseLastEventId(c.req.header('last-event-id'), MAX_SEQ) ?? after
     const stream = await service.stream(caller, id, from, () => c.env?.outgoing?.destroy())
     return c.body(stream, 200, STREAM_HEADERS)
   })

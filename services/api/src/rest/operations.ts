@@ -4,7 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller, requireOperator } from '../access/caller.ts'
 import type { HealthCheck } from '../monitoring/health.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
-import { answer, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Health, Ready } from './schemas.ts'
 
 const common = { method: 'get' as const, tags: ['Operations'], security: SECURITY }
@@ -13,30 +13,33 @@ const health = createRoute({
   ...common,
   path: '/health',
   operationId: 'getHealth',
-  summary: 'Alive, and the state of each part',
+  summary: 'Check health',
   description:
-    'Always 200 while the process answers; `status` says how the parts are. Where keys are set, a call without one gets the status alone.',
-  responses: { 200: answer(Health, 'The state') },
+    'Returns 200 while the process runs; `status` and `parts` describe the components. On installations with keys, a call without a key gets the status only.',
+  responses: { 200: jsonResponse(Health, 'The health of the installation and its components') },
 })
 
 const ready = createRoute({
   ...common,
   path: '/ready',
   operationId: 'getReady',
-  summary: 'Able to take work, part by part',
-  responses: { 200: answer(Ready, 'Able to take work'), 503: answer(Ready, 'Not now; the parts say why') },
+  summary: 'Check readiness',
+  responses: {
+    200: jsonResponse(Ready, 'Ready to accept tasks'),
+    503: jsonResponse(Ready, 'Not ready; the components say why'),
+  },
 })
 
 const metrics = createRoute({
   ...common,
   path: '/metrics',
   operationId: 'getMetrics',
-  summary: 'Figures for Prometheus',
-  description: 'For operators, where keys are set.',
-  responses: { 200: { description: 'Figures', content: { 'text/plain': { schema: z.string() } } }, ...failures() },
+  summary: 'Read Prometheus metrics',
+  description: 'Requires an operator key.',
+  responses: { 200: { description: 'The metrics', content: { 'text/plain': { schema: z.string() } } }, ...failures() },
 })
 
-export const operationRoutes = (check: HealthCheck, figures: Metrics): RestApp => {
+export const operationRoutes = (check: HealthCheck, { registry }: Metrics): RestApp => {
   const app = newRestApp()
   app.openapi(health, async (c) => c.json(await check.health(c.get('caller') !== undefined), 200))
   app.openapi(ready, async (c) => {
@@ -45,7 +48,7 @@ export const operationRoutes = (check: HealthCheck, figures: Metrics): RestApp =
   })
   app.openapi(metrics, async (c) => {
     requireOperator(requireCaller(c.get('caller')), 'reading metrics')
-    return c.text(await figures.registry.metrics(), 200, { 'Content-Type': figures.registry.contentType })
+    return c.text(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
   })
   return app
 }

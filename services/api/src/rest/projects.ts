@@ -14,7 +14,7 @@ import {
 import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { ProjectApi } from '../project-api/service.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 
 const common = { tags: ['Projects'], security: SECURITY }
 
@@ -59,13 +59,13 @@ const ProviderList = providerListSchema.meta({ id: 'ProviderList' })
 const ConfigObject = configObjectSchema.meta({ id: 'DirectoryConfig' })
 const AgentList = agentListSchema.meta({ id: 'AgentList' })
 
-const params = z.object({ id: z.string().meta({ description: 'The project’s id', examples: [EXAMPLE.id] }) })
+const params = z.object({ id: z.string().meta({ description: 'The project id', examples: [EXAMPLE.id] }) })
 const query = z.strictObject({
   directory: z
     .string()
     .max(4_096)
     .optional()
-    .meta({ description: 'The checkout or a sandbox of a project of yours; default: the checkout' }),
+    .meta({ description: 'The checkout or a sandbox of a project you may use; default: the checkout' }),
 })
 
 const list = createRoute({
@@ -73,8 +73,8 @@ const list = createRoute({
   method: 'get',
   path: '/project',
   operationId: 'listProjects',
-  summary: 'List projects, the newest first',
-  responses: { 200: answer(ProjectList, 'Those that the key may use'), ...failures() },
+  summary: 'List projects, newest first',
+  responses: { 200: jsonResponse(ProjectList, 'The projects that the key may use'), ...failures() },
 })
 
 const init = createRoute({
@@ -82,12 +82,12 @@ const init = createRoute({
   method: 'post',
   path: '/project/init',
   operationId: 'initProject',
-  summary: 'Register a repository and make it ready to work in',
+  summary: 'Register a repository and prepare it for work',
   description:
-    'Safe to repeat: one repository is one project. What it is set to is changed by its owner and operators alone. While its host does not accept our key, `status` is `waiting_for_key`, with the key in `publicKey` and what to do in `nextStep`.',
+    'Safe to repeat: each repository is one project. Only the owner and operators may change its settings. If the repository host rejects the deploy key, `status` is `waiting_for_key`; `publicKey` is the key to add, and `nextStep` says where.',
   middleware: [jsonBody],
-  request: { body: body(InitProject) },
-  responses: { 200: answer(InitialisedProject, 'The project'), ...failures(404, 409, 413, 415, 422) },
+  request: { body: jsonBodyOf(InitProject) },
+  responses: { 200: jsonResponse(InitialisedProject, 'The project'), ...failures(404, 409, 413, 415, 422) },
 })
 
 const read = createRoute({
@@ -97,7 +97,7 @@ const read = createRoute({
   operationId: 'getProject',
   summary: 'Read a project',
   request: { params },
-  responses: { 200: answer(Project, 'The project'), ...failures(404) },
+  responses: { 200: jsonResponse(Project, 'The project'), ...failures(404) },
 })
 
 const change = createRoute({
@@ -105,11 +105,11 @@ const change = createRoute({
   method: 'patch',
   path: '/project/{id}',
   operationId: 'changeProject',
-  summary: 'Change what is kept of a project',
-  description: 'A field that is left out stays as it is. For its owner and operators.',
+  summary: 'Change a project',
+  description: 'Changes the given fields only. Requires the owner or an operator.',
   middleware: [jsonBody],
-  request: { params, body: body(ChangeProject) },
-  responses: { 200: answer(Project, 'The project as it is now'), ...failures(404, 413, 415) },
+  request: { params, body: jsonBodyOf(ChangeProject) },
+  responses: { 200: jsonResponse(Project, 'The changed project'), ...failures(404, 413, 415) },
 })
 
 const agents = createRoute({
@@ -117,9 +117,9 @@ const agents = createRoute({
   method: 'get',
   path: '/project/{id}/agent',
   operationId: 'listProjectAgents',
-  summary: 'The agents that sessions and tasks can name',
+  summary: 'List the agents available in a project',
   request: { params, query },
-  responses: { 200: answer(AgentList, 'Those of OpenCode and of the repository'), ...failures(404, 409) },
+  responses: { 200: jsonResponse(AgentList, 'The agents of OpenCode and of the repository'), ...failures(404, 409) },
 })
 
 const providers = createRoute({
@@ -127,9 +127,9 @@ const providers = createRoute({
   method: 'get',
   path: '/provider',
   operationId: 'listProviders',
-  summary: 'The models that can be used in a directory',
+  summary: 'List the models available in a directory',
   request: { query },
-  responses: { 200: answer(ProviderList, 'Providers with their models'), ...failures(404, 409) },
+  responses: { 200: jsonResponse(ProviderList, 'The providers with their models'), ...failures(404, 409) },
 })
 
 const config = createRoute({
@@ -137,9 +137,9 @@ const config = createRoute({
   method: 'get',
   path: '/config',
   operationId: 'getConfig',
-  summary: 'OpenCode’s configuration in a directory, without secrets',
+  summary: 'Read the OpenCode configuration of a directory',
   request: { query },
-  responses: { 200: answer(ConfigObject, 'The configuration'), ...failures(404, 409) },
+  responses: { 200: jsonResponse(ConfigObject, 'The configuration, without secrets'), ...failures(404, 409) },
 })
 
 export const projectRoutes = (api: ProjectApi): RestApp => {
@@ -157,8 +157,8 @@ export const projectRoutes = (api: ProjectApi): RestApp => {
     c.json(await api.change(requireCaller(c.get('caller')), c.req.valid('param').id, c.req.valid('json')), 200),
   )
   app.openapi(agents, async (c) => {
-    const on = { caller: requireCaller(c.get('caller')), project: c.req.valid('param').id, signal: c.req.raw.signal }
-    return c.json(await api.agents(on, c.req.valid('query').directory), 200)
+    const call = { caller: requireCaller(c.get('caller')), project: c.req.valid('param').id, signal: c.req.raw.signal }
+    return c.json(await api.agents(call, c.req.valid('query').directory), 200)
   })
   app.openapi(providers, async (c) =>
     c.json(await api.providers(requireCaller(c.get('caller')), c.req.valid('query').directory, c.req.raw.signal), 200),

@@ -1,4 +1,4 @@
-// Work that leaves: POST …/publish and GET …/export, of tasks and of sandboxes.
+// POST …/publish and GET …/export: the work of tasks and sandboxes.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { exportFormatSchema } from '@switchyard/contracts'
@@ -6,34 +6,34 @@ import type { Context } from 'hono'
 import type { ApiEnv } from '../access/access-control.ts'
 import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
-import type { NamedPlace, Publishing } from '../projects/publishing.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import type { NamedWork, Publishing } from '../projects/publishing.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Publish, Published, TaskParams } from './schemas.ts'
 
 const common = { tags: ['Publishing'], security: SECURITY }
 const sandboxParams = z.object({
-  id: z.string().min(1).max(2_000).meta({ description: 'The project’s id' }),
-  name: z.string().min(1).max(63).meta({ description: 'The sandbox’s name' }),
+  id: z.string().min(1).max(2_000).meta({ description: 'The project id' }),
+  name: z.string().min(1).max(63).meta({ description: 'The sandbox name' }),
 })
 
 const PUBLISH = {
   description:
-    'A worker commits what was not committed, through a repository of its own, and pushes it; the directory stays as it is, and nothing in it is run. Safe to repeat.',
-  responses: { 200: answer(Published, 'What the branch has now'), ...failures(404, 409, 410, 413, 415, 422) },
+    'A worker commits uncommitted changes and pushes the branch. It works in a separate repository, so the working directory does not change and no code from it runs. Safe to repeat.',
+  responses: { 200: jsonResponse(Published, 'The state of the branch'), ...failures(404, 409, 410, 413, 415, 422) },
 }
 
 const EXPORT = {
   description:
-    '`patch`: one diff against where the work began, which `git apply` takes. `bundle`: `refs/switchyard/head` leads to its commits, and `refs/switchyard/worktree` to one more of what was not committed.',
+    '`patch` is a single diff against the commit that the work started from, for `git apply`. `bundle` is a git bundle: `refs/switchyard/head` points to the commits, and `refs/switchyard/worktree` to one more commit with the uncommitted changes.',
   responses: {
     200: {
-      description: 'The work',
+      description: 'The patch or bundle',
       content: {
         'text/x-diff': { schema: z.string() },
         'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) },
       },
     },
-    204: { description: 'Nothing was done' },
+    204: { description: 'There are no changes' },
     ...failures(404, 409, 410, 413),
   },
 }
@@ -47,7 +47,7 @@ const publishTask = createRoute({
   operationId: 'publishTask',
   summary: 'Push the work of a task to a branch of its repository',
   middleware: [jsonBody],
-  request: { params: TaskParams, body: body(Publish) },
+  request: { params: TaskParams, body: jsonBodyOf(Publish) },
 })
 
 const publishSandbox = createRoute({
@@ -56,9 +56,9 @@ const publishSandbox = createRoute({
   method: 'post',
   path: '/project/{id}/sandbox/{name}/publish',
   operationId: 'publishSandbox',
-  summary: 'Push the work in a sandbox to a branch of its repository',
+  summary: 'Push the work of a sandbox to a branch of its repository',
   middleware: [jsonBody],
-  request: { params: sandboxParams, body: body(Publish) },
+  request: { params: sandboxParams, body: jsonBodyOf(Publish) },
 })
 
 const exportTask = createRoute({
@@ -67,7 +67,7 @@ const exportTask = createRoute({
   method: 'get',
   path: '/tasks/{id}/export',
   operationId: 'exportTask',
-  summary: 'Take the work of a task away',
+  summary: 'Download the work of a task',
   request: { params: TaskParams, query: exportQuery },
 })
 
@@ -77,13 +77,13 @@ const exportSandbox = createRoute({
   method: 'get',
   path: '/project/{id}/sandbox/{name}/export',
   operationId: 'exportSandbox',
-  summary: 'Take the work in a sandbox away',
+  summary: 'Download the work of a sandbox',
   request: { params: sandboxParams, query: exportQuery },
 })
 
 export const publishingRoutes = (publishing: Publishing): RestApp => {
   const app = newRestApp()
-  const handOut = async (c: Context<ApiEnv>, place: NamedPlace, format: 'patch' | 'bundle') => {
+  const sendExport = async (c: Context<ApiEnv>, place: NamedWork, format: 'patch' | 'bundle') => {
     const found = await publishing.export(requireCaller(c.get('caller')), place, format, c.req.raw.signal)
     if (found === null) return c.body(null, 204)
     return c.body(found, 200, {
@@ -105,11 +105,11 @@ export const publishingRoutes = (publishing: Publishing): RestApp => {
     return c.json(await publishing.publish(caller, { project, sandbox }, c.req.valid('json'), c.req.raw.signal), 200)
   })
   app.openapi(exportTask, async (c) =>
-    handOut(c, { task: c.req.valid('param').id }, c.req.valid('query').format ?? 'patch'),
+    sendExport(c, { task: c.req.valid('param').id }, c.req.valid('query').format ?? 'patch'),
   )
   app.openapi(exportSandbox, async (c) => {
     const { id: project, name: sandbox } = c.req.valid('param')
-    return await handOut(c, { project, sandbox }, c.req.valid('query').format ?? 'patch')
+    return await sendExport(c, { project, sandbox }, c.req.valid('query').format ?? 'patch')
   })
   return app
 }

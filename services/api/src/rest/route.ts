@@ -1,4 +1,4 @@
-// What every route of the REST API has in common: its answers, its failures, its way of checking arguments.
+// What all REST routes share: how they declare responses and failures, and how they check arguments.
 
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
 import type { z } from 'zod'
@@ -8,40 +8,40 @@ import { Problem } from './schemas.ts'
 
 export type RestApp = OpenAPIHono<ApiEnv>
 
-const refuseInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
+const rejectInvalid: Hook<unknown, ApiEnv, string, void> = (result) => {
   if (!result.success) throw invalidArguments(result.error)
 }
 
-export const newRestApp = (): RestApp => new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid })
+export const newRestApp = (): RestApp => new OpenAPIHono<ApiEnv>({ defaultHook: rejectInvalid })
 
-export const answer = <S extends z.ZodType>(schema: S, description: string) => ({
+export const jsonResponse = <S extends z.ZodType>(schema: S, description: string) => ({
   description,
   content: { 'application/json': { schema } },
 })
 
-export const body = <S extends z.ZodType>(schema: S) => ({
+export const jsonBodyOf = <S extends z.ZodType>(schema: S) => ({
   required: true,
   content: { 'application/json': { schema } },
 })
 
 const FAILURES = {
-  400: 'The arguments are not right',
-  401: 'No key, or not a known one',
-  403: 'The key’s role, or the page’s origin, is not allowed this',
-  404: 'There is no such thing, or it is another’s',
-  409: 'Not in this state',
-  410: 'It was there and is gone',
+  400: 'An argument is invalid',
+  401: 'The API key is missing or unknown',
+  403: "The key's role or the page's origin does not permit this",
+  404: 'It does not exist, or it belongs to another key',
+  409: 'The current state does not permit this',
+  410: 'It has been deleted',
   413: 'The body is too large',
-  415: 'The body is not application/json',
-  422: 'Understood, and cannot be done: an unknown model or agent',
-  503: 'The database or the queue does not answer; try again after Retry-After',
+  415: 'Content-Type is not application/json',
+  422: 'The request is valid but cannot be carried out, for example because the model or agent is unknown',
+  503: 'The database or queue is unavailable; retry after Retry-After',
 } as const
 
 export type FailureStatus = keyof typeof FAILURES
 
 /**
- * Failures for the document: those named, and those that any call may meet. They are thrown, never returned, so
- * the handlers' types leave them out.
+ * Returns the error responses of a route for the OpenAPI document: the given ones, and those that every route has.
+ * Handlers throw errors instead of returning them, so the type leaves them out.
  */
 export const failures = (...statuses: readonly FailureStatus[]): Record<never, never> =>
   Object.fromEntries(
@@ -51,5 +51,5 @@ export const failures = (...statuses: readonly FailureStatus[]): Record<never, n
     ]),
   )
 
-/** Without keys nothing is asked for; with keys a bearer token is. */
+/** A bearer token on installations with keys, nothing on those without. */
 export const SECURITY: Record<string, string[]>[] = [{ bearer: [] }, {}]

@@ -1,15 +1,15 @@
-// The endpoints under /project/{id}/sandbox.
+// The routes under /project/{id}/sandbox.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { ProjectService } from '../projects/service.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { NewSandbox, Sandbox, SandboxChanged, SandboxImported, SandboxList } from './schemas.ts'
 
 const common = { tags: ['Projects'], security: SECURITY }
-const id = z.string().min(1).max(2_000).meta({ description: 'The project’s id' })
-const name = z.string().min(1).max(63).meta({ description: 'The sandbox’s name' })
+const id = z.string().min(1).max(2_000).meta({ description: 'The project id' })
+const name = z.string().min(1).max(63).meta({ description: 'The sandbox name' })
 const one = z.object({ id, name })
 const flag = z.stringbool().optional()
 
@@ -18,9 +18,9 @@ const list = createRoute({
   method: 'get',
   path: '/project/{id}/sandbox',
   operationId: 'listSandboxes',
-  summary: 'List the sandboxes of a project, each with how it stands to its base',
+  summary: 'List the sandboxes of a project with their git state',
   request: { params: z.object({ id }) },
-  responses: { 200: answer(SandboxList, 'The oldest first'), ...failures(404) },
+  responses: { 200: jsonResponse(SandboxList, 'The sandboxes, oldest first'), ...failures(404) },
 })
 
 const create = createRoute({
@@ -28,11 +28,11 @@ const create = createRoute({
   method: 'post',
   path: '/project/{id}/sandbox',
   operationId: 'createSandbox',
-  summary: 'Make a sandbox: a worktree on a branch of its own',
-  description: 'Safe to repeat: the same name on the same branch is the same sandbox.',
+  summary: 'Create a sandbox: a worktree with its own branch',
+  description: 'Safe to repeat: the same name and branch return the same sandbox.',
   middleware: [jsonBody],
-  request: { params: z.object({ id }), body: body(NewSandbox) },
-  responses: { 201: answer(Sandbox, 'It is there'), ...failures(404, 409, 413, 415, 422) },
+  request: { params: z.object({ id }), body: jsonBodyOf(NewSandbox) },
+  responses: { 201: jsonResponse(Sandbox, 'The sandbox'), ...failures(404, 409, 413, 415, 422) },
 })
 
 const remove = createRoute({
@@ -42,9 +42,9 @@ const remove = createRoute({
   operationId: 'deleteSandbox',
   summary: 'Delete a sandbox',
   description:
-    'Refused while work would be lost. `force`, for who made it, the project’s owner and operators, cancels its tasks and bundles what is not pushed; `as_imported` takes an import back: one in which nothing was changed since goes, and a sandbox into which nothing was imported stays.',
+    'Fails if work would be lost. `force` cancels its tasks and saves unpushed work in a bundle. `as_imported` undoes an import: it deletes the sandbox only if its content is an import that nobody has changed since. Both require the creator of the sandbox, the project owner or an operator.',
   request: { params: one, query: z.strictObject({ force: flag, as_imported: flag }) },
-  responses: { 200: answer(SandboxChanged, 'It is gone'), ...failures(404, 409) },
+  responses: { 200: jsonResponse(SandboxChanged, 'Deleted; says what was saved'), ...failures(404, 409) },
 })
 
 const importBundle = createRoute({
@@ -52,9 +52,9 @@ const importBundle = createRoute({
   method: 'post',
   path: '/project/{id}/sandbox/{name}/import',
   operationId: 'importIntoSandbox',
-  summary: 'Give a new sandbox commits and uncommitted changes from elsewhere',
+  summary: 'Import commits and uncommitted changes into a new sandbox',
   description:
-    'The body is a git bundle, 1 GiB at most. The sandbox’s branch then leads to its `refs/switchyard/head`; where it has a `refs/switchyard/worktree`, one commit on top of that, the files are those and the difference is uncommitted. Safe to repeat with the same bundle; refused where somebody has worked in the sandbox. For operators, where keys are set.',
+    'Requires an operator key. The body is a git bundle of at most 1 GiB. The branch is set to `refs/switchyard/head` of the bundle. If the bundle has `refs/switchyard/worktree`, one commit on top of that, its difference becomes the uncommitted changes. Safe to repeat with the same bundle; fails if the sandbox has other work.',
   request: {
     params: one,
     body: {
@@ -62,7 +62,7 @@ const importBundle = createRoute({
       content: { 'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) } },
     },
   },
-  responses: { 200: answer(SandboxImported, 'It is in'), ...failures(404, 409, 413, 422) },
+  responses: { 200: jsonResponse(SandboxImported, 'Imported'), ...failures(404, 409, 413, 422) },
 })
 
 export const sandboxRoutes = (projects: ProjectService): RestApp => {
@@ -73,8 +73,8 @@ export const sandboxRoutes = (projects: ProjectService): RestApp => {
   })
   app.openapi(create, async (c) => {
     const caller = requireCaller(c.get('caller'))
-    const made = await projects.createSandbox(caller, c.req.valid('param').id, c.req.valid('json'), c.req.raw.signal)
-    return c.json(made, 201)
+    const sandbox = await projects.createSandbox(caller, c.req.valid('param').id, c.req.valid('json'), c.req.raw.signal)
+    return c.json(sandbox, 201)
   })
   app.openapi(remove, async (c) => {
     const { id: project, name: sandbox } = c.req.valid('param')

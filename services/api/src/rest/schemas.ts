@@ -1,4 +1,4 @@
-// The wire's objects as named schemas of the OpenAPI document, and the parts that several routes share.
+// The named schemas of the OpenAPI document, and parameters that several routes share.
 
 import {
   changeRolloutSchema,
@@ -54,7 +54,7 @@ export const TaskDiff = taskDiffSchema.meta({ id: 'TaskDiff' })
 export const Health = healthSchema.meta({ id: 'Health' })
 export const Ready = readySchema.meta({ id: 'Ready' })
 
-// A misspelt field is told, not ignored.
+// Strict: a misspelled field is an error.
 export const ExecuteTask = executeTaskSchema.strict().meta({
   id: 'ExecuteTask',
   examples: [
@@ -94,7 +94,7 @@ export const SandboxImported = sandboxImportedSchema.meta({ id: 'SandboxImported
 export const RolloutReport = rolloutSchema.meta({ id: 'Rollout' })
 export const ChangeRollout = changeRolloutSchema.meta({
   id: 'ChangeRollout',
-  examples: [{ percent: 10, reason: 'first tenth' }],
+  examples: [{ percent: 10, reason: 'first 10 percent' }],
 })
 
 export const Server = serverSchema.meta({ id: 'Server' })
@@ -109,7 +109,7 @@ export const ConfigureServer = configureServerSchema.meta({
 export const TaskList = z
   .object({
     tasks: z.array(Task),
-    next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
+    next_cursor: z.string().nullable().describe('cursor of the next page; null on the last page'),
   })
   .meta({ id: 'TaskList' })
 
@@ -117,7 +117,7 @@ export const Delivery = deliverySchema.meta({ id: 'Delivery' })
 export const DeliveryList = z
   .object({
     deliveries: z.array(Delivery),
-    next_cursor: z.string().nullable().describe('the cursor of the next page; null: there is none'),
+    next_cursor: z.string().nullable().describe('cursor of the next page; null on the last page'),
   })
   .meta({ id: 'DeliveryList' })
 
@@ -132,26 +132,26 @@ export const WebhookList = z.object({ webhooks: z.array(Webhook) }).meta({ id: '
 export const EventPage = z
   .object({
     events: z.array(TaskEvent),
-    last_seq: z.number().int().describe('the number of the task’s last event'),
-    has_more: z.boolean().describe('events after this page are there already'),
+    last_seq: z.number().int().describe('number of the last event of the task'),
+    has_more: z.boolean().describe('whether events after this page exist already'),
   })
   .meta({ id: 'EventPage' })
 
-export const StandingPage = z
+export const AllTaskEventsPage = z
   .object({
     events: z.array(TaskEvent),
-    cursor: z.string().describe('`after` of the next page, or Last-Event-ID of a stream'),
-    has_more: z.boolean().describe('more can be read at once'),
+    cursor: z.string().describe('send it as `after` for the next page, or as Last-Event-ID to a stream'),
+    has_more: z.boolean().describe('whether more events can be read now'),
   })
   .meta({ id: 'StandingPage' })
 
 export const TaskParams = z.object({
-  id: z.string().meta({ description: 'The task’s id', examples: ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3'] }),
+  id: z.string().meta({ description: 'The task id', examples: ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3'] }),
 })
 
-/** A whole number in a query string. */
+/** Returns the schema of an integer in a query string. */
 export const queryInteger = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
 export const WaitMs = queryInteger(0, LIMITS.maxWaitMs)
   .optional()
-  .meta({ description: 'Holds the answer until the task ends or asks, at most so many milliseconds' })
+  .meta({ description: 'Maximum time to wait for the task to end or to need input, in milliseconds' })

@@ -4,7 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller, requireOperator } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { ServerService } from '../servers/service.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { ConfigureServer, Server, ServerList } from './schemas.ts'
 
 const common = { tags: ['Operations'], security: SECURITY }
@@ -14,10 +14,10 @@ const list = createRoute({
   path: '/servers',
   method: 'get',
   operationId: 'listServers',
-  summary: 'The OpenCode servers: shared ones and those that projects have for themselves',
-  description: 'For operators, where keys are set.',
+  summary: 'List the OpenCode servers, shared and dedicated',
+  description: 'Requires an operator key.',
   responses: {
-    200: answer(ServerList, 'Each with its process or container, its memory, what works on it'),
+    200: jsonResponse(ServerList, 'The servers with their process or container, memory, sessions and tasks'),
     ...failures(),
   },
 })
@@ -27,26 +27,26 @@ const configure = createRoute({
   path: '/servers/{project}',
   method: 'put',
   operationId: 'configureServer',
-  summary: 'Set the port, limits and environment of a project’s own server',
+  summary: "Set the port, limits and environment of a project's dedicated server",
   description:
-    'For operators. What is not given stays as it is; null takes the installation’s. Limits hold at once; port and environment from its next start on, which `restart` brings about.',
+    'Requires an operator key. Changes the given settings only; null restores the default of the installation. Limits apply immediately; port and environment apply at the next start of the server, which `restart` triggers.',
   middleware: [jsonBody],
   request: {
-    params: z.object({ project: z.string().min(1).max(2_000).meta({ description: 'The project’s id' }) }),
-    body: body(ConfigureServer),
+    params: z.object({ project: z.string().min(1).max(2_000).meta({ description: 'The project id' }) }),
+    body: jsonBodyOf(ConfigureServer),
   },
-  responses: { 200: answer(Server, 'As it is now'), ...failures(404, 409, 413, 415) },
+  responses: { 200: jsonResponse(Server, 'The server with its new settings'), ...failures(404, 409, 413, 415) },
 })
 
 export const serverRoutes = (servers: ServerService): RestApp => {
   const app = newRestApp()
   app.openapi(list, async (c) => {
-    requireOperator(requireCaller(c.get('caller')), 'the list of servers')
+    requireOperator(requireCaller(c.get('caller')), 'listing servers')
     const found = await servers.list()
     return c.json({ servers: [...found], total: found.length }, 200)
   })
   app.openapi(configure, async (c) => {
-    const caller = requireOperator(requireCaller(c.get('caller')), 'a server’s settings')
+    const caller = requireOperator(requireCaller(c.get('caller')), 'configuring a server')
     return c.json(await servers.configure(caller, c.req.valid('param').project, c.req.valid('json')), 200)
   })
   return app

@@ -1,10 +1,10 @@
-// Messages, controls and answers to a running task.
+// Messages, controls and replies to a running task.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { TaskService } from '../tasks/service.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Replied, Reply, SendControl, SendMessage, SentControl, SentMessage, TaskParams } from './schemas.ts'
 
 const common = { method: 'post' as const, tags: ['Steering'], security: SECURITY, middleware: [jsonBody] }
@@ -13,11 +13,12 @@ const message = createRoute({
   ...common,
   path: '/tasks/{id}/messages',
   operationId: 'sendTaskMessage',
-  summary: 'Say something to a task’s session',
-  description: 'The agent reads it at its next step. Before the session runs, and while it is paused, it is kept.',
-  request: { params: TaskParams, body: body(SendMessage) },
+  summary: 'Send a message to a task',
+  description:
+    'The agent reads it at its next step. If the session has not started yet or is paused, the message is stored and delivered later.',
+  request: { params: TaskParams, body: jsonBodyOf(SendMessage) },
   responses: {
-    200: answer(SentMessage, 'Kept; `delivered` says whether the session has it'),
+    200: jsonResponse(SentMessage, 'Stored; `delivered` says whether the session has received it'),
     ...failures(404, 409, 413, 415),
   },
 })
@@ -27,20 +28,23 @@ const control = createRoute({
   path: '/tasks/{id}/control',
   operationId: 'sendTaskControl',
   summary: 'Cancel, pause or resume a task',
-  description: 'Answers within 3 s with what it did. A task that has ended answers `already_ended`.',
-  request: { params: TaskParams, body: body(SendControl) },
-  responses: { 200: answer(SentControl, 'What came of it'), ...failures(404, 413, 415) },
+  description: 'Returns the outcome within 3 s; it is `already_ended` if the task has ended.',
+  request: { params: TaskParams, body: jsonBodyOf(SendControl) },
+  responses: { 200: jsonResponse(SentControl, 'The outcome'), ...failures(404, 413, 415) },
 })
 
 const reply = createRoute({
   ...common,
   path: '/tasks/{id}/requests/{request_id}/reply',
   operationId: 'replyTaskRequest',
-  summary: 'Answer a permission ask or a question',
+  summary: 'Reply to a permission request or a question',
   description:
-    'A permission takes `once`, `always` (for this task) or `reject`. A question takes a list of answers for each question, or a text where one question was asked; `reject` declines to answer. The first answer counts.',
-  request: { params: TaskParams.extend({ request_id: z.string() }), body: body(Reply) },
-  responses: { 200: answer(Replied, 'Kept, and on its way to the agent'), ...failures(404, 409, 413, 415) },
+    'To a permission request, reply `once`, `always` (for this task) or `reject`. To a question, reply with a list of answers per question, or with a text if there is only one question; `reject` declines to answer. The first reply counts.',
+  request: { params: TaskParams.extend({ request_id: z.string() }), body: jsonBodyOf(Reply) },
+  responses: {
+    200: jsonResponse(Replied, 'Stored, and being delivered to the agent'),
+    ...failures(404, 409, 413, 415),
+  },
 })
 
 export const steeringRoutes = (service: TaskService): RestApp => {

@@ -6,7 +6,7 @@ import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import { statusesSchema } from '../tasks/list.ts'
 import type { TaskService } from '../tasks/service.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { ExecuteTask, queryInteger, Task, TaskList, TaskParams, WaitMs } from './schemas.ts'
 
 const accept = createRoute({
@@ -14,21 +14,24 @@ const accept = createRoute({
   path: '/tasks',
   operationId: 'executeTask',
   tags: ['Tasks'],
-  summary: 'Accept a task',
+  summary: 'Start a task',
   description:
-    'Writes the task into the durable record and queues it. Answers at once, unless `sync` or `wait_ms` asks it to wait. The same `idempotency_key` makes one task, however often the call is repeated.',
+    'Stores the task, queues it and returns its record. Returns immediately unless you set `sync` or `wait_ms`. Repeated calls with the same `idempotency_key` return the first task.',
   security: SECURITY,
   middleware: [jsonBody],
   request: {
     headers: z.object({
-      'idempotency-key': z.string().optional().meta({ description: 'The same as `idempotency_key` in the body' }),
-      'x-agent-id': z.string().optional().meta({ description: 'The calling agent, where `agent_id` does not say it' }),
+      'idempotency-key': z.string().optional().meta({ description: 'Same as `idempotency_key` in the body' }),
+      'x-agent-id': z
+        .string()
+        .optional()
+        .meta({ description: 'The calling agent; `agent_id` in the body takes precedence' }),
     }),
-    body: body(ExecuteTask),
+    body: jsonBodyOf(ExecuteTask),
   },
   responses: {
-    202: answer(Task, 'Accepted: the new task’s record'),
-    200: answer(Task, 'The same key made this task before'),
+    202: jsonResponse(Task, 'Accepted; the record of the new task'),
+    200: jsonResponse(Task, 'The record of the task that an earlier call with this key created'),
     ...failures(409, 413, 415, 422),
   },
 })
@@ -44,15 +47,15 @@ const list = createRoute({
     query: z.strictObject({
       status: statusesSchema
         .optional()
-        .meta({ description: 'A status, or several separated by commas', examples: ['queued,running'] }),
+        .meta({ description: 'One status, or several separated by commas', examples: ['queued,running'] }),
       agent_id: z.string().max(200).optional(),
-      project_id: z.string().max(2_000).optional().meta({ description: 'A project id, or a repository’s URL or path' }),
-      q: z.string().max(200).optional().meta({ description: 'A part of the description, case ignored' }),
+      project_id: z.string().max(2_000).optional().meta({ description: "A project id, or a repository's URL or path" }),
+      q: z.string().max(200).optional().meta({ description: 'Part of the description; case-insensitive' }),
       limit: queryInteger(1, LIMITS.listPage).optional(),
-      cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the page before' }),
+      cursor: z.string().max(500).optional().meta({ description: 'next_cursor of the previous page' }),
     }),
   },
-  responses: { 200: answer(TaskList, 'A page of tasks'), ...failures() },
+  responses: { 200: jsonResponse(TaskList, 'A page of tasks'), ...failures() },
 })
 
 const get = createRoute({
@@ -60,14 +63,14 @@ const get = createRoute({
   path: '/tasks/{id}',
   operationId: 'getTask',
   tags: ['Tasks'],
-  summary: 'Read a task’s record',
+  summary: 'Read the record of a task',
   security: SECURITY,
   request: { params: TaskParams, query: z.strictObject({ wait_ms: WaitMs }) },
-  responses: { 200: answer(Task, 'The record'), ...failures(404) },
+  responses: { 200: jsonResponse(Task, 'The record'), ...failures(404) },
 })
 
-/** The key of the header where the body has none. @throws SwitchyardError `invalid_request` */
-const keyOf = (inBody: string | undefined, inHeader: string | undefined): string | undefined => {
+/** Returns the key from the body, else from the header. @throws SwitchyardError `invalid_request` */
+const idempotencyKeyOf = (inBody: string | undefined, inHeader: string | undefined): string | undefined => {
   const header = inHeader?.trim() || undefined
   if (header && header.length > 200)
     throw new SwitchyardError('invalid_request', 'Idempotency-Key: is longer than 200 characters')
@@ -80,7 +83,7 @@ export const taskRoutes = (service: TaskService): RestApp => {
   const app = newRestApp()
   app.openapi(accept, async (c) => {
     const input = c.req.valid('json')
-    const key = keyOf(input.idempotency_key, c.req.header('idempotency-key'))
+    const key = idempotencyKeyOf(input.idempotency_key, c.req.header('idempotency-key'))
     const args = key === undefined ? input : { ...input, idempotency_key: key }
     const { task, created } = await service.accept(requireCaller(c.get('caller')), args, c.req.raw.signal)
     return created ? c.json(task, 202, { Location: `/tasks/${task.task_id}` }) : c.json(task, 200)

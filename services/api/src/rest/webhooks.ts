@@ -1,14 +1,14 @@
-// The endpoints under /webhooks.
+// The routes under /webhooks.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller } from '../access/caller.ts'
 import { jsonBody } from '../http/request-body.ts'
 import type { WebhookService } from '../notifications/webhooks.ts'
-import { answer, body, failures, newRestApp, type RestApp, SECURITY } from './route.ts'
+import { failures, jsonBodyOf, jsonResponse, newRestApp, type RestApp, SECURITY } from './route.ts'
 import { Delivery, NewWebhook, Webhook, WebhookList, WebhookWithSecret } from './schemas.ts'
 
 const common = { tags: ['Notifications'], security: SECURITY }
-const one = { ...common, request: { params: z.object({ id: z.string().meta({ description: 'The webhook’s id' }) }) } }
+const one = { ...common, request: { params: z.object({ id: z.string().meta({ description: 'The webhook id' }) }) } }
 const NOT_FOUND = failures(404)
 
 const create = createRoute({
@@ -16,12 +16,12 @@ const create = createRoute({
   method: 'post',
   path: '/webhooks',
   operationId: 'createWebhook',
-  summary: 'Register an endpoint',
+  summary: 'Create a webhook',
   description:
-    'It is called with POST for the events chosen, signed by the Standard Webhooks specification; the body is `{ type, timestamp, data: { task, event } }`. The answer holds the secret, this once. An agent’s key is told of its own tasks, an operator’s of all.',
+    'Sends a POST to your URL for each selected event, signed according to the Standard Webhooks specification. The body is `{ type, timestamp, data: { task, event } }`. The response is the only one that contains the secret. A webhook of an agent key receives events of its own tasks, one of an operator key those of all tasks.',
   middleware: [jsonBody],
-  request: { body: body(NewWebhook) },
-  responses: { 201: answer(WebhookWithSecret, 'Registered'), ...failures(413, 415) },
+  request: { body: jsonBodyOf(NewWebhook) },
+  responses: { 201: jsonResponse(WebhookWithSecret, 'The webhook with its secret'), ...failures(413, 415) },
 })
 
 const list = createRoute({
@@ -29,8 +29,8 @@ const list = createRoute({
   method: 'get',
   path: '/webhooks',
   operationId: 'listWebhooks',
-  summary: 'List endpoints',
-  responses: { 200: answer(WebhookList, 'All that the key may see, newest first'), ...failures() },
+  summary: 'List webhooks',
+  responses: { 200: jsonResponse(WebhookList, 'The webhooks that the key may see, newest first'), ...failures() },
 })
 
 const get = createRoute({
@@ -38,8 +38,8 @@ const get = createRoute({
   method: 'get',
   path: '/webhooks/{id}',
   operationId: 'getWebhook',
-  summary: 'Read an endpoint',
-  responses: { 200: answer(Webhook, 'The endpoint'), ...NOT_FOUND },
+  summary: 'Read a webhook',
+  responses: { 200: jsonResponse(Webhook, 'The webhook'), ...NOT_FOUND },
 })
 
 const remove = createRoute({
@@ -47,8 +47,8 @@ const remove = createRoute({
   method: 'delete',
   path: '/webhooks/{id}',
   operationId: 'deleteWebhook',
-  summary: 'Delete an endpoint, and what waits to be sent to it',
-  responses: { 204: { description: 'It is gone' }, ...NOT_FOUND },
+  summary: 'Delete a webhook and its pending deliveries',
+  responses: { 204: { description: 'Deleted' }, ...NOT_FOUND },
 })
 
 const test = createRoute({
@@ -56,9 +56,9 @@ const test = createRoute({
   method: 'post',
   path: '/webhooks/{id}/test',
   operationId: 'testWebhook',
-  summary: 'Send a test',
-  description: 'A call of type `webhook_test`. Answers after its first attempt, within 20 s, with what came of it.',
-  responses: { 200: answer(Delivery, 'The delivery'), ...NOT_FOUND },
+  summary: 'Send a test event',
+  description: 'Sends an event of type `webhook_test` and returns the result of the first attempt, within 20 s.',
+  responses: { 200: jsonResponse(Delivery, 'The delivery'), ...NOT_FOUND },
 })
 
 const rotate = createRoute({
@@ -66,9 +66,12 @@ const rotate = createRoute({
   method: 'post',
   path: '/webhooks/{id}/rotate',
   operationId: 'rotateWebhookSecret',
-  summary: 'Make a new secret',
-  description: 'For a day calls carry two signatures, by the new secret and the one before.',
-  responses: { 200: answer(WebhookWithSecret, 'With the new secret, this once'), ...NOT_FOUND },
+  summary: 'Rotate the secret of a webhook',
+  description: 'For 24 hours, deliveries carry two signatures: one with the new secret, one with the previous secret.',
+  responses: {
+    200: jsonResponse(WebhookWithSecret, 'The webhook with its new secret, which no other response contains'),
+    ...NOT_FOUND,
+  },
 })
 
 const disable = createRoute({
@@ -76,8 +79,8 @@ const disable = createRoute({
   method: 'post',
   path: '/webhooks/{id}/disable',
   operationId: 'disableWebhook',
-  summary: 'Switch an endpoint off',
-  responses: { 200: answer(Webhook, 'It is told nothing more'), ...NOT_FOUND },
+  summary: 'Disable a webhook',
+  responses: { 200: jsonResponse(Webhook, 'Disabled; it receives no more events'), ...NOT_FOUND },
 })
 
 const enable = createRoute({
@@ -85,8 +88,8 @@ const enable = createRoute({
   method: 'post',
   path: '/webhooks/{id}/enable',
   operationId: 'enableWebhook',
-  summary: 'Switch an endpoint on again',
-  responses: { 200: answer(Webhook, 'It is told of what happens from now on'), ...NOT_FOUND },
+  summary: 'Enable a webhook',
+  responses: { 200: jsonResponse(Webhook, 'Enabled; it receives events from now on'), ...NOT_FOUND },
 })
 
 export const webhookRoutes = (service: WebhookService): RestApp => {

@@ -2,7 +2,7 @@ import type { Mode } from '@switchyard/contracts'
 import type { BreakerMove, BreakerRow, ProbeOutcome, SideOutcome } from '@switchyard/records'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type BreakerSettings, cooldownOf, judge } from './breaker.ts'
+import { type BreakerSettings, cooldownOf, nextBreakerMove } from './breaker.ts'
 
 const SETTINGS: BreakerSettings = {
   windowMs: 300_000,
@@ -35,7 +35,7 @@ const see = (
   at: Date = T0,
   isServed: (mode: Mode) => boolean = () => true,
 ): BreakerMove | null =>
-  judge(before, SETTINGS, {
+  nextBreakerMove(before, SETTINGS, {
     sides: new Map(Object.entries(sides) as [Mode, SideOutcome][]),
     probes: NONE,
     now: at,
@@ -45,7 +45,7 @@ const see = (
 const NONE: ProbeOutcome = { sent: 0, passed: 0, failed: 0, cancelled: 0 }
 
 const probe = (before: Partial<BreakerRow>, probes: Partial<ProbeOutcome>): BreakerMove | null =>
-  judge(row({ ...HALF_OPEN, ...before }), SETTINGS, {
+  nextBreakerMove(row({ ...HALF_OPEN, ...before }), SETTINGS, {
     sides: new Map(),
     probes: { ...NONE, ...probes },
     now: later(60_000),
@@ -115,7 +115,7 @@ const counts = fc.record({
   bad: fc.nat(200),
   passed: fc.nat(4),
   failed: fc.nat(1),
-  gone: fc.boolean(),
+  unserved: fc.boolean(),
 })
 
 describe('whatever happens', () => {
@@ -134,8 +134,8 @@ describe('whatever happens', () => {
             ])
             const { passed, failed } = one
             const probes = { sent: passed + failed, passed, failed, cancelled: 0 }
-            const isServed = (mode: Mode) => !(mode === 'opencode' ? one : two).gone
-            const move = judge(state, SETTINGS, { sides, probes, now: new Date(now), isServed })
+            const isServed = (mode: Mode) => !(mode === 'opencode' ? one : two).unserved
+            const move = nextBreakerMove(state, SETTINGS, { sides, probes, now: new Date(now), isServed })
             const waited = now - state.breaker_since.getTime()
             if (state.breaker_state === 'open' && waited >= cooldownOf(SETTINGS, 60)) expect(move).not.toBeNull()
             if (move?.kind !== 'turn') continue

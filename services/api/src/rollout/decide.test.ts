@@ -1,7 +1,7 @@
 import { QUEUE_NAMES, type QueueName } from '@switchyard/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decide, mayBeProbe, type Rules, standing } from './decide.ts'
+import { bucketOf, decide, mayBeProbe, type Rules } from './decide.ts'
 
 const RULES: Rules = {
   serverEnabled: true,
@@ -9,14 +9,17 @@ const RULES: Rules = {
   pools: { blue: 100, green: 0 },
   fixed: null,
   breaker: { state: 'closed', side: null },
-  gone: new Set(),
-  awaited: new Set(),
+  unserved: new Set(),
+  starting: new Set(),
 }
 
 const rules = (over: Partial<Rules> = {}): Rules => ({ ...RULES, ...over })
-const of = (over: Partial<Rules>, subject = 'agent', more: { asked?: 'opencode' | 'docker'; isProbe?: boolean } = {}) =>
-  decide(rules(over), { subject, asked: more.asked, isProbe: more.isProbe ?? false })
-const gone = (...queueNames: readonly QueueName[]): ReadonlySet<QueueName> => new Set(queueNames)
+const of = (
+  over: Partial<Rules>,
+  subject = 'agent',
+  more: { requestedMode?: 'opencode' | 'docker'; isProbe?: boolean } = {},
+) => decide(rules(over), { subject, requestedMode: more.requestedMode, isProbe: more.isProbe ?? false })
+const queues = (...queueNames: readonly QueueName[]): ReadonlySet<QueueName> => new Set(queueNames)
 
 const subject = fc.string({ minLength: 1, maxLength: 200 })
 const percent = fc.integer({ min: 0, max: 100 })
@@ -70,13 +73,16 @@ describe('the percentage', () => {
   })
 
   it('never changes where an agent stands: the value is part of the contract', () => {
-    expect([standing('agent', 'mode'), standing('agent', 'pool')]).toEqual([1.88, 69.91])
+    expect([bucketOf('agent', 'mode'), bucketOf('agent', 'pool')]).toEqual([1.88, 69.91])
   })
 })
 
 describe('what comes before the percentage', () => {
   it('obeys the call, even against the breaker and the fixed side', () => {
-    expect(of({ fixed: 'opencode' }, 'a', { asked: 'docker' })).toMatchObject({ mode: 'docker', reason: 'asked' })
+    expect(of({ fixed: 'opencode' }, 'a', { requestedMode: 'docker' })).toMatchObject({
+      mode: 'docker',
+      reason: 'asked',
+    })
   })
 
   it('sends everything to docker where the servers are switched off', () => {
@@ -84,13 +90,13 @@ describe('what comes before the percentage', () => {
   })
 
   it('keeps a task that docker mode cannot run on the servers', () => {
-    const choice = { subject: 'a', asked: undefined, dockerCannot: 'permissions ask' }
+    const choice = { subject: 'a', requestedMode: undefined, unsupportedByDocker: 'permissions ask' }
     for (const over of [{ percent: 0 }, { fixed: 'docker' as const }])
       expect(decide(rules(over), choice)).toMatchObject({ mode: 'opencode', reason: 'docker_cannot', pool: 'blue' })
   })
 
   it('obeys the hand that fixed a side, also while nobody serves it', () => {
-    expect(of({ fixed: 'docker', gone: gone('docker') })).toMatchObject({ mode: 'docker', reason: 'fixed' })
+    expect(of({ fixed: 'docker', unserved: queues('docker') })).toMatchObject({ mode: 'docker', reason: 'fixed' })
   })
 
   it('keeps away from a side while the breaker is open, and obeys the percentage where that is fixed', () => {
@@ -102,9 +108,9 @@ describe('what comes before the percentage', () => {
 
   it('lets through those that were counted as probes', () => {
     const breaker = { state: 'half_open', side: 'opencode' } as const
-    expect(mayBeProbe(rules({ breaker }), { subject: 'a', asked: undefined })).toBe(true)
-    expect(mayBeProbe(rules({ breaker, percent: 0 }), { subject: 'a', asked: undefined })).toBe(false)
-    expect(mayBeProbe(rules({ breaker }), { subject: 'a', asked: 'opencode' })).toBe(false)
+    expect(mayBeProbe(rules({ breaker }), { subject: 'a', requestedMode: undefined })).toBe(true)
+    expect(mayBeProbe(rules({ breaker, percent: 0 }), { subject: 'a', requestedMode: undefined })).toBe(false)
+    expect(mayBeProbe(rules({ breaker }), { subject: 'a', requestedMode: 'opencode' })).toBe(false)
     expect(of({ breaker }, 'a', { isProbe: true })).toMatchObject({ mode: 'opencode', reason: 'probe' })
     expect(of({ breaker }, 'a')).toMatchObject({ mode: 'docker', reason: 'breaker' })
   })
@@ -112,42 +118,51 @@ describe('what comes before the percentage', () => {
 
 describe('sides that nobody serves', () => {
   it('takes the other side, and says so', () => {
-    expect(of({ percent: 0, gone: gone('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
-    expect(of({ percent: 99.99, gone: gone('blue', 'green') })).toMatchObject({ mode: 'docker', reason: 'no_worker' })
+    expect(of({ percent: 0, unserved: queues('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
+    expect(of({ percent: 99.99, unserved: queues('blue', 'green') })).toMatchObject({
+      mode: 'docker',
+      reason: 'no_worker',
+    })
   })
 
   it('stays on its side while nobody is seen on the other, which may come yet', () => {
-    const awaited = gone('blue', 'green')
-    expect(of({ percent: 0, gone: gone('docker'), awaited })).toMatchObject({ mode: 'docker', reason: 'rollout' })
-    const starting = { gone: gone('blue', 'green'), awaited: gone('docker') }
-    expect(of({ percent: 99.99, ...starting })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
+    const starting = queues('blue', 'green')
+    expect(of({ percent: 0, unserved: queues('docker'), starting })).toMatchObject({
+      mode: 'docker',
+      reason: 'rollout',
+    })
+    const dockerStarting = { unserved: queues('blue', 'green'), starting: queues('docker') }
+    expect(of({ percent: 99.99, ...dockerStarting })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
   })
 
   it('waits for a side that may come yet, whoever serves the other', () => {
-    expect(of({ percent: 0, awaited: gone('docker') })).toMatchObject({ mode: 'docker', reason: 'rollout' })
-    expect(of({ percent: 99.99, awaited: gone('blue', 'green') })).toMatchObject({ mode: 'opencode' })
+    expect(of({ percent: 0, starting: queues('docker') })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ percent: 99.99, starting: queues('blue', 'green') })).toMatchObject({ mode: 'opencode' })
   })
 
   it('waits for servers where docker mode is not in use', () => {
-    expect(of({ percent: 100, gone: gone('blue', 'green') })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
+    expect(of({ percent: 100, unserved: queues('blue', 'green') })).toMatchObject({
+      mode: 'opencode',
+      reason: 'rollout',
+    })
   })
 
   it('takes the other pool, even a drained one', () => {
-    const { pool, detail } = of({ pools: { blue: 0, green: 100 }, gone: gone('green') })
+    const { pool, detail } = of({ pools: { blue: 0, green: 100 }, unserved: queues('green') })
     expect(pool).toBe('blue')
     expect(detail).toContain('green has no live worker')
   })
 
   it('stays with the rules where nobody is there at all', () => {
-    expect(of({ percent: 0, gone: gone(...QUEUE_NAMES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
-    expect(of({ pools: { blue: 0, green: 100 }, gone: gone(...QUEUE_NAMES) }).pool).toBe('green')
+    expect(of({ percent: 0, unserved: queues(...QUEUE_NAMES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
+    expect(of({ pools: { blue: 0, green: 100 }, unserved: queues(...QUEUE_NAMES) }).pool).toBe('green')
   })
 
   it('chooses a queue that is gone only where the other side is gone as well, or by a hand', () => {
     fc.assert(
       fc.property(subject, percent, percent, fc.subarray([...QUEUE_NAMES]), (name, share, green, queueNames) => {
         const { mode, pool } = of(
-          { percent: share, pools: { blue: 100 - green, green }, gone: gone(...queueNames) },
+          { percent: share, pools: { blue: 100 - green, green }, unserved: queues(...queueNames) },
           name,
         )
         if (queueNames.includes(pool ?? 'docker') && !(mode === 'opencode' && share === 100))

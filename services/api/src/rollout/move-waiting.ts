@@ -1,4 +1,4 @@
-// Moves what waits in a pool that takes no tasks to the other one: it is drained, or nobody serves it.
+// Moves waiting tasks to the other pool if theirs is drained or has no live worker.
 
 import type { Logger } from '@switchyard/config'
 import { POOLS } from '@switchyard/contracts'
@@ -6,7 +6,7 @@ import type { Bus, TaskQueue } from '@switchyard/queue'
 import { moveTasks, type Records } from '@switchyard/records'
 import { otherPool, type Rules } from './decide.ts'
 
-/** Tasks that are moved with one statement. */
+/** Number of tasks that one statement moves. */
 const BATCH = 500
 
 type Deps = {
@@ -16,20 +16,28 @@ type Deps = {
   readonly logger: Logger
 }
 
-/** Does nothing where the other pool is gone too. Safe to run in several apis at once. @throws SwitchyardError `database_unavailable` */
-export const moveWaiting = async ({ records, queue, bus, logger }: Deps, { pools, gone }: Rules): Promise<void> => {
+/**
+ * Moves the tasks, unless the other pool has no live worker either. Safe to run in several api processes at once.
+ *
+ * @throws SwitchyardError `database_unavailable`
+ */
+export const moveWaiting = async ({ records, queue, bus, logger }: Deps, { pools, unserved }: Rules): Promise<void> => {
   for (const from of POOLS) {
     const to = otherPool(from)
-    if (gone.has(to) || (pools[from] > 0 && !gone.has(from))) continue
-    const reason = gone.has(from) ? 'it has no live worker' : 'it is drained'
+    if (unserved.has(to) || (pools[from] > 0 && !unserved.has(from))) continue
+    const reason = unserved.has(from) ? 'it has no live worker' : 'it is drained'
     for (;;) {
-      const moved = await moveTasks(records.db, { from, to, reason, evenOverdue: gone.has(from) }, BATCH)
+      const moved = await moveTasks(records.db, { from, to, reason, evenOverdue: unserved.has(from) }, BATCH)
       if (moved.length === 0) break
-      logger.info({ from, to, tasks: moved.length }, `tasks were moved from pool ${from} to ${to}: ${reason}`)
+      logger.info({ from, to, tasks: moved.length }, `moved tasks from pool ${from} to ${to}: ${reason}`)
       for (const { id, event } of moved) bus.publishTask(id, { kind: 'events', events: [event] })
-      // Those that are paused have no job; a job that cannot be added now is added by a worker's sweeper.
+      // Paused tasks have no queue job. If enqueuing fails, the sweeper of a worker enqueues the task.
       const ready = moved.filter(({ status }) => status !== 'paused')
-      await queue.addAll(ready).catch((error: Error) => logger.warn({ err: error.message }, 'jobs were not added'))
+      await queue
+        .addAll(ready)
+        .catch((error: Error) =>
+          logger.warn({ err: error.message }, 'failed to enqueue moved tasks; the sweeper will enqueue them'),
+        )
       if (moved.length < BATCH) break
     }
   }

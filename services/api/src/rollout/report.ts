@@ -1,4 +1,4 @@
-// The answer of GET /rollout: the settings, what they come to right now, and how every side does.
+// Builds the response of GET /rollout: the settings, their current effect, and the state of each side.
 
 import type { Config } from '@switchyard/config'
 import { QUEUE_NAMES, type QueueName, type RolloutReport, type Shares } from '@switchyard/contracts'
@@ -16,8 +16,8 @@ import type { Rules } from './decide.ts'
 import { shareOf } from './shares.ts'
 import { warningsOf } from './warnings.ts'
 
-/** Tasks that a comparison looks at, the latest. */
-const MOST_TASKS = 10_000
+/** Maximum number of recent tasks in a comparison. */
+const MAX_COMPARED = 10_000
 const CHANGES = 20
 
 export type RolloutSettings = Config['rollout'] & Pick<Config['opencode'], 'serverEnabled'>
@@ -65,7 +65,7 @@ const sideOf = (
   }
 }
 
-/** @throws SwitchyardError `database_unavailable` */
+/** Returns the report. @throws SwitchyardError `database_unavailable` */
 export const reportRollout = async (
   db: Db,
   settings: RolloutSettings,
@@ -75,8 +75,8 @@ export const reportRollout = async (
   const windowFrom = new Date(now.getTime() - settings.windowMs)
   const [loads, window, sinceChange, history] = await Promise.all([
     readQueueLoads(db),
-    compareSides(db, windowFrom, MOST_TASKS),
-    compareSides(db, row.changed_at, MOST_TASKS),
+    compareSides(db, windowFrom, MAX_COMPARED),
+    compareSides(db, row.changed_at, MAX_COMPARED),
     listRolloutChanges(db, CHANGES),
   ])
   return {

@@ -1,19 +1,19 @@
-// The rollout for Prometheus: the same figures as GET /rollout, read when Prometheus asks.
+// Prometheus metrics of the rollout: the figures of GET /rollout, read at scrape time.
 
 import type { ComparisonRow, RolloutReport } from '@switchyard/contracts'
 import { Gauge, type Registry } from 'prom-client'
 
 const SPANS = ['window', 'since_change'] as const
-const ENDS = ['completed', 'failed', 'timeout', 'cancelled'] as const
+const TERMINAL = ['completed', 'failed', 'timeout', 'cancelled'] as const
 const QUANTILES = [
   ['0.5', 'p50'],
   ['0.95', 'p95'],
 ] as const
 
-/** How long one report serves the gauges, ms: a scrape asks for all of them at once. */
+/** Time that one report is reused, ms, because a scrape reads all gauges at once. */
 const FRESH_MS = 1_000
 
-/** @param report - looked up at every scrape; where it fails, the series are left out. */
+/** Adds the metrics. @param report - called at scrape time; if it fails, the series are omitted */
 export const addRolloutMetrics = (registry: Registry, report: () => Promise<RolloutReport>): void => {
   let last: { readonly at: number; readonly report: Promise<RolloutReport | undefined> } | undefined
   const read = (): Promise<RolloutReport | undefined> => {
@@ -41,16 +41,16 @@ export const addRolloutMetrics = (registry: Registry, report: () => Promise<Roll
     })
   }
 
-  gauge('percent', 'The percentage of agents whose tasks go to OpenCode servers, as set', [], (set, { percent }) =>
+  gauge('percent', 'Configured percentage of agents whose tasks go to OpenCode servers', [], (set, { percent }) =>
     set({}, percent),
   )
-  gauge('share_percent', 'The part of new tasks that a side gets now', ['mode', 'pool'], (set, { sides }) => {
+  gauge('share_percent', 'Share of new tasks that a side gets now', ['mode', 'pool'], (set, { sides }) => {
     for (const { mode, pool, share } of sides) set({ mode, pool: pool ?? '' }, share)
   })
-  gauge('live_workers', 'Workers that take tasks of a side', ['mode', 'pool'], (set, { sides }) => {
+  gauge('live_workers', 'Live workers that serve a side', ['mode', 'pool'], (set, { sides }) => {
     for (const { mode, pool, live_workers } of sides) set({ mode, pool: pool ?? '' }, live_workers)
   })
-  gauge('open_tasks', 'Tasks of a side that wait or run', ['mode', 'pool', 'state'], (set, { sides }) => {
+  gauge('open_tasks', 'Queued and running tasks of a side', ['mode', 'pool', 'state'], (set, { sides }) => {
     for (const { mode, pool, queued, running } of sides) {
       set({ mode, pool: pool ?? '', state: 'queued' }, queued)
       set({ mode, pool: pool ?? '', state: 'running' }, running)
@@ -58,7 +58,7 @@ export const addRolloutMetrics = (registry: Registry, report: () => Promise<Roll
   })
   gauge(
     'breaker',
-    'State of the breaker for the side that failed: 1 open, 0.5 half open, 0 closed',
+    'State of the breaker for the failing side: 1 open, 0.5 half open, 0 closed',
     ['mode'],
     (set, { breaker: { state, side } }) => {
       const value = { closed: 0, half_open: 0.5, open: 1 }[state]
@@ -83,21 +83,21 @@ export const addRolloutMetrics = (registry: Registry, report: () => Promise<Roll
         }
     })
 
-  compared('tasks', 'Tasks that ended, by how', ['status'], (set, side) => {
-    for (const status of ENDS) set({ status }, side[status])
+  compared('tasks', 'Ended tasks, by status', ['status'], (set, side) => {
+    for (const status of TERMINAL) set({ status }, side[status])
   })
-  compared('success_ratio', 'Completed of all that were not cancelled', [], (set, { success_rate }) => {
+  compared('success_ratio', 'Ratio of completed tasks to all that were not cancelled', [], (set, { success_rate }) => {
     if (success_rate !== null) set({}, success_rate)
   })
-  compared('infrastructure_failures', 'Tasks that the breaker counts as failed', [], (set, side) =>
+  compared('infrastructure_failures', 'Tasks that the breaker counts as failures', [], (set, side) =>
     set({}, side.infrastructure_failures),
   )
-  compared('errors', 'Tasks that ended with an error, by its code', ['code'], (set, { error_codes }) => {
+  compared('errors', 'Tasks that ended with an error, by error code', ['code'], (set, { error_codes }) => {
     for (const [code, times] of Object.entries(error_codes)) set({ code }, times)
   })
   for (const [name, help, field] of [
-    ['first_event_seconds', 'From acceptance to the first event of the run', 'first_event_ms'],
-    ['run_seconds', 'From the moment a worker took it to the end', 'run_ms'],
+    ['first_event_seconds', 'Time from acceptance to the first event of the run', 'first_event_ms'],
+    ['run_seconds', 'Time from the start by a worker to the end', 'run_ms'],
   ] as const)
     compared(name, help, ['quantile'], (set, side) => {
       for (const [quantile, key] of QUANTILES) {

@@ -20,21 +20,21 @@ const anyRules: fc.Arbitrary<Rules> = fc
         side: fc.constantFrom<Mode>('opencode', 'docker'),
       }),
     ),
-    gone: fc.subarray([...QUEUE_NAMES]),
-    awaited: fc.subarray([...QUEUE_NAMES]),
+    unserved: fc.subarray([...QUEUE_NAMES]),
+    starting: fc.subarray([...QUEUE_NAMES]),
   })
-  .map(({ green, gone, awaited, ...rest }) => ({
+  .map(({ green, unserved, starting, ...rest }) => ({
     ...rest,
     pools: { blue: 100 - green, green },
-    gone: new Set(gone),
-    awaited: new Set(awaited.filter((queueName) => !gone.includes(queueName))),
+    unserved: new Set(unserved),
+    starting: new Set(starting.filter((queueName) => !unserved.includes(queueName))),
   }))
 
 it('says of every queue what the decisions come to, whatever the rules', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
-      const queueNames = NAMES.map((subject) => decide(rules, { subject, asked: undefined })).map(({ mode, pool }) =>
-        mode === 'docker' ? mode : pool,
+      const queueNames = NAMES.map((subject) => decide(rules, { subject, requestedMode: undefined })).map(
+        ({ mode, pool }) => (mode === 'docker' ? mode : pool),
       )
       for (const queueName of QUEUE_NAMES) {
         const found = (queueNames.filter((each) => each === queueName).length * 100) / NAMES.length
@@ -48,10 +48,11 @@ it('says of every queue what the decisions come to, whatever the rules', () => {
 it('warns of nothing exactly where every queue with a share is served and the breaker is closed or held', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
-      const wanted = QUEUE_NAMES.filter((queueName) => shareOf(queueName, { ...rules, gone: new Set() }) > 0)
+      const wanted = QUEUE_NAMES.filter((queueName) => shareOf(queueName, { ...rules, unserved: new Set() }) > 0)
       const isCalm = rules.breaker.state === 'closed' || rules.fixed !== null
-      if (isCalm && wanted.every((queueName) => !rules.gone.has(queueName))) expect([...warningsOf(rules)]).toEqual([])
-      if (isCalm && rules.serverEnabled && wanted.some((queueName) => rules.gone.has(queueName)))
+      if (isCalm && wanted.every((queueName) => !rules.unserved.has(queueName)))
+        expect([...warningsOf(rules)]).toEqual([])
+      if (isCalm && rules.serverEnabled && wanted.some((queueName) => rules.unserved.has(queueName)))
         expect([...warningsOf(rules)]).not.toEqual([])
     }),
   )

@@ -1,7 +1,7 @@
-// The part of new tasks that a queue gets, all rules taken together. The same order of rules as the decision itself.
+// Computes the share of new tasks that each queue gets, applying the rules in the same order as `decide`.
 
 import type { Pool, QueueName } from '@switchyard/contracts'
-import { isGone, isServed, mayLeaveServers, otherPool, type Rules } from './decide.ts'
+import { isServed, isUnserved, mayLeaveServers, otherPool, type Rules } from './decide.ts'
 
 const serverShare = (rules: Rules): number => {
   const { serverEnabled, fixed, percent, breaker } = rules
@@ -9,17 +9,17 @@ const serverShare = (rules: Rules): number => {
   if (fixed === 'opencode') return 100
   const isTripped = fixed !== 'percent' && breaker.state !== 'closed'
   const wanted = !isTripped ? percent : breaker.side === 'opencode' ? 0 : 100
-  if (isGone(rules, 'docker') && isServed(rules, 'opencode')) return 100
-  if (isGone(rules, 'opencode') && isServed(rules, 'docker') && mayLeaveServers(rules)) return 0
+  if (isUnserved(rules, 'docker') && isServed(rules, 'opencode')) return 100
+  if (isUnserved(rules, 'opencode') && isServed(rules, 'docker') && mayLeaveServers(rules)) return 0
   return wanted
 }
 
-const poolShare = (pool: Pool, { pools, gone }: Rules): number => {
+const poolShare = (pool: Pool, { pools, unserved }: Rules): number => {
   const other = otherPool(pool)
-  if (gone.has(pool) === gone.has(other)) return pools[pool]
-  return gone.has(pool) ? 0 : 100
+  if (unserved.has(pool) === unserved.has(other)) return pools[pool]
+  return unserved.has(pool) ? 0 : 100
 }
 
-/** In percent; the few tasks that are probes aside. */
+/** Returns the share of a queue in percent, ignoring the few probes. */
 export const shareOf = (queueName: QueueName, rules: Rules): number =>
   queueName === 'docker' ? 100 - serverShare(rules) : (serverShare(rules) * poolShare(queueName, rules)) / 100

@@ -2,35 +2,35 @@ import type { QueueName } from '@switchyard/contracts'
 import { expect, it } from 'vitest'
 import { UnservedQueues } from './unserved-queues.ts'
 
-const watch = () => {
+const createObserver = () => {
   const queues = new UnservedQueues()
   return (live: Partial<Record<QueueName, number>>, at: number) => {
-    const { gone, awaited } = queues.see(new Map(Object.entries(live) as [QueueName, number][]), at)
-    return { gone: [...gone], awaited: [...awaited] }
+    const { unserved, starting } = queues.observe(new Map(Object.entries(live) as [QueueName, number][]), at)
+    return { unserved: [...unserved], starting: [...starting] }
   }
 }
 
-it('takes a queue for gone 10 s after its last worker, and one that did not come with the others', () => {
-  const see = watch()
-  expect(see({ blue: 1 }, 0)).toEqual({ gone: ['green', 'docker'], awaited: [] })
-  expect(see({ docker: 2 }, 10_000)).toEqual({ gone: ['green'], awaited: [] })
-  expect(see({ docker: 2 }, 10_001)).toEqual({ gone: ['blue', 'green'], awaited: [] })
-  expect(see({ blue: 1 }, 20_000)).toEqual({ gone: ['green'], awaited: [] })
+it('reports a queue as unserved 10 s after its last worker, and at once if other workers were live first', () => {
+  const observe = createObserver()
+  expect(observe({ blue: 1 }, 0)).toEqual({ unserved: ['green', 'docker'], starting: [] })
+  expect(observe({ docker: 2 }, 10_000)).toEqual({ unserved: ['green'], starting: [] })
+  expect(observe({ docker: 2 }, 10_001)).toEqual({ unserved: ['blue', 'green'], starting: [] })
+  expect(observe({ blue: 1 }, 20_000)).toEqual({ unserved: ['green'], starting: [] })
 })
 
-it('waits a minute for the first server where Docker is there', () => {
-  const see = watch()
-  expect(see({ docker: 1 }, 5)).toEqual({ gone: [], awaited: ['blue', 'green'] })
-  expect(see({ docker: 1 }, 60_005)).toEqual({ gone: [], awaited: ['blue', 'green'] })
-  expect(see({ docker: 1 }, 60_006)).toEqual({ gone: ['blue', 'green'], awaited: [] })
+it('waits a minute for the first server while a Docker worker is live', () => {
+  const observe = createObserver()
+  expect(observe({ docker: 1 }, 5)).toEqual({ unserved: [], starting: ['blue', 'green'] })
+  expect(observe({ docker: 1 }, 60_005)).toEqual({ unserved: [], starting: ['blue', 'green'] })
+  expect(observe({ docker: 1 }, 60_006)).toEqual({ unserved: ['blue', 'green'], starting: [] })
 })
 
-it('waits for Docker where nobody was there at first: a minute, and 10 s from the first that came', () => {
-  const see = watch()
-  expect(see({}, 5)).toEqual({ gone: [], awaited: ['blue', 'green', 'docker'] })
-  expect(see({}, 60_005)).toEqual({ gone: [], awaited: ['blue', 'green', 'docker'] })
-  expect(see({}, 60_006)).toEqual({ gone: ['blue', 'green', 'docker'], awaited: [] })
-  expect(see({ blue: 1 }, 70_000)).toEqual({ gone: ['green'], awaited: ['docker'] })
-  expect(see({ blue: 1 }, 80_000)).toEqual({ gone: ['green'], awaited: ['docker'] })
-  expect(see({ blue: 1 }, 80_001)).toEqual({ gone: ['green', 'docker'], awaited: [] })
+it('waits a minute for Docker when no worker was live at first, and 10 s after the first worker', () => {
+  const observe = createObserver()
+  expect(observe({}, 5)).toEqual({ unserved: [], starting: ['blue', 'green', 'docker'] })
+  expect(observe({}, 60_005)).toEqual({ unserved: [], starting: ['blue', 'green', 'docker'] })
+  expect(observe({}, 60_006)).toEqual({ unserved: ['blue', 'green', 'docker'], starting: [] })
+  expect(observe({ blue: 1 }, 70_000)).toEqual({ unserved: ['green'], starting: ['docker'] })
+  expect(observe({ blue: 1 }, 80_000)).toEqual({ unserved: ['green'], starting: ['docker'] })
+  expect(observe({ blue: 1 }, 80_001)).toEqual({ unserved: ['green', 'docker'], starting: [] })
 })

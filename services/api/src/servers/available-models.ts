@@ -1,4 +1,4 @@
-// The models and agents available in projects: by their own configuration or server, else those of the shared server.
+// The models and agents available in projects: from their own configuration or server, else from the shared server.
 
 import type { AvailableModels } from '@switchyard/contracts'
 import { listServers, type ProjectRow, type Records, readAvailableModels, type ServerRow } from '@switchyard/records'
@@ -7,9 +7,9 @@ const NOTHING: AvailableModels = { providers: [], agents: [], default_model: nul
 
 export type ProjectModels = {
   readonly models: AvailableModels
-  /** False: what its server says for all. */
+  /** Whether they are specific to the project, and not those of its shared server. */
   readonly isOwn: boolean
-  /** False: nobody has said anything yet. */
+  /** Whether any server has reported its models yet. */
   readonly isKnown: boolean
   readonly branch: string | null
 }
@@ -18,7 +18,7 @@ const modelsOfPool = (servers: readonly ServerRow[], pool: ProjectRow['pool']): 
   (servers.find((row) => row.pool === pool && row.offer !== null) ?? servers.find((row) => row.offer !== null))
     ?.offer ?? undefined
 
-/** By project. */
+/** Returns the available models by project id. */
 export const availableModelsOfProjects = async (
   records: Records,
   rows: readonly Pick<ProjectRow, 'id' | 'pool'>[],
@@ -47,6 +47,6 @@ export const availableModelsOfProjects = async (
   )
 }
 
-/** The names of all models, provider/model. */
+/** Returns all model names in the form provider/model. */
 export const modelsOf = ({ providers }: AvailableModels): readonly string[] =>
   providers.flatMap(({ id, models }) => models.map((model) => `${id}/${model.id}`))

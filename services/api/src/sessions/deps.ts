@@ -1,4 +1,4 @@
-// What the logic of sessions works with; wired once in app.ts.
+// The dependencies of the session logic, and the project that a call is about.
 
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus } from '@switchyard/queue'
@@ -18,30 +18,35 @@ export type SessionDeps = {
   readonly logger: Logger
 }
 
-/** Whose call it is, and on which project: an id, a URL or a path; undefined: the default one. */
-export type On = {
+/** A call about a project. */
+export type ProjectCall = {
   readonly caller: Caller
+  /** A project id, URL or path; undefined is the default project. */
   readonly project: string | undefined
-  /** The caller has gone. */
+  /** Aborts when the caller disconnects. */
   readonly signal?: AbortSignal | undefined
 }
 
-export type Scope = {
+export type ProjectScope = {
   readonly row: ProjectRow
-  /** What every call to a worker says of who asks. */
-  readonly who: { readonly project_id: string; readonly agent: string | null }
+  /** The arguments that identify the caller in every worker call. */
+  readonly callerArgs: { readonly project_id: string; readonly agent: string | null }
   readonly options: WorkerCallOptions
 }
 
-/** Who asks, checked: from here on the worker holds every session against the project. @throws SwitchyardError `project_not_found` */
-export const scopeOf = async (
+/**
+ * Checks that the caller may use the project and returns its scope. Workers check that a session belongs to it.
+ *
+ * @throws SwitchyardError `project_not_found`
+ */
+export const resolveScope = async (
   deps: Pick<SessionDeps, 'config' | 'records'>,
-  { caller, project, signal }: On,
-): Promise<Scope> => {
+  { caller, project, signal }: ProjectCall,
+): Promise<ProjectScope> => {
   const row = await findProjectOrDefault(deps.records, caller, project)
   return {
     row,
-    who: { project_id: row.id, agent: isOperator(caller) ? null : caller.name },
+    callerArgs: { project_id: row.id, agent: isOperator(caller) ? null : caller.name },
     options: { target: targetOf(deps, row), signal },
   }
 }

@@ -1,149 +1,156 @@
-// One reader of a session's events as a byte stream: what happened after its cursor, then live; and how the session is now.
+// Streams a session's events to one reader: past events after its cursor, live ones, and the current state of the session.
 
 import type { Logger } from '@switchyard/config'
 import { type Ask, isSwitchyardError, type SessionEvent } from '@switchyard/contracts'
 import type { Metrics } from '../monitoring/metrics.ts'
-import { commentBytes } from '../sse/frame.ts'
-import { Outlet } from '../sse/sse-stream.ts'
-import type { Scope } from './deps.ts'
-import type { Page, SessionFeeds, SessionFollower } from './feeds.ts'
+import { formatComment, formatEvent } from '../sse/format.ts'
+import { SseStream } from '../sse/sse-stream.ts'
+import type { ProjectScope } from './deps.ts'
+import type { SessionEventPage, SessionFeeds, SessionFollower } from './feeds.ts'
 
-const ALIVE = commentBytes('alive')
-const encoder = new TextEncoder()
+const KEEP_ALIVE = formatComment('alive')
 
 export type SessionStreamOptions = {
   readonly id: string
   /** The id of the last event that the reader has. */
   readonly after: string | undefined
-  /** Who reads, looked up anew before every read: a stream outlasts what its reader may. */
-  readonly scope: () => Promise<Pick<Scope, 'who' | 'options'>>
+  /** Called before every read, because the reader can lose access while the stream is open. */
+  readonly resolveScope: () => Promise<Pick<ProjectScope, 'callerArgs' | 'options'>>
   readonly feeds: SessionFeeds
   readonly metrics: Metrics
   readonly logger: Logger
-  /** Cuts the connection of a reader that does not read. */
-  readonly cutOff: () => void
+  /** Closes the connection of a reader that has stopped reading. */
+  readonly disconnect: () => void
 }
 
 const toBytes = (event: SessionEvent): Uint8Array =>
-  encoder.encode(
-    `${event.id === null ? '' : `id: ${event.id}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
-  )
+  formatEvent({ id: event.id ?? undefined, event: event.type, data: event })
 
 /**
- * @param mayStart - whether a server that rests is started for it
- * @throws SwitchyardError `project_not_found` where the project is no longer the reader’s to use, `session_not_found`
+ * Returns the events after a cursor.
+ *
+ * @param mayStart - whether to start the project's server if it is stopped
+ * @throws SwitchyardError `project_not_found`, also if the reader has lost access; `session_not_found`
  */
-const readPage = async (options: SessionStreamOptions, after: string | undefined, mayStart: boolean): Promise<Page> => {
-  const { feeds, id, scope } = options
+const readPage = async (
+  options: SessionStreamOptions,
+  after: string | undefined,
+  mayStart: boolean,
+): Promise<SessionEventPage> => {
+  const { feeds, id, resolveScope } = options
   const {
-    who,
+    callerArgs,
     options: { target },
-  } = await scope()
-  return await feeds.read({ ...who, session_id: id, after: after ?? null, may_start: mayStart }, target)
+  } = await resolveScope()
+  return await feeds.read({ ...callerArgs, session_id: id, after: after ?? null, may_start: mayStart }, target)
 }
 
-class Reader implements SessionFollower {
+class SessionEventReader implements SessionFollower {
   readonly #options: SessionStreamOptions
-  readonly outlet: Outlet
+  readonly stream: SseStream
   #unfollow: (() => void) | undefined
   #cursor: string | undefined
-  /** Read before the stream began, so that a failure has an answer of its own. */
-  #first: Page | undefined
-  #status: Page['status'] | undefined
-  #asked = new Set<string>()
-  #isPumping = false
-  #isBehind = false
+  /** Read before the stream opens, so that a failure is an HTTP error instead of a broken stream. */
+  #firstPage: SessionEventPage | undefined
+  #sentStatus: SessionEventPage['status'] | undefined
+  #sentRequests = new Set<string>()
+  #isSending = false
+  #hasPending = false
 
-  constructor(options: SessionStreamOptions, first: Page) {
+  constructor(options: SessionStreamOptions, firstPage: SessionEventPage) {
     this.#options = options
     this.#cursor = options.after
-    this.#first = first
-    this.outlet = new Outlet({
+    this.#firstPage = firstPage
+    this.stream = new SseStream({
       metrics: options.metrics,
-      cutOff: options.cutOff,
-      onTaken: () => {
-        if (this.#isBehind) this.onHint()
+      disconnect: options.disconnect,
+      onRead: () => {
+        if (this.#hasPending) this.onHint()
       },
-      onGone: () => this.#unfollow?.(),
+      onClosed: () => this.#unfollow?.(),
     })
   }
 
   attach(unfollow: () => void): void {
     this.#unfollow = unfollow
-    if (this.outlet.isOpen) this.onHint()
+    if (this.stream.isOpen) this.onHint()
     else unfollow()
   }
 
   onHint(): void {
-    this.#isBehind = true
-    if (!this.#isPumping) void this.#pump()
+    this.#hasPending = true
+    if (!this.#isSending) void this.#sendPending()
   }
 
   onHeartbeat(): void {
-    this.outlet.beat(ALIVE)
+    this.stream.keepAlive(KEEP_ALIVE)
   }
 
   onClose(): void {
-    this.outlet.end()
+    this.stream.close()
   }
 
-  async #pump(): Promise<void> {
+  async #sendPending(): Promise<void> {
     const { id, logger } = this.#options
-    this.#isPumping = true
+    this.#isSending = true
     try {
-      while (this.#isBehind && this.outlet.hasRoom) {
-        this.#isBehind = false
-        // A reader that only waits keeps no server from its end.
-        const page = this.#first ?? (await readPage(this.#options, this.#cursor, false))
-        this.#first = undefined
+      while (this.#hasPending && this.stream.hasCapacity) {
+        this.#hasPending = false
+        // A reader that only waits must not keep the project's server running.
+        const page = this.#firstPage ?? (await readPage(this.#options, this.#cursor, false))
+        this.#firstPage = undefined
         for (const event of page.events) this.#send(event)
-        if (page.has_more) this.#isBehind = true
-        else this.#tellState(page)
+        if (page.has_more) this.#hasPending = true
+        else this.#sendState(page)
       }
     } catch (error) {
-      // Deleted, or no longer the caller's: nothing more will come.
+      // The session was deleted or the reader has lost access, so no more events can follow.
       if (isSwitchyardError(error, 'session_not_found') || isSwitchyardError(error, 'project_not_found')) this.onClose()
-      else logger.debug({ session_id: id, err: error }, 'events were not read; the next round tries')
+      else logger.debug({ session_id: id, err: error }, 'failed to read session events; retrying on the next hint')
     } finally {
-      this.#isPumping = false
+      this.#isSending = false
     }
   }
 
   #send(event: SessionEvent): void {
-    if (!this.outlet.isOpen) return
-    this.outlet.send(toBytes(event))
+    if (!this.stream.isOpen) return
+    this.stream.send(toBytes(event))
     this.#cursor = event.id ?? this.#cursor
     this.#options.metrics.eventsSent.inc()
   }
 
-  /** What has no place in the session's history: told when it changes, and anew on every connection. */
-  #tellState({ status, asks }: Page): void {
-    for (const ask of asks) if (!this.#asked.has(ask.id)) this.#send(this.#asking(ask))
-    this.#asked = new Set(asks.map(({ id }) => id))
-    if (status === this.#status) return
-    this.#status = status
-    this.#send(this.#state('session_status', `the session is ${status}`, { status }))
+  /** Sends the state that is not part of the history: on every change, and once per connection. */
+  #sendState({ status, asks }: SessionEventPage): void {
+    for (const ask of asks) if (!this.#sentRequests.has(ask.id)) this.#send(this.#toRequestEvent(ask))
+    this.#sentRequests = new Set(asks.map(({ id }) => id))
+    if (status === this.#sentStatus) return
+    this.#sentStatus = status
+    this.#send(this.#toStateEvent('session_status', `the session is ${status}`, { status }))
   }
 
-  #asking(ask: Ask): SessionEvent {
-    return this.#state('session_input_required', ask.title, { ask })
+  #toRequestEvent(ask: Ask): SessionEvent {
+    return this.#toStateEvent('session_input_required', ask.title, { ask })
   }
 
-  #state(type: SessionEvent['type'], message: string, data: SessionEvent['data']): SessionEvent {
+  #toStateEvent(type: SessionEvent['type'], message: string, data: SessionEvent['data']): SessionEvent {
     return { id: null, type, sessionID: this.#options.id, timestamp: new Date().toISOString(), message, data }
   }
 }
 
-/** @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`, before the stream begins */
+/**
+ * Returns a stream of the session's events.
+ *
+ * @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`
+ */
 export const openSessionStream = async (options: SessionStreamOptions): Promise<ReadableStream<Uint8Array>> => {
   const { feeds, id, after } = options
-  const first = await readPage(options, after, true)
-  const reader = new Reader(options, first)
+  const firstPage = await readPage(options, after, true)
+  const reader = new SessionEventReader(options, firstPage)
   try {
     reader.attach(await feeds.follow(id, reader))
   } catch (error) {
-    reader.outlet.end()
+    reader.stream.close()
     throw error
   }
-  return reader.outlet.stream
+  return reader.stream.body
 }

@@ -1,30 +1,31 @@
-// What readers of sessions share in this process: one subscription a session, and one call for readers at the same place.
+// What readers of sessions share in this process: one subscription per session, and one worker call for all readers at the
+// same position.
 
 import type { CallArgs, CallResult, CallTarget } from '@switchyard/contracts'
 import type { Bus, Unsubscribe } from '@switchyard/queue'
 import type { WorkerCalls } from '@switchyard/worker-calls'
 
-/** The bus only hints: so often a followed session is read all the same, ms. */
+/** Bus hints can be lost, so a followed session is also polled at this interval, ms. */
 const REREAD_MS = 5_000
 const HEARTBEAT_MS = 10_000
 
 export type SessionFollower = {
-  /** Something may have happened. */
+  /** Called when there may be new events. */
   onHint(): void
   onHeartbeat(): void
-  /** The process stops. */
+  /** Called when the process shuts down. */
   onClose(): void
 }
 
 type Opened = { readonly followers: Set<SessionFollower>; readonly subscribed: Promise<Unsubscribe> }
 
-export type Page = CallResult<'session.events'>
+export type SessionEventPage = CallResult<'session.events'>
 
 export class SessionFeeds {
   readonly #calls: WorkerCalls
   readonly #bus: Bus
   readonly #opened = new Map<string, Opened>()
-  readonly #reading = new Map<string, Promise<Page>>()
+  readonly #reading = new Map<string, Promise<SessionEventPage>>()
   readonly #timers: readonly NodeJS.Timeout[]
   readonly #offResume: Unsubscribe
 
@@ -37,11 +38,16 @@ export class SessionFeeds {
     this.#offResume = bus.onResume(() => this.#each((follower) => follower.onHint()))
   }
 
-  #each(tell: (follower: SessionFollower) => void): void {
-    for (const { followers } of this.#opened.values()) for (const follower of followers) tell(follower)
+  #each(notify: (follower: SessionFollower) => void): void {
+    for (const { followers } of this.#opened.values()) for (const follower of followers) notify(follower)
   }
 
-  /** @returns a function that ends it. Resolves when hints arrive. @throws SwitchyardError `queue_unavailable` */
+  /**
+   * Subscribes to a session. Resolves once hints arrive.
+   *
+   * @returns a function that unsubscribes
+   * @throws SwitchyardError `queue_unavailable`
+   */
   async follow(id: string, follower: SessionFollower): Promise<() => void> {
     const opened = this.#open(id)
     opened.followers.add(follower)
@@ -63,8 +69,8 @@ export class SessionFeeds {
   }
 
   #open(id: string): Opened {
-    const there = this.#opened.get(id)
-    if (there) return there
+    const existing = this.#opened.get(id)
+    if (existing) return existing
     const followers = new Set<SessionFollower>()
     const subscribed = this.#bus.onHint(`session:${id}`, () => {
       for (const follower of followers) follower.onHint()
@@ -74,11 +80,11 @@ export class SessionFeeds {
     return opened
   }
 
-  /** The events after a cursor; readers at the same place, of the same key, share one call. */
-  read(args: CallArgs<'session.events'>, target: CallTarget | undefined): Promise<Page> {
+  /** Returns the events after a cursor. Readers of the same key at the same position share one call. */
+  read(args: CallArgs<'session.events'>, target: CallTarget | undefined): Promise<SessionEventPage> {
     const key = JSON.stringify(args)
-    const there = this.#reading.get(key)
-    if (there) return there
+    const running = this.#reading.get(key)
+    if (running) return running
     const reading = this.#calls
       .call('session.events', args, target ? { target } : {})
       .finally(() => this.#reading.delete(key))
@@ -86,7 +92,7 @@ export class SessionFeeds {
     return reading
   }
 
-  /** Ends every stream; their readers come back to another process and resume. */
+  /** Closes every stream. Their readers reconnect to another process and resume. */
   close(): void {
     for (const timer of this.#timers) clearInterval(timer)
     this.#offResume()

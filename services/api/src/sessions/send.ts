@@ -1,4 +1,4 @@
-// Says something to a session, and waits for the answer as long as the caller likes.
+// Sends a message to a session, and waits for the reply as long as the caller wants.
 
 import {
   type CallArgs,
@@ -12,14 +12,14 @@ import {
   type SentToSession,
   SwitchyardError,
 } from '@switchyard/contracts'
-import { type On, type Scope, type SessionDeps, scopeOf } from './deps.ts'
+import { type ProjectCall, type ProjectScope, resolveScope, type SessionDeps } from './deps.ts'
 
-/** How often a turn is looked at without a hint, ms. */
-const LOOK_EVERY_MS = 2_000
-/** A turn that is idle and has no answer for so long will have none, ms: OpenCode writes a prompt after it has taken it. */
+/** Poll interval of a turn when no hint arrives, ms. */
+const POLL_MS = 2_000
+/** An idle turn without a reply for this long has failed, ms. OpenCode accepts a prompt before it writes it. */
 const UNANSWERED_MS = 5_000
-/** A look that the end of the wait would cut short is given so long, ms. */
-const LAST_LOOK_MS = 1_000
+/** Minimum time for a poll, even if less of the caller's wait is left, ms. */
+const MIN_POLL_MS = 1_000
 
 export const toModelRef = (model: ModelChoice | undefined) => {
   return (typeof model === 'string' ? parseModel(model) : model) ?? null
@@ -31,7 +31,7 @@ type Turn = CallResult<'session.turn'>
 
 const NO_ANSWER = {
   code: 'opencode_error',
-  message: 'OpenCode took the message and did not answer it',
+  message: 'OpenCode accepted the message but did not reply',
   retryable: true,
 } as const
 
@@ -45,11 +45,11 @@ const toSent = (messageID: string, turn: Turn | undefined, error: SentToSession[
   error: turn?.error ?? error,
 })
 
-/** The message is there: a failure that may pass would only have it sent again. @returns undefined where nobody can say */
-const lookAt = async (
+/** Returns the turn, or undefined on a transient failure: the message has arrived, and the caller must not send it again. */
+const readTurn = async (
   { calls }: SendDeps,
   args: CallArgs<'session.turn'>,
-  options: Scope['options'],
+  options: ProjectScope['options'],
 ): Promise<Turn | undefined> => {
   try {
     return await calls.call('session.turn', args, options)
@@ -59,10 +59,10 @@ const lookAt = async (
   }
 }
 
-/** Looks at the turn until it ends or asks; woken by hints, and from time to time without. */
+/** Waits until the turn ends or needs input. Wakes on hints, and polls in case one is lost. */
 const followTurn = async (
   deps: SendDeps,
-  { who, options }: Scope,
+  { callerArgs, options }: ProjectScope,
   sessionId: string,
   messageId: string,
   waitMs: number,
@@ -76,14 +76,14 @@ const followTurn = async (
   try {
     for (;;) {
       wake = Promise.withResolvers<void>()
-      const args = { ...who, session_id: sessionId, message_id: messageId }
-      const turn = await lookAt(deps, args, { ...options, waitMs: Math.max(ends - Date.now(), LAST_LOOK_MS) })
+      const args = { ...callerArgs, session_id: sessionId, message_id: messageId }
+      const turn = await readTurn(deps, args, { ...options, waitMs: Math.max(ends - Date.now(), MIN_POLL_MS) })
       if (turn?.state === 'ended' || turn?.state === 'waiting') return toSent(messageId, turn, null)
       idleSince = turn?.state === 'unanswered' ? (idleSince ?? Date.now()) : undefined
       if (idleSince !== undefined && Date.now() - idleSince > UNANSWERED_MS) return toSent(messageId, turn, NO_ANSWER)
       const left = ends - Date.now()
       if (left <= 0 || options.signal?.aborted) return toSent(messageId, turn, null)
-      const timer = setTimeout(onWake, Math.min(left, LOOK_EVERY_MS))
+      const timer = setTimeout(onWake, Math.min(left, POLL_MS))
       await wake.promise
       clearTimeout(timer)
     }
@@ -94,23 +94,25 @@ const followTurn = async (
 }
 
 /**
- * @returns whether it is known to have arrived.
- * @throws SwitchyardError as `sendToSession`; where sending it again may help it says under which id.
+ * Delivers the message.
+ *
+ * @returns false if it is unknown yet whether the message has arrived
+ * @throws SwitchyardError as `sendToSession`; a retryable one names the message id to retry with
  */
 const deliver = async (
   { calls }: SendDeps,
   args: CallArgs<'session.message'>,
-  options: Scope['options'],
+  options: ProjectScope['options'],
 ): Promise<boolean> => {
   try {
     await calls.call('session.message', args, options)
     return true
   } catch (error) {
-    // The worker goes on with it.
+    // The worker continues to deliver it.
     if (isSwitchyardError(error, 'call_timeout')) return false
     if (!isSwitchyardError(error) || !error.retryable) throw error
     throw new SwitchyardError(error.code, error.message, {
-      hint: `${error.hint} It may have arrived: sent again with the message id ${args.message_id} it is said once.`,
+      hint: `${error.hint} The message may have arrived; send it again with message id ${args.message_id} to avoid a duplicate.`,
       retryable: true,
       context: error.context,
       cause: error,
@@ -119,26 +121,28 @@ const deliver = async (
 }
 
 /**
- * @param waitMs - 0: does not wait for the turn; `LIMITS.maxWaitMs` at most.
- * @param deliverMs - a message that has not arrived by then is told as running, with its id.
+ * Sends a message and returns the reply, or the state of the turn after the wait.
+ *
+ * @param waitMs - how long to wait for the turn, ms; 0 does not wait, and the maximum is `LIMITS.maxWaitMs`
+ * @param deliverMs - how long to wait for the delivery, ms; after that the message is reported as running, with its id
  * @throws SwitchyardError `session_not_found`, `session_of_task`, `model_not_found`, `agent_not_found`, `invalid_request`
  */
 export const sendToSession = async (
   deps: SendDeps,
-  on: On,
+  call: ProjectCall,
   sessionId: string,
   input: SendToSession,
   waitMs: number,
   deliverMs: number = LIMITS.maxWaitMs,
 ): Promise<SentToSession> => {
   const began = Date.now()
-  const scope = await scopeOf(deps, on)
+  const scope = await resolveScope(deps, call)
   const messageId = input.messageID ?? newOpenCodeMessageId()
   const { model, agent, variant, system, noReply = false } = input
   const hasArrived = await deliver(
     deps,
     {
-      ...scope.who,
+      ...scope.callerArgs,
       session_id: sessionId,
       message_id: messageId,
       text: input.parts.map((part) => part.text).join('\n\n'),

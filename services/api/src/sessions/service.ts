@@ -1,4 +1,4 @@
-// Everything a caller can do with sessions, whichever way it came in: REST or MCP.
+// Everything a caller can do with sessions, for both REST and MCP.
 
 import { createHash } from 'node:crypto'
 import {
@@ -16,16 +16,16 @@ import {
   type SessionInfo,
   type SessionList,
 } from '@switchyard/contracts'
-import { type On, type SessionDeps, scopeOf } from './deps.ts'
+import { type ProjectCall, resolveScope, type SessionDeps } from './deps.ts'
 import { openSessionStream } from './event-stream.ts'
 import type { SessionFeeds } from './feeds.ts'
 import { sendToSession, toModelRef } from './send.ts'
 
-/** The worker answers these when the model has, within this, ms; longer ones go on. */
+/** Limit of the wait for calls in which the model works, ms. The worker continues after that. */
 const MODEL_WAIT_MS = 48_000
 
-/** A key is its caller's own: another's with the same words makes another session. */
-const markerOf = ({ caller }: On, key: string | undefined, what: string): string =>
+/** Returns the marker by which a repeated call finds its session. Keys of different callers never collide. */
+const markerOf = ({ caller }: ProjectCall, key: string | undefined, what: string): string =>
   key === undefined
     ? newCallId()
     : `${KEY_MARKER}${createHash('sha256')
@@ -33,13 +33,13 @@ const markerOf = ({ caller }: On, key: string | undefined, what: string): string
         .digest('hex')
         .slice(0, 32)}`
 
-/** The worker goes on with what it has not answered yet. */
-const orRunning = (error: unknown): { readonly running: boolean } => {
+/** Reports a call that timed out as running, because the worker continues with it. */
+const toRunning = (error: unknown): { readonly running: boolean } => {
   if (isSwitchyardError(error, 'call_timeout')) return { running: true }
   throw error
 }
 
-type OneKind = Extract<
+type SessionIdCall = Extract<
   | 'session.read'
   | 'session.delete'
   | 'session.abort'
@@ -61,18 +61,22 @@ export class SessionService {
     this.#feeds = feeds
   }
 
-  /** A call that needs no more than the session's id. @throws SwitchyardError `project_not_found`, `session_not_found`, … */
-  async one<K extends OneKind>(kind: K, on: On, id: string): Promise<CallResult<K>> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id }
-    // What these kinds take is the same; TypeScript does not see it through the union.
-    return (await this.#deps.calls.call<OneKind>(kind, args, options)) as CallResult<K>
+  /**
+   * Makes a worker call whose only argument is the session id.
+   *
+   * @throws SwitchyardError `project_not_found`, `session_not_found`, and what the call throws
+   */
+  async callById<K extends SessionIdCall>(kind: K, call: ProjectCall, id: string): Promise<CallResult<K>> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, session_id: id }
+    // These kinds have the same arguments, but TypeScript cannot infer that from the union.
+    return (await this.#deps.calls.call<SessionIdCall>(kind, args, options)) as CallResult<K>
   }
 
-  async create(on: On, input: CreateSession): Promise<SessionInfo> {
-    const { who, options } = await scopeOf(this.#deps, on)
+  async create(call: ProjectCall, input: CreateSession): Promise<SessionInfo> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
     const args = {
-      ...who,
+      ...callerArgs,
       directory: input.directory ?? null,
       worktree: input.worktree ?? null,
       parent_id: input.parentID ?? null,
@@ -82,158 +86,173 @@ export class SessionService {
       system: input.system ?? null,
       metadata: input.metadata ?? {},
       permissions: input.permissions ?? 'ask',
-      marker: markerOf(on, input.idempotencyKey, 'create'),
+      marker: markerOf(call, input.idempotencyKey, 'create'),
     }
     return (await this.#deps.calls.call('session.create', args, options)).session
   }
 
   async list(
-    on: On,
+    call: ProjectCall,
     of: { readonly worktree?: string | undefined; readonly directory?: string | undefined },
     page: { readonly limit: number; readonly offset: number },
   ): Promise<SessionList> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, worktree: of.worktree ?? null, directory: of.directory ?? null, ...page }
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, worktree: of.worktree ?? null, directory: of.directory ?? null, ...page }
     return await this.#deps.calls.call('session.list', args, options)
   }
 
-  async change(on: On, id: string, input: ChangeSession): Promise<SessionInfo> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id, title: input.title ?? null, metadata: input.metadata ?? null }
+  async change(call: ProjectCall, id: string, input: ChangeSession): Promise<SessionInfo> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, session_id: id, title: input.title ?? null, metadata: input.metadata ?? null }
     return (await this.#deps.calls.call('session.update', args, options)).session
   }
 
   async fork(
-    on: On,
+    call: ProjectCall,
     id: string,
     input: { readonly messageID?: string | undefined; readonly idempotencyKey?: string | undefined },
   ): Promise<SessionInfo> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const marker = markerOf(on, input.idempotencyKey, `fork ${id}`)
-    const args = { ...who, session_id: id, message_id: input.messageID ?? null, marker }
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const marker = markerOf(call, input.idempotencyKey, `fork ${id}`)
+    const args = { ...callerArgs, session_id: id, message_id: input.messageID ?? null, marker }
     return (await this.#deps.calls.call('session.fork', args, options)).session
   }
 
-  async revert(on: On, id: string, to: { messageID: string; partID?: string | undefined }): Promise<SessionInfo> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id, message_id: to.messageID, part_id: to.partID ?? null }
+  async revert(
+    call: ProjectCall,
+    id: string,
+    to: { messageID: string; partID?: string | undefined },
+  ): Promise<SessionInfo> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, session_id: id, message_id: to.messageID, part_id: to.partID ?? null }
     return (await this.#deps.calls.call('session.revert', args, options)).session
   }
 
-  /** Has the model write AGENTS.md. */
-  async init(on: On, id: string, input: { messageID?: string | undefined; model?: SendToSession['model'] }) {
-    const { who, options } = await scopeOf(this.#deps, on)
+  /** Makes the model write AGENTS.md. */
+  async init(call: ProjectCall, id: string, input: { messageID?: string | undefined; model?: SendToSession['model'] }) {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
     const messageID = input.messageID ?? newOpenCodeMessageId()
-    const args = { ...who, session_id: id, message_id: messageID, model: toModelRef(input.model) }
+    const args = { ...callerArgs, session_id: id, message_id: messageID, model: toModelRef(input.model) }
     const { running } = await this.#deps.calls
       .call('session.init', args, { ...options, waitMs: MODEL_WAIT_MS })
-      .catch(orRunning)
+      .catch(toRunning)
     return { running, messageID }
   }
 
-  async compact(on: On, id: string, model: SendToSession['model']): Promise<{ readonly running: boolean }> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id, model: toModelRef(model) }
-    return await this.#deps.calls.call('session.compact', args, { ...options, waitMs: MODEL_WAIT_MS }).catch(orRunning)
+  async compact(call: ProjectCall, id: string, model: SendToSession['model']): Promise<{ readonly running: boolean }> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, session_id: id, model: toModelRef(model) }
+    return await this.#deps.calls.call('session.compact', args, { ...options, waitMs: MODEL_WAIT_MS }).catch(toRunning)
   }
 
-  async messages(on: On, id: string, limit: number, before: string | undefined): Promise<MessageList> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    const args = { ...who, session_id: id, limit, before: before ?? null }
+  async messages(call: ProjectCall, id: string, limit: number, before: string | undefined): Promise<MessageList> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    const args = { ...callerArgs, session_id: id, limit, before: before ?? null }
     return await this.#deps.calls.call('session.messages', args, options)
   }
 
-  async send(on: On, id: string, input: SendToSession, waitMs: number): Promise<SentToSession> {
-    return await sendToSession(this.#deps, on, id, input, waitMs)
+  async send(call: ProjectCall, id: string, input: SendToSession, waitMs: number): Promise<SentToSession> {
+    return await sendToSession(this.#deps, call, id, input, waitMs)
   }
 
-  /** The asks that are left. @throws SwitchyardError `request_not_found` */
+  /** Replies to a permission request and returns the remaining requests. @throws SwitchyardError `request_not_found` */
   async permission(
-    on: On,
+    call: ProjectCall,
     id: string,
     requestId: string,
     input: { reply: 'once' | 'always' | 'reject'; message?: string | undefined },
   ): Promise<readonly Ask[]> {
-    const { who, options } = await scopeOf(this.#deps, on)
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
     await this.#deps.calls.call(
       'session.permission',
-      { ...who, session_id: id, request_id: requestId, ...input },
+      { ...callerArgs, session_id: id, request_id: requestId, ...input },
       options,
     )
-    return (await this.one('session.asks', on, id)).asks
+    return (await this.callById('session.asks', call, id)).asks
   }
 
-  /** The asks that are left. @param answers - null: declines. @throws SwitchyardError `request_not_found`, `invalid_request` */
+  /**
+   * Answers a question and returns the remaining requests.
+   *
+   * @param answers - null declines to answer
+   * @throws SwitchyardError `request_not_found`, `invalid_request`
+   */
   async question(
-    on: On,
+    call: ProjectCall,
     id: string,
     requestId: string,
     answers: readonly (readonly string[])[] | null,
   ): Promise<readonly Ask[]> {
-    const { who, options } = await scopeOf(this.#deps, on)
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
     const given = answers?.map((labels) => [...labels]) ?? null
     await this.#deps.calls.call(
       'session.question',
-      { ...who, session_id: id, request_id: requestId, answers: given },
+      { ...callerArgs, session_id: id, request_id: requestId, answers: given },
       options,
     )
-    return (await this.one('session.asks', on, id)).asks
+    return (await this.callById('session.asks', call, id)).asks
   }
 
-  async diff(on: On, id: string, messageId: string | undefined): Promise<CallResult<'session.diff'>> {
-    const { who, options } = await scopeOf(this.#deps, on)
+  async diff(call: ProjectCall, id: string, messageId: string | undefined): Promise<CallResult<'session.diff'>> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
     return await this.#deps.calls.call(
       'session.diff',
-      { ...who, session_id: id, message_id: messageId ?? null },
+      { ...callerArgs, session_id: id, message_id: messageId ?? null },
       options,
     )
   }
 
-  async findFiles(on: On, id: string, query: string, limit: number): Promise<readonly string[]> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    return (await this.#deps.calls.call('session.find', { ...who, session_id: id, query, limit }, options)).files
+  async findFiles(call: ProjectCall, id: string, query: string, limit: number): Promise<readonly string[]> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    return (await this.#deps.calls.call('session.find', { ...callerArgs, session_id: id, query, limit }, options)).files
   }
 
-  async files(on: On, id: string, path: string): Promise<CallResult<'session.files'>> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    return await this.#deps.calls.call('session.files', { ...who, session_id: id, path }, options)
+  async files(call: ProjectCall, id: string, path: string): Promise<CallResult<'session.files'>> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    return await this.#deps.calls.call('session.files', { ...callerArgs, session_id: id, path }, options)
   }
 
-  /** @param range - bytes. @throws SwitchyardError `path_outside_workspace`, `file_not_found` */
+  /** @param range - in bytes. @throws SwitchyardError `path_outside_workspace`, `file_not_found` */
   async file(
-    on: On,
+    call: ProjectCall,
     id: string,
     path: string,
     range: { readonly offset: number; readonly limit: number },
   ): Promise<CallResult<'session.file'>> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    return await this.#deps.calls.call('session.file', { ...who, session_id: id, path, ...range }, options)
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    return await this.#deps.calls.call('session.file', { ...callerArgs, session_id: id, path, ...range }, options)
   }
 
-  async patch(on: On, id: string, path: string): Promise<string> {
-    const { who, options } = await scopeOf(this.#deps, on)
-    return (await this.#deps.calls.call('session.patch', { ...who, session_id: id, path }, options)).patch
+  async patch(call: ProjectCall, id: string, path: string): Promise<string> {
+    const { callerArgs, options } = await resolveScope(this.#deps, call)
+    return (await this.#deps.calls.call('session.patch', { ...callerArgs, session_id: id, path }, options)).patch
   }
 
   /**
-   * The session's events as server-sent events. It ends when the reader goes, or may no longer use the project.
+   * Returns the session's events as server-sent events. The stream closes when the reader disconnects or loses access.
    *
-   * @param after - the id of the last event that the reader has; undefined: from the session's beginning.
+   * @param after - the id of the last event that the reader has; undefined starts at the beginning of the session
+   * @param disconnect - closes the connection of a reader that has stopped reading
    * @throws SwitchyardError `project_not_found`, `session_not_found`, `invalid_request`
    */
-  async stream(on: On, id: string, after: string | undefined, cutOff: () => void): Promise<ReadableStream<Uint8Array>> {
-    // The connection's signal would end the calls that other readers share.
-    const { signal: _, ...whose } = on
-    const { row } = await scopeOf(this.#deps, whose)
+  async stream(
+    call: ProjectCall,
+    id: string,
+    after: string | undefined,
+    disconnect: () => void,
+  ): Promise<ReadableStream<Uint8Array>> {
+    // Readers share calls, so the signal of one connection must not abort them.
+    const { signal: _, ...withoutSignal } = call
+    const { row } = await resolveScope(this.#deps, withoutSignal)
     const { metrics, logger } = this.#deps
     return await openSessionStream({
       id,
       after,
-      scope: () => scopeOf(this.#deps, { ...whose, project: row.id }),
+      resolveScope: () => resolveScope(this.#deps, { ...withoutSignal, project: row.id }),
       feeds: this.#feeds,
       metrics,
       logger,
-      cutOff,
+      disconnect,
     })
   }
 }

@@ -1,49 +1,47 @@
-// The byte stream to one reader of server-sent events: what waits for it is bounded, and one that does not read is let go.
+// A byte stream of server-sent events to one reader. Its buffer is bounded, and a reader that stops reading is disconnected.
 
 import type { Metrics } from '../monitoring/metrics.ts'
-import { helloBytes } from './frame.ts'
+import { formatRetry } from './format.ts'
 
-/** What may wait for a reader before it gets no more until it has read, bytes. */
-const UNSENT_BYTES = 262_144
-/** A reader that has taken nothing for so long, while something waited, is let go, ms. It resumes where it was. */
+/** Unread bytes above which a reader gets nothing more until it reads. */
+const BUFFER_BYTES = 262_144
+/** A reader that leaves unread bytes for this long is disconnected, ms. It can reconnect and resume. */
 const STALLED_MS = 30_000
 const RETRY_MS = 1_000
 
-const HELLO = helloBytes(RETRY_MS)
-
-export type OutletOptions = {
+export type SseStreamOptions = {
   readonly metrics: Metrics
-  /** The reader took something: there may be room again. */
-  readonly onTaken: () => void
-  /** Called once, whoever ended it. */
-  readonly onGone: () => void
-  /** Cuts the connection of a reader that does not read. */
-  readonly cutOff: () => void
+  /** Called when the reader has read something, so there may be capacity again. */
+  readonly onRead: () => void
+  /** Called once when the stream closes, by either side. */
+  readonly onClosed: () => void
+  /** Closes the connection of a reader that has stopped reading. */
+  readonly disconnect: () => void
 }
 
-export class Outlet {
-  readonly #options: OutletOptions
-  readonly stream: ReadableStream<Uint8Array>
+export class SseStream {
+  readonly #options: SseStreamOptions
+  readonly body: ReadableStream<Uint8Array>
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #isOpen = true
-  #takenAt = Date.now()
+  #lastReadAt = Date.now()
 
-  constructor(options: OutletOptions) {
+  constructor(options: SseStreamOptions) {
     this.#options = options
     options.metrics.sseReaders.inc()
-    this.stream = new ReadableStream<Uint8Array>(
+    this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller
-          controller.enqueue(HELLO)
+          controller.enqueue(formatRetry(RETRY_MS))
         },
         pull: () => {
-          this.#takenAt = Date.now()
-          options.onTaken()
+          this.#lastReadAt = Date.now()
+          options.onRead()
         },
-        cancel: () => void this.#leave(),
+        cancel: () => void this.#markClosed(),
       },
-      { highWaterMark: UNSENT_BYTES, size: (chunk) => chunk.byteLength },
+      { highWaterMark: BUFFER_BYTES, size: (chunk) => chunk.byteLength },
     )
   }
 
@@ -51,34 +49,34 @@ export class Outlet {
     return this.#isOpen
   }
 
-  get hasRoom(): boolean {
+  get hasCapacity(): boolean {
     return this.#isOpen && (this.#controller?.desiredSize ?? 0) > 0
   }
 
-  /** Nothing happens where the reader is gone. */
+  /** Does nothing after the stream has closed. */
   send(bytes: Uint8Array): void {
     if (this.#isOpen) this.#controller?.enqueue(bytes)
   }
 
-  /** Sends a sign of life, or lets a reader go that has not read for long. */
-  beat(bytes: Uint8Array): void {
-    if (this.hasRoom) this.send(bytes)
-    else if (this.#isOpen && Date.now() - this.#takenAt > STALLED_MS) {
-      this.end()
-      this.#options.cutOff()
+  /** Sends a keep-alive, or disconnects a reader that has stopped reading. */
+  keepAlive(bytes: Uint8Array): void {
+    if (this.hasCapacity) this.send(bytes)
+    else if (this.#isOpen && Date.now() - this.#lastReadAt > STALLED_MS) {
+      this.close()
+      this.#options.disconnect()
     }
   }
 
-  /** Ends the stream after what it holds. Safe to call twice. */
-  end(): void {
-    if (this.#leave()) this.#controller?.close()
+  /** Closes the stream after the bytes that are already buffered. Safe to call twice. */
+  close(): void {
+    if (this.#markClosed()) this.#controller?.close()
   }
 
-  #leave(): boolean {
+  #markClosed(): boolean {
     if (!this.#isOpen) return false
     this.#isOpen = false
     this.#options.metrics.sseReaders.dec()
-    this.#options.onGone()
+    this.#options.onClosed()
     return true
   }
 }

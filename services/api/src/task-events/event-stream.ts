@@ -1,114 +1,119 @@
-// One reader of a task's events as a byte stream: catches up from the record, goes live, never skips, never repeats.
+// Streams a task's events to one reader: first from the database, then live, without gaps or repeats.
 
 import type { Logger } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
 import type { Metrics } from '../monitoring/metrics.ts'
-import { commentBytes, type Frame } from '../sse/frame.ts'
-import { Outlet } from '../sse/sse-stream.ts'
-import type { Follower, TaskFeed } from './task-feed.ts'
-import type { Following, TaskFeeds } from './task-feeds.ts'
+import { formatComment } from '../sse/format.ts'
+import { SseStream } from '../sse/sse-stream.ts'
+import type { Frame } from './frame.ts'
+import type { TaskFeed, TaskFollower } from './task-feed.ts'
+import type { Subscription, TaskFeeds } from './task-feeds.ts'
 
-const ALIVE = commentBytes('alive')
+const KEEP_ALIVE = formatComment('alive')
 
 export type EventStreamOptions = {
   readonly id: TaskId
-  /** The last number that the reader has. */
+  /** The number of the last event that the reader has. */
   readonly after: number
   readonly feeds: TaskFeeds
   readonly metrics: Metrics
   readonly logger: Logger
-  /** Cuts the connection of a reader that does not read. */
-  readonly cutOff: () => void
+  /** Closes the connection of a reader that has stopped reading. */
+  readonly disconnect: () => void
 }
 
-class Reader implements Follower {
+class TaskEventReader implements TaskFollower {
   readonly #options: EventStreamOptions
-  readonly outlet: Outlet
-  #following: Following | undefined
-  #last: number
-  #isPumping = false
-  #isBehind = false
+  readonly stream: SseStream
+  #subscription: Subscription | undefined
+  #lastSent: number
+  #isSending = false
+  #hasPending = false
 
   constructor(options: EventStreamOptions) {
     this.#options = options
-    this.#last = options.after
-    this.outlet = new Outlet({
+    this.#lastSent = options.after
+    this.stream = new SseStream({
       metrics: options.metrics,
-      cutOff: options.cutOff,
-      onTaken: () => this.onProgress(),
-      onGone: () => this.#following?.stop(),
+      disconnect: options.disconnect,
+      onRead: () => this.onProgress(),
+      onClosed: () => this.#subscription?.stop(),
     })
   }
 
-  attach(following: Following): void {
-    this.#following = following
-    if (this.outlet.isOpen) this.onProgress()
-    else following.stop()
+  attach(subscription: Subscription): void {
+    this.#subscription = subscription
+    if (this.stream.isOpen) this.onProgress()
+    else subscription.stop()
   }
 
   onProgress(): void {
-    this.#isBehind = true
-    if (!this.#isPumping) void this.#pump()
+    this.#hasPending = true
+    if (!this.#isSending) void this.#sendPending()
   }
 
   onDelta(bytes: Uint8Array): void {
-    // Live text is for who keeps up; the events have the whole of it later.
-    if (!this.#isPumping && this.#last === this.#following?.feed.head && this.outlet.hasRoom) this.outlet.send(bytes)
+    // Deltas go only to readers that are up to date. The others get the full text with the events.
+    if (!this.#isSending && this.#lastSent === this.#subscription?.feed.head && this.stream.hasCapacity)
+      this.stream.send(bytes)
   }
 
   onHeartbeat(): void {
-    this.outlet.beat(ALIVE)
+    this.stream.keepAlive(KEEP_ALIVE)
   }
 
   onClose(): void {
-    this.outlet.end()
+    this.stream.close()
   }
 
-  async #pump(): Promise<void> {
-    const feed = this.#following?.feed
+  async #sendPending(): Promise<void> {
+    const feed = this.#subscription?.feed
     if (!feed) return
-    this.#isPumping = true
+    this.#isSending = true
     try {
-      while (this.#isBehind) {
-        this.#isBehind = false
-        // A live frame is sent within the call that brought it: no await on this way.
-        while (this.#last < feed.head && this.outlet.hasRoom) {
-          const next = feed.recent(this.#last + 1)
+      while (this.#hasPending) {
+        this.#hasPending = false
+        // A live frame has to be sent synchronously, before the deltas that follow it: no await on this path.
+        while (this.#lastSent < feed.head && this.stream.hasCapacity) {
+          const next = feed.recent(this.#lastSent + 1)
           if (next) this.#send(next)
           else if (!(await this.#sendPage(feed))) break
         }
       }
-      if (feed.ended && this.#last >= feed.head) this.outlet.end()
+      if (feed.ended && this.#lastSent >= feed.head) this.stream.close()
     } catch (error) {
-      this.#options.logger.debug({ task_id: feed.id, err: error }, 'events were not read; the next round tries')
+      this.#options.logger.debug(
+        { task_id: feed.id, err: error },
+        'failed to read task events; retrying on the next update',
+      )
     } finally {
-      this.#isPumping = false
+      this.#isSending = false
     }
   }
 
   async #sendPage(feed: TaskFeed): Promise<boolean> {
-    const frames = (await feed.page(this.#last)).filter((frame) => frame.seq > this.#last)
+    const frames = (await feed.page(this.#lastSent)).filter((frame) => frame.seq > this.#lastSent)
     for (const frame of frames) this.#send(frame)
     return frames.length > 0
   }
 
   #send(frame: Frame): void {
-    if (!this.outlet.isOpen) return
-    this.outlet.send(frame.bytes)
-    this.#last = frame.seq
+    if (!this.stream.isOpen) return
+    this.stream.send(frame.bytes)
+    this.#lastSent = frame.seq
     this.#options.metrics.eventsSent.inc()
-    if (frame.isLast) this.outlet.end()
+    if (frame.isLast) this.stream.close()
   }
 }
 
-/** The events above `after` as server-sent events, to the terminal one. @throws SwitchyardError `database_unavailable` */
-export const openEventStream = async (options: EventStreamOptions): Promise<ReadableStream<Uint8Array>> => {
-  const reader = new Reader(options)
+/** Returns a stream of the events after `after`, up to the terminal one. @throws SwitchyardError `database_unavailable` */
+export const openTaskEventStream = async (options: EventStreamOptions): Promise<ReadableStream<Uint8Array>> => {
+  const reader = new TaskEventReader(options)
   try {
     reader.attach(await options.feeds.follow(options.id, reader))
   } catch (error) {
-    reader.outlet.end()
+    reader.stream.close()
     throw error
   }
-  return reader.outlet.stream
+  return reader.stream.body
 }

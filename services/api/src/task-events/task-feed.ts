@@ -1,29 +1,29 @@
-// One task's feed: a single subscription and a single read of the record, however many read along.
+// The event feed of one task: all its readers share one subscription and one database query.
 
 import { isTerminal, type TaskId } from '@switchyard/contracts'
 import type { TaskSignal } from '@switchyard/queue'
 import { type Progress, type Records, readEvents } from '@switchyard/records'
-import { type Frame, toDeltaBytes, toFrame } from '../sse/frame.ts'
+import { type Frame, toDeltaBytes, toFrame } from './frame.ts'
 
-/** Whoever follows a task: told that there is more, never given it, so that a slow one holds nothing. */
-export type Follower = {
-  /** There may be more frames, or the task has ended. */
+/** A reader of the feed. It is notified and then pulls frames, so that a slow reader buffers nothing in the feed. */
+export type TaskFollower = {
+  /** Called when there may be more frames, or the task has ended. */
   onProgress(): void
   onDelta?(bytes: Uint8Array): void
-  /** Every 10 s: send a sign of life. */
+  /** Called every 10 s to send a keep-alive. */
   onHeartbeat?(): void
-  /** The process stops. */
+  /** Called when the process shuts down. */
   onClose?(): void
 }
 
 const PAGE = 100
-/** The newest frames, for readers that follow live; who is further behind reads the record. */
+/** Limits of the newest frames kept in memory. Readers that are further behind query the database. */
 const RECENT_FRAMES = 256
 const RECENT_BYTES = 2 * 1_048_576
 
 export class TaskFeed {
   readonly id: TaskId
-  readonly followers = new Set<Follower>()
+  readonly followers = new Set<TaskFollower>()
   readonly #records: Records
   readonly #recent = new Map<number, Frame>()
   readonly #pages = new Map<number, Promise<readonly Frame[]>>()
@@ -36,22 +36,22 @@ export class TaskFeed {
     this.id = id
   }
 
-  /** The highest number that is known to be in the record. */
+  /** The highest event number known to be in the database. */
   get head(): number {
     return this.#head
   }
 
-  /** No event follows `head`. */
+  /** Whether `head` is the last event. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** A frame of the newest ones. */
+  /** Returns a frame that is still in memory. */
   recent(seq: number): Frame | undefined {
     return this.#recent.get(seq)
   }
 
-  /** Frames above `after` from the record; readers at the same place share one query. */
+  /** Returns frames after `after` from the database. Readers at the same position share one query. */
   page(after: number): Promise<readonly Frame[]> {
     const reading = this.#pages.get(after)
     if (reading) return reading
@@ -70,24 +70,24 @@ export class TaskFeed {
     }
     if (signal.kind === 'events') {
       for (const event of signal.events) {
-        // A signal that comes late, or twice.
+        // A late or repeated signal.
         if (event.seq <= this.#head) continue
         const frame = toFrame(event)
-        this.#keep(frame)
+        this.#remember(frame)
         this.#head = frame.seq
         this.#ended ||= frame.isLast
       }
     }
-    this.#tell()
+    this.#notify()
   }
 
-  /** What the record says; heals a missed signal. */
+  /** Applies the state from the database, which makes up for missed signals. */
   update(progress: Progress | undefined): void {
-    // A task that was deleted has nothing more to tell.
+    // A deleted task gets no more events.
     this.#ended ||= progress === undefined || isTerminal(progress.status)
     this.#head = Math.max(this.#head, progress?.last_seq ?? 0)
-    // Also where nothing is new: a follower whose read failed tries again.
-    this.#tell()
+    // Even without news, so that a follower whose read failed retries.
+    this.#notify()
   }
 
   heartbeat(): void {
@@ -98,11 +98,11 @@ export class TaskFeed {
     for (const follower of this.followers) follower.onClose?.()
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const follower of this.followers) follower.onProgress()
   }
 
-  #keep(frame: Frame): void {
+  #remember(frame: Frame): void {
     this.#recent.set(frame.seq, frame)
     this.#recentBytes += frame.bytes.byteLength
     for (const [seq, oldest] of this.#recent) {

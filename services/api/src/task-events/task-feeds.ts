@@ -1,19 +1,19 @@
-// The feeds of this process: opened with the first follower of a task, closed with the last.
+// The task feeds of this process: opened for the first follower of a task, closed after the last.
 
 import type { Logger } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
 import { type Repeating, repeat } from '@switchyard/process'
 import type { Bus, Unsubscribe } from '@switchyard/queue'
 import { type Records, readProgress } from '@switchyard/records'
-import { type Follower, TaskFeed } from './task-feed.ts'
+import { TaskFeed, type TaskFollower } from './task-feed.ts'
 
-/** The bus only hints: so often the record is asked all the same, ms. */
+/** Bus signals can be lost, so the database is polled at this interval too, ms. */
 const REREAD_MS = 2_000
 const HEARTBEAT_MS = 10_000
 
 type Opened = { readonly feed: TaskFeed; readonly subscribed: Promise<Unsubscribe>; count: number }
 
-export type Following = { readonly feed: TaskFeed; stop(): void }
+export type Subscription = { readonly feed: TaskFeed; stop(): void }
 
 export class TaskFeeds {
   readonly #records: Records
@@ -28,7 +28,7 @@ export class TaskFeeds {
     this.#records = records
     this.#bus = bus
     this.#rereading = repeat({
-      name: 'reading the followed tasks',
+      name: 'task event polling',
       everyMs: REREAD_MS,
       work: () => this.#reread(),
       onFailure: () => ({ isExpected: true }),
@@ -41,11 +41,12 @@ export class TaskFeeds {
   }
 
   /**
-   * Follows a task until `stop`. Resolves when signals arrive and the record was read after that: nothing is missed.
+   * Subscribes to a task until `stop`. Resolves once signals arrive and the database was read after that, so that no
+   * event is missed.
    *
    * @throws SwitchyardError `database_unavailable`
    */
-  async follow(id: TaskId, follower: Follower): Promise<Following> {
+  async follow(id: TaskId, follower: TaskFollower): Promise<Subscription> {
     const opened = this.#open(id)
     opened.count += 1
     opened.feed.followers.add(follower)
@@ -74,8 +75,8 @@ export class TaskFeeds {
   }
 
   #open(id: TaskId): Opened {
-    const there = this.#opened.get(id)
-    if (there) return there
+    const existing = this.#opened.get(id)
+    if (existing) return existing
     const feed = new TaskFeed(this.#records, id)
     const opened = { feed, subscribed: this.#bus.onTask(id, (signal) => feed.receive(signal)), count: 0 }
     this.#opened.set(id, opened)
@@ -97,7 +98,7 @@ export class TaskFeeds {
     return this.#closed
   }
 
-  /** Ends every stream; their readers come back to another process and resume. */
+  /** Closes every stream. Their readers reconnect to another process and resume. */
   close(): void {
     this.#closed = true
     clearInterval(this.#heartbeat)

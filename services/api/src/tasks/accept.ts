@@ -1,4 +1,4 @@
-// Accepts a task: checks it, writes its row in one statement, puts it into the queue.
+// Accepts a task: checks it, writes its row in one statement, and enqueues it.
 
 import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switchyard/contracts'
 import { acceptTask, findByIdempotencyKey, findSandbox, type TaskRow, toRecords, toTask } from '@switchyard/records'
@@ -12,30 +12,30 @@ import { checkModel } from '../validation/model.ts'
 import type { TaskDeps } from './deps.ts'
 import { requestHash } from './request-hash.ts'
 
-/** How long an accept waits for the queue, ms. The row is written by then; a sweeper queues what was missed. */
+/** Limit of the wait for the queue, ms. The row is already written; a sweeper enqueues tasks that are missing. */
 const QUEUE_WAIT_MS = 1_000
 
 const DEFAULT_PRIORITY = 5
 
-export type Accept = { readonly task: Task; readonly created: boolean }
+export type AcceptedTask = { readonly task: Task; readonly created: boolean }
 
-const refused = (fields: readonly string[], why: string): SwitchyardError =>
+const invalid = (fields: readonly string[], why: string): SwitchyardError =>
   new SwitchyardError('invalid_request', `${fields.join(', ')}: ${why}`, {
     context: { errors: fields.map((path) => ({ path, message: why })) },
   })
 
-const checkOffered = (caller: Caller, input: ExecuteTask): void => {
+const checkCombination = (caller: Caller, input: ExecuteTask): void => {
   if (input.mode !== undefined) requireOperator(caller, 'setting mode')
-  const needy = (['branch', 'base_branch', 'sandbox'] as const).filter((name) => input[name] !== undefined)
-  if (input.project === undefined && needy.length > 0) throw refused(needy, 'needs a project')
-  if (input.sandbox !== undefined && needy.length > 1)
-    throw refused(['sandbox'], 'has its own branch; leave branch and base_branch out')
+  const projectFields = (['branch', 'base_branch', 'sandbox'] as const).filter((name) => input[name] !== undefined)
+  if (input.project === undefined && projectFields.length > 0) throw invalid(projectFields, 'requires project')
+  if (input.sandbox !== undefined && projectFields.length > 1)
+    throw invalid(['sandbox'], 'cannot be combined with branch or base_branch')
 }
 
 const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS)
+    timer = setTimeout(() => reject(new Error(`no response within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS)
   })
   const added = deps.queue.add(task)
   try {
@@ -43,7 +43,7 @@ const enqueue = async (deps: TaskDeps, task: TaskRow): Promise<void> => {
   } catch (error) {
     added.catch(() => {})
     const err = error instanceof Error ? error.message : String(error)
-    deps.logger.warn({ task_id: task.id, err }, 'the task is accepted and not in the queue yet; a sweeper will add it')
+    deps.logger.warn({ task_id: task.id, err }, 'task accepted but not enqueued; the sweeper will enqueue it')
   } finally {
     clearTimeout(timer)
   }
@@ -57,12 +57,12 @@ const findSandboxFor = async ({ records }: TaskDeps, projectId: string | undefin
   return found
 }
 
-/** The record of the first call with that key. @throws SwitchyardError `idempotency_conflict` */
-const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Accept> => {
+/** Returns the task that an earlier call with this key created. @throws SwitchyardError `idempotency_conflict` */
+const findRepeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<AcceptedTask> => {
   if (row.request_hash !== hash)
     throw new SwitchyardError(
       'idempotency_conflict',
-      `idempotency_key ${JSON.stringify(row.idempotency_key)} already made ${row.id} with other arguments`,
+      `idempotency_key ${JSON.stringify(row.idempotency_key)} created ${row.id} with different arguments`,
       { context: { task_id: row.id } },
     )
   const [task] = await toRecords(deps.records.db, [row])
@@ -70,16 +70,17 @@ const repeated = async (deps: TaskDeps, row: TaskRow, hash: string): Promise<Acc
 }
 
 /**
- * Accepts a task, or finds the one that the same `idempotency_key` made before.
+ * Accepts a task, or returns the one that an earlier call with the same `idempotency_key` created. An unavailable queue is not
+ * an error, because the task is in the database.
  *
  * @throws SwitchyardError `idempotency_conflict`, `forbidden`, `not_supported`, `invalid_request`, `invalid_model`,
- * `queue_full`, `invalid_project`, `invalid_branch`, `model_not_found`, `agent_not_found`, `no_model_configured`,
- * `database_unavailable`, `disk_full`. A queue that is away is no error: Postgres has the task.
+ *   `queue_full`, `invalid_project`, `invalid_branch`, `model_not_found`, `agent_not_found`, `no_model_configured`,
+ *   `database_unavailable`, `disk_full`
  */
-export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<Accept> => {
-  checkOffered(caller, input)
+export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask): Promise<AcceptedTask> => {
+  checkCombination(caller, input)
   const { config, records } = deps
-  const asked = input.model === undefined ? undefined : checkModel(input.model)
+  const requestedModel = input.model === undefined ? undefined : checkModel(input.model)
   const agent = input.agent ?? null
   const branch = input.branch === undefined ? null : checkBranch('branch', input.branch)
   const baseBranch = input.base_branch === undefined ? null : checkBranch('base_branch', input.base_branch)
@@ -87,30 +88,30 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
   if (project) requireMayName(caller, project.url, project.row)
   if (project && !mayUse(caller, project.row))
     throw new SwitchyardError('forbidden', `${project.url} is a project of another key`)
-  const model = asked ?? project?.row?.model ?? config.tasks.defaultModel ?? null
+  const model = requestedModel ?? project?.row?.model ?? config.tasks.defaultModel ?? null
   const sandbox = await findSandboxFor(deps, project?.id, input.sandbox)
   const priority = input.priority ?? DEFAULT_PRIORITY
   const hash = requestHash(input)
   const id = newTaskId()
-  const named = input.agent_id ?? caller.agentId
-  const agentId = named ?? caller.name
+  const namedAgent = input.agent_id ?? caller.agentId
+  const agentId = namedAgent ?? caller.name
   let decision: Decision
   try {
     await deps.backlog.check()
-    const dockerCannot =
+    const unsupportedByDocker =
       input.permissions === 'ask'
-        ? 'permissions ask, for a container can ask nobody'
+        ? 'permissions "ask", because a container cannot send requests'
         : sandbox
-          ? 'a sandbox, for a container has its own task’s directory alone'
+          ? "a sandbox, because a container sees only its own task's directory"
           : undefined
-    decision = await deps.rollout.decide({ subject: named ?? id, asked: input.mode, dockerCannot })
-    // What a container has is its image's; these are the servers' models and agents.
+    decision = await deps.rollout.decide({ subject: namedAgent ?? id, requestedMode: input.mode, unsupportedByDocker })
+    // The catalog describes OpenCode servers. A container has the models and agents of its image.
     if (!project && decision.mode === 'opencode') await deps.catalog.check({ model, agent })
   } catch (error) {
-    // What was accepted before stays accepted, however full the queue is now or whatever the server offers.
+    // A repeated call returns its first task even if the queue is full now or the model is gone.
     const key = input.idempotency_key
     const first = key === undefined ? undefined : await findByIdempotencyKey(records.db, caller.name, agentId, key)
-    if (first) return await repeated(deps, first, hash)
+    if (first) return await findRepeated(deps, first, hash)
     throw error
   }
   const { row, created } = await acceptTask(records.db, {
@@ -141,7 +142,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
       input.timeout_ms ?? (decision.mode === 'docker' ? config.docker.timeoutMs : undefined) ?? config.tasks.timeoutMs,
     deadline: new Date(Date.now() + config.tasks.queueTimeoutMs),
   })
-  if (!created) return await repeated(deps, row, hash)
+  if (!created) return await findRepeated(deps, row, hash)
   deps.metrics.accepted.inc()
   deps.metrics.decisions.inc({ mode: decision.mode, pool: decision.pool ?? '', reason: decision.reason })
   await enqueue(deps, row)

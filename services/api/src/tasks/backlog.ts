@@ -1,4 +1,4 @@
-// How many tasks wait, and the refusal when there are too many: counted twice a second while there is room, not at every call.
+// Limits the number of queued tasks. The count is cached for half a second while there is room.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { countQueued, type Records } from '@switchyard/records'
@@ -11,22 +11,22 @@ export class Backlog {
   #count = 0
   #at = Number.NEGATIVE_INFINITY
 
-  /** @param max - tasks that may wait; 0: as many as come. */
+  /** @param max - maximum number of queued tasks; 0 is unlimited */
   constructor(records: Records, max: number) {
     this.#records = records
     this.#max = max
   }
 
-  /** @throws SwitchyardError `queue_full`, which says how long the queue is. */
+  /** Counts a new task. @throws SwitchyardError `queue_full` */
   async check(): Promise<void> {
     if (this.#max === 0) return
-    // Between two counts those that begin to run are not seen: nobody is refused by an old count.
+    // The cached count misses tasks that have started since, so no task is refused without a fresh count.
     if (performance.now() - this.#at > FRESH_MS || this.#count >= this.#max) {
       this.#at = performance.now()
       this.#count = await countQueued(this.#records.db)
     }
     if (this.#count >= this.#max)
-      throw new SwitchyardError('queue_full', `${this.#count} tasks wait already, and ${this.#max} may`, {
+      throw new SwitchyardError('queue_full', `${this.#count} tasks are queued, and the limit is ${this.#max}`, {
         context: { waiting: this.#count, max: this.#max },
       })
     this.#count++

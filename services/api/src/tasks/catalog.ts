@@ -1,4 +1,4 @@
-// The models and agents that workers report for the OpenCode servers; kept for a few seconds, since every accept asks.
+// Checks the model and agent of new tasks against those that workers report. Cached, because every new task needs it.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { listServers, type Records, type ServerRow } from '@switchyard/records'
@@ -24,7 +24,7 @@ const availableNamesOf = (servers: readonly ServerRow[]): AvailableNames | null 
   }
 }
 
-export type Wanted = { readonly model: string | null; readonly agent: string | null }
+export type ModelAndAgent = { readonly model: string | null; readonly agent: string | null }
 
 export class Catalog {
   readonly #records: Records
@@ -49,25 +49,25 @@ export class Catalog {
   }
 
   /**
-   * Checks what a task without a repository names; one with a repository may bring models and agents of its own.
-   * While no server has reported its models, everything passes: the worker finds out.
+   * Checks the model and agent of a task without a repository; a repository can define models and agents itself.
+   * Accepts everything until a server has reported its models; the worker then detects an unknown one.
    *
    * @throws SwitchyardError `model_not_found`, `agent_not_found`, `no_model_configured`
    */
-  async check(wanted: Wanted): Promise<void> {
+  async check(named: ModelAndAgent): Promise<void> {
     if (Date.now() - this.#readAt > FRESH_MS) await this.#read()
-    if (!this.#problem(wanted)) return
-    // What is kept may be older than the server's configuration: nobody is refused on a memory.
+    if (!this.#problem(named)) return
+    // The cache may be older than the server's configuration, so no task is refused without a fresh read.
     await this.#read()
-    const problem = this.#problem(wanted)
+    const problem = this.#problem(named)
     if (problem) throw problem
   }
 
-  #problem({ model, agent }: Wanted): SwitchyardError | undefined {
+  #problem({ model, agent }: ModelAndAgent): SwitchyardError | undefined {
     const available = this.#available
     if (!available) return undefined
     if (model === null && !available.hasModel)
-      return new SwitchyardError('no_model_configured', 'no model was named and the OpenCode server has no provider')
+      return new SwitchyardError('no_model_configured', 'the call names no model and no OpenCode server has a provider')
     if (model !== null && !available.models.has(model))
       return new SwitchyardError('model_not_found', `model ${model} is not available on any OpenCode server`)
     if (agent !== null && !available.agents.has(agent))

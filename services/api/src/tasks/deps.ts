@@ -1,4 +1,4 @@
-// What the task logic works with; wired once in app.ts.
+// The dependencies of the task logic.
 
 import type { Config, Logger } from '@switchyard/config'
 import type { Bus, TaskQueue } from '@switchyard/queue'

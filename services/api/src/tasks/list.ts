@@ -1,4 +1,4 @@
-// Lists tasks, page by page. The cursor is opaque to callers.
+// Lists tasks in pages. The cursor is opaque to callers.
 
 import { LIMITS, type Status, SwitchyardError, statusSchema, type Task, taskIdSchema } from '@switchyard/contracts'
 import { type ListCursor, listTasks } from '@switchyard/records'
@@ -9,19 +9,19 @@ import type { TaskDeps } from './deps.ts'
 
 const cursorSchema = z.strictObject({ id: taskIdSchema, waiting: z.boolean() })
 
-const toCursor = (text: string): ListCursor => {
+const parseCursor = (text: string): ListCursor => {
   try {
     return cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
   } catch {
-    throw new SwitchyardError('invalid_request', 'cursor: is not one that a list gave', {
-      context: { errors: [{ path: 'cursor', message: 'is not one that a list gave' }] },
+    throw new SwitchyardError('invalid_request', 'cursor: is not a next_cursor of a list', {
+      context: { errors: [{ path: 'cursor', message: 'is not a next_cursor of a list' }] },
     })
   }
 }
 
-const fromCursor = (cursor: ListCursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
+const formatCursor = (cursor: ListCursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
 
-/** `queued`, or several separated by commas. */
+/** One status, or several separated by commas. */
 export const statusesSchema = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
@@ -42,8 +42,9 @@ export type ListQuery = {
 export type TaskList = { readonly tasks: Task[]; readonly next_cursor: string | null }
 
 /**
- * Newest first; with `waitingFirst`, those that wait for an answer before all others. An agent's key sees its own.
+ * Returns the tasks that the caller may see, newest first.
  *
+ * @param waitingFirst - returns tasks that need input before all others
  * @throws SwitchyardError `invalid_request`, `invalid_project`, `database_unavailable`
  */
 export const list = async (
@@ -63,9 +64,9 @@ export const list = async (
     },
     {
       limit: Math.min(query.limit ?? DEFAULT_LIST_PAGE, LIMITS.listPage),
-      after: query.cursor === undefined ? null : toCursor(query.cursor),
+      after: query.cursor === undefined ? null : parseCursor(query.cursor),
       waitingFirst,
     },
   )
-  return { tasks: [...tasks], next_cursor: next && fromCursor(next) }
+  return { tasks: [...tasks], next_cursor: next && formatCursor(next) }
 }

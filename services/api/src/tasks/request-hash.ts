@@ -1,4 +1,4 @@
-// A fingerprint of what a call asks for: the same key with another fingerprint is refused.
+// The hash of a call's arguments: a repeated idempotency key with different arguments is refused.
 
 import { createHash } from 'node:crypto'
 import type { ExecuteTask } from '@switchyard/contracts'
@@ -10,10 +10,10 @@ const sorted = (value: unknown): unknown => {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]))
 }
 
-/** The key and the agent are what the row is found by, and how long the caller waits changes nothing of the task. */
+/** Hashes the arguments that define the task. Left out are the key and agent, which find the row, and the wait. */
 export const requestHash = (input: ExecuteTask): string => {
-  const { sync: _sync, wait_ms: _waitMs, idempotency_key: _key, agent_id: _agent, ...asked } = input
+  const { sync: _sync, wait_ms: _waitMs, idempotency_key: _key, agent_id: _agent, ...defining } = input
   return createHash('sha256')
-    .update(JSON.stringify(sorted(asked)))
+    .update(JSON.stringify(sorted(defining)))
     .digest('hex')
 }

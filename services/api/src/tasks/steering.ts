@@ -1,21 +1,24 @@
-// Messages, controls and answers of a caller to a task of theirs.
+// Messages, controls and replies of a caller to its tasks.
 
 import type { Replied, Reply, SendControl, SendMessage, SentControl, SentMessage } from '@switchyard/contracts'
 import { answerRequest, controlTask, type SteeringDeps, sendTaskMessage } from '@switchyard/steering'
 import type { Caller } from '../access/caller.ts'
 import { findAccessibleTask } from '../access/tasks.ts'
 import type { TaskDeps } from './deps.ts'
-import { until } from './until.ts'
+import { waitUntil } from './wait-until.ts'
 
 const nameOf = (caller: Caller): string => caller.agentId ?? caller.name
 
-/** @param signal - the caller's connection: nobody waits for who has gone. */
-const steering = ({ records, bus, queue, logger, feeds }: TaskDeps, signal: AbortSignal | undefined): SteeringDeps => ({
+/** @param signal - aborts when the caller disconnects, which ends the wait */
+const steeringDeps = (
+  { records, bus, queue, logger, feeds }: TaskDeps,
+  signal: AbortSignal | undefined,
+): SteeringDeps => ({
   records,
   bus,
   queue,
   logger,
-  wait: (id, limits, look) => until({ id, feeds, signal, ...limits }, look),
+  wait: (id, limits, read) => waitUntil({ id, feeds, signal, ...limits }, read),
 })
 
 /** @throws SwitchyardError `task_not_found`, `task_ended`, `database_unavailable` */
@@ -27,7 +30,7 @@ export const message = async (
   signal: AbortSignal | undefined,
 ): Promise<SentMessage> => {
   const row = await findAccessibleTask(deps.records, caller, id)
-  return await sendTaskMessage(steering(deps, signal), { by: nameOf(caller) }, row, input)
+  return await sendTaskMessage(steeringDeps(deps, signal), { by: nameOf(caller) }, row, input)
 }
 
 /** As `controlTask`. @throws SwitchyardError `task_not_found`, `database_unavailable` */
@@ -39,7 +42,7 @@ export const control = async (
   signal: AbortSignal | undefined,
 ): Promise<SentControl> => {
   const row = await findAccessibleTask(deps.records, caller, id)
-  return await controlTask(steering(deps, signal), { by: nameOf(caller) }, row, input)
+  return await controlTask(steeringDeps(deps, signal), { by: nameOf(caller) }, row, input)
 }
 
 /** As `answerRequest`. @throws SwitchyardError `task_not_found` as well */

@@ -1,4 +1,4 @@
-// The working directory of a task, read through a worker: entries, contents, the diff against where it began.
+// Reads the working directory of a task through a worker: entries, contents, and the diff against its start.
 
 import type { FileContent, FileList, TaskDiff } from '@switchyard/contracts'
 import type { FilePart } from '@switchyard/worker-calls'

@@ -1,4 +1,4 @@
-// Checks a value against a schema, with an error that names every field that is wrong.
+// Checks arguments against a schema, with an error that names every invalid field.
 
 import { type FieldError, SwitchyardError } from '@switchyard/contracts'
 import type { z } from 'zod'
@@ -8,18 +8,18 @@ const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('
 const fieldErrors = (error: z.ZodError): readonly FieldError[] =>
   error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ path: dotted([...issue.path, key]), message: 'is not known here' }))
+      ? issue.keys.map((key) => ({ path: dotted([...issue.path, key]), message: 'unknown field' }))
       : [{ path: dotted(issue.path), message: issue.message }],
   )
 
-/** A zod failure as `invalid_request`, its fields in the message and, one by one, in the context. */
+/** Converts a zod error to `invalid_request`, with all invalid fields in the message and in the context. */
 export const invalidArguments = (error: z.ZodError): SwitchyardError => {
   const errors = fieldErrors(error)
   const message = errors.map((field) => (field.path ? `${field.path}: ${field.message}` : field.message)).join('; ')
   return new SwitchyardError('invalid_request', message, { context: { errors } })
 }
 
-/** @throws SwitchyardError `invalid_request` */
+/** Returns the parsed value. @throws SwitchyardError `invalid_request` */
 export const checkArguments = <S extends z.ZodType>(schema: S, value: unknown): z.output<S> => {
   const parsed = schema.safeParse(value)
   if (!parsed.success) throw invalidArguments(parsed.error)

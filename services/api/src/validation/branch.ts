@@ -1,10 +1,10 @@
-// Names of branches, checked before anything is queued: git's own rules.
+// Checks branch names by git's rules before a task is queued.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { isValidBase, isValidBranch } from '@switchyard/git/identity'
 
-/** @throws SwitchyardError `invalid_branch` */
+/** Returns the name if it is valid. @throws SwitchyardError `invalid_branch` */
 export const checkBranch = (field: 'branch' | 'base_branch', name: string): string => {
   if (field === 'branch' ? isValidBranch(name) : isValidBase(name)) return name
-  throw new SwitchyardError('invalid_branch', `${field}: git takes no branch named ${JSON.stringify(name)}`)
+  throw new SwitchyardError('invalid_branch', `${field}: ${JSON.stringify(name)} is not a valid git branch name`)
 }

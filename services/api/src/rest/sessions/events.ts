@@ -1,4 +1,4 @@
-// A session's events: pages are its messages; this is the stream.
+// GET /session/{sid}/event: the stream of a session's events. Pages of the past are its messages.
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { requireCaller } from '../../access/caller.ts'
@@ -8,26 +8,26 @@ import { failures, type RestApp, SECURITY } from '../route.ts'
 import { SessionEvent } from './schemas.ts'
 import { SESSION } from './sessions.ts'
 
-const DESCRIPTION = `Server-sent events: \`event:\` is the type, \`data:\` a SessionEvent, and \`Last-Event-ID\` (or \`after\`) resumes behind the event
-of that id, in whichever process; without it the stream begins with the session. A comment every 10 s. It ends only when the session is deleted, the project is no longer
-yours to use, or the process stops.
+const DESCRIPTION = `Returns a stream of server-sent events: \`event:\` is the type, \`data:\` a SessionEvent. Send \`Last-Event-ID\` (or \`after\`) to
+resume after that event, on any process; without it the stream starts at the beginning of the session. A comment follows every 10 s. The stream closes only when
+the session is deleted, you may no longer use the project, or the process stops.
 
-| type | what |
+| type | meaning |
 | --- | --- |
-| \`session_message\` | somebody said something to the session |
-| \`session_progress\` | text, reasoning, tool calls (once when they run, once when they have ended), steps, retries, compactions; \`data.kind\` says which |
-| \`session_artifact\` | files were changed or made |
-| \`session_turn_ended\` | an answer is complete, failed, was aborted, or was cut off and does not go on: \`data.end\` (\`finished\`, \`failed\`, \`aborted\`, \`halted\`, \`interrupted\`), \`data.output\`, \`data.error\` |
-| \`session_status\` | without an id: \`active\`, \`waiting\` or \`idle\`, when it changes and on every connection |
-| \`session_input_required\` | without an id: an ask that waits for an answer, on every connection while it does |
+| \`session_message\` | a message was sent to the session |
+| \`session_progress\` | text, reasoning, tool calls (one event at the start, one at the end), steps, retries, compactions; \`data.kind\` says which |
+| \`session_artifact\` | files were created or changed |
+| \`session_turn_ended\` | a turn finished, failed, was aborted, or stopped permanently: \`data.end\` (\`finished\`, \`failed\`, \`aborted\`, \`halted\`, \`interrupted\`), \`data.output\`, \`data.error\` |
+| \`session_status\` | no id; \`active\`, \`waiting\` or \`idle\`; sent on every change and every connection |
+| \`session_input_required\` | no id; a pending request; sent again on every connection until it is answered |
 
-Events of a subagent are in the stream of its own session (\`data.child_session_id\` of the tool call that started it).`
+A subagent has its own session and stream; \`data.child_session_id\` of the tool call that started it is its id.`
 
 const query = z.strictObject({
-  after: z.string().max(10_000).optional().meta({ description: 'The id of the last event that was received' }),
+  after: z.string().max(10_000).optional().meta({ description: 'The id of the last event you received' }),
 })
 const headers = z.object({
-  'last-event-id': z.string().optional().meta({ description: 'The same; it comes before `after`' }),
+  'last-event-id': z.string().optional().meta({ description: 'Same as `after`, and takes precedence' }),
 })
 
 const routeOf = (prefix: '/project/{id}' | '') =>
@@ -58,10 +58,10 @@ const routeOf = (prefix: '/project/{id}' | '') =>
 export const addEventOperations = (app: RestApp, service: SessionService): void => {
   for (const prefix of ['/project/{id}', ''] as const) {
     app.openapi(routeOf(prefix), async (c) => {
-      const on = { caller: requireCaller(c.get('caller')), project: c.req.param('id') }
+      const call = { caller: requireCaller(c.get('caller')), project: c.req.param('id') }
       const after = c.req.header('last-event-id') || c.req.valid('query').after
-      const cutOff = () => c.env?.outgoing?.destroy()
-      return c.body(await service.stream(on, c.req.valid('param').sid, after, cutOff), 200, STREAM_HEADERS)
+      const disconnect = () => c.env?.outgoing?.destroy()
+      return c.body(await service.stream(call, c.req.valid('param').sid, after, disconnect), 200, STREAM_HEADERS)
     })
   }
 }

@@ -1,4 +1,4 @@
-// The files that a session works on.
+// Routes for the files of a session's directory.
 
 import { LIMITS, MAX_FOUND_FILES, messageIdSchema } from '@switchyard/contracts'
 import { z } from 'zod'
@@ -19,16 +19,20 @@ export const addFileOperations = (app: RestApp, service: SessionService): void =
     method: 'get',
     path: '/session/{sid}/find/file',
     operationId: 'findSessionFiles',
-    summary: 'Find files by a part of their name',
+    summary: 'Find files by name',
     params: SESSION,
     query: z.strictObject({
-      query: z.string().min(1).max(500).meta({ description: 'A part of the path, not necessarily in one piece' }),
+      query: z
+        .string()
+        .min(1)
+        .max(500)
+        .meta({ description: 'Characters of the path in order, not necessarily adjacent' }),
       limit: queryInteger(1, MAX_FOUND_FILES).optional().meta({ description: 'Default 50' }),
     }),
     result: FoundFiles,
-    says: 'Paths relative to the session’s directory, the nearest first',
-    run: async ({ on, params: { sid }, query }) => {
-      const files = await service.findFiles(on, sid, query.query, query.limit ?? DEFAULT_FOUND)
+    returns: "Paths relative to the session's directory, best match first",
+    run: async ({ call, params: { sid }, query }) => {
+      const files = await service.findFiles(call, sid, query.query, query.limit ?? DEFAULT_FOUND)
       return { files: [...files], total: files.length }
     },
   })
@@ -36,20 +40,23 @@ export const addFileOperations = (app: RestApp, service: SessionService): void =
     method: 'get',
     path: '/session/{sid}/file',
     operationId: 'readSessionFile',
-    summary: 'Read a file of the session’s directory',
+    summary: 'Read a file',
     params: SESSION,
     query: z.strictObject({
-      path: pathSchema.min(1).meta({ description: 'Relative to the session’s directory' }),
-      type: z.enum(['raw', 'patch']).optional().meta({ description: 'patch: what differs from the last commit' }),
+      path: pathSchema.min(1).meta({ description: "Relative to the session's directory" }),
+      type: z
+        .enum(['raw', 'patch'])
+        .optional()
+        .meta({ description: 'raw (default) is the content, patch the difference from the last commit' }),
       offset: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({ description: 'Bytes to skip' }),
-      limit: queryInteger(1, LIMITS.fileBytes).optional().meta({ description: 'Bytes at most' }),
+      limit: queryInteger(1, LIMITS.fileBytes).optional().meta({ description: 'Maximum number of bytes' }),
     }),
     result: SessionFile,
-    says: 'The content, or a part of it',
+    returns: 'The content, or part of it',
     failures: [410],
-    run: async ({ on, params: { sid }, query: { path, type = 'raw', offset = 0, limit = DEFAULT_BYTES } }) => {
-      if (type === 'raw') return { type, ...(await service.file(on, sid, path, { offset, limit })) }
-      const content = await service.patch(on, sid, path)
+    run: async ({ call, params: { sid }, query: { path, type = 'raw', offset = 0, limit = DEFAULT_BYTES } }) => {
+      if (type === 'raw') return { type, ...(await service.file(call, sid, path, { offset, limit })) }
+      const content = await service.patch(call, sid, path)
       return { type, path, content, encoding: 'utf-8' as const, size: Buffer.byteLength(content), truncated: false }
     },
   })
@@ -59,22 +66,22 @@ export const addFileOperations = (app: RestApp, service: SessionService): void =
     operationId: 'listSessionFiles',
     summary: 'List a directory',
     params: SESSION,
-    query: z.strictObject({ path: pathSchema.optional().meta({ description: 'Default: the session’s directory' }) }),
+    query: z.strictObject({ path: pathSchema.optional().meta({ description: "Default: the session's directory" }) }),
     result: FileList.omit({ task_id: true }).meta({ id: 'SessionFileList' }),
-    says: 'The entries',
+    returns: 'The entries',
     failures: [410],
-    run: async ({ on, params: { sid }, query }) => await service.files(on, sid, query.path ?? '.'),
+    run: async ({ call, params: { sid }, query }) => await service.files(call, sid, query.path ?? '.'),
   })
   addOperation(app, {
     method: 'get',
     path: '/session/{sid}/file/status',
     operationId: 'getSessionFileStatus',
-    summary: 'What differs from the last commit',
+    summary: 'List uncommitted changes',
     params: SESSION,
     result: FileStatus,
-    says: 'The changed files, untracked ones among them',
-    run: async ({ on, params: { sid } }) => {
-      const { files } = await service.one('session.changes', on, sid)
+    returns: 'The changed files, including untracked ones',
+    run: async ({ call, params: { sid } }) => {
+      const { files } = await service.callById('session.changes', call, sid)
       const count = (wanted: string) => files.filter(({ status }) => status === wanted).length
       return {
         files,
@@ -89,13 +96,13 @@ export const addFileOperations = (app: RestApp, service: SessionService): void =
     method: 'get',
     path: '/session/{sid}/diff',
     operationId: 'getSessionDiff',
-    summary: 'What was changed',
+    summary: 'Read the changes of a session',
     description:
-      'The session’s directory against its last commit; with `messageID` what the turn of that message changed, where OpenCode takes snapshots.',
+      "Returns the difference between the session's directory and its last commit. With `messageID` it returns what the turn of that message changed, if OpenCode's snapshots are enabled.",
     params: SESSION,
     query: z.strictObject({ messageID: messageIdSchema.optional() }),
     result: SessionDiff,
-    says: 'A unified diff, and the files',
-    run: async ({ on, params: { sid }, query }) => await service.diff(on, sid, query.messageID),
+    returns: 'A unified diff and the list of changed files',
+    run: async ({ call, params: { sid }, query }) => await service.diff(call, sid, query.messageID),
   })
 }

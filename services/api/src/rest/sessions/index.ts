@@ -1,4 +1,4 @@
-// The session paths of the multi-project HTTP API.
+// The session routes of the multi-project HTTP API.
 
 import type { SessionService } from '../../sessions/service.ts'
 import { newRestApp, type RestApp } from '../route.ts'

@@ -1,4 +1,4 @@
-// What is said in sessions, and what they ask.
+// Routes for the messages, requests and to-do list of a session.
 
 import { LIMITS, MAX_MESSAGES, messageIdSchema, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
@@ -11,85 +11,89 @@ import { SESSION } from './sessions.ts'
 
 const DEFAULT_MESSAGES = 50
 
-const ASK = SESSION.extend({ rid: z.string().meta({ description: 'The id of an ask of the session' }) })
+const REQUEST = SESSION.extend({ rid: z.string().meta({ description: 'The id of a pending request' }) })
 
 export const addMessageOperations = (app: RestApp, service: SessionService): void => {
   addOperation(app, {
     method: 'get',
     path: '/session/{sid}/message',
     operationId: 'listSessionMessages',
-    summary: 'Read a session’s messages, the newest page first',
-    description: 'In the order they came. `before` the first of a page gives the page before it.',
+    summary: 'Read the messages of a session',
+    description:
+      'Returns the newest page, in chronological order. Send the id of its first message as `before` to get the previous page.',
     params: SESSION,
     query: z.strictObject({
       limit: queryInteger(1, MAX_MESSAGES).optional().meta({ description: 'Default 50' }),
-      before: messageIdSchema.optional().meta({ description: 'The id of a message: those before it' }),
+      before: messageIdSchema.optional().meta({ description: 'A message id; returns the messages before it' }),
     }),
     result: MessageList,
-    says: 'A page of messages',
-    run: async ({ on, params: { sid }, query }) =>
-      await service.messages(on, sid, query.limit ?? DEFAULT_MESSAGES, query.before),
+    returns: 'A page of messages',
+    run: async ({ call, params: { sid }, query }) =>
+      await service.messages(call, sid, query.limit ?? DEFAULT_MESSAGES, query.before),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/message',
     operationId: 'sendSessionMessage',
-    summary: 'Say something to a session',
-    description: `Waits for the answer, \`wait_ms\` at most (default and maximum ${LIMITS.maxWaitMs}; 0: does not wait). A turn that asks something answers at once with its \`asks\`; one that goes on with \`running\`, and so does a message that has not reached the session by then. Sent again with the same \`messageID\` it is said once.`,
+    summary: 'Send a message to a session',
+    description: `Waits up to \`wait_ms\` for the reply (default and maximum ${LIMITS.maxWaitMs}; 0 does not wait). If the agent requests permission or asks a question, the call returns immediately with \`asks\`. If the turn is still running or the message has not arrived yet, it returns \`running\`. Repeated calls with the same \`messageID\` send the message once.`,
     params: SESSION,
     body: SendToSession,
     result: SentToSession,
-    says: 'The answer, or how it stands',
+    returns: 'The reply, or the state of the turn',
     failures: [410, 422],
-    run: async ({ on, params: { sid }, body }) => await service.send(on, sid, body, body.wait_ms ?? LIMITS.maxWaitMs),
+    run: async ({ call, params: { sid }, body }) =>
+      await service.send(call, sid, body, body.wait_ms ?? LIMITS.maxWaitMs),
   })
   addOperation(app, {
     method: 'get',
     path: '/session/{sid}/ask',
     operationId: 'listSessionAsks',
-    summary: 'What a session and its subagents wait for',
+    summary: 'List the pending requests of a session and its subagents',
     params: SESSION,
     result: AskList,
-    says: 'Permission asks and questions',
-    run: async ({ on, params: { sid } }) => await service.one('session.asks', on, sid),
+    returns: 'The permission requests and questions',
+    run: async ({ call, params: { sid } }) => await service.callById('session.asks', call, sid),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/permission/{rid}',
     operationId: 'replySessionPermission',
-    summary: 'Answer a permission ask',
-    description: '`always` holds for this session alone.',
-    params: ASK,
+    summary: 'Reply to a permission request',
+    description: '`always` applies to this session only.',
+    params: REQUEST,
     body: ReplyPermission,
     result: AskList,
-    says: 'The asks that are left',
-    run: async ({ on, params: { sid, rid }, body }) => ({ asks: [...(await service.permission(on, sid, rid, body))] }),
+    returns: 'The remaining requests',
+    run: async ({ call, params: { sid, rid }, body }) => ({
+      asks: [...(await service.permission(call, sid, rid, body))],
+    }),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/question/{rid}',
     operationId: 'replySessionQuestion',
-    summary: 'Answer a question, or decline to',
-    params: ASK,
+    summary: 'Answer or reject a question',
+    params: REQUEST,
     body: ReplyQuestion,
     result: AskList,
-    says: 'The asks that are left',
-    run: async ({ on, params: { sid, rid }, body: { answers, reject } }) => {
+    returns: 'The remaining requests',
+    run: async ({ call, params: { sid, rid }, body: { answers, reject } }) => {
       if ((answers === undefined) !== (reject === true))
-        throw new SwitchyardError('invalid_request', 'give answers, or reject: true')
-      return { asks: [...(await service.question(on, sid, rid, answers ?? null))] }
+        throw new SwitchyardError('invalid_request', 'exactly one of answers and reject: true is required')
+      return { asks: [...(await service.question(call, sid, rid, answers ?? null))] }
     },
   })
   addOperation(app, {
     method: 'get',
     path: '/session/{sid}/todo',
     operationId: 'getSessionTodo',
-    summary: 'The session’s to-do list',
+    summary: 'Read the to-do list of a session',
     params: SESSION,
     result: Todo,
-    says: 'Its entries',
-    run: async ({ on, params: { sid } }) => {
-      const { todos } = await service.one('session.todo', on, sid)
+    returns: 'The entries',
+    run: async ({ call, params: { sid } }) => {
+      const { todos } = await service.callById('session.todo', call, sid)
       return { todos, total: todos.length }
     },
   })

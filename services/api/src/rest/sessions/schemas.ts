@@ -1,4 +1,4 @@
-// The objects of sessions as named schemas of the OpenAPI document, with examples.
+// The named session schemas of the OpenAPI document, with examples.
 
 import {
   askSchema,
@@ -90,22 +90,25 @@ export const ReplyQuestion = replyQuestionSchema
   .meta({ id: 'ReplySessionQuestion', examples: [{ answers: [['Yes']] }] })
 export const ForkSession = z
   .strictObject({
-    messageID: messageIdSchema.optional().describe('The copy ends before this message; default: all of it'),
+    messageID: messageIdSchema.optional().describe('The copy ends before this message; default: copies all messages'),
     idempotencyKey: sessionKeySchema.optional(),
   })
   .meta({ id: 'ForkSession', examples: [{}] })
 const modelFields = {
   model: modelChoiceSchema.optional(),
-  providerID: z.string().min(1).max(200).optional().describe('With modelID: the same as model'),
+  providerID: z.string().min(1).max(200).optional().describe('Together with modelID an alternative to model'),
   modelID: z.string().min(1).max(200).optional(),
 }
 export const InitSession = z
-  .strictObject({ ...modelFields, messageID: messageIdSchema.optional().describe('The same one is one turn') })
+  .strictObject({
+    ...modelFields,
+    messageID: messageIdSchema.optional().describe('Repeated calls with the same id run one turn'),
+  })
   .meta({ id: 'InitSession', examples: [{}] })
 export const CompactSession = z.strictObject(modelFields).meta({ id: 'CompactSession', examples: [{}] })
 export const RevertSession = z
   .strictObject({
-    messageID: messageIdSchema.describe('Taken back with all that follows'),
+    messageID: messageIdSchema.describe('Reverts this message and all later ones'),
     partID: z
       .string()
       .regex(/^prt_[0-9A-Za-z]{1,80}$/)
@@ -133,7 +136,7 @@ export const SessionFile = z
     path: z.string(),
     content: z.string(),
     encoding: z.enum(['utf-8', 'base64']),
-    size: z.number().int().describe('bytes of the whole file, or of the patch'),
-    truncated: z.boolean().describe('more follows after offset + what was returned'),
+    size: z.number().int().describe('size of the whole file or patch, in bytes'),
+    truncated: z.boolean().describe('whether the file continues after the returned part'),
   })
   .meta({ id: 'SessionFile' })

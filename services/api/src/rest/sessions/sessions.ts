@@ -1,4 +1,4 @@
-// Sessions: made, found, changed, ended.
+// Routes that create, list, change and delete sessions.
 
 import { MAX_SESSION_OFFSET, MAX_SESSIONS, SwitchyardError } from '@switchyard/contracts'
 import { z } from 'zod'
@@ -18,18 +18,18 @@ import {
 } from './schemas.ts'
 
 export const SESSION = z.object({
-  sid: z.string().meta({ description: 'The session’s id', examples: ['ses_e02f8243bffe2huWM1kKf0JzbG'] }),
+  sid: z.string().meta({ description: 'The session id', examples: ['ses_e02f8243bffe2huWM1kKf0JzbG'] }),
 })
 
 const DEFAULT_PAGE = 100
 
-/** A model as `model`, or in the two fields of the published API. @throws SwitchyardError `invalid_request` */
+/** Returns the model from `model` or from the two fields of the published API. @throws SwitchyardError `invalid_request` */
 const modelOf = (input: z.output<typeof CompactSession>) => {
   const { model, providerID, modelID } = input
   if (model !== undefined) return model
   if (providerID !== undefined && modelID !== undefined) return { providerID, modelID }
   if (providerID === undefined && modelID === undefined) return undefined
-  throw new SwitchyardError('invalid_request', 'providerID and modelID: one without the other')
+  throw new SwitchyardError('invalid_request', 'providerID and modelID: both are required')
 }
 
 export const addSessionOperations = (app: RestApp, service: SessionService): void => {
@@ -37,33 +37,35 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     method: 'get',
     path: '/session',
     operationId: 'listSessions',
-    summary: 'List sessions, the last changed first',
-    description: 'Those of the whole project, or of one worktree. A session that a task made has its `taskID`.',
+    summary: 'List sessions, most recently updated first',
+    description:
+      'Returns the sessions of the whole project, or of one worktree. The session of a task has its `taskID`.',
     params: z.object({}),
     query: z.strictObject({
-      worktree: z.string().max(200).optional().meta({ description: 'A sandbox by its name' }),
-      directory: z.string().max(4_096).optional().meta({ description: 'The base checkout or a sandbox by its path' }),
+      worktree: z.string().max(200).optional().meta({ description: 'The name of a sandbox' }),
+      directory: z.string().max(4_096).optional().meta({ description: 'The path of the checkout or a sandbox' }),
       limit: queryInteger(1, MAX_SESSIONS).optional().meta({ description: 'Default 100' }),
       offset: queryInteger(0, MAX_SESSION_OFFSET).optional(),
     }),
     result: SessionList,
-    says: 'A page of sessions',
-    run: async ({ on, query: { limit = DEFAULT_PAGE, offset = 0, ...of } }) =>
-      await service.list(on, of, { limit, offset }),
+    returns: 'A page of sessions',
+    run: async ({ call, query: { limit = DEFAULT_PAGE, offset = 0, ...of } }) =>
+      await service.list(call, of, { limit, offset }),
   })
   addOperation(app, {
     method: 'post',
     path: '/session',
     operationId: 'createSession',
-    summary: 'Make a session',
-    description: 'It asks before it acts, unless `permissions` says otherwise: its asks are answered through this API.',
+    summary: 'Create a session',
+    description:
+      'The session requests permission before it acts, unless you set `permissions`. Reply to its requests through this API.',
     params: z.object({}),
     body: CreateSession,
     isBodyOptional: true,
     result: Session,
-    says: 'The new session',
+    returns: 'The new session',
     failures: [422],
-    run: async ({ on, body }) => await service.create(on, body),
+    run: async ({ call, body }) => await service.create(call, body),
   })
   addOperation(app, {
     method: 'get',
@@ -72,8 +74,8 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     summary: 'Read a session',
     params: SESSION,
     result: Session,
-    says: 'The session',
-    run: async ({ on, params: { sid } }) => (await service.one('session.read', on, sid)).session,
+    returns: 'The session',
+    run: async ({ call, params: { sid } }) => (await service.callById('session.read', call, sid)).session,
   })
   addOperation(app, {
     method: 'patch',
@@ -83,20 +85,20 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     params: SESSION,
     body: ChangeSession,
     result: Session,
-    says: 'The session as it is now',
-    run: async ({ on, params: { sid }, body }) => await service.change(on, sid, body),
+    returns: 'The changed session',
+    run: async ({ call, params: { sid }, body }) => await service.change(call, sid, body),
   })
   addOperation(app, {
     method: 'delete',
     path: '/session/{sid}',
     operationId: 'deleteSession',
-    summary: 'End and delete a session',
-    description: 'Its turn is aborted first. What it changed in the files stays.',
+    summary: 'Delete a session',
+    description: 'Aborts its turn first. Its file changes stay.',
     params: SESSION,
     result: z.object({ deleted: z.boolean() }),
-    says: 'It is gone',
-    run: async ({ on, params: { sid } }) => {
-      await service.one('session.delete', on, sid)
+    returns: 'Deleted',
+    run: async ({ call, params: { sid } }) => {
+      await service.callById('session.delete', call, sid)
       return { deleted: true }
     },
   })
@@ -104,11 +106,11 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     method: 'post',
     path: '/session/{sid}/abort',
     operationId: 'abortSession',
-    summary: 'End what a session does, and its subagents with it',
+    summary: 'Abort the turn of a session and its subagents',
     params: SESSION,
     result: z.object({ aborted: z.array(z.string()) }),
-    says: 'The sessions that were ended',
-    run: async ({ on, params: { sid } }) => await service.one('session.abort', on, sid),
+    returns: 'The ids of the aborted sessions',
+    run: async ({ call, params: { sid } }) => await service.callById('session.abort', call, sid),
   })
   addOperation(app, {
     method: 'post',
@@ -119,38 +121,40 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     body: ForkSession,
     isBodyOptional: true,
     result: Session,
-    says: 'The copy, in the same directory',
-    run: async ({ on, params: { sid }, body }) => await service.fork(on, sid, body),
+    returns: 'The copy, in the same directory',
+    run: async ({ call, params: { sid }, body }) => await service.fork(call, sid, body),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/init',
     operationId: 'initSession',
     summary: 'Have the session write AGENTS.md',
-    description: 'Answers when the model has; `running` says that it goes on, or that it asks something: see `ask`.',
+    description:
+      'Returns when the model has finished. `running` means that it is still working or has a pending request.',
     params: SESSION,
     body: InitSession,
     isBodyOptional: true,
     result: z.object({ running: z.boolean(), messageID: z.string() }),
-    says: 'What came of it',
+    returns: 'The outcome',
     failures: [410, 422],
-    run: async ({ on, params: { sid }, body }) =>
-      await service.init(on, sid, { messageID: body.messageID, model: modelOf(body) }),
+    run: async ({ call, params: { sid }, body }) =>
+      await service.init(call, sid, { messageID: body.messageID, model: modelOf(body) }),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/compact',
     operationId: 'compactSession',
-    summary: 'Put a summary in the place of the messages so far',
-    description: 'For the model; the messages stay readable. Answers when the summary is written, or with `running`.',
+    summary: 'Replace the conversation so far with a summary',
+    description:
+      'The model then sees the summary; you can still read the messages. Returns when the summary is complete, or with `running`.',
     params: SESSION,
     body: CompactSession,
     isBodyOptional: true,
     result: z.object({ compacted: z.boolean(), running: z.boolean() }),
-    says: 'What came of it',
+    returns: 'The outcome',
     failures: [422],
-    run: async ({ on, params: { sid }, body }) => {
-      const { running } = await service.compact(on, sid, modelOf(body))
+    run: async ({ call, params: { sid }, body }) => {
+      const { running } = await service.compact(call, sid, modelOf(body))
       return { compacted: !running, running }
     },
   })
@@ -158,13 +162,14 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     method: 'post',
     path: '/session/{sid}/share',
     operationId: 'shareSession',
-    summary: 'Share a session on OpenCode’s public service',
-    description: 'Whoever has the address can read it. `sharing_unavailable` where sharing is off or not reached.',
+    summary: "Share a session on OpenCode's public service",
+    description:
+      'Anyone with the URL can read it. Fails with `sharing_unavailable` if sharing is disabled or the service is unreachable.',
     params: SESSION,
     result: z.object({ shared: z.boolean(), shareURL: z.string() }),
-    says: 'The address',
-    run: async ({ on, params: { sid } }) => {
-      const { url } = await service.one('session.share', on, sid)
+    returns: 'The URL',
+    run: async ({ call, params: { sid } }) => {
+      const { url } = await service.callById('session.share', call, sid)
       return { shared: true, shareURL: url }
     },
   })
@@ -172,12 +177,12 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     method: 'delete',
     path: '/session/{sid}/share',
     operationId: 'unshareSession',
-    summary: 'Take a session’s public page away',
+    summary: 'Stop sharing a session',
     params: SESSION,
     result: z.object({ shared: z.boolean() }),
-    says: 'It is not shared',
-    run: async ({ on, params: { sid } }) => {
-      await service.one('session.unshare', on, sid)
+    returns: 'No longer shared',
+    run: async ({ call, params: { sid } }) => {
+      await service.callById('session.unshare', call, sid)
       return { shared: false }
     },
   })
@@ -185,23 +190,24 @@ export const addSessionOperations = (app: RestApp, service: SessionService): voi
     method: 'post',
     path: '/session/{sid}/revert',
     operationId: 'revertSession',
-    summary: 'Take back a message and all that followed',
-    description: 'Its changes of files too, where OpenCode takes snapshots (`snapshot` in its configuration).',
+    summary: 'Revert a message and all later ones',
+    description:
+      'Also reverts their file changes, if snapshots are enabled in the OpenCode configuration (`snapshot`).',
     params: SESSION,
     body: RevertSession,
     result: Session,
-    says: 'The session as it is now',
-    run: async ({ on, params: { sid }, body }) => await service.revert(on, sid, body),
+    returns: 'The changed session',
+    run: async ({ call, params: { sid }, body }) => await service.revert(call, sid, body),
   })
   addOperation(app, {
     method: 'post',
     path: '/session/{sid}/unrevert',
     operationId: 'unrevertSession',
-    summary: 'Bring back what was taken back',
-    description: 'Possible until the next message is sent.',
+    summary: 'Undo a revert',
+    description: 'Possible until you send the next message.',
     params: SESSION,
     result: Session,
-    says: 'The session as it is now',
-    run: async ({ on, params: { sid } }) => (await service.one('session.unrevert', on, sid)).session,
+    returns: 'The changed session',
+    run: async ({ call, params: { sid } }) => (await service.callById('session.unrevert', call, sid)).session,
   })
 }

@@ -1,18 +1,20 @@
-// Holds a call until its task ends or asks.
+// Waits until a task ends or needs input.
 
 import { isTerminal, LIMITS, type Task, type TaskId } from '@switchyard/contracts'
 import { findTask, readProgress } from '@switchyard/records'
 import type { TaskDeps } from './deps.ts'
-import { until } from './until.ts'
+import { waitUntil } from './wait-until.ts'
 
-const EVERY_MS = 2_000
+const POLL_MS = 2_000
 
 const isSettled = (task: Task): boolean =>
   isTerminal(task.status) || (task.status === 'input_required' && task.requests.length > 0)
 
 /**
- * @param waitMs - at most this long, and never longer than `LIMITS.maxWaitMs`.
- * @returns the record as it is then, settled or not; undefined where there is no such task.
+ * Waits until the task ends or needs input.
+ *
+ * @param waitMs - limit of the wait, ms; the maximum is `LIMITS.maxWaitMs`
+ * @returns the record after the wait; undefined if there is no such task
  */
 export const waitForTask = async (
   deps: TaskDeps,
@@ -24,8 +26,8 @@ export const waitForTask = async (
   const timeoutMs = Math.min(waitMs, LIMITS.maxWaitMs)
   const settled =
     timeoutMs > 0
-      ? await until({ id, feeds, timeoutMs, everyMs: EVERY_MS, signal }, async () => {
-          // A task that writes many events wakes us often: the light question comes first.
+      ? await waitUntil({ id, feeds, timeoutMs, everyMs: POLL_MS, signal }, async () => {
+          // A task with many events wakes this often, so the cheap query comes first.
           const [progress] = await readProgress(records.db, [id])
           if (progress && !isTerminal(progress.status) && progress.status !== 'input_required') return undefined
           const task = await findTask(records.db, id)

@@ -1,4 +1,4 @@
-// Models: which there are, and which of them a project's sessions and tasks use that name none.
+// Lists the available models, and sets the default model of a project.
 
 import type { Config } from '@switchyard/config'
 import { type AvailableModels, type LlmConfig, type SetModel, SwitchyardError } from '@switchyard/contracts'
@@ -8,23 +8,23 @@ import { findChangeableProject, mayUse } from '../access/projects.ts'
 import { checkModel } from '../validation/model.ts'
 import { availableModelsOfProjects, modelsOf } from './available-models.ts'
 
-export type LlmDeps = { readonly config: Pick<Config, 'tasks'>; readonly records: Records }
+export type ModelsServiceDeps = { readonly config: Pick<Config, 'tasks'>; readonly records: Records }
 
-/** Gives a project's model back to the installation. */
+/** Resets a project's model to that of the installation. */
 const DEFAULT = 'default'
-/** Of models that are there, as many are named where one is not. */
-const NAMED = 10
+/** How many available models the error for an unavailable one names. */
+const MAX_NAMED = 10
 
 const copyOf = ({ providers }: AvailableModels): AvailableModels['providers'] => [...providers]
 
-export class LlmService {
-  readonly #deps: LlmDeps
+export class ModelsService {
+  readonly #deps: ModelsServiceDeps
 
-  constructor(deps: LlmDeps) {
+  constructor(deps: ModelsServiceDeps) {
     this.#deps = deps
   }
 
-  /** As the servers last reported it. */
+  /** Returns the models as the servers last reported them. */
   async config(caller: Caller): Promise<LlmConfig> {
     const { config, records } = this.#deps
     const servers = (await listServers(records.db)).filter(({ kind }) => kind !== null)
@@ -53,34 +53,36 @@ export class LlmService {
   }
 
   /**
-   * @param model - provider/model, or `default` for the installation's.
-   * @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model`, `model_not_found` with some that are there
+   * Sets the default model of a project.
+   *
+   * @param model - provider/model, or `default` for that of the installation
+   * @throws SwitchyardError `project_not_found`, `forbidden`, `invalid_model`, `model_not_found`, which names available ones
    */
   async setModel(caller: Caller, project: string, model: string): Promise<SetModel> {
     const { records } = this.#deps
     const row = await findChangeableProject(records, caller, project, 'changing its model')
     const wanted = model === DEFAULT ? null : model
-    const told = wanted === null ? 'the installation’s default' : await this.#check(row, wanted)
+    const description = wanted === null ? 'the default model of the installation' : await this.#check(row, wanted)
     await updateProject(records.db, row.id, { model: wanted })
     return {
       project_id: row.id,
       git_url: row.url,
       model: wanted,
       previous: row.model,
-      message: `tasks and sessions of ${row.url} that name no model use ${told} from now on; what runs goes on as it is`,
+      message: `tasks and sessions of ${row.url} that do not name a model now use ${description}; running ones are not affected`,
     }
   }
 
   async #check(row: Parameters<typeof availableModelsOfProjects>[1][number], model: string): Promise<string> {
     checkModel(model)
     const found = (await availableModelsOfProjects(this.#deps.records, [row])).get(row.id)
-    // While no server has reported its models, the first turn finds out.
-    if (!found?.isKnown) return `${model} (no OpenCode server has said yet whether it has that)`
+    // Until a server has reported its models, any name is accepted; the first turn fails if it does not exist.
+    if (!found?.isKnown) return `${model} (not verified: no OpenCode server has reported its models yet)`
     const models = modelsOf(found.models)
     if (models.includes(model)) return model
-    const some = models.slice(0, NAMED).join(', ')
-    throw new SwitchyardError('model_not_found', `model ${model} is not available there`, {
-      hint: `There are ${some}${models.length > NAMED ? ` and ${models.length - NAMED} more` : ''}; opencode_llm_config lists them.`,
+    const some = models.slice(0, MAX_NAMED).join(', ')
+    throw new SwitchyardError('model_not_found', `model ${model} is not available in the project`, {
+      hint: `Use one of ${some}${models.length > MAX_NAMED ? ` and ${models.length - MAX_NAMED} more` : ''}; opencode_llm_config lists them all.`,
     })
   }
 }

@@ -1,4 +1,4 @@
-// Before a place goes or stops, the tasks that work in it: they are a reason to refuse, or are cancelled.
+// Checks a project or sandbox for open tasks before it is stopped or deleted, and cancels them if the caller forces it.
 
 import { OPEN_STATUSES, SwitchyardError } from '@switchyard/contracts'
 import { countTasksOfOthers, listTasks, type ProjectRow } from '@switchyard/records'
@@ -6,13 +6,13 @@ import type { Caller } from '../access/caller.ts'
 import type { ProjectDeps } from './deps.ts'
 
 const BATCH = 100
-/** How long a cancelled task may take to end, ms. */
-const END_MS = 15_000
+/** Limit of the wait for cancelled tasks to end, ms. */
+const CANCEL_WAIT_MS = 15_000
 
 /**
- * For a caller who may not decide over others' work. It does not learn which tasks they are.
+ * Refuses if the project has open tasks of other keys. The error does not reveal which tasks they are.
  *
- * @param sandbox - only those that work in it
+ * @param sandbox - only counts tasks in this sandbox
  * @throws SwitchyardError `project_busy`
  */
 export const requireNoTasksOfOthers = async (
@@ -28,17 +28,18 @@ export const requireNoTasksOfOthers = async (
     'project_busy',
     `${count} open ${count === 1 ? 'task' : 'tasks'} of other keys in ${where}`,
     {
-      hint: 'Call again when they have ended, or ask the project’s owner or an operator.',
+      hint: 'Call again when they have ended, or ask the project owner or an operator.',
     },
   )
 }
 
 /**
- * @param sandbox - only those that work in it
- * @param force - cancel them instead of refusing
+ * Returns once there are no open tasks: refuses if there are any, or cancels them with `force`.
+ *
+ * @param options - `sandbox` limits this to the tasks in one sandbox
  * @throws SwitchyardError `project_busy`
  */
-export const clearTasks = async (
+export const ensureNoOpenTasks = async (
   deps: ProjectDeps,
   caller: Caller,
   project: ProjectRow,
@@ -47,17 +48,18 @@ export const clearTasks = async (
   const { sandbox, force, signal } = options
   const filter = { project_id: project.id, status: OPEN_STATUSES, ...(sandbox === undefined ? {} : { sandbox }) }
   const page = { limit: BATCH, after: null, waitingFirst: false }
-  const until = Date.now() + END_MS
+  const deadline = Date.now() + CANCEL_WAIT_MS
   for (;;) {
     const { tasks } = await listTasks(deps.records.db, filter, page)
     if (tasks.length === 0) return
     const [first] = tasks
-    const what = `${tasks.length} of its tasks ${tasks.length === 1 ? 'has' : 'have'} not ended, such as ${first?.task_id}`
+    const what = `${tasks.length} open ${tasks.length === 1 ? 'task' : 'tasks'}, for example ${first?.task_id}`
     if (!force) throw new SwitchyardError('project_busy', what)
-    // Whoever may decide over the place may end what works in it, whosever it is: the caller of this has looked.
+    // The caller's right to change the project was checked before; it includes the tasks of other keys.
     const operator: Caller = { ...caller, role: 'operator' }
-    const reason = sandbox === undefined ? 'its project is destroyed' : `sandbox ${sandbox} goes`
+    const reason =
+      sandbox === undefined ? 'the project is being destroyed' : `sandbox ${sandbox} is being deleted or reset`
     for (const task of tasks) await deps.tasks.control(operator, task.task_id, { control: 'cancel', reason }, signal)
-    if (Date.now() > until) throw new SwitchyardError('project_busy', `${what}; they are being cancelled`)
+    if (Date.now() > deadline) throw new SwitchyardError('project_busy', `${what}; being cancelled`)
   }
 }

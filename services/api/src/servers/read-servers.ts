@@ -1,4 +1,4 @@
-// The OpenCode servers there are, as their workers last told of them.
+// Reads the OpenCode servers, as their workers last reported them.
 
 import type { LiveDirectory, ServerInfo, ServerOfProject } from '@switchyard/contracts'
 import {
@@ -12,7 +12,7 @@ import {
   type ServerRow,
 } from '@switchyard/records'
 
-/** Workers report their Docker engine among the servers, under this id. */
+/** Workers report their Docker engine as a server with this id. */
 const ENGINE = 'docker'
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null
@@ -22,11 +22,11 @@ const sessionsIn = (live: readonly LiveDirectory[]): number | null =>
 
 type Address = { readonly url: string | null; readonly port: number | null }
 
-const NOWHERE: Address = { url: null, port: null }
+const NO_ADDRESS: Address = { url: null, port: null }
 
-/** The address without what may stand before its host. */
+/** Returns the address of a URL without its credentials. */
 const addressOf = (url: string | null): Address => {
-  if (url === null || !URL.canParse(url)) return NOWHERE
+  if (url === null || !URL.canParse(url)) return NO_ADDRESS
   const { protocol, hostname, port } = new URL(url)
   const number = Number(port || (protocol === 'https:' ? 443 : 80))
   return { url: `${protocol}//${hostname}:${number}`, port: number }
@@ -46,12 +46,12 @@ const observedShared = (row: ServerRow): Observed => ({
 })
 
 const observedDedicated = (row: ListedServer): Observed => {
-  // What a worker that is gone last said of it holds no more.
-  const isTold = row.is_kept || row.state === 'stopped'
+  // The last report of a worker that has died is no longer valid.
+  const isCurrent = row.is_kept || row.state === 'stopped'
   return {
     kind: row.kind,
-    status: isTold ? row.state : 'down',
-    detail: isTold ? row.detail : 'its worker is gone; another takes it up',
+    status: isCurrent ? row.state : 'down',
+    detail: isCurrent ? row.detail : 'its worker has died; another worker will take over',
     pid: row.pid,
     container: row.container_id,
     ...addressOf(row.url),
@@ -99,7 +99,11 @@ export const readServers = async ({ db }: Records): Promise<Servers> => {
   return { shared: shared.filter(({ id }) => id !== ENGINE), dedicated }
 }
 
-/** Shared ones first, then those of projects by their URL. @param memoryLimit - of a project that sets none, bytes. */
+/**
+ * Returns the shared servers, then the dedicated ones by the URL of their project.
+ *
+ * @param memoryLimit - for projects that do not set a limit, in bytes
+ */
 export const listAllServers = async (records: Records, memoryLimit: number): Promise<readonly ServerInfo[]> => {
   const [{ shared, dedicated }, running] = await Promise.all([readServers(records), countRunningByServer(records.db)])
   return [
@@ -108,29 +112,32 @@ export const listAllServers = async (records: Records, memoryLimit: number): Pro
   ]
 }
 
-type OfProject = { readonly url: string | null; readonly server: ServerOfProject }
+type ProjectServer = { readonly url: string | null; readonly server: ServerOfProject }
 
-const ofProject = (id: string, { url, detail: _, ...observed }: Observed): OfProject => ({
+const toProjectServer = (id: string, { url, detail: _, ...observed }: Observed): ProjectServer => ({
   url,
   server: { id, ...observed },
 })
 
-/** The servers of projects: a project's own where it is to have one, else the one of its pool. Without those that were never there. */
+/**
+ * Returns the servers by project id: the dedicated server of a project with dedicated isolation, else that of its pool.
+ * Projects whose server never started are left out.
+ */
 export const serversOfProjects = (
   { shared, dedicated }: Servers,
   projects: readonly Pick<ProjectRow, 'id' | 'isolation' | 'pool'>[],
-): ReadonlyMap<string, OfProject> => {
-  const serverOf = ({ id, isolation, pool }: (typeof projects)[number]): OfProject | undefined => {
+): ReadonlyMap<string, ProjectServer> => {
+  const serverOf = ({ id, isolation, pool }: (typeof projects)[number]): ProjectServer | undefined => {
     if (isolation === 'dedicated') {
       const own = dedicated.find((row) => row.project_id === id)
       if (!own) return undefined
       const observed = observedDedicated(own)
-      // Nobody reaches one whose worker is gone where that worker did.
-      return ofProject(projectServerId(id), own.is_kept ? observed : { ...observed, ...NOWHERE, pid: null })
+      // Without its worker, the server is not reachable at the recorded address.
+      return toProjectServer(projectServerId(id), own.is_kept ? observed : { ...observed, ...NO_ADDRESS, pid: null })
     }
     const ofPool = shared.filter((row) => row.pool === pool)
-    const common = ofPool.find(({ state }) => state !== 'down') ?? ofPool[0]
-    return common && ofProject(common.id, observedShared(common))
+    const active = ofPool.find(({ state }) => state !== 'down') ?? ofPool[0]
+    return active && toProjectServer(active.id, observedShared(active))
   }
   return new Map(
     projects.flatMap((project) => {

@@ -1,12 +1,12 @@
-// Rows of projects as the tools and routes tell them.
+// Converts project rows to the objects that tools and routes return.
 
 import type { ProjectInfo } from '@switchyard/contracts'
 import { countOpenTasks, listSandboxes, type ProjectRow, type Records, toSandbox } from '@switchyard/records'
 import { availableModelsOfProjects } from '../servers/available-models.ts'
-import { readServers, serversOfProjects } from '../servers/list.ts'
-import { liveOfProjects } from './live.ts'
+import { readServers, serversOfProjects } from '../servers/read-servers.ts'
+import { liveSessionsOfProjects } from './live-sessions.ts'
 
-/** @returns in the order of the rows. */
+/** Returns one object per row, in the same order. */
 export const toProjectInfos = async (
   records: Records,
   rows: readonly ProjectRow[],
@@ -19,7 +19,7 @@ export const toProjectInfos = async (
     availableModelsOfProjects(records, rows),
   ])
   const servers = serversOfProjects(known, rows)
-  const live = await liveOfProjects(records, known, rows, sandboxes)
+  const live = await liveSessionsOfProjects(records, known, rows, sandboxes)
   return rows.map((row) => ({
     git_url: row.url,
     project_id: row.id,
