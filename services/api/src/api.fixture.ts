@@ -1,4 +1,4 @@
-// An api on a real database, for tests: called without a socket or over one, with a stand-in for nobody.
+// An api on a real database for tests, called with or without a socket.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,14 +23,14 @@ export type TestApi = {
   readonly home: string
   readonly workspacesDir: string
   readonly logger: Logger
-  /** A call without a socket; the Host is loopback unless `headers` say otherwise. */
+  /** Calls the api without a socket. Host is loopback unless `headers` sets it. */
   call<T = Record<string, unknown>>(
     method: string,
     route: string,
     options?: { readonly body?: unknown; readonly headers?: Record<string, string> },
   ): Promise<Reply<T>>
   accept(input?: Record<string, unknown>): Promise<Task>
-  /** Writes as a worker would, and tells the bus. */
+  /** Writes a change as a worker does, and publishes it on the bus. */
   write(id: TaskId, change: Step): Promise<Advanced>
   listen(): Promise<Serving>
   close(): Promise<void>
@@ -40,7 +40,7 @@ type Step = {
   readonly to?: Status
   readonly set?: Patch
   readonly events?: readonly NewEvent[]
-  /** Leaves the readers to find out by themselves. */
+  /** Does not publish the change on the bus, so that readers detect it only by polling. */
   readonly silently?: boolean
 }
 
@@ -55,8 +55,10 @@ const jsonOf = (text: string): unknown => {
 }
 
 /**
- * @param env - variables over those of an embedded installation without keys.
- * @param onLog - gets each line of its log.
+ * Starts an api.
+ *
+ * @param env - variables that override those of an embedded installation without keys
+ * @param onLog - called with each log line
  */
 export const startApi = async (
   databaseUrl: string,
@@ -103,7 +105,7 @@ export const startApi = async (
     async write(id, { silently, ...step }) {
       const set = step.to && isTerminal(step.to) ? { completed_at: new Date(), ...step.set } : step.set
       const written = await advance(records.db, { taskId: id, generation: null, ...step, ...(set ? { set } : {}) })
-      if (!written) throw new Error(`the change of ${id} was refused`)
+      if (!written) throw new Error(`the change of ${id} was rejected`)
       if (!silently) bus.publishTask(id, { kind: 'events', events: written.events })
       return written
     },
@@ -123,7 +125,7 @@ export const startApi = async (
   }
 }
 
-/** Answers calls about working directories, as a worker does. */
+/** Responds to worker calls about working directories. */
 export const startTaskCalls = async (test: TestApi): Promise<AnsweringCalls> => {
   const { records, bus, logger } = test
   const layout = new Layout(test)

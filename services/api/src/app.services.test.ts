@@ -33,8 +33,8 @@ afterAll(async () => {
 
 const as = (token: string) => ({ authorization: `Bearer ${token}` })
 
-describe('requests that are not right', () => {
-  it('tells an unknown path from a method that a path does not take', async () => {
+describe('invalid requests', () => {
+  it('distinguishes an unknown path from an unsupported method', async () => {
     expect(await open.call('GET', '/nothing')).toMatchObject({ status: 404, body: { code: 'not_found' } })
     const wrong = await open.call('PUT', '/tasks')
     expect(wrong).toMatchObject({ status: 405, body: { code: 'method_not_allowed' } })
@@ -42,7 +42,7 @@ describe('requests that are not right', () => {
     expect((await open.call('DELETE', '/tasks/task_1/files')).headers.get('allow')).toBe('GET, HEAD')
   })
 
-  it('refuses what is not JSON', async () => {
+  it('rejects a body that is not JSON', async () => {
     expect(await open.call('POST', '/tasks', { body: '{"task_description":' })).toMatchObject({
       status: 400,
       body: { code: 'malformed_json' },
@@ -54,7 +54,7 @@ describe('requests that are not right', () => {
     })
   })
 
-  it('refuses a body that is too large, whether or not it says its length', async () => {
+  it('rejects a body that is too large, with and without Content-Length', async () => {
     const { url } = await open.listen()
     const big = JSON.stringify({ task_description: 'x'.repeat(LIMITS.bodyBytes) })
     const headers = { 'content-type': 'application/json' }
@@ -69,7 +69,7 @@ describe('requests that are not right', () => {
     expect(taken.status).toBe(202)
   })
 
-  it('keeps the caller’s request id where it is harmless', async () => {
+  it('uses the request id of the caller if it is safe to log', async () => {
     const kept = await open.call('GET', '/health', { headers: { 'x-request-id': 'abc-1' } })
     expect(kept.headers.get('x-request-id')).toBe('abc-1')
     const replaced = await open.call('GET', '/health', { headers: { 'x-request-id': 'a b' } })
@@ -91,13 +91,13 @@ describe('without keys', () => {
     ['localhost:3456', 'https://evil.example', 403],
     ['localhost:3456', 'null', 403],
     ['localhost:3456', 'file://localhost', 403],
-  ])('Host %s with Origin %s answers %i', async (host, origin, status) => {
-    const answer = await open.call('GET', '/tasks', { headers: { host, ...(origin ? { origin } : {}) } })
-    expect(answer.status).toBe(status)
-    if (status === 403) expect(answer.body).toMatchObject({ code: 'origin_not_allowed' })
+  ])('Host %s with Origin %s returns %i', async (host, origin, status) => {
+    const response = await open.call('GET', '/tasks', { headers: { host, ...(origin ? { origin } : {}) } })
+    expect(response.status).toBe(status)
+    if (status === 403) expect(response.body).toMatchObject({ code: 'origin_not_allowed' })
   })
 
-  it('serves any name but no other site where another layer guards the port', async () => {
+  it('accepts any Host but no cross-site Origin when SWITCHYARD_ALLOW_NO_AUTH is set', async () => {
     const ask = async (host: string, origin?: string) =>
       (await published.call('GET', '/tasks', { headers: { host, ...(origin ? { origin } : {}) } })).status
     expect(await ask('switchyard.internal')).toBe(200)
@@ -108,16 +108,16 @@ describe('without keys', () => {
 })
 
 describe('with keys', () => {
-  it('refuses calls without a key that is known, and says how to send one', async () => {
+  it('rejects calls without a known key, and says how to send one', async () => {
     for (const headers of [{}, as('wrong-token-0123456789'), { authorization: `Basic ${OPERATOR}` }]) {
-      const answer = await keyed.call('GET', '/tasks', { headers })
-      expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
-      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/)
+      const response = await keyed.call('GET', '/tasks', { headers })
+      expect(response).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
+      expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/)
     }
     expect((await keyed.call('POST', '/mcp', { body: {} })).status).toBe(401)
   })
 
-  it('shows an agent its own tasks alone, and an operator all', async () => {
+  it('shows an agent only its own tasks, and an operator all tasks', async () => {
     const body = { task_description: 'private', idempotency_key: 'same' }
     const { body: ann } = await keyed.call<{ task_id: string; agent_id: string }>('POST', '/tasks', {
       body,
@@ -125,7 +125,7 @@ describe('with keys', () => {
     })
     const { body: bob } = await keyed.call<{ task_id: string }>('POST', '/tasks', { body, headers: as(OTHER) })
     expect(ann.agent_id).toBe('ann')
-    // The same key of two owners names two tasks.
+    // Two callers with the same idempotency key create two tasks.
     expect(bob.task_id).not.toBe(ann.task_id)
     const routes = ['', '/events', '/files', '/files/content?path=a', '/diff']
     for (const route of routes)
@@ -148,7 +148,7 @@ describe('with keys', () => {
     expect((await keyed.call('GET', `/tasks/${ann.task_id}`, { headers: as(OPERATOR) })).status).toBe(200)
   })
 
-  it('lets operators alone set the mode and read the metrics', async () => {
+  it('lets only operators set the mode and read the metrics', async () => {
     const body = { task_description: 'x', mode: 'opencode' }
     expect(await keyed.call('POST', '/tasks', { body, headers: as(AGENT) })).toMatchObject({
       status: 403,
@@ -168,7 +168,7 @@ describe('with keys', () => {
       expect(metrics.body).toContain(`switchyard_${name}`)
   })
 
-  it('tells strangers that it is alive, and no more', async () => {
+  it('reports only the status to callers without a key', async () => {
     const { body } = await keyed.call('GET', '/health')
     expect(body).toMatchObject({ parts: [], counts: {}, providers: [] })
     const { body: full } = await keyed.call<{ parts: unknown[] }>('GET', '/health', { headers: as(AGENT) })
@@ -177,7 +177,7 @@ describe('with keys', () => {
 })
 
 describe('health', () => {
-  it('is ready only while a worker lives and a server is up', async () => {
+  it('is ready only while a worker is live and a server is up', async () => {
     type Ready = { ready: boolean; parts: { name: string; status: string }[] }
     const before = await open.call<Ready>('GET', '/ready')
     expect(before).toMatchObject({ status: 503, body: { ready: false } })
@@ -192,7 +192,7 @@ describe('health', () => {
     expect(JSON.stringify(health.body)).toContain('OpenCode 1.18.33')
   })
 
-  it('misses a notifier, and takes work all the same', async () => {
+  it('reports a missing notifier, and stays ready', async () => {
     const { db } = open.records
     const state = async () => {
       const { body } = await open.call<{ status: string; parts: { name: string }[] }>('GET', '/health')
@@ -209,7 +209,7 @@ describe('health', () => {
     await expect.poll(state).toEqual(['degraded', expect.objectContaining({ status: 'down' })])
   })
 
-  it('logs a change of readiness once, and no probe as an error', async () => {
+  it('logs each change of readiness once, and no probe as an error', async () => {
     const lines: { level: string; msg: string }[] = []
     const fresh = await createDatabase()
     const logged = await startApi(fresh.url, { LOG_LEVEL: 'info' }, (line) => lines.push(JSON.parse(line)))
@@ -223,49 +223,49 @@ describe('health', () => {
     await removeWorker(db, worker.id)
     await expect.poll(status).toBe(503)
     expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-      ['info', 'not ready to take work yet'],
-      ['info', 'ready to take work'],
-      ['warn', 'no longer ready to take work'],
+      ['info', 'not ready to accept tasks yet'],
+      ['info', 'ready to accept tasks'],
+      ['warn', 'no longer ready to accept tasks'],
     ])
     await logged.close()
     await fresh.drop()
   })
 
-  it.each(['refused', 'silent'] as const)(
-    'answers 503 soon where the database is %s, and is well again after',
-    async (how) => {
-      const way = await openDatabaseProxy(database.url)
-      const cut = await startApi(way.url)
-      way.set(how)
+  it.each(['disconnected', 'paused'] as const)(
+    'returns 503 promptly while the database is %s, and recovers afterwards',
+    async (state) => {
+      const proxy = await openDatabaseProxy(database.url)
+      const api = await startApi(proxy.url)
+      proxy.set(state)
       const began = performance.now()
-      const answer = await cut.call<Problem>('POST', '/tasks', { body: { task_description: 'x' } })
+      const response = await api.call<Problem>('POST', '/tasks', { body: { task_description: 'x' } })
       expect(performance.now() - began).toBeLessThan(4_500)
-      expect(answer.status).toBe(503)
-      expect(answer.body).toMatchObject({ code: 'database_unavailable', retryable: true })
-      expect(answer.headers.get('retry-after')).toBe('2')
-      expect((await cut.call('GET', '/ready')).status).toBe(503)
-      expect(await cut.call('GET', '/health')).toMatchObject({ status: 200, body: { status: 'down' } })
-      way.set('open')
-      const post = () => cut.call('POST', '/tasks', { body: { task_description: 'x' } })
+      expect(response.status).toBe(503)
+      expect(response.body).toMatchObject({ code: 'database_unavailable', retryable: true })
+      expect(response.headers.get('retry-after')).toBe('2')
+      expect((await api.call('GET', '/ready')).status).toBe(503)
+      expect(await api.call('GET', '/health')).toMatchObject({ status: 200, body: { status: 'down' } })
+      proxy.set('open')
+      const post = () => api.call('POST', '/tasks', { body: { task_description: 'x' } })
       await expect.poll(async () => (await post()).status, { timeout: 10_000 }).toBe(202)
-      await cut.close()
-      await way.close()
+      await api.close()
+      await proxy.close()
     },
   )
 })
 
-describe('the description of the api', () => {
+describe('the OpenAPI document', () => {
   type Document = {
     openapi: string
     paths: Record<string, Record<string, { operationId: string; tags: string[]; security: unknown }>>
     components: { schemas: Record<string, unknown>; securitySchemes: unknown }
   }
 
-  it('is OpenAPI 3.1 and has every route', async () => {
+  it('is valid OpenAPI 3.1 and describes every route', async () => {
     const { body } = await open.call<Document>('GET', '/openapi.json')
     expect(body.openapi).toBe('3.1.0')
     const paths = Object.keys(body.paths)
-    // Each path of a session is there below a project, and from the root for the default project.
+    // Each session route exists under a project, and at the root for the default project.
     const sessions = paths.filter((path) => path.startsWith('/session'))
     expect(paths).toEqual(expect.arrayContaining(sessions.map((path) => `/project/{id}${path}`)))
     expect(sessions).toEqual(
@@ -334,7 +334,7 @@ describe('the description of the api', () => {
     expect(body.components.securitySchemes).toMatchObject({ bearer: { scheme: 'bearer' } })
   })
 
-  it('has a page that loads nothing from elsewhere', async () => {
+  it('has a docs page that loads nothing from other hosts', async () => {
     const { status, body, headers } = await open.call<string>('GET', '/docs')
     expect(status).toBe(200)
     expect(body).not.toMatch(/(src|href)="(https?:)?\/\//)
@@ -342,8 +342,8 @@ describe('the description of the api', () => {
   })
 })
 
-describe('serving', () => {
-  it('names the port that is in use', async () => {
+describe('serve', () => {
+  it('reports the port that is in use', async () => {
     const { port } = await open.listen()
     await expect(serve(open.api.app, { host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'address_in_use',
@@ -351,7 +351,7 @@ describe('serving', () => {
     })
   })
 
-  it('stops within its bound although connections are kept open', async () => {
+  it('closes within the time limit despite keep-alive connections', async () => {
     const other = await startApi(database.url)
     const { port, url } = await other.listen()
     const idle = connect(port, '127.0.0.1')

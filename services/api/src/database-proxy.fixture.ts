@@ -1,9 +1,9 @@
-// A way to the database that a test can cut, or leave without an answer.
+// A TCP proxy in front of the database that a test can disconnect, or pause so that it does not respond.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-type State = 'open' | 'refused' | 'silent'
+type State = 'open' | 'disconnected' | 'paused'
 
 export type DatabaseProxy = {
   readonly url: string
@@ -17,13 +17,13 @@ export const openDatabaseProxy = async (databaseUrl: string): Promise<DatabasePr
   let state: State = 'open'
 
   const server = createServer((client) => {
-    if (state === 'refused') return client.destroy()
+    if (state === 'disconnected') return client.destroy()
     const upstream = connect(Number(target.port), target.hostname)
     const pair = [client, upstream] as const
     pairs.add(pair)
     for (const [from, to] of [pair, [upstream, client] as const]) {
       from.on('data', (bytes) => {
-        if (state !== 'silent') to.write(bytes)
+        if (state !== 'paused') to.write(bytes)
       })
       from.on('error', () => {})
       from.on('close', () => {
@@ -39,18 +39,18 @@ export const openDatabaseProxy = async (databaseUrl: string): Promise<DatabasePr
   const url = new URL(databaseUrl)
   if (typeof address === 'object' && address !== null) url.port = String(address.port)
 
-  const cutAll = () => {
+  const destroyAll = () => {
     for (const pair of pairs) for (const socket of pair) socket.destroy()
   }
   return {
     url: url.href,
     set(next) {
-      // What was swallowed cannot be made good: connections that were silent are of no more use.
-      if (next === 'refused' || state === 'silent') cutAll()
+      // Data was dropped during the pause, so paused connections cannot continue.
+      if (next === 'disconnected' || state === 'paused') destroyAll()
       state = next
     },
     async close() {
-      cutAll()
+      destroyAll()
       server.close()
       await once(server, 'close')
     },

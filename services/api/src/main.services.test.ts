@@ -48,8 +48,8 @@ const urlOf = async (said: { readonly out: string }): Promise<string> => {
   return found() ?? ''
 }
 
-describe('the api as a process', () => {
-  it('brings up the schema, serves, and stops cleanly when it is told to', async () => {
+describe('the api process', () => {
+  it('migrates the schema, serves, and shuts down cleanly on SIGTERM', async () => {
     const { child, said, ended } = start({})
     const url = await urlOf(said)
     const accepted = await fetch(`${url}/tasks`, {
@@ -68,9 +68,9 @@ describe('the api as a process', () => {
     await expect.poll(() => streamed).toContain('event: task_queued')
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
-    // The stream was ended, not cut.
+    // The stream was closed, not aborted.
     await expect(reading).resolves.toBeUndefined()
-    expect(said.out).toContain('whoever is on this host is an operator')
+    expect(said.out).toContain('each of them is an operator')
     expect(said.out).toMatch(/"route":"\/tasks","status":202,"ms":[\d.]+,"caller":"local"/)
   })
 
@@ -78,7 +78,7 @@ describe('the api as a process', () => {
     [{ DATABASE_URL: '' }, 'DATABASE_URL'],
     [{ HOST: '0.0.0.0' }, 'SWITCHYARD_API_KEYS'],
     [{ PORT: 'many' }, 'PORT'],
-  ])('says in two lines what is wrong with %o', async (env, named) => {
+  ])('reports an invalid configuration in two lines: %o', async (env, named) => {
     const { said, ended } = start(env)
     expect(await ended).toBe(1)
     expect(said.err).toMatch(/^configuration_invalid: /)
@@ -86,7 +86,7 @@ describe('the api as a process', () => {
     expect(said.err.trim().split('\n')).toHaveLength(2)
   })
 
-  it('says that its port is in use', async () => {
+  it('reports that its port is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const address = other.address()

@@ -29,7 +29,7 @@ export const requireOperator = (caller: Caller, what: string): Caller => {
 /**
  * Returns the caller of a route that requires a key.
  *
- * @throws SwitchyardError `unauthorized` when there is none
+ * @throws SwitchyardError `unauthorized` if the request has no key
  */
 export const requireCaller = (caller: Caller | undefined): Caller => {
   if (!caller) throw new SwitchyardError('unauthorized', 'the request has no API key')

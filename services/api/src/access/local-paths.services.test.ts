@@ -29,22 +29,22 @@ const call = <T extends object>(key: string, route: string, body: object) =>
   })
 const submit = (key: string, project: string) => call<Task>(key, '/tasks', { task_description: 'x', project })
 
-describe('a path of the worker’s host', () => {
+describe("naming a repository by its path on the worker's host", () => {
   const refused = { status: 403, body: { code: 'forbidden', hint: expect.stringContaining('https or ssh URL') } }
 
   it.each([REPOSITORY, `${REPOSITORY}/`, `file://${REPOSITORY}`, `file://localhost${REPOSITORY}`])(
-    'is for an operator to name, and not for an agent: %s',
+    'is allowed for operators and refused for agents: %s',
     async (project) => {
       expect(await submit(ONE, project)).toMatchObject(refused)
       expect(await call(ONE, '/project/init', { gitURL: project })).toMatchObject(refused)
       const { status, body } = await submit(OPS, project)
       expect(status).toBe(202)
-      // Whose id anybody can work out.
+      // The id follows from the path, so agents can compute it.
       expect(await submit(ONE, body.project_id ?? '')).toMatchObject(refused)
     },
   )
 
-  it('is no secret among those who share the project that is registered there', async () => {
+  it('is allowed for agents that a registered project is shared with', async () => {
     const { body } = await submit(OPS, REPOSITORY)
     const id = body.project_id ?? ''
     await registerProject(test.records.db, {
@@ -65,7 +65,7 @@ describe('a path of the worker’s host', () => {
     expect(await call(TWO, '/project/init', { gitURL: REPOSITORY })).toMatchObject(refused)
   })
 
-  it('leaves an agent the URLs of hosts', async () => {
+  it('does not restrict the URLs of remote hosts', async () => {
     for (const project of ['https://github.com/o/r', 'git@github.com:o/r.git', 'git.example.org/o/r'])
       expect(await submit(ONE, project)).toMatchObject({ status: 202 })
   })

@@ -29,7 +29,7 @@ const read = async (token: string, query = ''): Promise<Page> =>
   (await api.call<Page>('GET', `/events${query}`, as(token))).body
 const messages = (page: Page) => page.events.map((event) => event.message)
 
-/** A stream's events as they come, with their ids. */
+/** Collects the events of a stream with their ids. */
 const follow = async (token: string, headers: Record<string, string> = {}, query = '') => {
   const gone = new AbortController()
   const response = await fetch(`${url}/events${query}`, {
@@ -57,8 +57,8 @@ const follow = async (token: string, headers: Record<string, string> = {}, query
   }
 }
 
-describe('the events of all tasks', () => {
-  it('are those that the key may see, each task’s in order, page by page', async () => {
+describe('GET /events', () => {
+  it('pages through the events that the key may see, in order for each task', async () => {
     const [mine, other] = [await accept(ONE), await accept(TWO)]
     const { cursor } = await read(OPS, '?limit=1000')
     for (const number of [1, 2]) {
@@ -81,7 +81,7 @@ describe('the events of all tasks', () => {
     expect(await read(OPS, `?after=${rest.cursor}`)).toEqual({ events: [], cursor: rest.cursor, has_more: false })
   })
 
-  it('are filtered by type and agent', async () => {
+  it('filters by type and agent', async () => {
     const { cursor } = await read(OPS, '?limit=1000')
     const [a, b] = [await accept(ONE, { agent_id: 'a' }), await accept(ONE, { agent_id: 'b' })]
     for (const { task_id } of [a, b]) await api.write(task_id, { events: [progress('x')] })
@@ -89,14 +89,14 @@ describe('the events of all tasks', () => {
     expect(page.events).toMatchObject([{ task_id: b.task_id, type: 'task_progress' }])
   })
 
-  it('are never read past one that is still being written', async () => {
+  it('does not read past an event that is still being written', async () => {
     const [slow, quick] = [await accept(ONE), await accept(ONE)]
     const { cursor } = await read(ONE, '?limit=1000')
     const reader = await follow(ONE, { 'last-event-id': cursor })
     const transaction = await api.records.db.startTransaction().execute()
     await advance(transaction, { taskId: slow.task_id, generation: null, events: [progress('began first')] })
     await api.write(quick.task_id, { events: [progress('was done first')] })
-    // The page waits a while for the transaction, then ends before it.
+    // The page waits for the transaction for a limited time, then stops before its events.
     expect(messages(await read(ONE, `?after=${cursor}`))).toEqual([])
     expect(reader.got).toEqual([])
     await transaction.commit().execute()
@@ -105,7 +105,7 @@ describe('the events of all tasks', () => {
     await reader.stop()
   })
 
-  it('are not passed while the newest is still being written and nothing has ended after it', async () => {
+  it('does not read past the newest event while it is being written and no transaction has ended after it', async () => {
     const { task_id } = await accept(ONE)
     const { cursor } = await read(ONE, '?limit=1000')
     const transaction = await api.records.db.startTransaction().execute()
@@ -116,7 +116,7 @@ describe('the events of all tasks', () => {
     expect(messages(await read(ONE, `?after=${meanwhile.cursor}`))).toEqual(['late'])
   })
 
-  it('leave out what was taken back', async () => {
+  it('leaves out events whose transaction was rolled back', async () => {
     const { task_id } = await accept(ONE)
     const { cursor } = await read(ONE, '?limit=1000')
     const transaction = await api.records.db.startTransaction().execute()
@@ -126,7 +126,7 @@ describe('the events of all tasks', () => {
     expect(messages(await read(ONE, `?after=${cursor}`))).toEqual(['this'])
   })
 
-  it('are followed from now on, and resumed by the last id without a gap', async () => {
+  it('streams new events, and resumes after the last id without a gap', async () => {
     const { task_id } = await accept(ONE)
     const first = await follow(ONE)
     await api.write(task_id, { events: [progress('1')] })
@@ -139,7 +139,7 @@ describe('the events of all tasks', () => {
     await second.stop()
   })
 
-  it('lose nothing and double nothing while many write', async () => {
+  it('loses and repeats no event while many tasks write', async () => {
     const tasks = await Promise.all(Array.from({ length: 8 }, () => accept(TWO)))
     const { cursor } = await read(TWO, '?limit=1000')
     const readers = await Promise.all([1, 2, 3].map(() => follow(TWO, { 'last-event-id': cursor })))
@@ -156,7 +156,7 @@ describe('the events of all tasks', () => {
     }
   })
 
-  it.each([['?after=999999999'], ['?after=-1'], ['?type=task_lost'], ['?colour=red']])('refuse %s', async (query) => {
+  it.each([['?after=999999999'], ['?after=-1'], ['?type=task_lost'], ['?colour=red']])('rejects %s', async (query) => {
     expect(await api.call('GET', `/events${query}`, as(OPS))).toMatchObject({ status: 400 })
   })
 })

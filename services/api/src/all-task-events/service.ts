@@ -37,7 +37,7 @@ export class AllTaskEvents {
     this.#logger = logger
   }
 
-  /** Returns the position to start after: the cursor, or the current horizon when there is none. */
+  /** Returns the position to start after: the cursor, or the current horizon without one. */
   async #startPosition(after: number | undefined): Promise<number> {
     const last = await this.#feed.catchUp()
     if (after !== undefined && after > last)

@@ -189,7 +189,7 @@ const deployKeyTool = (projects: ProjectService): Tool =>
     name: 'opencode_get_deploy_key',
     title: 'Get a deploy key',
     description:
-      'Returns the public deploy key of a project and where to add it; creates the key if there is none. Use it when the repository host denies access. The private key never leaves the worker.',
+      'Returns the public deploy key of a project and where to add it; creates the key on the first call. Use it when the repository host denies access. The private key never leaves the worker.',
     input: z.strictObject({
       git_url: gitUrl,
       rotate: z

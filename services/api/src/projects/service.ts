@@ -214,7 +214,7 @@ export class ProjectService {
   }
 
   /**
-   * Returns the public deploy key of a project and where to add it. Creates the key if there is none.
+   * Returns the public deploy key of a project and where to add it. Creates the key on the first call.
    *
    * @param rotate - creates a new key; the previous one works until the repository host accepts the new one
    * @throws SwitchyardError `project_not_found`, `worker_unavailable`

@@ -12,7 +12,7 @@ export const STREAM_HEADERS = {
 export const wantsStream = (accept: string | undefined): boolean =>
   /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept ?? '')
 
-/** Returns the number in a Last-Event-ID header, or undefined when there is none. @throws SwitchyardError `invalid_request` */
+/** Returns the number in a Last-Event-ID header, or undefined without one. @throws SwitchyardError `invalid_request` */
 export const parseLastEventId = (lastEventId: string | undefined, max: number): number | undefined => {
   if (lastEventId === undefined || lastEventId === '') return undefined
   const number = /^\d{1,16}$/.test(lastEventId) ? Number(lastEventId) : Number.NaN

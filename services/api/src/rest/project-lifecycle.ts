@@ -52,7 +52,7 @@ const key = createRoute({
   path: '/project/{id}/key',
   operationId: 'getDeployKey',
   summary: 'Get the public deploy key of a project',
-  description: 'Creates the key if there is none.',
+  description: 'Creates the key on the first call.',
   request: { params },
   responses: { 200: jsonResponse(DeployKey, 'The key, and where to add it'), ...failures(404) },
 })

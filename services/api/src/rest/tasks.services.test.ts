@@ -20,8 +20,8 @@ afterAll(async () => {
 const submit = (body: unknown, headers: Record<string, string> = {}) =>
   test.call<Task & Pick<Problem, 'detail' | 'code' | 'hint' | 'errors'>>('POST', '/tasks', { body, headers })
 
-describe('accepting a task', () => {
-  it('answers 202 with the record, queued and numbered', async () => {
+describe('POST /tasks', () => {
+  it('returns 202 with the record of a queued task', async () => {
     const { status, body, headers } = await submit({ task_description: 'fix the test', metadata: { ticket: 7 } })
     expect(status).toBe(202)
     expect(taskSchema.parse(body)).toEqual(body)
@@ -37,7 +37,7 @@ describe('accepting a task', () => {
     expect(headers.get('x-request-id')).toMatch(/^req_/)
   })
 
-  it('makes one task of 50 calls at once with one key', async () => {
+  it('creates one task for 50 concurrent calls with the same key', async () => {
     const call = () => submit({ task_description: 'once', idempotency_key: 'fifty' })
     const answers = await Promise.all(Array.from({ length: 50 }, call))
     expect(new Set(answers.map((answer) => answer.body.task_id)).size).toBe(1)
@@ -45,7 +45,7 @@ describe('accepting a task', () => {
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(49)
   })
 
-  it('refuses the same key with another body, and takes it again with another wait', async () => {
+  it('rejects the same key with a different body, and accepts it with a different wait', async () => {
     const first = await submit({ task_description: 'one', idempotency_key: 'k', metadata: { a: 1, b: 2 } })
     const conflict = await submit({ task_description: 'two', idempotency_key: 'k' })
     expect(conflict).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } })
@@ -54,7 +54,7 @@ describe('accepting a task', () => {
     expect(again).toMatchObject({ status: 200, body: { task_id: first.body.task_id } })
   })
 
-  it('takes the key from the Idempotency-Key header as well', async () => {
+  it('accepts the key in the Idempotency-Key header', async () => {
     const first = await submit({ task_description: 'h' }, { 'idempotency-key': 'header' })
     const again = await submit({ task_description: 'h', idempotency_key: 'header' })
     expect(again.body.task_id).toBe(first.body.task_id)
@@ -62,14 +62,14 @@ describe('accepting a task', () => {
     expect(both).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
   })
 
-  it('names the agent by the argument, else by X-Agent-Id', async () => {
+  it('takes the agent from the argument, else from X-Agent-Id', async () => {
     const header = await submit({ task_description: 'a' }, { 'x-agent-id': 'letta-1' })
     expect(header.body.agent_id).toBe('letta-1')
     const argument = await submit({ task_description: 'a', agent_id: 'mine' }, { 'x-agent-id': 'letta-1' })
     expect(argument.body.agent_id).toBe('mine')
   })
 
-  it('gives the spellings of one repository one project, and shows no credentials', async () => {
+  it('maps all URLs of a repository to one project, and reveals no credentials', async () => {
     const first = await submit({ task_description: 'p', project: 'https://me:secret@GitHub.com/o/r.git' })
     const second = await submit({ task_description: 'p', project: 'git@github.com:o/r' })
     expect(first.body.project_id).toMatch(/^proj_[0-9A-HJKMNP-TV-Z]{26}$/)
@@ -96,7 +96,7 @@ describe('accepting a task', () => {
     [{ task_description: 'x', mode: 'docker' }, 'not_supported', 'docker'],
     [{ task_description: 'x', callback_url: 'file:///etc/passwd' }, 'invalid_request', 'callback_url'],
     [[], 'invalid_request', ''],
-  ])('refuses %o as %s', async (body, code, named) => {
+  ])('rejects %o with %s', async (body, code, named) => {
     const { status, body: problem, headers } = await submit(body)
     expect(status).toBe(400)
     expect(headers.get('content-type')).toBe('application/problem+json')
@@ -106,7 +106,7 @@ describe('accepting a task', () => {
     if (code === 'invalid_request') expect(problem.errors?.map((error) => error.path)).toContain(named)
   })
 
-  it('knows models and agents once a server has reported them, except where a repository may bring its own', async () => {
+  it('checks models and agents once a server has reported them, unless the task has a repository', async () => {
     const catalog = {
       providers: [{ id: 'acme', models: ['fast/1'] }],
       agents: ['build'],
@@ -114,7 +114,7 @@ describe('accepting a task', () => {
     }
     await reportServer(test.records.db, { id: 'one', state: 'up', version: '1.18.33', detail: null, catalog })
     const known = await submit({ task_description: 'x', model: 'acme/fast/1', agent: 'build' })
-    // What was read before the report counts for some seconds, and only in favour of the caller.
+    // The cached catalog may be used for some seconds, but never to refuse a task.
     await expect
       .poll(async () => (await submit({ task_description: 'x', model: 'acme/slow' })).body, { timeout: 10_000 })
       .toMatchObject({ status: 422, code: 'model_not_found' })
@@ -126,8 +126,8 @@ describe('accepting a task', () => {
   })
 })
 
-describe('reading tasks', () => {
-  it('answers 404 for what is no task', async () => {
+describe('GET /tasks', () => {
+  it('returns 404 for an unknown id', async () => {
     for (const id of ['task_01K5A0Z9F6M2Q7R8S9T0V1W2X3', 'nonsense', 'task_../../etc'])
       expect(await test.call('GET', `/tasks/${encodeURIComponent(id)}`)).toMatchObject({
         status: 404,
@@ -135,7 +135,7 @@ describe('reading tasks', () => {
       })
   })
 
-  it('holds until the task ends, and no longer', async () => {
+  it('waits until the task ends, and no longer', async () => {
     const { task_id: id } = await test.accept()
     const waiting = test.call<Task>('GET', `/tasks/${id}?wait_ms=20000`)
     await test.write(id, { to: 'preparing', events: [progress('taken')] })
@@ -146,14 +146,14 @@ describe('reading tasks', () => {
     expect(performance.now() - began).toBeLessThan(1_000)
   })
 
-  it('finds the end by itself where the hint was lost', async () => {
+  it('detects the end by polling when the signal is lost', async () => {
     const { task_id: id } = await test.accept()
     const waiting = test.call<Task>('GET', `/tasks/${id}?wait_ms=20000`)
     await test.write(id, { to: 'failed', silently: true })
     expect((await waiting).body.status).toBe('failed')
   })
 
-  it('answers with the record as it is when the time is over', async () => {
+  it('returns the current record when the wait is over', async () => {
     const { task_id: id } = await test.accept()
     const { status, body } = await test.call<Task>('GET', `/tasks/${id}?wait_ms=30`)
     expect({ status, task: body.status }).toEqual({ status: 200, task: 'queued' })
@@ -174,7 +174,7 @@ describe('reading tasks', () => {
     expect(seen).toEqual(made.toReversed())
   })
 
-  it('filters by status, project and words', async () => {
+  it('filters by status, project and text', async () => {
     const task = await test.accept({ task_description: 'a 100% rare_word', project: '/somewhere/repo' })
     const found = await test.call<{ tasks: Task[] }>('GET', '/tasks?status=queued,paused&q=100%25%20rare_')
     expect(found.body.tasks.map((one) => one.task_id)).toEqual([task.task_id])
@@ -188,8 +188,8 @@ describe('reading tasks', () => {
   })
 })
 
-describe('event pages', () => {
-  it('give events by number, and say whether more are there', async () => {
+describe('GET /tasks/{id}/events', () => {
+  it('pages events by number, and says whether more exist', async () => {
     const { task_id: id } = await test.accept()
     for (let at = 0; at < 5; at += 1) await test.write(id, { events: [progress(`step ${at}`)] })
     type Page = { events: TaskEvent[]; last_seq: number; has_more: boolean }

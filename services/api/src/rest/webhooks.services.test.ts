@@ -25,8 +25,8 @@ const create = async (token: string, body: Record<string, unknown> = {}) =>
     body: { url: 'https://example.com/hook', ...body },
   })
 
-describe('an endpoint', () => {
-  it('shows its secret when it is made, and never again', async () => {
+describe('a webhook', () => {
+  it('returns its secret on creation only', async () => {
     const made = await create(ONE)
     expect(made).toMatchObject({
       status: 201,
@@ -47,7 +47,7 @@ describe('an endpoint', () => {
     expect(rotated.body.previous_secret_expires_at).not.toBeNull()
   })
 
-  it('is its owner’s and the operators’', async () => {
+  it('is accessible to its owner and operators only', async () => {
     const route = `/webhooks/${(await create(ONE)).body.webhook_id}`
     expect((await api.call('GET', route, as(OPS))).status).toBe(200)
     for (const [method, suffix] of [
@@ -64,7 +64,7 @@ describe('an endpoint', () => {
     expect(listed.body.webhooks).toEqual([])
   })
 
-  it('is switched off and on, and deleted', async () => {
+  it('can be disabled, enabled and deleted', async () => {
     const route = `/webhooks/${(await create(ONE)).body.webhook_id}`
     expect(await api.call('POST', `${route}/disable`, as(ONE))).toMatchObject({
       body: { enabled: false, disabled_reason: 'disabled by one' },
@@ -84,13 +84,13 @@ describe('an endpoint', () => {
     [{ progress_interval_ms: 1 }, 'progress_interval_ms'],
     [{ secret: 'mine' }, 'secret'],
     [{ escalation: true, event_types: ['task_failed'] }, 'event_types'],
-  ])('is refused with %j', async (body, field) => {
+  ])('is rejected with %j', async (body, field) => {
     expect(await create(ONE, body)).toMatchObject({ status: 400, body: { detail: expect.stringContaining(field) } })
   })
 })
 
 describe('a delivery', () => {
-  it('is seen by whose destination it is, page by page, with what to do about it', async () => {
+  it('is listed for the owner of its destination, with the failure and a hint', async () => {
     const { body: webhook } = await create(ONE, { event_types: ['task_queued'] })
     for (let n = 0; n < 3; n += 1) await api.call('POST', '/tasks', { ...as(ONE), body: { task_description: 'do it' } })
     const [first] = await takeDeliveries(api.records.db, webhook.webhook_id, 1, { notifierId: 'one', ms: 60_000 })

@@ -43,7 +43,7 @@ afterAll(async () => {
 })
 
 describe('the working directory of a task', () => {
-  it('can be listed', async () => {
+  it('is listed', async () => {
     const { body: root } = await test.call<FileList>('GET', `/tasks/${id}/files`)
     expect(root.entries.map(({ name, type }) => [name, type])).toEqual([
       ['new.txt', 'file'],
@@ -54,7 +54,7 @@ describe('the working directory of a task', () => {
     expect(inner.entries).toMatchObject([{ name: 'sum.js', path: 'src/sum.js', size: 6 }])
   })
 
-  it('can be read, in parts as well', async () => {
+  it('is read, in whole or in parts', async () => {
     const whole = await test.call('GET', `/tasks/${id}/files/content?path=new.txt`)
     expect(whole.body).toMatchObject({ content: 'grüße\n', encoding: 'utf-8', size: 8, truncated: false })
     const part = await test.call('GET', `/tasks/${id}/files/content?path=new.txt&limit=2`)
@@ -71,11 +71,11 @@ describe('the working directory of a task', () => {
     ['files/content?path=missing', 404, 'file_not_found'],
     ['files/content', 400, 'invalid_request'],
     ['files/content?path=new.txt&limit=2000000', 400, 'invalid_request'],
-  ])('answers %s with %i %s', async (route, status, code) => {
+  ])('responds to %s with %i %s', async (route, status, code) => {
     expect(await test.call('GET', `/tasks/${id}/${route}`)).toMatchObject({ status, body: { code } })
   })
 
-  it('has a diff, as text and file by file', async () => {
+  it('has a diff, as text and per file', async () => {
     const text = await test.call<string>('GET', `/tasks/${id}/diff`)
     expect(text.headers.get('content-type')).toBe('text/x-diff; charset=utf-8')
     expect(text.body).toContain('+a + b')
@@ -88,7 +88,7 @@ describe('the working directory of a task', () => {
     ])
   })
 
-  it('is not there before the task is prepared, nor where it lies outside of ours, nor after it is gone', async () => {
+  it('is unavailable before preparation, outside of the workspaces directory, and after its deletion', async () => {
     const { task_id: early } = await test.accept()
     const unprepared = await test.call('GET', `/tasks/${early}/files`)
     expect(unprepared).toMatchObject({ status: 409, body: { code: 'workspace_unavailable', retryable: true } })

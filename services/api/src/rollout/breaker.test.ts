@@ -53,7 +53,7 @@ const probe = (before: Partial<BreakerRow>, probes: Partial<ProbeOutcome>): Brea
   })
 
 describe('closed', () => {
-  it('opens where one side fails past the threshold and the other does well', () => {
+  it('opens if one side exceeds the failure threshold and the other does not', () => {
     expect(see(row(), { opencode: { ended: 10, failures: 3 }, docker: { ended: 40, failures: 1 } })).toMatchObject({
       state: 'open',
       side: 'opencode',
@@ -62,23 +62,23 @@ describe('closed', () => {
     expect(see(row(), { docker: { ended: 10, failures: 10 } })).toMatchObject({ state: 'open', side: 'docker' })
   })
 
-  it('stays closed below the threshold, and while there are too few tasks to tell', () => {
+  it('stays closed below the threshold, and with too few tasks', () => {
     expect(see(row(), { opencode: { ended: 100, failures: 29 } })).toBeNull()
     expect(see(row(), { opencode: { ended: 9, failures: 9 } })).toBeNull()
   })
 
-  it('stays closed where both sides fail: the cause is shared', () => {
+  it('stays closed if both sides fail, because they share the cause', () => {
     expect(see(row(), { opencode: { ended: 20, failures: 20 }, docker: { ended: 20, failures: 8 } })).toBeNull()
     expect(see(row(), { opencode: { ended: 20, failures: 10 }, docker: { ended: 2, failures: 2 } })).toBeNull()
   })
 
-  it('stays closed where nobody serves the other side', () => {
+  it('stays closed if no worker serves the other side', () => {
     expect(see(row(), { opencode: { ended: 20, failures: 20 } }, T0, (mode) => mode === 'opencode')).toBeNull()
   })
 })
 
 describe('open', () => {
-  it('probes after its cooldown, which doubles with every attempt that failed', () => {
+  it('probes after a cooldown that doubles with every failed attempt', () => {
     expect(see(row(OPEN), {}, later(59_999))).toBeNull()
     expect(see(row(OPEN), {}, later(60_000))).toMatchObject({ state: 'half_open', side: 'opencode', allowed: 3 })
     expect(see(row({ ...OPEN, breaker_trips: 2 }), {}, later(119_999))).toBeNull()
@@ -89,27 +89,27 @@ describe('open', () => {
 })
 
 describe('half open', () => {
-  it('opens again at the first probe that fails', () => {
+  it('opens again when the first probe fails', () => {
     expect(probe({}, { sent: 3, passed: 2, failed: 1 })).toMatchObject({ state: 'open', side: 'opencode', trips: 2 })
   })
 
-  it('closes once enough have passed, and forgets the attempts', () => {
+  it('closes after enough successful probes, and resets the attempts', () => {
     expect(probe({}, { sent: 3, passed: 3 })).toMatchObject({ state: 'closed', side: null, trips: 0 })
   })
 
-  it('waits for those that run, and allows others for those that were cancelled or never came to be', () => {
+  it('waits for running probes, and replaces cancelled and lost ones', () => {
     expect(probe({ probes_sent: 3 }, { sent: 3, passed: 2 })).toBeNull()
     expect(probe({ probes_sent: 3 }, { sent: 2, passed: 1, cancelled: 1 })).toEqual({ kind: 'allow', allowed: 5 })
   })
 
-  it('counts none as lost while its task may still be written', () => {
+  it('does not count a probe as lost while its task may still be written', () => {
     const claimed = { probes_sent: 3, probe_claimed_at: later(45_000) }
     expect(probe(claimed, { sent: 2, passed: 1 })).toBeNull()
     expect(probe(claimed, { sent: 2, passed: 1, cancelled: 1 })).toEqual({ kind: 'allow', allowed: 4 })
   })
 })
 
-// A world in which a side is ill or well, seen by the breaker once a second.
+// What the breaker observes of one side in one step.
 const counts = fc.record({
   ended: fc.nat(200),
   bad: fc.nat(200),
@@ -118,8 +118,8 @@ const counts = fc.record({
   unserved: fc.boolean(),
 })
 
-describe('whatever happens', () => {
-  it('moves only along its edges, never opens against a side that does better, and begins to probe in bounded time', () => {
+describe('any sequence of observations', () => {
+  it('makes only valid moves, never opens against the healthier side, and probes within a bounded time', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(counts, counts, fc.integer({ min: 0, max: 90_000 })), { maxLength: 60 }),

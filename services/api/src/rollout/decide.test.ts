@@ -25,7 +25,7 @@ const subject = fc.string({ minLength: 1, maxLength: 200 })
 const percent = fc.integer({ min: 0, max: 100 })
 
 describe('the percentage', () => {
-  it('keeps an agent on the side of the servers as it grows', () => {
+  it('keeps an agent on OpenCode servers as it grows', () => {
     fc.assert(
       fc.property(subject, percent, percent, (name, one, other) => {
         const [less, more] = [Math.min(one, other), Math.max(one, other)]
@@ -44,7 +44,7 @@ describe('the percentage', () => {
     )
   })
 
-  it('sends everything one way at its ends', () => {
+  it('sends every task to one side at 0 and 100 percent', () => {
     fc.assert(
       fc.property(subject, (name) => {
         expect(of({ percent: 0 }, name)).toMatchObject({ mode: 'docker', pool: null, reason: 'rollout' })
@@ -55,7 +55,7 @@ describe('the percentage', () => {
   })
 
   it.each([1, 10, 37, 50, 90])(
-    'gives each side its share: %i in a hundred of ten thousand agents, give or take 1.5',
+    'gives each side its share: %i percent of ten thousand agents, within 1.5 points',
     (share) => {
       const names = Array.from({ length: 10_000 }, (_, n) => `agent-${n}`)
       const servers = names.filter((name) => of({ percent: share }, name).mode === 'opencode')
@@ -72,41 +72,41 @@ describe('the percentage', () => {
     expect(Math.abs(green.length / early.length - 0.5)).toBeLessThan(0.06)
   })
 
-  it('never changes where an agent stands: the value is part of the contract', () => {
+  it('keeps the bucket of an agent, which is part of the contract', () => {
     expect([bucketOf('agent', 'mode'), bucketOf('agent', 'pool')]).toEqual([1.88, 69.91])
   })
 })
 
-describe('what comes before the percentage', () => {
-  it('obeys the call, even against the breaker and the fixed side', () => {
+describe('rules that precede the percentage', () => {
+  it('uses the requested mode, even against the breaker and the fixed side', () => {
     expect(of({ fixed: 'opencode' }, 'a', { requestedMode: 'docker' })).toMatchObject({
       mode: 'docker',
       reason: 'asked',
     })
   })
 
-  it('sends everything to docker where the servers are switched off', () => {
+  it('sends every task to docker if servers are disabled', () => {
     expect(of({ serverEnabled: false })).toMatchObject({ mode: 'docker', reason: 'server_disabled', pool: null })
   })
 
-  it('keeps a task that docker mode cannot run on the servers', () => {
+  it('keeps a task on servers that docker mode does not support', () => {
     const choice = { subject: 'a', requestedMode: undefined, unsupportedByDocker: 'permissions ask' }
     for (const over of [{ percent: 0 }, { fixed: 'docker' as const }])
       expect(decide(rules(over), choice)).toMatchObject({ mode: 'opencode', reason: 'docker_cannot', pool: 'blue' })
   })
 
-  it('obeys the hand that fixed a side, also while nobody serves it', () => {
+  it('uses a fixed side even if no worker serves it', () => {
     expect(of({ fixed: 'docker', unserved: queues('docker') })).toMatchObject({ mode: 'docker', reason: 'fixed' })
   })
 
-  it('keeps away from a side while the breaker is open, and obeys the percentage where that is fixed', () => {
+  it('avoids a side while the breaker is open, unless the percentage is fixed', () => {
     const breaker = { state: 'open', side: 'opencode' } as const
     expect(of({ breaker })).toMatchObject({ mode: 'docker', reason: 'breaker' })
     expect(of({ breaker, percent: 0 })).toMatchObject({ mode: 'docker', reason: 'rollout' })
     expect(of({ breaker, fixed: 'percent' })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
   })
 
-  it('lets through those that were counted as probes', () => {
+  it('lets probes through', () => {
     const breaker = { state: 'half_open', side: 'opencode' } as const
     expect(mayBeProbe(rules({ breaker }), { subject: 'a', requestedMode: undefined })).toBe(true)
     expect(mayBeProbe(rules({ breaker, percent: 0 }), { subject: 'a', requestedMode: undefined })).toBe(false)
@@ -116,8 +116,8 @@ describe('what comes before the percentage', () => {
   })
 })
 
-describe('sides that nobody serves', () => {
-  it('takes the other side, and says so', () => {
+describe('sides without a live worker', () => {
+  it('are replaced by the other side, with the reason', () => {
     expect(of({ percent: 0, unserved: queues('docker') })).toMatchObject({ mode: 'opencode', reason: 'no_worker' })
     expect(of({ percent: 99.99, unserved: queues('blue', 'green') })).toMatchObject({
       mode: 'docker',
@@ -125,7 +125,7 @@ describe('sides that nobody serves', () => {
     })
   })
 
-  it('stays on its side while nobody is seen on the other, which may come yet', () => {
+  it('are kept while the other side is still starting', () => {
     const starting = queues('blue', 'green')
     expect(of({ percent: 0, unserved: queues('docker'), starting })).toMatchObject({
       mode: 'docker',
@@ -135,30 +135,30 @@ describe('sides that nobody serves', () => {
     expect(of({ percent: 99.99, ...dockerStarting })).toMatchObject({ mode: 'opencode', reason: 'rollout' })
   })
 
-  it('waits for a side that may come yet, whoever serves the other', () => {
+  it('are kept while they are starting themselves', () => {
     expect(of({ percent: 0, starting: queues('docker') })).toMatchObject({ mode: 'docker', reason: 'rollout' })
     expect(of({ percent: 99.99, starting: queues('blue', 'green') })).toMatchObject({ mode: 'opencode' })
   })
 
-  it('waits for servers where docker mode is not in use', () => {
+  it('are kept at 100 percent, because docker mode is not in use', () => {
     expect(of({ percent: 100, unserved: queues('blue', 'green') })).toMatchObject({
       mode: 'opencode',
       reason: 'rollout',
     })
   })
 
-  it('takes the other pool, even a drained one', () => {
+  it('are replaced by the other pool, even a drained one', () => {
     const { pool, detail } = of({ pools: { blue: 0, green: 100 }, unserved: queues('green') })
     expect(pool).toBe('blue')
     expect(detail).toContain('green has no live worker')
   })
 
-  it('stays with the rules where nobody is there at all', () => {
+  it('are kept if no side has a live worker', () => {
     expect(of({ percent: 0, unserved: queues(...QUEUE_NAMES) })).toMatchObject({ mode: 'docker', reason: 'rollout' })
     expect(of({ pools: { blue: 0, green: 100 }, unserved: queues(...QUEUE_NAMES) }).pool).toBe('green')
   })
 
-  it('chooses a queue that is gone only where the other side is gone as well, or by a hand', () => {
+  it('are chosen only if the other side has no live worker either, or at 100 percent', () => {
     fc.assert(
       fc.property(subject, percent, percent, fc.subarray([...QUEUE_NAMES]), (name, share, green, queueNames) => {
         const { mode, pool } = of(

@@ -36,7 +36,7 @@ const start = async (env: Record<string, string> = {}): Promise<TestApi> => {
   return api
 }
 
-/** A worker that reported in and will not be silent for an hour. */
+/** Registers a worker whose heartbeat stays valid for an hour. */
 const addWorker = async ({ records }: TestApi, ...queueNames: readonly QueueName[]) => {
   const id = newWorkerId()
   await reportWorker(records.db, { id, hostname: 'test', concurrency: 1, queueNames })
@@ -55,7 +55,7 @@ const eventsOf = async (api: TestApi, id: string) =>
   (await api.call<{ events: TaskEvent[] }>('GET', `/tasks/${id}/events`)).body.events
 const metrics = async (api: TestApi) => (await api.call<string>('GET', '/metrics')).body
 
-/** Ends a task as its worker would. */
+/** Ends a task as its worker does. */
 const end = async (api: TestApi, id: TaskId, code?: 'opencode_unavailable' | 'model_error') => {
   await api.write(id, { to: 'preparing', set: { started_at: new Date() } })
   await api.write(id, { to: 'running', events: [{ type: 'task_started', message: 'started', data: {} }] })
@@ -63,8 +63,8 @@ const end = async (api: TestApi, id: TaskId, code?: 'opencode_unavailable' | 'mo
   else await api.write(id, { to: 'failed', set: { error: { code, message: code, retryable: true } } })
 }
 
-describe('the settings', () => {
-  it('are those of the environment at the first start, and those of the record ever after', async () => {
+describe('rollout settings', () => {
+  it('come from the environment at the first start, and from the database afterwards', async () => {
     const first = await start({ OPENCODE_ROLLOUT_PERCENT: '40' })
     expect(await report(first)).toMatchObject({
       percent: 40,
@@ -78,7 +78,7 @@ describe('the settings', () => {
     expect(await report(await start({ OPENCODE_ROLLOUT_PERCENT: '10' }))).toMatchObject({ percent: 60 })
   })
 
-  it('keep who changed them, when and why, and leave what is not given as it is', async () => {
+  it('record who changed them, when and why, and keep settings that are not given', async () => {
     const api = await start(KEYS)
     const put = async (body: unknown) => await api.call('PUT', '/rollout', { body, headers: as(OPS) })
     await put({ percent: 10, reason: 'first tenth' })
@@ -98,7 +98,7 @@ describe('the settings', () => {
     })
   })
 
-  it('are for operators', async () => {
+  it('require an operator key', async () => {
     const api = await start(KEYS)
     const body = { percent: 1, reason: 'x' }
     const forbidden = { status: 403, body: { code: 'forbidden' } }
@@ -118,14 +118,14 @@ describe('the settings', () => {
     [{ pools: { red: 10 }, reason: 'x' }, 'red'],
     [{ fixed: 'both', reason: 'x' }, 'fixed'],
     [{ precent: 10, reason: 'x' }, 'precent'],
-  ])('refuse %j', async (body, named) => {
+  ])('reject %j', async (body, named) => {
     const api = await start()
     const refused = await api.call<Problem>('PUT', '/rollout', { body })
     expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
     expect(refused.body.detail).toContain(named)
   })
 
-  it('refuse to send tasks to servers that are switched off', async () => {
+  it('cannot send tasks to servers that are disabled', async () => {
     const api = await start({ OPENCODE_SERVER_ENABLED: 'false' })
     expect(await api.call('PUT', '/rollout', { body: { percent: 10, reason: 'x' } })).toMatchObject({
       status: 400,
@@ -138,11 +138,11 @@ describe('the settings', () => {
     expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'server_disabled', pool: null })
     const asks = { task_description: 'x', permissions: 'ask' }
     expect(await api.call('POST', '/tasks', { body: asks })).toMatchObject({ body: { code: 'not_supported' } })
-    // Switched on later, they get nothing until somebody says so.
+    // Servers that are enabled later get no tasks until an operator raises the percentage.
     expect(await report(await start())).toMatchObject({ percent: 0, server_enabled: true })
   })
 
-  it('reach every api within a second or two', async () => {
+  it('reach every api process within two seconds', async () => {
     const [one, two] = [await start(), await start()]
     await addWorker(one, 'blue', 'docker')
     expect(await two.accept()).toMatchObject({ mode: 'opencode' })
@@ -153,7 +153,7 @@ describe('the settings', () => {
 })
 
 describe('a new task', () => {
-  it('has the decision and its reason on the record and in its first event', async () => {
+  it('has the decision and its reason in its record and first event', async () => {
     const api = await start({ OPENCODE_ROLLOUT_PERCENT: '50' })
     await addWorker(api, 'blue', 'docker')
     const tasks = await Promise.all(Array.from({ length: 40 }, (_, n) => api.accept({ agent_id: `agent-${n}` })))
@@ -167,23 +167,23 @@ describe('a new task', () => {
     expect(again.map(({ mode }) => mode)).toEqual(tasks.map(({ mode }) => mode))
   })
 
-  it('without an agent is spread by its own id', async () => {
+  it('without an agent is distributed by its own id', async () => {
     const api = await start({ OPENCODE_ROLLOUT_PERCENT: '50' })
     await addWorker(api, 'blue', 'docker')
     const tasks = await Promise.all(Array.from({ length: 40 }, () => api.accept()))
     expect(new Set(tasks.map(({ mode }) => mode))).toEqual(new Set(['opencode', 'docker']))
   })
 
-  it('goes to the other side while nobody serves its own, and says so', async () => {
+  it('goes to the other side while its own has no live worker, with the reason', async () => {
     const env = { OPENCODE_ROLLOUT_PERCENT: '0' }
     await addWorker(await start(env), 'blue')
-    // An api that begins beside workers that are there waits for no others.
+    // An api that starts when workers are live does not wait for more.
     const api = await start(env)
     expect(await api.accept()).toMatchObject({ mode: 'opencode', pool: 'blue', mode_reason: 'no_worker' })
     expect((await report(api)).warnings).toEqual([expect.stringContaining('docker')])
   })
 
-  it('that has to ask a person runs on the servers, where there is somebody to ask', async () => {
+  it('that sends requests runs on servers, because docker mode does not support requests', async () => {
     const api = await start({ OPENCODE_ROLLOUT_PERCENT: '0' })
     await addWorker(api, 'blue', 'docker')
     expect(await api.accept({ permissions: 'ask' })).toMatchObject({ mode: 'opencode', mode_reason: 'docker_cannot' })
@@ -191,7 +191,7 @@ describe('a new task', () => {
     expect(await api.call('POST', '/tasks', { body })).toMatchObject({ status: 400, body: { code: 'not_supported' } })
   })
 
-  it('may be told its mode by an operator, where a worker runs that', async () => {
+  it('gets the mode that an operator requests if a worker serves it', async () => {
     const api = await start()
     expect(await api.call('POST', '/tasks', { body: { task_description: 'x', mode: 'docker' } })).toMatchObject({
       status: 400,
@@ -205,7 +205,7 @@ describe('a new task', () => {
 })
 
 describe('a pool', () => {
-  it('that is drained gives up what waits and keeps what has a session', async () => {
+  it('that is drained loses its waiting tasks and keeps those with a session', async () => {
     const api = await start()
     await addWorker(api, 'blue')
     await addWorker(api, 'green')
@@ -233,10 +233,10 @@ describe('a pool', () => {
     expect((await report(api)).sides[1]).toMatchObject({ state: 'drained' })
   })
 
-  it('without a live worker strands nothing: what waits goes to the other, what comes too', async () => {
+  it('without a live worker hands its waiting and new tasks to the other pool', async () => {
     const first = await start()
     await change(first, { pools: { green: 100 }, reason: 'before its workers are there' })
-    // Nobody is there at all: the task waits where the settings say.
+    // Without any live worker, the task waits where the settings send it.
     const task = await first.accept()
     expect(task).toMatchObject({ pool: 'green' })
     await addWorker(first, 'blue')
@@ -247,8 +247,8 @@ describe('a pool', () => {
   })
 })
 
-describe('the comparison', () => {
-  it('shows tasks, success, codes and times by mode and pool, also to Prometheus', async () => {
+describe('the comparison of sides', () => {
+  it('reports tasks, success rate, error codes and times by mode and pool, also in the metrics', async () => {
     const api = await start()
     await addWorker(api, 'blue', 'docker')
     const [good, bad, ill, cancelled] = [await api.accept(), await api.accept(), await api.accept(), await api.accept()]
@@ -301,7 +301,7 @@ describe('the breaker', () => {
   const until = async (api: TestApi, state: string) =>
     await expect.poll(async () => await stateOf(api), { interval: 50 }).toBe(state)
 
-  it('sends new tasks to the other side, tries again, and returns when that goes well', async () => {
+  it('sends new tasks to the other side, probes, and closes when the probes succeed', async () => {
     const api = await start({ ...QUICK, OPENCODE_ROLLOUT_COOLDOWN_MS: '2000' })
     await addWorker(api, 'blue', 'docker')
     for (let n = 0; n < 4; n++) await end(api, (await api.accept()).task_id, 'opencode_unavailable')
@@ -323,7 +323,7 @@ describe('the breaker', () => {
     expect((await report(api)).history.map((entry) => entry.breaker)).toEqual(['closed', 'half_open', 'open', 'closed'])
   })
 
-  it('opens also while the side that fails has nobody left, at 100 % as well', async () => {
+  it('opens even if the failing side has no live worker, also at 100 %', async () => {
     const api = await start(QUICK)
     await addWorker(api, 'docker')
     for (let n = 0; n < 4; n++) {
@@ -335,7 +335,7 @@ describe('the breaker', () => {
     expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'breaker' })
   })
 
-  it('agrees between apis, and moves once however many look', async () => {
+  it('has one state in all api processes, and changes it once', async () => {
     const all = [await start(QUICK), await start(QUICK), await start(QUICK)]
     const [api] = all
     if (!api) throw new Error('none')
@@ -348,7 +348,7 @@ describe('the breaker', () => {
     expect(history.map((entry) => entry.breaker)).toEqual(['half_open', 'open', 'closed'])
   })
 
-  it('does nothing for what the agent did, and nothing while it is fixed by hand', async () => {
+  it('ignores failures of the agent, and does nothing while a side is fixed', async () => {
     const api = await start(QUICK)
     await addWorker(api, 'blue', 'docker')
     for (let n = 0; n < 6; n++) await end(api, (await api.accept()).task_id, 'model_error')
@@ -358,7 +358,7 @@ describe('the breaker', () => {
     expect(await api.accept()).toMatchObject({ mode: 'docker', mode_reason: 'fixed' })
     await change(api, { fixed: 'opencode', reason: 'by hand' })
     expect(await api.accept()).toMatchObject({ mode: 'opencode', mode_reason: 'fixed' })
-    // Given back to itself it counts from now on: what failed under the hand is no reason.
+    // When no side is fixed any more, the breaker counts from then on and ignores earlier failures.
     await change(api, { fixed: null, reason: 'the breaker again' })
     await end(api, (await api.accept()).task_id)
     expect(await stateOf(api)).toBe('closed')

@@ -30,7 +30,7 @@ const anyRules: fc.Arbitrary<Rules> = fc
     starting: new Set(starting.filter((queueName) => !unserved.includes(queueName))),
   }))
 
-it('says of every queue what the decisions come to, whatever the rules', () => {
+it('matches the decisions for every queue under any rules', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
       const queueNames = NAMES.map((subject) => decide(rules, { subject, requestedMode: undefined })).map(
@@ -45,7 +45,7 @@ it('says of every queue what the decisions come to, whatever the rules', () => {
   )
 })
 
-it('warns of nothing exactly where every queue with a share is served and the breaker is closed or held', () => {
+it('yields no warning exactly if every queue with a share is served and the breaker has no effect', () => {
   fc.assert(
     fc.property(anyRules, (rules) => {
       const wanted = QUEUE_NAMES.filter((queueName) => shareOf(queueName, { ...rules, unserved: new Set() }) > 0)

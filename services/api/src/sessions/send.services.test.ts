@@ -12,7 +12,7 @@ import { sendToSession } from './send.ts'
 
 const PROJECT = 'proj_01K5A0Z9F6M2Q7R8S9T0V1W2X3'
 const caller: Caller = { name: 'local', role: 'operator', agentId: undefined }
-const away = new SwitchyardError('opencode_unavailable', 'it starts')
+const unavailable = new SwitchyardError('opencode_unavailable', 'it starts')
 
 let database: TestDatabase
 let test: TestApi
@@ -37,20 +37,20 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** What a worker says to each kind of call; undefined: it has taken it and says nothing. */
-let answers: Partial<Record<CallKind, (call: CallRow) => object | SwitchyardError | undefined>>
-let asked: CallRow[]
+/** How the worker responds to each kind of call; undefined claims the call and does not respond. */
+let responses: Partial<Record<CallKind, (call: CallRow) => object | SwitchyardError | undefined>>
+let received: CallRow[]
 let worker: NodeJS.Timeout
 
 beforeEach(async () => {
-  answers = { 'session.message': () => ({}) }
-  asked = []
+  responses = { 'session.message': () => ({}) }
+  received = []
   const id = newWorkerId()
   await reportWorker(test.records.db, { id, hostname: 'here', concurrency: 1, queueNames: ['blue'] })
   const work = async (): Promise<void> => {
     for (const call of await takeCalls(test.records.db, id, ['blue'], 10)) {
-      asked.push(call)
-      const said = answers[call.kind as CallKind]?.(call)
+      received.push(call)
+      const said = responses[call.kind as CallKind]?.(call)
       if (said === undefined) continue
       await answerCall(
         test.records.db,
@@ -84,47 +84,47 @@ const send = (waitMs: number, messageID?: string, deliverMs?: number) => {
 const turn = (state: 'running' | 'ended') =>
   CALLS['session.turn'].result.parse({ state, message: null, text: state, asks: [], error: null })
 
-describe('a message to a session', () => {
-  it('is told with its id where the worker has not said yet that it arrived', async () => {
-    answers = {}
+describe('sendToSession', () => {
+  it('returns the message id if the worker has not confirmed the delivery yet', async () => {
+    responses = {}
     const sent = await send(0, undefined, 300)
     expect(sent).toMatchObject({ running: true, messageID: expect.stringMatching(/^msg_/), error: null })
-    expect(asked).toMatchObject([{ kind: 'session.message', args: { message_id: sent.messageID } }])
-    // Sent again under that id it is the same message.
-    answers = { 'session.message': () => ({}), 'session.turn': () => turn('ended') }
+    expect(received).toMatchObject([{ kind: 'session.message', args: { message_id: sent.messageID } }])
+    // A retry with that id sends the same message.
+    responses = { 'session.message': () => ({}), 'session.turn': () => turn('ended') }
     expect(await send(5_000, sent.messageID)).toMatchObject({ running: false, messageID: sent.messageID })
-    expect(asked.map(({ args }) => (args as { message_id: string }).message_id)).toEqual([
+    expect(received.map(({ args }) => (args as { message_id: string }).message_id)).toEqual([
       sent.messageID,
       sent.messageID,
       sent.messageID,
     ])
   })
 
-  it('is waited for no longer than was asked, however long a look at its turn takes', async () => {
-    answers['session.turn'] = () => undefined
+  it('waits no longer than requested, even if reading the turn is slow', async () => {
+    responses['session.turn'] = () => undefined
     expect(await send(3_000)).toMatchObject({ running: true, error: null })
   })
 
-  it('is no failure where its turn cannot be looked at for a while', async () => {
-    let looks = 0
-    answers['session.turn'] = () => {
-      looks += 1
-      return looks < 3 ? away : turn('ended')
+  it('does not fail if the turn cannot be read for a while', async () => {
+    let reads = 0
+    responses['session.turn'] = () => {
+      reads += 1
+      return reads < 3 ? unavailable : turn('ended')
     }
     expect(await send(30_000)).toMatchObject({ running: false, text: 'ended' })
-    answers['session.turn'] = () => new SwitchyardError('session_not_found', 'it was deleted')
+    responses['session.turn'] = () => new SwitchyardError('session_not_found', 'it was deleted')
     await expect(send(30_000)).rejects.toMatchObject({ code: 'session_not_found' })
   })
 
-  it('says under which id to send it again where it may have arrived', async () => {
-    answers['session.message'] = () => away
+  it('names the message id to retry with if the message may have arrived', async () => {
+    responses['session.message'] = () => unavailable
     const messageID = 'msg_mine'
     await expect(send(0, messageID)).rejects.toMatchObject({
       code: 'opencode_unavailable',
       retryable: true,
-      hint: expect.stringContaining(`the message id ${messageID}`),
+      hint: expect.stringContaining(`message id ${messageID}`),
     })
-    answers['session.message'] = () => new SwitchyardError('model_not_found', 'no such model')
+    responses['session.message'] = () => new SwitchyardError('model_not_found', 'no such model')
     await expect(send(0, messageID)).rejects.toMatchObject({
       code: 'model_not_found',
       hint: expect.not.stringContaining(messageID),

@@ -62,7 +62,7 @@ export class SessionService {
   }
 
   /**
-   * Makes a worker call whose only argument is the session id.
+   * Runs a worker call whose only argument is the session id.
    *
    * @throws SwitchyardError `project_not_found`, `session_not_found`, and what the call throws
    */
@@ -128,7 +128,7 @@ export class SessionService {
     return (await this.#deps.calls.call('session.revert', args, options)).session
   }
 
-  /** Makes the model write AGENTS.md. */
+  /** Runs a turn in which the model writes AGENTS.md. */
   async init(call: ProjectCall, id: string, input: { messageID?: string | undefined; model?: SendToSession['model'] }) {
     const { callerArgs, options } = await resolveScope(this.#deps, call)
     const messageID = input.messageID ?? newOpenCodeMessageId()

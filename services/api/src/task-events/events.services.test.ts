@@ -31,7 +31,7 @@ const parse = (block: string): Sent => {
   return { id: field('id'), event: field('event'), data: field('data') ?? '' }
 }
 
-/** A reader that collects what it is sent until the stream ends, or until `stop`. */
+/** A reader that collects events until the stream closes, or until `stop`. */
 const follow = async (id: TaskId, headers: Record<string, string> = {}, query = '') => {
   const gone = new AbortController()
   const response = await fetch(`${url}/tasks/${id}/events${query}`, {
@@ -65,8 +65,8 @@ const start = async (): Promise<TaskId> => {
 const finish = (id: TaskId) =>
   test.write(id, { to: 'completed', events: [{ type: 'task_completed', message: 'done', data: {} }] })
 
-describe('the event stream', () => {
-  it('tells what was and what comes, under its number and type, and closes after the last event', async () => {
+describe('the event stream of a task', () => {
+  it('sends past and new events with number and type, and closes after the last event', async () => {
     const id = await start()
     const reader = await follow(id)
     expect(reader.response.headers.get('content-type')).toBe('text/event-stream')
@@ -80,7 +80,7 @@ describe('the event stream', () => {
     expect(event).toMatchObject({ seq: 5, task_id: id, type: 'task_completed', message: 'done' })
   })
 
-  it('resumes after Last-Event-ID, or after the number in the query', async () => {
+  it('resumes after Last-Event-ID or the number in the query', async () => {
     const id = await start()
     await finish(id)
     const byHeader = await follow(id, { 'last-event-id': '2' })
@@ -94,13 +94,13 @@ describe('the event stream', () => {
     expect(all.seqs()).toEqual([])
   })
 
-  it.each(['abc', '-1', '1.5', '99'])('refuses Last-Event-ID %s', async (lastEventId) => {
+  it.each(['abc', '-1', '1.5', '99'])('rejects Last-Event-ID %s', async (lastEventId) => {
     const id = await start()
     const { response } = await follow(id, { 'last-event-id': lastEventId })
     expect(response.status).toBe(400)
   })
 
-  it('passes live text on without a number', async () => {
+  it('sends deltas without a number', async () => {
     const id = await start()
     const reader = await follow(id)
     await expect.poll(() => reader.seqs()).toEqual(upTo(3))
@@ -113,20 +113,20 @@ describe('the event stream', () => {
     expect(reader.seqs()).toEqual(upTo(4))
   })
 
-  it('makes good what the bus lost, told out of order, or told twice', async () => {
+  it('corrects bus signals that are lost, reordered or repeated', async () => {
     const id = await start()
     const reader = await follow(id)
     await expect.poll(() => reader.seqs()).toEqual(upTo(3))
     const lost = await test.write(id, { events: [progress('lost')], silently: true })
-    const told = await test.write(id, { events: [progress('told')] })
+    const written = await test.write(id, { events: [progress('told')] })
     test.bus.publishTask(id, { kind: 'events', events: lost.events })
-    test.bus.publishTask(id, { kind: 'events', events: told.events })
+    test.bus.publishTask(id, { kind: 'events', events: written.events })
     await test.write(id, { to: 'failed', events: [{ type: 'task_failed', message: 'no', data: {} }], silently: true })
     await reader.ended
     expect(reader.seqs()).toEqual(upTo(6))
   })
 
-  it('loses and doubles nothing for readers that join, leave and come back while events are written', async () => {
+  it('loses and repeats no event for readers that connect, disconnect and reconnect during writes', async () => {
     const id = await start()
     const total = 300
     const writing = (async () => {
@@ -138,7 +138,7 @@ describe('the event stream', () => {
       const seen: number[] = []
       for (;;) {
         const reader = await follow(id, { 'last-event-id': String(seen.at(-1) ?? 0) })
-        // Cut after some events; the last connection ends by itself.
+        // Disconnect after some events; the server closes the last connection.
         const cut = expect
           .poll(() => reader.seqs().length, { interval: 5, timeout: 20_000 })
           .toBeGreaterThan(20)
@@ -155,7 +155,7 @@ describe('the event stream', () => {
     for (const seen of readers) expect(seen).toEqual(upTo(total + 4))
   })
 
-  it('keeps up with the others although one does not read', async () => {
+  it('serves other readers while one does not read', async () => {
     const id = await start()
     const stuck = connect(Number(new URL(url).port), '127.0.0.1')
     await once(stuck, 'connect')
@@ -168,7 +168,7 @@ describe('the event stream', () => {
     await finish(id)
     await reader.ended
     expect(reader.seqs()).toEqual(upTo(64))
-    // What the slow one did not take was never put aside for it: it gets all of it when it reads.
+    // Nothing was buffered for the slow reader, so it gets every event when it reads.
     let got = ''
     stuck.on('data', (bytes: Buffer) => {
       got += bytes.toString('latin1')
@@ -179,7 +179,7 @@ describe('the event stream', () => {
     stuck.destroy()
   })
 
-  it('counts its readers, and forgets those that left', async () => {
+  it('counts connected readers', async () => {
     const id = await start()
     const readers = async () =>
       /^switchyard_sse_readers (\d+)$/m.exec((await test.call<string>('GET', '/metrics')).body)?.[1]
@@ -190,7 +190,7 @@ describe('the event stream', () => {
     await expect.poll(readers).toBe('0')
   })
 
-  it('brings an event to 200 readers within milliseconds', async () => {
+  it('delivers an event to 200 readers within milliseconds', async () => {
     const id = await start()
     const readers = await Promise.all(Array.from({ length: 200 }, () => follow(id)))
     const delays: number[] = []
@@ -204,7 +204,7 @@ describe('the event stream', () => {
     }
     for (const reader of readers) reader.stop()
     const median = delays.sort((a, b) => a - b)[10] ?? Number.NaN
-    // Readers and server share this process: this bounds both, and the slowest of the 200.
+    // Readers and server share this process, so this bounds both, and the slowest of the 200 readers.
     expect(median).toBeLessThan(150)
   })
 })

@@ -30,8 +30,8 @@ const end = (id: TaskId) =>
 const get = (id: TaskId, query = '', headers: Record<string, string> = LETTA) =>
   api.call<Task>('GET', `/tasks/${id}${query}`, { headers })
 
-describe('a call in which an agent waits', () => {
-  it('is known while it lasts, and what it answered after', async () => {
+describe("a waiting call of the task's agent", () => {
+  it('is recorded while it runs, and its result afterwards', async () => {
     const { task_id: id } = await accept()
     const answering = get(id, '?wait_ms=20000')
     await expect.poll(() => view(id)).toEqual({ seenSeq: 0, waits: true })
@@ -40,7 +40,7 @@ describe('a call in which an agent waits', () => {
     expect(await view(id)).toEqual({ seenSeq: 2, waits: false })
   })
 
-  it('counts from the very call that made the task', async () => {
+  it('is recorded from the call that created the task', async () => {
     const accepting = accept({ wait_ms: 20_000, idempotency_key: 'one' })
     const list = async () =>
       (await api.call<{ tasks: Task[] }>('GET', '/tasks?status=queued', { headers: LETTA })).body.tasks
@@ -52,13 +52,13 @@ describe('a call in which an agent waits', () => {
     expect(await view(id)).toEqual({ seenSeq: 2, waits: false })
   })
 
-  it('leaves nothing behind when it has waited in vain', async () => {
+  it('records no read if nothing happened during the wait', async () => {
     const { task_id: id } = await accept()
     await get(id, '?wait_ms=50')
     expect(await view(id)).toBeUndefined()
   })
 
-  it('is another’s where the key or the agent is another', async () => {
+  it('is not recorded for another key or agent', async () => {
     const { task_id: id } = await accept()
     await end(id)
     await get(id, '?wait_ms=50', OPS)
@@ -67,8 +67,8 @@ describe('a call in which an agent waits', () => {
   })
 })
 
-describe('a call that does not wait', () => {
-  it('counts where the agent says who it is, and there is something to tell', async () => {
+describe("a call of the task's agent without a wait", () => {
+  it('is recorded if it names the agent and the task is in a notifiable state', async () => {
     const { task_id: id } = await accept()
     await get(id, '', { ...LETTA, 'x-agent-id': AGENT })
     expect(await view(id)).toBeUndefined()
@@ -80,7 +80,7 @@ describe('a call that does not wait', () => {
   })
 })
 
-it('counts what an agent ended itself as known to it', async () => {
+it('is recorded when the agent cancels the task', async () => {
   const { task_id: id } = await accept()
   const headers = { ...LETTA, 'x-agent-id': AGENT }
   const { body } = await api.call('POST', `/tasks/${id}/control`, { body: { control: 'cancel' }, headers })
@@ -88,7 +88,7 @@ it('counts what an agent ended itself as known to it', async () => {
   expect(await view(id)).toMatchObject({ waits: false, seenSeq: expect.any(Number) })
 })
 
-it('notes nothing of agents that are not told anyway', async () => {
+it('is not recorded for agents that get no notifications', async () => {
   const { task_id: id } = await accept({ agent_id: 'some agent' })
   await end(id)
   await get(id, '?wait_ms=50')

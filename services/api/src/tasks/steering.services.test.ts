@@ -26,7 +26,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Admits just this one, whatever else waits. */
+/** Claims this task for a worker, regardless of other queued tasks. */
 const take = async (id: TaskId, worker: WorkerId) => {
   await sql`UPDATE tasks SET status = 'preparing' WHERE id = ${id} AND status = 'queued'`.execute(test.records.db)
   await takeTask(test.records.db, id, worker, { opencode: 'server' })
@@ -50,7 +50,7 @@ const typesOf = async (id: string) =>
 const get = async (id: string) => (await test.call<Task>('GET', `/tasks/${id}`)).body
 
 describe('messages', () => {
-  it('are kept for a task that does not run yet', async () => {
+  it('are stored for a task that is not running yet', async () => {
     const { task_id: id } = await test.accept()
     const { status, body } = await test.call('POST', `/tasks/${id}/messages`, {
       body: { message: 'also the docs', message_type: 'correction' },
@@ -61,7 +61,7 @@ describe('messages', () => {
     expect(await undeliveredMessages(test.records.db, id)).toHaveLength(1)
   })
 
-  it('say that they are delivered once the session has them', async () => {
+  it('report delivery once the session has them', async () => {
     const id = await run()
     const off = await test.bus.onCommand(async (command) => {
       if (command.task_id !== id || command.kind !== 'message') return
@@ -73,7 +73,7 @@ describe('messages', () => {
     expect(body.delivered).toBe(true)
   })
 
-  it('are refused by a task that has ended', async () => {
+  it('are rejected after the task has ended', async () => {
     const id = await run()
     await test.write(id, { to: 'completed' })
     const answer = await test.call('POST', `/tasks/${id}/messages`, { body: { message: 'late' } })
@@ -84,7 +84,7 @@ describe('messages', () => {
 })
 
 describe('cancel', () => {
-  it('ends a queued task at once, and says so again', async () => {
+  it('ends a queued task immediately, and returns the same outcome again', async () => {
     const { task_id: id } = await test.accept()
     const { body } = await control(id, { control: 'cancel', reason: 'wrong repository' })
     expect(body).toEqual({ task_id: id, control: 'cancel', outcome: 'done', status: 'cancelled' })
@@ -96,7 +96,7 @@ describe('cancel', () => {
     })
   })
 
-  it('asks the worker of a running task, and tells what came of it', async () => {
+  it('requests the worker of a running task to stop, and returns the outcome', async () => {
     const id = await run()
     const off = await test.bus.onCommand(async (command) => {
       if (command.task_id === id && command.kind === 'control') await test.write(id, { to: 'cancelled' })
@@ -107,7 +107,7 @@ describe('cancel', () => {
     off()
   })
 
-  it('answers requested where the worker takes its time, and keeps the wish', async () => {
+  it('returns requested if the worker is slow, and stays in effect', async () => {
     const id = await run()
     const began = performance.now()
     expect((await control(id, { control: 'cancel' })).body).toMatchObject({ outcome: 'requested', status: 'running' })
@@ -117,7 +117,7 @@ describe('cancel', () => {
     expect((await typesOf(id)).filter((type) => type === 'task_control')).toHaveLength(1)
   })
 
-  it('of a task that a worker takes in that moment reaches the worker', async () => {
+  it('reaches a worker that starts the task at the same moment', async () => {
     for (let at = 0; at < 10; at += 1) {
       const { task_id: id } = await test.accept()
       const off = await test.bus.onCommand(async (command) => {
@@ -133,7 +133,7 @@ describe('cancel', () => {
 })
 
 describe('pause and resume', () => {
-  it('hold a queued task back and queue it again', async () => {
+  it('hold back a queued task and enqueue it again', async () => {
     const { task_id: id } = await test.accept()
     expect((await control(id, { control: 'resume' })).body).toMatchObject({ outcome: 'already', status: 'queued' })
     expect((await control(id, { control: 'pause' })).body).toMatchObject({ outcome: 'done', status: 'paused' })
@@ -143,7 +143,7 @@ describe('pause and resume', () => {
     expect((await control(id, { control: 'stop' })).status).toBe(400)
   })
 
-  it('ask the worker of a running task', async () => {
+  it('are requests to the worker of a running task', async () => {
     const id = await run()
     const off = await test.bus.onCommand(async (command) => {
       if (command.task_id === id && command.kind === 'control') await test.write(id, { to: 'paused' })
@@ -155,7 +155,7 @@ describe('pause and resume', () => {
   })
 })
 
-describe('answers', () => {
+describe('replies to requests', () => {
   const ask = async (id: TaskId, kind: 'permission' | 'question', questions = 1) => {
     const requestId = newRequestId()
     await openRequest(test.records.db, id, {
@@ -186,7 +186,7 @@ describe('answers', () => {
   const reply = (id: string, requestId: string, body: unknown) =>
     test.call('POST', `/tasks/${id}/requests/${requestId}/reply`, { body })
 
-  it('end a wait when a task asks, are kept, and count once', async () => {
+  it('are stored and count once; a pending request ends a wait', async () => {
     const id = await run()
     const waiting = test.call<Task>('GET', `/tasks/${id}?wait_ms=20000`)
     const requestId = await ask(id, 'permission')
@@ -203,7 +203,7 @@ describe('answers', () => {
     expect(await reply(id, requestId, { reply: 'once' })).toMatchObject({ body: { code: 'request_already_answered' } })
   })
 
-  it('have the form that was asked for', async () => {
+  it('must match the form of the request', async () => {
     const id = await run()
     const permission = await ask(id, 'permission')
     for (const wrong of ['maybe', [['once']]])

@@ -14,9 +14,9 @@ export type WaitOptions = {
 }
 
 /**
- * Looks waitUntil `look` finds something, the time is over, or the caller has gone.
+ * Calls `read` until it returns a value, the time limit is reached, or the caller disconnects.
  *
- * @returns what was found; undefined where nothing was.
+ * @returns the value; undefined without one
  */
 export const waitUntil = async <T>(
   options: WaitOptions,
