@@ -119,7 +119,7 @@ describe('destroying a project', { timeout: LONG_MS }, () => {
     await git(sandbox, 'checkout', '--quiet', '-b', 'feature')
     await commit(sandbox, 'feature.txt')
     await git(sandbox, 'checkout', '--quiet', 'sandbox/s')
-    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 commit on feature that the remote has not, 1 stash/)
+    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 unpushed commit on feature, 1 stash/)
     expect(existsSync(base)).toBe(true)
     const { bundles } = await destroy({ force: true })
     expect(bundles).toHaveLength(1)
@@ -133,7 +133,7 @@ describe('destroying a project', { timeout: LONG_MS }, () => {
     const { path: directory } = await create('mine', { branch: 'mine' })
     await commit(directory, 'mine.txt')
     await mcp.call('opencode_sandbox_delete', { git_url, name: 'mine', force: true })
-    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 commit on mine that the remote has not/)
+    await expect(destroy()).rejects.toThrow(/work_would_be_lost.*1 unpushed commit on mine/)
     const [shared] = (await readdir(path.join(system.home, 'workspaces', 'repos'))).filter((name) =>
       name.startsWith(parseRepositoryUrl(git_url).slug),
     )
