@@ -112,7 +112,7 @@ export class Repositories {
 
   /**
    * Returns the commit and the branch that are checked out in a worktree or in the user's own checkout, each null when
-   * there is none.
+   * it does not exist.
    *
    * @throws SwitchyardError `workspace_gone`
    */

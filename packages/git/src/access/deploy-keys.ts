@@ -70,7 +70,7 @@ export class DeployKeys {
   }
 
   /**
-   * Returns the key of a repository, and generates one if there is none. Concurrent calls return the same key.
+   * Returns the key of a repository, and generates one if it has no key. Concurrent calls return the same key.
    *
    * @throws SwitchyardError `deploy_key_invalid`, `directory_unwritable`, `disk_full`
    */

@@ -17,7 +17,7 @@ export const SWITCHYARD_AUTHOR: readonly string[] = [`user.name=${NAME}`, `user.
 const BRANCH = 'main'
 // The date is fixed and the message depends only on the directory. After a crash we know the id of the first commit
 // without reading a repository that an agent has changed. And no two tasks share a first commit, which OpenCode uses
-// to tell projects apart.
+// to distinguish projects.
 const EPOCH = '946684800 +0000'
 
 /** The id of the tree without files. */

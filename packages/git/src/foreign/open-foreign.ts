@@ -16,7 +16,7 @@ import { HEAD_REF, SWITCHYARD_REFS } from '../untrusted/switchyard-refs.ts'
 
 export type ForeignCheckout = GitDirectory & {
   readonly directory: string
-  /** The commit that is checked out; null when there is none. */
+  /** The commit that is checked out; null before the first commit. */
   readonly head: string | null
   /** Null when HEAD is detached. */
   readonly branch: string | null

@@ -77,7 +77,7 @@ export class WorktreeBranches {
   }
 
   /**
-   * Checks that no other worktree uses the branch: neither one of ours, nor one that an agent created or switched.
+   * Checks that no other worktree uses the branch: neither one that we recorded, nor one that an agent created or switched.
    *
    * @param directory - the worktree that may use it
    * @throws SwitchyardError `branch_in_use`

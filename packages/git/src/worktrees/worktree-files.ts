@@ -125,7 +125,7 @@ export class WorktreeFiles {
       ])
       const { gitDir } = this.gitDirectoryOf(record.id)
       await mkdir(path.dirname(gitDir), { recursive: true })
-      // Moves an entry of a former directory out of the way. Concurrent callers write the same entry, so any of theirs
+      // Moves an entry of a former directory out of the way. Concurrent callers write the same entry, so any of them
       // may stay.
       await rename(gitDir, former).catch((error: unknown) => {
         if (systemErrorCode(error) !== 'ENOENT') throw error

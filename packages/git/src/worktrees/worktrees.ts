@@ -175,7 +175,7 @@ export class Worktrees {
     return this.#files.gitDirectoryOf(id)
   }
 
-  /** Returns access to the cached index of a worktree, or undefined when the directory is not one of ours. */
+  /** Returns access to the cached index of a worktree, or undefined when the directory is not our worktree. */
   async withIndexOf(directory: string): Promise<WithIndex | undefined> {
     const record = await this.#read(directory)
     return record && ((commit, work) => this.#indexes.use(record.id, commit, work))
