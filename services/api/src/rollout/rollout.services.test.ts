@@ -286,7 +286,7 @@ describe('the comparison of sides', () => {
       'switchyard_rollout_errors{span="since_change",mode="opencode",pool="blue",code="model_error"} 1',
     )
     expect(text).toMatch(/switchyard_rollout_run_seconds\{span="window",mode="docker",pool="",quantile="0.95"\} 0/)
-    await change(api, { percent: 90, reason: 'begin to count anew' })
+    await change(api, { percent: 90, reason: 'start a new comparison' })
     expect((await report(api)).since_change.sides).toEqual([])
   })
 })
