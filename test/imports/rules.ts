@@ -74,4 +74,9 @@ export const RULES: readonly Rule[] = [
  * Services whose folders form layers: no import leads back into a folder that the importing one depends on. The files
  * beside the folders are a layer of their own, on top: they wire the service together.
  */
-export const LAYERED_SERVICES: readonly string[] = ['services/api', 'services/worker', 'services/notifier', 'services/docker-filter']
+export const LAYERED_SERVICES: readonly string[] = [
+  'services/api',
+  'services/worker',
+  'services/notifier',
+  'services/docker-filter',
+]
