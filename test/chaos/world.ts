@@ -136,7 +136,7 @@ export const startWorld = async (): Promise<World> => {
         main: 'services/api/src/main.ts',
         env: { ...env, ...more },
         logFile: logFile('api'),
-        readyMessage: 'the api listens',
+        readyMessage: 'api listening',
       })
       started.push(service)
       api = service

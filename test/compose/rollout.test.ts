@@ -56,7 +56,7 @@ describe('the runbook of the rollout', () => {
   it('deploys dark, and runs a task of the operator’s own on the servers', () => {
     expect(output).toContain('"reason":"deployed dark"')
     expect(output).toContain('"status":"completed"')
-    expect(output).toContain('"mode_detail":"the call asked for OpenCode servers; pool blue"')
+    expect(output).toContain('"mode_detail":"the call requested OpenCode servers; pool blue"')
   })
 
   it('shows the figures, also to Prometheus', () => {

@@ -80,7 +80,7 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
       main: 'services/api/src/main.ts',
       env,
       logFile: path.join(home, 'api.log'),
-      readyMessage: 'the api listens',
+      readyMessage: 'api listening',
     })
     closing.push(() => api.stop())
     caller = createCaller(String((await api.ready).url))

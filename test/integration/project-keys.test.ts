@@ -196,6 +196,6 @@ describe("the caller's own checkout", () => {
     const one = await makeRepository(path.join(place, 'one'), { 'a.txt': 'a\n' })
     const another = await makeRepository(path.join(place, 'another'), { 'a.txt': 'a\n' })
     await expect(start({ git_url: `file://${one}`, base_dir: another })).rejects.toThrow(/another repository/)
-    await expect(start({ git_url: `file://${one}`, base_dir: '/etc' })).rejects.toThrow(/no git checkout/)
+    await expect(start({ git_url: `file://${one}`, base_dir: '/etc' })).rejects.toThrow(/not a git checkout/)
   })
 })

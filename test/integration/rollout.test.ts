@@ -112,7 +112,7 @@ describe('two pools', { timeout: 120_000 }, () => {
     expect(await blue.caller.ended(waits.task_id)).toMatchObject({ status: 'completed', pool: 'blue' })
     const late = await submit(blue, [{ say: 'went there at once' }])
     expect(late).toMatchObject({ pool: 'blue', mode_detail: expect.stringContaining('green has no live worker') })
-    expect((await report()).warnings).toEqual([expect.stringContaining('pool green has 100 %')])
+    expect((await report()).warnings).toEqual([expect.stringContaining('pool green has a share of 100 %')])
     expect(await blue.caller.ended(late.task_id)).toMatchObject({ status: 'completed' })
   })
 })
