@@ -77,7 +77,7 @@ describe('forced removal of a sandbox', { timeout: LONG_MS }, () => {
     const { sandbox, commit, change, saved } = await project()
     await commit(sandbox, 'done.txt')
     await git(sandbox, 'checkout', '--quiet', '--detach', 'origin/main')
-    await expect(change('reset')).rejects.toThrow(/work_would_be_lost.*1 commit/)
+    await expect(change('reset')).rejects.toThrow(/work_would_be_lost.*1 unpushed commit/)
     const { bundle } = await change('reset', { force: true })
     expect(existsSync(path.join(sandbox, 'done.txt'))).toBe(false)
     expect(await saved(bundle, 'refs/heads/sandbox/s', 'done.txt')).toBe('done.txt')
