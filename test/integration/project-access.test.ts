@@ -50,7 +50,7 @@ describe('work by others in a shared project', () => {
     await makeSandbox(project, 's', system.one)
     const task = await work(project, system.one, 's')
     const named = { git_url: project.id, name: 's' }
-    const forbidden = /"forbidden".*who made sandbox s/
+    const forbidden = /"forbidden".*force on sandbox s is reserved for its creator/
     await expect(two.call('opencode_sandbox_delete', { ...named, force: true })).rejects.toThrow(forbidden)
     await expect(two.call('opencode_sandbox_reset', { ...named, force: true })).rejects.toThrow(forbidden)
     const busy = await system.two.request<object>('DELETE', `${project.path}/sandbox/s`)
