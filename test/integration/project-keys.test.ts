@@ -106,7 +106,9 @@ describe('a private repository', () => {
     const own = (await readFile(`${file}.pub`, 'utf8')).trim()
     const waiting = await start({ git_url, user_ssh_key: file })
     expect(waiting).toMatchObject({ status: 'waiting_for_key', public_key: own })
-    expect(waiting.next_step).toContain(`The key belongs to ${file}; to use a new key instead, call opencode_get_deploy_key with rotate`)
+    expect(waiting.next_step).toContain(
+      `The key belongs to ${file}; to use a new key instead, call opencode_get_deploy_key with rotate`,
+    )
     const made = await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url, rotate: true })
     expect(await start({ git_url })).toMatchObject({ status: 'waiting_for_key', public_key: made.public_key })
     await ssh.allow(made.public_key, repository, 'read')
