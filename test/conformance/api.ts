@@ -5,13 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createApi, type Serving, serve } from '@switchyard/api'
 import { createLogger, type Logger, loadConfig } from '@switchyard/config'
-import { newWorkerId } from '@switchyard/contracts'
-import { Repositories } from '@switchyard/git'
 import { createBus, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
 import { createDatabase } from '@switchyard/testing'
-import { type AnsweringCalls, startAnsweringCalls } from '@switchyard/worker-calls'
-import { Layout, taskCallHandlers } from '@switchyard/workspace'
 
 export type RunningApi = {
   readonly url: string
@@ -70,23 +66,4 @@ export const startApi = async (env: Readonly<Record<string, string>> = {}): Prom
       await database.drop()
     },
   }
-}
-
-/** Answers calls about working directories, as a worker does. */
-export const startTaskCalls = async (api: RunningApi): Promise<AnsweringCalls> => {
-  const { records, bus, logger } = api
-  const layout = new Layout(api)
-  const repositories = new Repositories({
-    mirrorsDir: layout.mirrors,
-    sharedDir: layout.sharedClones,
-    lock: (_name, work) => work(),
-  })
-  return await startAnsweringCalls({
-    records,
-    bus,
-    workerId: newWorkerId(),
-    targets: ['any'],
-    handlers: taskCallHandlers({ records, repositories, layout }),
-    logger,
-  })
 }

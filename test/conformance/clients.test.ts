@@ -13,7 +13,8 @@ import { isTerminal, type NewEvent, newRequestId, type Status, type TaskId } fro
 import { advance, openRequest, type Patch } from '@switchyard/records'
 import type { AnsweringCalls } from '@switchyard/worker-calls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type RunningApi, startApi, startTaskCalls } from './api.ts'
+import { startTaskCalls } from '../../services/api/src/api.fixture.ts'
+import { type RunningApi, startApi } from './api.ts'
 
 type Result = {
   readonly isError?: boolean

@@ -125,10 +125,12 @@ export const startApi = async (
   }
 }
 
-/** Responds to worker calls about working directories. */
-export const startTaskCalls = async (test: TestApi): Promise<AnsweringCalls> => {
-  const { records, bus, logger } = test
-  const layout = new Layout(test)
+/** Answers worker calls about working directories, as a worker does. */
+export const startTaskCalls = async (
+  api: Pick<TestApi, 'records' | 'bus' | 'home' | 'workspacesDir' | 'logger'>,
+): Promise<AnsweringCalls> => {
+  const { records, bus, logger } = api
+  const layout = new Layout(api)
   const repositories = new Repositories({
     mirrorsDir: layout.mirrors,
     sharedDir: layout.sharedClones,

@@ -11,6 +11,7 @@ import { isValidBase } from '../identity/branch.ts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
 import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
 import { SWITCHYARD_REFS } from '../untrusted/switchyard-refs.ts'
+import { FETCH_OPTIONS } from './fetch-options.ts'
 import { writeMirrorUrl } from './mirror-url.ts'
 import { LOCAL_RECEIVE_PACK } from './push.ts'
 
@@ -62,29 +63,13 @@ export class Mirror {
 
   async #fetch(connection: Connection, target: string, signal: AbortSignal): Promise<void> {
     const fetch = () =>
-      git(
-        [
-          'fetch',
-          '--quiet',
-          '--prune',
-          '--force',
-          '--update-shallow',
-          '--no-recurse-submodules',
-          '--no-auto-maintenance',
-          '--no-write-fetch-head',
-          '--',
-          connection.url,
-          '+refs/heads/*:refs/heads/*',
-          '+refs/tags/*:refs/tags/*',
-        ],
-        {
-          env: connection.env,
-          config: [...connection.config, 'fetch.unpackLimit=1'],
-          timeoutMs: this.#timeoutMs,
-          cwd: target,
-          signal,
-        },
-      )
+      git(['fetch', ...FETCH_OPTIONS, '--', connection.url, '+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'], {
+        env: connection.env,
+        config: [...connection.config, 'fetch.unpackLimit=1'],
+        timeoutMs: this.#timeoutMs,
+        cwd: target,
+        signal,
+      })
     await fetch().catch(async (error: unknown) => {
       // We hold the lock of the mirror, so every lock file in it was left by a git process that was killed.
       if (!(await removeLockFiles(target, error, 0))) throw error

@@ -8,6 +8,7 @@ import { removeLockFiles } from '../command/lock-files.ts'
 import { git } from '../command/run.ts'
 import { damagedRepository, inspectClone } from '../untrusted/inspect-git-directory.ts'
 import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { FETCH_OPTIONS } from './fetch-options.ts'
 
 const LOCAL_FETCH_TIMEOUT_MS = 10 * 60_000
 /** An agent's git holds a lock file for milliseconds. One of this age was left by a process that was killed. */
@@ -39,22 +40,11 @@ export class SharedClone {
     await this.#withIsolated(async (isolated) => {
       // Fetches tags but does not prune them: agents may have created some.
       const fetch = () =>
-        isolated.git(
-          [
-            'fetch',
-            '--quiet',
-            '--prune',
-            '--force',
-            '--update-shallow',
-            '--no-recurse-submodules',
-            '--no-auto-maintenance',
-            '--no-write-fetch-head',
-            '--',
-            this.#mirror,
-            '+refs/heads/*:refs/remotes/origin/*',
-          ],
-          { config: WAIT_FOR_LOCKS, timeoutMs: LOCAL_FETCH_TIMEOUT_MS, signal },
-        )
+        isolated.git(['fetch', ...FETCH_OPTIONS, '--', this.#mirror, '+refs/heads/*:refs/remotes/origin/*'], {
+          config: WAIT_FOR_LOCKS,
+          timeoutMs: LOCAL_FETCH_TIMEOUT_MS,
+          signal,
+        })
       await fetch().catch(async (error: unknown) => {
         if (!(await removeLockFiles(this.gitDirectory, error, STALE_LOCK_MS))) throw error
         await fetch()
