@@ -17,6 +17,7 @@ describe('the word check', () => {
     expect(
       wordsOf('a.ts', "const told = row['lane']\nimport './told.ts'\n// The column `lanes` keeps its name."),
     ).toEqual([])
+    expect(wordsOf('a.ts', 'sql<{ lane: string }>`SELECT the lane FROM d`')).toEqual([])
     expect(wordsOf('a.md', 'Read `workers.lanes`.\n\n```sh\necho told\n```')).toEqual([])
   })
 })

@@ -39,6 +39,8 @@ const proseOfCode = (file: string, text: string): readonly Prose[] => {
     withoutComments =
       withoutComments.slice(0, start) + text.slice(start, end).replace(/[^\n]/g, ' ') + withoutComments.slice(end)
   for (const match of withoutComments.matchAll(/'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`/g)) {
+    // SQL names tables and columns.
+    if (/\bsql(?:<[^`]*>)?$/.test(withoutComments.slice(Math.max(0, match.index - 300), match.index))) continue
     const string = match[1] ?? match[2] ?? match[3] ?? ''
     const sentence = string.replace(/\$\{[^}]*\}/g, ' x ')
     if (isSentence(sentence)) found.push({ line: lineAt(text, match.index), text: sentence })

@@ -1,9 +1,9 @@
-// Deliveries: what was or will be told to whom outside of Switchyard, and why it has not arrived.
+// Deliveries: notifications to destinations outside Switchyard, and why one has not arrived.
 
 import { z } from 'zod'
 import type { EventType } from './events.ts'
 
-/** What is told where nothing else was chosen: not noisy. */
+/** The default events of a destination: not noisy. */
 export const QUIET_EVENT_TYPES = [
   'task_started',
   'task_input_required',
@@ -13,7 +13,7 @@ export const QUIET_EVENT_TYPES = [
   'task_cancelled',
 ] as const satisfies readonly EventType[]
 
-/** What an agent that called for a task is told: when it must act, and how the task ended. */
+/** The events a calling agent receives: when it must act, and how the task ended. */
 export const AGENT_EVENT_TYPES = [
   'task_input_required',
   'task_completed',
@@ -22,7 +22,7 @@ export const AGENT_EVENT_TYPES = [
   'task_cancelled',
 ] as const satisfies readonly EventType[]
 
-/** The ids that Letta gives its agents: who calls under such an `agent_id` is told through Letta. */
+/** The form of Letta's agent ids: an `agent_id` like this is notified through Letta. */
 export const LETTA_AGENT_ID = /^agent-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** Why a delivery has not arrived, and what to do about it. `final`: no later attempt can help. */
@@ -41,7 +41,7 @@ export const DELIVERY_FAILURES = {
     hint: 'Answer with 2xx at once and do the work afterwards; an answer has WEBHOOK_TIMEOUT_MS to come.',
   },
   too_many_redirects: { final: false, hint: 'Register the URL that the redirects lead to.' },
-  unauthorized: { final: false, hint: 'The target refused us (401 or 403); check what it asks of its callers.' },
+  unauthorized: { final: false, hint: 'The target refused the call (401 or 403); check which credentials it expects.' },
   endpoint_not_found: { final: false, hint: 'The target answers 404; check the path of the URL.' },
   gone: { final: true, hint: 'The target answered 410: it wants no more. Enable the endpoint again if it does.' },
   rate_limited: { final: false, hint: 'The target asks for fewer calls (429); it is tried again when it says.' },
@@ -105,7 +105,7 @@ export const DELIVERY_FAILURES = {
     hint: 'Set LETTA_API_URL for the notifier, then send it again with POST /deliveries/{id}/retry.',
   },
   seen_in_call: { final: true, hint: 'Nothing is to be done: the agent read this in the answer to a call of its own.' },
-  no_longer_asked: { final: true, hint: 'Nothing is to be done: the request was answered before the agent was told.' },
+  no_longer_asked: { final: true, hint: 'Nothing to do: the request was answered before the agent was notified.' },
   given_up: { final: true, hint: 'No attempt arrived for DELIVERY_GIVE_UP_MS; see to the target, then send it again.' },
 } as const satisfies Record<string, FailureKind>
 

@@ -1,4 +1,4 @@
-// The state of the parts, as /health and /ready tell it.
+// The state of each part, as /health and /ready report it.
 
 import { z } from 'zod'
 

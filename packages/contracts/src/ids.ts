@@ -11,7 +11,7 @@ export type WorkerId = `worker_${string}`
 export type CallId = `call_${string}`
 export type WebhookId = `wh_${string}`
 
-/** A float in [0, 1) from the CSPRNG, which is what `ulid` asks of its source. */
+/** A float in [0, 1) from the CSPRNG, which is what `ulid` expects of its source. */
 const random = (): number => randomBytes(4).readUInt32BE(0) / 2 ** 32
 
 const ulid = monotonicFactory(random)

@@ -1,6 +1,6 @@
 // Ids of messages in OpenCode's own format, which sort by the time they were made.
 //
-// Chosen on this side of the wire, by whoever sends the message: sent twice with one id it makes one turn.
+// Chosen on this side of the wire, by the sender of the message: sent twice with one id, it starts one turn.
 
 import { randomBytes } from 'node:crypto'
 

@@ -25,7 +25,7 @@ export const projectCalls = {
       is_checkout: z.boolean(),
       /** The URL of its remote, without credentials. */
       origin: z.string().nullable(),
-      /** The checkout that it is a linked worktree of; null: it is none. */
+      /** The checkout that it is a linked worktree of; null when it is not one. */
       main: z.string().nullable(),
     }),
   },
@@ -57,7 +57,7 @@ export const projectCalls = {
   /** A public key to seal a password for its own server with, and that password: it goes through the record. */
   'server.offer_key': { args: project, result: offeredKeySchema },
   'server.take_password': { args: project.extend(sealedSecretSchema.shape), result: none },
-  /** The deploy key, made where there is none; with `rotate` a new one. */
+  /** The deploy key, created if missing; a new one with `rotate`. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
   /** A public key to seal a deploy key with that somebody has, and that deploy key. */
   'key.offer_seal': { args: project, result: offeredKeySchema },

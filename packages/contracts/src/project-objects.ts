@@ -47,7 +47,9 @@ export const projectObjectListSchema = z.object({
 const metadataSchema = z.strictObject({
   description: z.string().max(10_000).nullable().optional(),
   tags: z.array(shortText(100)).max(50).optional(),
-  settings: settingsSchema.optional().describe('Of yours; default: true makes it the project of calls that name none'),
+  settings: settingsSchema
+    .optional()
+    .describe('Your own settings; `default: true` makes it the project of calls that name none'),
 })
 
 /** What its owner keeps of a project. A field that is left out stays as it is. */

@@ -1,4 +1,4 @@
-// Projects: repositories that are registered by their git URL, the sandboxes on them, and what is told of both.
+// Projects: repositories registered by their git URL, their sandboxes, and the answers about both.
 
 import { z } from 'zod'
 import { serverOfProjectSchema } from './servers.ts'
@@ -24,11 +24,11 @@ export const startProjectSchema = z.object({
   git_url: gitUrl,
   base_dir: shortText(1_000)
     .optional()
-    .describe('A checkout of yours to work in (operators only); default: one is made and managed'),
+    .describe('Your own checkout to work in (operators only); default: a managed one is created'),
   model: shortText(200).optional().describe('provider/model for its sessions and tasks'),
   user_ssh_key: shortText(1_000)
     .optional()
-    .describe('Path of a private key of yours on the worker’s host (operators only); default: a deploy key is made'),
+    .describe("Path of your own private key on the worker's host (operators only); default: a deploy key is generated"),
   isolation: isolationSchema
     .optional()
     .describe('shared: on the common OpenCode server; dedicated: on one of its own. Default shared'),

@@ -7,7 +7,7 @@ import { shortText } from './text.ts'
 export const publishSchema = z.object({
   branch: shortText(250)
     .optional()
-    .describe('The branch of the remote, made where there is none; default: the one that is worked on'),
+    .describe('The branch on the remote, created if missing; default: the branch that is worked on'),
   message: shortText(LIMITS.messageBytes / 10)
     .optional()
     .describe('Of the commit that is made of what was not committed'),

@@ -97,7 +97,10 @@ export const comparisonRowSchema = z.object({
   failed: z.number().int(),
   timeout: z.number().int(),
   cancelled: z.number().int(),
-  success_rate: z.number().nullable().describe('completed of all that were not cancelled, 0 to 1; null: there is none'),
+  success_rate: z
+    .number()
+    .nullable()
+    .describe('share of completed tasks among those not cancelled, 0 to 1; null without any'),
   infrastructure_failures: z.number().int().describe('what the breaker counts'),
   error_codes: z.record(z.string(), z.number().int()),
   first_event_ms: quantilesSchema.describe('from its acceptance to the first event of its run'),

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 
-/** `child`: a process of ours. `container`: one that we made. `remote`: somebody else started it. */
+/** `child`: a child process. `container`: a container of Switchyard. `remote`: started elsewhere. */
 export const SERVER_KINDS = ['child', 'container', 'remote'] as const
 export type ServerKind = (typeof SERVER_KINDS)[number]
 
@@ -90,7 +90,7 @@ export const serverSchema = z.object({
 })
 export type ServerInfo = z.infer<typeof serverSchema>
 
-/** Of the server that a project is on, what is told with the project. */
+/** What a project's answer contains about its server. */
 export const serverOfProjectSchema = serverSchema.pick({
   id: true,
   kind: true,
@@ -139,7 +139,7 @@ export const configureServerSchema = z.strictObject({
   restart: z
     .boolean()
     .optional()
-    .describe('start it anew with these settings now; tasks go on afterwards, turns of other sessions are cut off'),
+    .describe('restart it with these settings now; tasks continue afterwards, turns of other sessions are interrupted'),
 })
 export type ConfigureServer = z.infer<typeof configureServerSchema>
 

@@ -13,7 +13,7 @@ export const MAX_SESSIONS = 1_000
 export const MAX_SESSION_OFFSET = 1_000_000
 export const MAX_FOUND_FILES = 200
 
-/** `active`: a turn runs. `waiting`: it waits for the answer to an ask. `idle`: neither. */
+/** `active`: a turn runs. `waiting`: it waits for the answer to a request. `idle`: neither. */
 export const sessionStatusSchema = z.enum(['active', 'waiting', 'idle'])
 export type SessionStatus = z.infer<typeof sessionStatusSchema>
 
@@ -186,7 +186,7 @@ export const SESSION_EVENT_TYPES = [
 ] as const
 
 export const sessionEventSchema = z.object({
-  id: z.string().nullable().describe('resumes after this event; null: a state, told anew on every connection'),
+  id: z.string().nullable().describe('resumes after this event; null: a state, sent again on every connection'),
   type: z.enum(SESSION_EVENT_TYPES),
   sessionID: z.string(),
   timestamp: z.iso.datetime(),
@@ -198,7 +198,7 @@ export type SessionEvent = z.infer<typeof sessionEventSchema>
 /** What the marker of a session begins with that a caller's own key makes: several calls may come with it at once. */
 export const KEY_MARKER = 'key_'
 
-/** What we keep in the metadata of a session of OpenCode’s, under a name of ours. */
+/** What Switchyard stores in the metadata of an OpenCode session, under its own key. */
 export const ownMetadataSchema = z.object({
   /** Of the call that made it: the same call finds it. */
   marker: z.string().optional(),

@@ -105,7 +105,7 @@ export const executeTaskSchema = z.object({
     .max(LIMITS.maxWaitMs)
     .optional()
     .describe('How long to wait for the end before answering'),
-  observers: z.array(shortText(200)).max(20).optional().describe('Whom to tell, such as Matrix user ids'),
+  observers: z.array(shortText(200)).max(20).optional().describe('People to notify, such as Matrix user ids'),
   project: shortText(2_000)
     .optional()
     .describe(

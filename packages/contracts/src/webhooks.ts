@@ -1,4 +1,4 @@
-// Webhook endpoints: who is told what, without a task having to say so.
+// Webhook endpoints: destinations that receive events without a task naming them.
 
 import { z } from 'zod'
 import { QUIET_EVENT_TYPES } from './deliveries.ts'
@@ -40,7 +40,7 @@ export const newWebhookSchema = z.object({
   escalation: z
     .boolean()
     .optional()
-    .describe('Told only of requests that nobody has answered for REQUEST_ESCALATION_MS; without event_types'),
+    .describe('Receives only requests that nobody has answered for REQUEST_ESCALATION_MS; excludes event_types'),
 })
 export type NewWebhook = z.infer<typeof newWebhookSchema>
 

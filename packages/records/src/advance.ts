@@ -125,25 +125,25 @@ const execute = async (db: Db, change: Change): Promise<Advanced | null> => {
   }
 }
 
-const isToldTwice = (error: unknown): boolean =>
+const isRepeatedEvent = (error: unknown): boolean =>
   error instanceof Error && 'constraint' in error && error.constraint === 'task_events_source'
 
 /**
- * Applies a change, or nothing of it.
+ * Applies a change completely or not at all.
  *
- * Events get the next numbers; one whose `source_key` is already in the task's record is left out, so that
- * the same state may be told twice. A change of a stale generation or from a status that does not allow it
+ * Events get the next numbers; one whose `source_key` is already in the task's record is left out, so the
+ * same state may be reported twice. A change with a stale generation, or from a status that does not allow it,
  * returns null and writes nothing.
  *
- * The statement locks the task's row first, so the numbers have no gap whoever writes at the same time.
+ * The statement locks the task's row first, so the numbers have no gap under concurrent writers.
  */
 export const advance = guarded(async (db: Db, change: Change): Promise<Advanced | null> => {
   try {
     return await execute(db, change)
   } catch (error) {
-    // Another writer told the same event while this statement waited for the row: its snapshot was too old to
-    // see that. The second run has a new one.
-    if (!isToldTwice(error)) throw error
+    // Another writer wrote the same event while this statement waited for the row, and its snapshot was too
+    // old to see it. The second run has a new snapshot.
+    if (!isRepeatedEvent(error)) throw error
     return await execute(db, change)
   }
 })

@@ -1,4 +1,4 @@
-// The agent_calls table: what the agent behind a task reads, or is about to read, in calls of its own. It is not told that again.
+// The agent_calls table: what the agent behind a task reads, or is about to read, in its own calls. It is not notified of that again.
 
 import type { TaskId } from '@switchyard/contracts'
 import { sql } from 'kysely'

@@ -1,4 +1,4 @@
-// The worker_calls table: what the api asks of workers, and their answers.
+// The worker_calls table: requests from the api to workers, and their answers.
 
 import {
   type CallId,
@@ -15,7 +15,7 @@ import { WORKER_SILENCE_MS } from './tasks.ts'
 
 export type CallRow = Selectable<CallsTable>
 
-/** @param takenWithinMs - a call that no worker has taken by then is never taken. */
+/** Adds a call. @param takenWithinMs - a call that no worker takes within this time expires. */
 export const addCall = guarded(
   async (
     db: Db,

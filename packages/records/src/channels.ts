@@ -3,7 +3,7 @@
 import { guarded } from './errors.ts'
 import type { Db } from './schema.ts'
 
-/** From here on, or no more, the outbox writes for this channel. It stays so over restarts, whoever is up. */
+/** Switches a channel on or off for the outbox of every process, until it is switched again. */
 export const switchChannel = guarded(async (db: Db, name: string, isOn: boolean): Promise<void> => {
   if (isOn)
     await db

@@ -1,4 +1,4 @@
-// The deliveries table from the side that sends: what is due, what is taken, what became of it.
+// The deliveries table as the sender sees it: what is due, what is leased, and the result.
 
 import type { DeliveryFailure, TaskEvent, TaskId } from '@switchyard/contracts'
 import type { Selectable } from 'kysely'
@@ -13,8 +13,8 @@ export type DeliveryRow = Selectable<DeliveriesTable>
 
 const inMs = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`
 
-/** Lanes in which something is due and whose breaker is closed. One look at each lane, however much waits in it. */
-export const findDueLanes = guarded(async (db: Db, limit: number): Promise<readonly string[]> => {
+/** Returns destinations with something due and a closed breaker. One index probe each, however much waits. */
+export const findDueDestinations = guarded(async (db: Db, limit: number): Promise<readonly string[]> => {
   const { rows } = await sql<{ lane: string }>`
     WITH RECURSIVE waiting AS (
       (SELECT lane FROM deliveries WHERE state = 'pending' ORDER BY lane LIMIT 1)
@@ -33,8 +33,8 @@ export const findDueLanes = guarded(async (db: Db, limit: number): Promise<reado
 })
 
 /**
- * Takes what is due in a lane: of each task the oldest that is not delivered yet, so that its order is kept. The attempt
- * counts from here on; without a word of it within the lease the delivery is due again, or as soon as that notifier is silent.
+ * Leases what is due at a destination: of each task the oldest undelivered one, which keeps its order. The attempt
+ * counts from here. Without a result within the lease, or once that notifier is silent, the delivery is due again.
  */
 export const takeDeliveries = guarded(
   async (
@@ -157,7 +157,7 @@ export const deleteOldDeliveries = guarded(async (db: Db, keptMs: number, limit:
   return rows.length
 })
 
-/** The events that deliveries tell, by `task_id seq`. */
+/** Returns the events of deliveries, by `task_id seq`. */
 export const readDeliveredEvents = guarded(
   async (db: Db, rows: readonly DeliveryRow[]): Promise<ReadonlyMap<string, TaskEvent>> => {
     if (rows.length === 0) return new Map()

@@ -71,10 +71,10 @@ export const findDelivery = guarded(
 )
 
 /**
- * Makes a delivery due at once, under its old id, with all its time before it again; its lane's breaker lets it through.
- * One that is being sent at this moment stays as it is.
+ * Makes a delivery due at once under the same id, with its full retry time; the destination's breaker lets it through.
+ * A delivery that is being sent stays unchanged.
  *
- * @returns the row; undefined where it has been delivered.
+ * @returns the row; undefined when it has been delivered.
  */
 export const retryDelivery = guarded(async (db: Db, id: string): Promise<DeliveryRow | undefined> => {
   const { rows } = await sql<DeliveryRow>`

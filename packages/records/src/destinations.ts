@@ -120,12 +120,12 @@ export const addTestDelivery = guarded(async (db: Db, row: DestinationRow, type:
   return id
 })
 
-/** A channel is nobody's: no key has an empty name, so only operators see what was told there. */
+/** A channel has no owner: no key has an empty name, so only operators see its deliveries. */
 const NOBODY = ''
 
 export type ChannelRules = { readonly eventTypes: readonly EventType[]; readonly progressIntervalMs: number }
 
-/** A channel that the environment sets up is there and on, by these rules; from now on tasks are told there. */
+/** Creates and enables a channel that the environment configures; tasks are reported there from now on. */
 export const switchChannelOn = guarded(async (db: Db, id: ChannelId, rules: ChannelRules): Promise<void> => {
   const chosen = { event_types: [...rules.eventTypes], progress_interval_ms: rules.progressIntervalMs }
   await db
@@ -137,7 +137,7 @@ export const switchChannelOn = guarded(async (db: Db, id: ChannelId, rules: Chan
     .execute()
 })
 
-/** The environment has it no more. What waits to be told there stays until it is tried, and is then given up. */
+/** Disables a channel that the environment no longer configures. Pending deliveries are dead at their next attempt. */
 export const switchChannelOff = guarded(async (db: Db, id: ChannelId, reason: string): Promise<void> => {
   await db
     .updateTable('destinations')

@@ -1,4 +1,4 @@
-// What Postgres says, as our errors: a caller learns whether the database is away, full, or refused the value.
+// Converts Postgres errors, so that a caller learns whether the database is unavailable, full, or rejected the value.
 
 import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 

@@ -6,7 +6,7 @@ import { guarded } from './errors.ts'
 import type { RequestRow } from './rows.ts'
 import type { Db } from './schema.ts'
 
-/** Requests that have waited for `olderThanMs` and were not repeated yet, where somebody would be told. */
+/** Returns requests that have waited for `olderThanMs`, were not repeated yet, and have a destination to repeat to. */
 export const findUnanswered = guarded(
   async (db: Db, olderThanMs: number, limit: number): Promise<readonly RequestRow[]> => {
     const { rows } = await sql<RequestRow>`
@@ -26,9 +26,9 @@ export const findUnanswered = guarded(
 )
 
 /**
- * Tells a request once more, as an event that only destinations with `escalation` are told of.
+ * Repeats a request as an event that only destinations with `escalation` receive.
  *
- * @returns what was written; null where it was answered meanwhile, or the task has gone on.
+ * @returns what was written; null when it was answered meanwhile, or the task has continued.
  */
 export const escalateRequest = guarded(async (db: Db, request: RequestRow): Promise<Advanced | null> => {
   const transaction = await db.startTransaction().execute()

@@ -1,8 +1,8 @@
 // The events of all tasks in one order: their positions, taken from a sequence.
 //
-// A sequence is not in the order of commits: 7 may be there while 6 is still being written. Who reads must not pass 6. A
-// writer has its transaction id before it takes a position (it has locked or written the task's row by then), so once every
-// transaction has ended that was running after a position was looked at, all positions up to it are there or never will be.
+// A sequence does not follow the order of commits: 7 may be visible while 6 is still being written, and a reader must not
+// pass 6. A writer has its transaction id before it takes a position (it has locked or written the task's row). So once
+// every transaction that was running after a position was read has ended, all positions up to it exist or never will.
 
 import type { EventType, TaskEvent } from '@switchyard/contracts'
 import { sql } from 'kysely'
@@ -10,7 +10,7 @@ import { guarded } from './errors.ts'
 import { type EventRow, toEvent } from './rows.ts'
 import type { Db } from './schema.ts'
 
-/** The highest position that was ever taken; 0 where there is none. */
+/** Returns the highest position ever taken; 0 before the first. */
 export const readLastPosition = guarded(async (db: Db): Promise<number> => {
   const { rows } = await sql<{ last: number }>`
     SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM task_event_positions`.execute(db)
@@ -18,8 +18,8 @@ export const readLastPosition = guarded(async (db: Db): Promise<number> => {
 })
 
 /**
- * A transaction id of its own: whoever had one before this call has a lower one. It has to be taken: a snapshot tells the
- * highest that has ended, above which others may be running.
+ * Takes a new transaction id: every transaction that had one before this call has a lower one. A snapshot is not enough,
+ * since it shows the highest id that has ended, above which others may be running.
  */
 export const takeTransactionId = guarded(async (db: Db): Promise<bigint> => {
   const { rows } = await sql<{ id: string }>`SELECT pg_current_xact_id()::text AS id`.execute(db)

@@ -1,4 +1,4 @@
-// Postgres: the truth of Switchyard. Every query of ours is in this package, one module a table.
+// Postgres, the truth of Switchyard. Every query is in this package, one module per table.
 
 export { type Admission, admitTask, countQueued, type Hosts, type RunLimits } from './admission.ts'
 export { type Advanced, advance, type Change, type Patch } from './advance.ts'
@@ -20,7 +20,7 @@ export {
   type DeliveryRow,
   deferFollowers,
   deleteOldDeliveries,
-  findDueLanes,
+  findDueDestinations,
   findTaskRows,
   giveUpOld,
   markArrived,
@@ -30,7 +30,6 @@ export {
   readDeliveredEvents,
   takeDeliveries,
 } from './deliveries.ts'
-export { type BreakerRule, closeLane, countLaneFailure, holdLane, type LaneState, readLane } from './delivery-lanes.ts'
 export {
   countUndelivered,
   type DeliveryFilter,
@@ -39,6 +38,14 @@ export {
   retryDelivery,
   toDelivery,
 } from './delivery-list.ts'
+export {
+  type BreakerRule,
+  type BreakerState,
+  closeBreaker,
+  countDestinationFailure,
+  holdDestination,
+  readBreaker,
+} from './destination-breakers.ts'
 export {
   addTestDelivery,
   type ChannelRules,

@@ -1,5 +1,5 @@
 // Random interleavings of everything that can happen to a task, on the real database, against a model in memory: one
-// owner at a time, nothing from a stale one, no way out of an end, numbers without gaps.
+// owner at a time, nothing from a stale one, no change after the end, numbers without gaps.
 
 import {
   canMove,
@@ -129,7 +129,7 @@ const handOver = (): Command => ({
   },
 })
 
-/** Any worker that ever held the task writes: moves it, or only tells something. */
+/** Any worker that ever held the task writes: changes its status, or only adds an event. */
 const write = (which: number, to: Status | null): Command => ({
   check: (model) => model.holds.length > 0,
   toString: () => `hold ${which} writes${to ? ` ${to}` : ''}`,

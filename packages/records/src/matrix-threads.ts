@@ -1,4 +1,4 @@
-// The matrix_threads and matrix_messages tables: where a task is told, and which message of ours is about what.
+// The matrix_threads and matrix_messages tables: the thread of each task, and what each sent message is about.
 
 import type { TaskId } from '@switchyard/contracts'
 import { type Insertable, type Selectable, sql } from 'kysely'

@@ -11,10 +11,10 @@ import type { Db, MessagesTable } from './schema.ts'
 export type MessageRow = Selectable<MessagesTable>
 
 /**
- * Keeps a message and tells it as an event, in one transaction, where the task is still open.
+ * Writes a message and its event in one transaction, if the task is still open.
  *
  * @param sourceKey - names the event's origin.
- * @returns what was written, or null where the task has ended.
+ * @returns what was written, or null when the task has ended.
  */
 export const sendMessage = guarded(
   async (

@@ -4,10 +4,10 @@ import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Db } from './schema.ts'
 
-/** How long a notifier may be silent before it counts as gone, ms. */
+/** How long a notifier may be silent before it counts as dead, ms. */
 const SILENCE_MS = 5_000
 
-/** Reports in; to be called every second. @param problem - what a person should look at; null: all is well. */
+/** Reports that a notifier is alive; call it every second. @param problem - what a person should fix; null: healthy. */
 export const reportNotifier = guarded(
   async (db: Db, notifier: { id: string; hostname: string; problem: string | null }): Promise<void> => {
     await sql`
@@ -16,7 +16,7 @@ export const reportNotifier = guarded(
   },
 )
 
-/** Forgets notifiers that are silent; what they were sending is due. @returns how many deliveries that are. */
+/** Removes silent notifiers and makes what they were sending due. @returns the number of deliveries. */
 export const releaseFromSilentNotifiers = guarded(async (db: Db): Promise<number> => {
   const { rows } = await sql`
     WITH silent AS (

@@ -1,4 +1,4 @@
-// The outbox: whoever is to be told of an event gets a delivery in the statement that writes the event.
+// The outbox: the statement that writes an event also writes a delivery for each destination of the event.
 
 import { AGENT_EVENT_TYPES, LETTA_AGENT_ID, QUIET_EVENT_TYPES } from '@switchyard/contracts'
 import { type RawBuilder, sql } from 'kysely'
@@ -6,7 +6,7 @@ import { type RawBuilder, sql } from 'kysely'
 /** The destination of deliveries to a task's own `callback_url`. */
 export const CALLBACK = 'callback'
 
-/** The destination of deliveries to the agent that called for a task, where that is one of Letta's. */
+/** The destination of deliveries to the calling agent, when it is a Letta agent. */
 export const LETTA = 'letta'
 
 const arrayOf = (types: readonly string[]) => sql.raw(`ARRAY[${types.map((type) => `'${type}'`).join(', ')}]`)
@@ -14,7 +14,7 @@ const arrayOf = (types: readonly string[]) => sql.raw(`ARRAY[${types.map((type) 
 const QUIET = arrayOf(QUIET_EVENT_TYPES)
 const FOR_AGENTS = arrayOf(AGENT_EVENT_TYPES)
 
-/** Calls of one owner to one host share a lane: a dead host with a path for each task is one dead destination. */
+/** Calls of one owner to one host share a destination: a dead host with a path per task is one dead destination. */
 const CALLBACK_LANE = sql.raw(
   `'${CALLBACK}:' || task.owner_key || ':' || lower(coalesce(substring(task.callback_url from '^https?://(?:[^/?#]*@)?([^/?#]+)'), ''))`,
 )
@@ -22,7 +22,7 @@ const CALLBACK_LANE = sql.raw(
 /**
  * A part of a WITH, named `outbox`, for a statement that writes rows of tasks and their events.
  *
- * A destination that wants progress gets the last of what a task tells at once, and none within its interval.
+ * A destination that wants progress receives only the last of several events, and none within its interval.
  *
  * @param row - the name of the part that returns the tasks' rows, as they are written.
  * @param written - the name of the part that returns the new events: `task_id`, `seq`, `type` and `data` at least.

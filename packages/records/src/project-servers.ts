@@ -1,5 +1,5 @@
-// The project_servers table: OpenCode servers that projects have for themselves. One worker at a time keeps each: whoever's name is in
-// the row, while that worker lives.
+// The project_servers table: OpenCode servers dedicated to one project. One worker at a time keeps each: the one named in
+// the row, while it is alive.
 
 import type { LiveDirectory, WorkerId } from '@switchyard/contracts'
 import { type Selectable, sql, type Updateable } from 'kysely'
@@ -23,7 +23,7 @@ const isKept = sql<boolean>`EXISTS (
   SELECT 1 FROM workers WHERE workers.id = project_servers.worker_id
     AND workers.heartbeat_at > now() - ${sql.raw(`interval '${WORKER_SILENCE_MS} milliseconds'`)})`
 
-/** Says that a server is about to be used: it is not stopped as idle from now on. @returns its row, made where there was none. */
+/** Marks a server as used now, which delays its idle stop. @returns its row, created if missing. */
 export const touchProjectServer = guarded(
   async (db: Db, projectId: string): Promise<ProjectServerRow & { readonly is_kept: boolean }> => {
     const { rows } = await sql<ProjectServerRow & { is_kept: boolean }>`
@@ -150,7 +150,7 @@ export const findLeftServers = guarded(
     ).map((row) => row.project_id),
 )
 
-/** Asks whoever keeps the server for something. */
+/** Sends a request to the worker that keeps the server. */
 export const requestOfServer = guarded(
   async (db: Db, projectId: string, request: 'stop' | 'restart'): Promise<boolean> => {
     const { numUpdatedRows } = await db
@@ -176,7 +176,7 @@ export const clearRequest = guarded(
   },
 )
 
-/** For whoever needs the server again before it was stopped. */
+/** Withdraws a stop of a server that is needed again. */
 export const takeBackStop = guarded(async (db: Db, projectId: string): Promise<void> => {
   await db
     .updateTable('project_servers')

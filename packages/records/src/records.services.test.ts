@@ -99,7 +99,7 @@ describe('advancing', () => {
     expect((await findTask(records.db, id))?.last_seq).toBe(81)
   })
 
-  it('writes what is told twice once, also when two tell it at the same time', async () => {
+  it('writes a repeated event once, also when two writers send it at the same time', async () => {
     const { id } = await accept()
     const tellings = Array.from({ length: 30 }, (_, n) =>
       advance(records.db, { taskId: id, generation: null, events: [progress(n % 10, `part:${n % 10}`)] }),
@@ -341,7 +341,7 @@ describe('the connection', () => {
     expect(done).toBe(2)
   })
 
-  it('migrates once, whoever calls, and runs on a schema that is newer than itself', async () => {
+  it('migrates once with concurrent callers, and runs on a schema that is newer than itself', async () => {
     const fresh = await createDatabase({ isEmpty: true })
     const two = [1, 2].map(() => new Records({ connectionString: fresh.url, applicationName: 'test' }))
     const ran = await Promise.all(two.map((one) => one.migrate()))

@@ -18,11 +18,11 @@ export type RecordsOptions = {
   readonly applicationName: string
   /** Connections at most. Default 10. */
   readonly max?: number
-  /** How long to wait for a free connection, ms. Default 3000: a caller is told soon. */
+  /** How long to wait for a free connection, ms. Default 3000, so that a caller gets an answer soon. */
   readonly connectTimeoutMs?: number
   /** How long one statement may take, ms. Default 10000. */
   readonly statementTimeoutMs?: number
-  /** Told of every connection that broke while idle; the pool replaces it. */
+  /** Called for every connection that breaks while idle; the pool replaces it. */
   readonly onConnectionError?: (error: Error) => void
 }
 

@@ -18,7 +18,7 @@ export type NewRequest = Pick<
   readonly expires_at: Date
 }
 
-/** Records an ask once; the row that is there already comes back as it is. */
+/** Writes a request once; an existing row is returned unchanged. */
 export const openRequest = guarded(
   async (db: Db, taskId: TaskId, request: NewRequest): Promise<{ row: RequestRow; created: boolean }> => {
     const row = await db
@@ -88,9 +88,9 @@ const answerRequest = guarded(
 )
 
 /**
- * Keeps the first answer and tells it as an event, in one transaction, where the task is still open.
+ * Writes the first answer and its event in one transaction, if the task is still open.
  *
- * @returns what was written; `ended` where the task has ended, `answered` where an answer is there already.
+ * @returns what was written; `ended` when the task has ended, `answered` when an answer exists.
  */
 export const replyToRequest = guarded(
   async (

@@ -53,7 +53,7 @@ export const deleteOldTasks = guarded(async (db: Db, keptMs: number, limit: numb
   return rows.length
 })
 
-/** Ended tasks of a server whose session was not stopped: it was away when they ended. */
+/** Returns ended tasks of a server whose session was not stopped, because the server was unavailable then. */
 export const findPendingAborts = guarded(
   async (db: Db, serverId: string, limit: number): Promise<readonly TaskRow[]> =>
     db

@@ -19,7 +19,7 @@ const keepChange = async (transaction: Transaction<Database>, by: string, reason
     SELECT ${by}, ${reason}, percent, green, fixed, breaker_state, breaker_side FROM rollout`.execute(transaction)
 }
 
-/** Writes the first settings where there are none. @returns whether it did. */
+/** Writes the first settings if none exist. @returns whether it did. */
 export const initRollout = guarded(
   async (db: Db, percent: number, reason: string): Promise<boolean> =>
     db.transaction().execute(async (transaction) => {
@@ -94,7 +94,7 @@ export type BreakerRow = Pick<
   | 'probe_claimed_at'
 >
 
-/** What the breaker becomes; `since` begins anew where `reason` is given. */
+/** Writes the breaker's next state; `since` restarts when `reason` is given. */
 export type BreakerMove =
   | {
       readonly kind: 'turn'

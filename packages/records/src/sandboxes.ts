@@ -69,7 +69,7 @@ export const markSandboxReady = guarded(
       .executeTakeFirst(),
 )
 
-/** Its files are being made anew: until they are there nobody works in it. */
+/** Marks a sandbox whose files are being reset: nothing works in it until that is done. */
 export const markSandboxUnready = guarded(async (db: Db, projectId: string, name: string): Promise<void> => {
   await db
     .updateTable('sandboxes')

@@ -87,7 +87,7 @@ export type TasksTable = {
   messages_sent: Generated<number>
   /** How often a turn was taken up again after its server was lost. */
   recoveries: Generated<number>
-  /** The task has ended and its session could not be stopped yet: its server was away. */
+  /** The task has ended but its session is not stopped yet, because its server was unavailable. */
   abort_pending: Generated<boolean>
   workspace_removed_at: TimeOrNull
   /** Events up to this number are past retention and gone. */
@@ -140,7 +140,7 @@ export type RequestsTable = {
   replied_at: TimeOrNull
   /** When OpenCode has the answer, or no longer asks. */
   settled_at: TimeOrNull
-  /** When it was repeated to whoever is told of what nobody answers. */
+  /** When it was repeated to destinations with `escalation`. */
   escalated_at: TimeOrNull
 }
 
@@ -345,12 +345,12 @@ type RolloutChangesTable = Settings & { id: Generated<number> }
 /** A destination of which there is one, set up by the environment of the notifier. */
 export type ChannelId = 'matrix'
 
-/** Who is told of tasks without the task saying so. */
+/** Destinations that receive events of tasks: webhooks and channels. */
 export type DestinationsTable = {
   id: WebhookId | ChannelId
   kind: 'webhook' | ChannelId
   owner_key: string
-  /** An operator's key made it: it is told of everyone's tasks. */
+  /** Created with an operator's key: it receives events of all tasks. */
   sees_all: boolean
   url: string
   description: string | null
@@ -358,7 +358,7 @@ export type DestinationsTable = {
   agent_id: string | null
   project_id: string | null
   progress_interval_ms: number
-  /** Told only of requests that nobody has answered. */
+  /** Receives only requests that nobody has answered. */
   escalation: boolean
   secret: string
   previous_secret: string | null
@@ -382,7 +382,7 @@ export type DeliveriesTable = {
   owner_key: string
   state: Generated<DeliveryState>
   attempts: Generated<number>
-  /** An attempt was begun and nothing was heard of it yet; lost once `next_attempt_at` has passed. */
+  /** An attempt has started and has no result yet; it is lost once `next_attempt_at` has passed. */
   sending: Generated<boolean>
   failure: Json<DeliveryFailure> | null
   created_at: Time
@@ -397,7 +397,7 @@ export type DeliveriesTable = {
   taken_by: string | null
 }
 
-/** The breakers of lanes whose last attempt failed. */
+/** The breakers of destinations whose last attempt failed. */
 type LanesTable = {
   lane: string
   failures: number
@@ -440,7 +440,7 @@ export type LettaBlocksTable = {
   given_up_at: TimeOrNull
 }
 
-/** The room of each task that is told in Matrix, and its messages that later ones refer to. */
+/** The room of each task that is reported in Matrix, and its messages that later ones refer to. */
 export type MatrixThreadsTable = {
   task_id: TaskId
   room_id: string

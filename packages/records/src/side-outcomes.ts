@@ -24,7 +24,7 @@ export const isInfrastructureFailure: RawBuilder<boolean> = sql`(
   status IN ('failed', 'timeout') AND (
     error->>'code' = ANY (${[...INFRASTRUCTURE_CODES]}) OR (error->>'code' = 'task_timeout' AND started_at IS NULL)))`
 
-/** @param since - when the breaker moved: what ended before tells nothing of what holds now. */
+/** @param since - when the breaker moved: tasks that ended before do not count. */
 export const readSides = async (db: Db, windowMs: number, since: Date): Promise<ReadonlyMap<Mode, SideOutcome>> => {
   const { rows } = await sql<{ mode: Mode } & SideOutcome>`
     SELECT mode,

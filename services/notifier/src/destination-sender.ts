@@ -16,17 +16,17 @@ import { DELIVERY_FAILURES, type WebhookId } from '@switchyard/contracts'
 import {
   type BreakerRule,
   CALLBACK,
-  closeLane,
-  countLaneFailure,
+  closeBreaker,
+  countDestinationFailure,
   type DeliveryRow,
   deferFollowers,
-  holdLane,
+  holdDestination,
   LETTA,
   markFailed,
   markSkipped,
   markWaiting,
   type Records,
-  readLane,
+  readBreaker,
   setDisabled,
   takeDeliveries,
 } from '@switchyard/records'
@@ -122,7 +122,7 @@ export class DestinationSender {
   /** @returns whether there may be more to send. */
   async #sendBatch(destination: string): Promise<boolean> {
     const { records, config } = this.#deps
-    const { failures, isOpen } = await readLane(records.db, destination)
+    const { failures, isOpen } = await readBreaker(records.db, destination)
     if (isOpen) return false
     // After failures, one delivery per sender tests the destination.
     const batch = destination === MATRIX ? MATRIX_BATCH : BATCH
@@ -135,7 +135,7 @@ export class DestinationSender {
     }
     const prepared = await prepareDeliveries(records, rows, config.webhooks.secret)
     const delivered = await Promise.all(prepared.map((delivery) => this.#deliver(delivery)))
-    if (failures > 0 && delivered.includes(true)) await closeLane(records.db, destination)
+    if (failures > 0 && delivered.includes(true)) await closeBreaker(records.db, destination)
     return true
   }
 
@@ -191,7 +191,7 @@ export class DestinationSender {
   async #recordWaiting(row: DeliveryRow, { reason, runId, afterMs }: Waiting): Promise<void> {
     const { db } = this.#deps.records
     await markWaiting(db, row, reason && { ...reason, http_status: null }, runId, afterMs)
-    await holdLane(db, row.lane, afterMs)
+    await holdDestination(db, row.lane, afterMs)
   }
 
   async #recordFailure(row: DeliveryRow, outcome: Failed): Promise<void> {
@@ -206,7 +206,8 @@ export class DestinationSender {
     const isEndpoint = row.destination !== CALLBACK
     if (code === 'gone' && isEndpoint)
       await setDisabled(records.db, row.destination as WebhookId, 'the target answered 410 Gone')
-    if (countsForBreaker(row, outcome)) await countLaneFailure(records.db, row.lane, BREAKER, 0.8 + 0.4 * Math.random())
-    if (retryAfterMs !== null && isEndpoint) await holdLane(records.db, row.lane, retryAfterMs)
+    if (countsForBreaker(row, outcome))
+      await countDestinationFailure(records.db, row.lane, BREAKER, 0.8 + 0.4 * Math.random())
+    if (retryAfterMs !== null && isEndpoint) await holdDestination(records.db, row.lane, retryAfterMs)
   }
 }

@@ -6,7 +6,14 @@ import { WebhookChannel } from '@switchyard/channels'
 import type { Config } from '@switchyard/config'
 import { repeat } from '@switchyard/process'
 import { type Bus, DeliveryQueue, DeliveryWorker, type QueueConnection } from '@switchyard/queue'
-import { deleteOldDeliveries, findDueLanes, giveUpOld, LETTA, type Records, switchChannel } from '@switchyard/records'
+import {
+  deleteOldDeliveries,
+  findDueDestinations,
+  giveUpOld,
+  LETTA,
+  type Records,
+  switchChannel,
+} from '@switchyard/records'
 import type { Logger } from 'pino'
 import { DestinationSender } from './destination-sender.ts'
 import { escalateRequests } from './escalation.ts'
@@ -66,7 +73,7 @@ export const startNotifier = async (deps: NotifierDeps): Promise<Notifier> => {
 
   let polledAt = Date.now()
   const poll = async () => {
-    const due = await findDueLanes(records.db, BATCH)
+    const due = await findDueDestinations(records.db, BATCH)
     const idle = due.filter((destination) => !sender.isActive(destination))
     if (idle.length > 0) await queue.addAll(idle)
     polledAt = Date.now()

@@ -1,4 +1,4 @@
-// The outbox: who is to be told of which events, and what became of it. And an order of the events of all tasks.
+// The outbox: which destinations receive which events, and the results; and one order for the events of all tasks.
 
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -60,7 +60,7 @@ const up = async (db: Kysely<unknown>): Promise<void> => {
       open_until timestamptz
     )`.execute(db)
   await sql`ALTER TABLE task_requests ADD COLUMN escalated_at timestamptz`.execute(db)
-  // The default comes after the column: with it, every row that is there would be written anew. Those have no position.
+  // The default is set after the column is added; together they would rewrite every row. Existing rows have no position.
   await sql`CREATE SEQUENCE task_event_positions`.execute(db)
   await sql`ALTER TABLE task_events ADD COLUMN position bigint`.execute(db)
   await sql`ALTER TABLE task_events ALTER COLUMN position SET DEFAULT nextval('task_event_positions')`.execute(db)

@@ -1,4 +1,4 @@
-// Matrix: where each task is told, which of our messages is about what, and how far the rooms have been read.
+// Matrix: the room of each task, what each sent message is about, and how far the rooms have been read.
 
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'

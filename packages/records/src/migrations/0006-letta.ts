@@ -1,4 +1,4 @@
-// What telling a calling agent needs: who listens, which calls wait for which task, and the memory blocks that are kept.
+// What notifying a calling agent needs: enabled channels, calls that wait for a task, and memory blocks.
 
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,15 +1,15 @@
-// The delivery_lanes table: the breaker of each lane. A lane without a row is well.
+// The delivery_lanes table: the breaker of each destination. No row means the destination is healthy.
 
 import { sql } from 'kysely'
 import { guarded } from './errors.ts'
 import type { Db } from './schema.ts'
 
-export type LaneState = { readonly failures: number; readonly isOpen: boolean }
+export type BreakerState = { readonly failures: number; readonly isOpen: boolean }
 
-/** After `failures` in a row the breaker opens, for `firstMs` and twice as long each time, `mostMs` at most. */
+/** The breaker opens after `failures` in a row, for `firstMs`, then twice as long each time, `mostMs` at most. */
 export type BreakerRule = { readonly failures: number; readonly firstMs: number; readonly mostMs: number }
 
-export const readLane = guarded(async (db: Db, lane: string): Promise<LaneState> => {
+export const readBreaker = guarded(async (db: Db, lane: string): Promise<BreakerState> => {
   const row = await db
     .selectFrom('delivery_lanes')
     .select(['failures', sql<boolean>`coalesce(open_until > now(), false)`.as('is_open')])
@@ -19,11 +19,11 @@ export const readLane = guarded(async (db: Db, lane: string): Promise<LaneState>
 })
 
 /**
- * Counts a failure of the destination. @param spread - a factor about 1, so that lanes that failed together do not all
- * come back together. @returns the lane after it.
+ * Counts a failure of the destination. @param spread - a factor near 1, so that destinations that failed together are
+ * not retried together. @returns the state after it.
  */
-export const countLaneFailure = guarded(
-  async (db: Db, lane: string, rule: BreakerRule, spread: number): Promise<LaneState> => {
+export const countDestinationFailure = guarded(
+  async (db: Db, lane: string, rule: BreakerRule, spread: number): Promise<BreakerState> => {
     const opens = sql`(breaker.failures + 1 >= ${rule.failures} AND (breaker.open_until IS NULL OR breaker.open_until <= now()))`
     const { rows } = await sql<{ failures: number; is_open: boolean }>`
       INSERT INTO delivery_lanes AS breaker (lane, failures) VALUES (${lane}, 1)
@@ -38,8 +38,8 @@ export const countLaneFailure = guarded(
   },
 )
 
-/** Nothing is sent in this lane for so long: its destination asked for that. */
-export const holdLane = guarded(async (db: Db, lane: string, ms: number): Promise<void> => {
+/** Sends nothing to the destination for `ms`, as it requested. */
+export const holdDestination = guarded(async (db: Db, lane: string, ms: number): Promise<void> => {
   const until = sql<Date>`now() + ${ms} * interval '1 millisecond'`
   await db
     .insertInto('delivery_lanes')
@@ -52,8 +52,8 @@ export const holdLane = guarded(async (db: Db, lane: string, ms: number): Promis
     .execute()
 })
 
-/** The destination is well again: what waited for its next attempt in this lane is due, if the breaker was open. */
-export const closeLane = guarded(async (db: Db, lane: string): Promise<void> => {
+/** Closes the breaker of a healthy destination; if it was open, everything that waited for a retry is due. */
+export const closeBreaker = guarded(async (db: Db, lane: string): Promise<void> => {
   await sql`
     WITH closed AS (DELETE FROM delivery_lanes WHERE lane = ${lane} RETURNING openings)
     UPDATE deliveries SET next_attempt_at = now() FROM closed
