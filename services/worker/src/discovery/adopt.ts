@@ -1,5 +1,5 @@
-// Projects whose registration went with the database while what was made for them stayed: registered anew from the worker's own notes,
-// and never from what a repository says of itself. They are nobody's: operators see them, and share them with whom they belong to.
+// Registers projects again after the database was lost, from the worker's own notes and never from what a repository says of itself.
+// They have no owner: operators see them and can share them.
 
 import path from 'node:path'
 import { toSwitchyardError } from '@switchyard/contracts'
@@ -10,7 +10,7 @@ import { exists } from '../projects/work.ts'
 
 const FOUND = 'found where it was, without a registration in the database; operators alone see it until one shares it'
 
-/** No key has that name. */
+/** An owner that no key can have. */
 const NOBODY = ''
 
 const isIn = (directory: string) => (worktree: WorktreeRecord) =>
@@ -38,7 +38,7 @@ const adoptSandboxes = async (
   }
 }
 
-/** Nothing is fetched: its mirror, its clone and its directory are there. */
+/** Fetches nothing: mirror, clone and directory exist. */
 const adopt = async (deps: ProjectDeps, kept: MirroredRepository, base: WorktreeRecord): Promise<void> => {
   const { records, repositories, logger } = deps
   const { identity } = kept
@@ -59,7 +59,7 @@ const adopt = async (deps: ProjectDeps, kept: MirroredRepository, base: Worktree
     await adoptSandboxes(deps, id, kept)
     const default_branch = await repositories.defaultBranch(identity)
     await updateProject(records.db, id, { status: 'ready', detail: FOUND, default_branch })
-    logger.info({ project_id: id, directory: base.directory }, 'a project was found where it was')
+    logger.info({ project_id: id, directory: base.directory }, 'project registered again from its directory')
   } catch (error) {
     await updateProject(records.db, id, { status: 'failed', detail: toSwitchyardError(error).message })
     throw error

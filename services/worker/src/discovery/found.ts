@@ -10,7 +10,7 @@ import type { ProjectDeps } from '../projects/deps.ts'
 
 const MAX_FOUND = 1_000
 
-/** The repository of a managed directory, kept as a known one; null where it has no remote or is none. @returns its URL */
+/** Stores the repository of a managed directory as known. @returns its URL; null for a directory without a repository or remote */
 const noteRepository = async ({ records }: ProjectDeps, directory: string): Promise<string | null> => {
   try {
     const { remote } = await readForeign(directory)

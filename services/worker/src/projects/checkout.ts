@@ -1,4 +1,4 @@
-// Checkouts that are somebody's own: what they are.
+// Reads what a user's own checkout is.
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'

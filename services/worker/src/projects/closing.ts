@@ -1,16 +1,16 @@
-// Closes sandboxes before they go: from then on no task begins in them, so that what is looked at is what goes.
+// Closes sandboxes before they are removed: no task starts in them, so what is checked is what is removed.
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { countOpenTasks, markSandboxReady, markSandboxUnready, type SandboxRow } from '@switchyard/records'
 import type { ProjectDeps } from './deps.ts'
 
-/** Those that were open before. */
+/** Returns the sandboxes that were open. */
 const openAgain = async ({ records }: ProjectDeps, rows: readonly SandboxRow[]): Promise<void> => {
   for (const { project_id: id, name, is_ready: wasReady, base_commit: commit } of rows)
     if (wasReady && commit !== null) await markSandboxReady(records.db, id, name, commit)
 }
 
-/** A task may have been accepted since the caller of this looked, and work there already. */
+/** A task may have been accepted since the last check and may already work there. */
 const requireNoTasks = async ({ records }: ProjectDeps, projectId: string, sandbox: string | undefined) => {
   const tasks = (await countOpenTasks(records.db, [projectId])).filter(
     (entry) => sandbox === undefined || entry.sandbox === sandbox,
@@ -22,8 +22,8 @@ const requireNoTasks = async ({ records }: ProjectDeps, projectId: string, sandb
 }
 
 /**
- * Closes sandboxes of a project and makes sure, with `secure`, that they can go. Where that fails they are open again; afterwards
- * they stay closed. Only under the project's lock.
+ * Closes sandboxes of a project and checks with `secure` that they can be removed. On failure they reopen; otherwise they stay
+ * closed. Call it only under the project's lock.
  *
  * @param sandbox - only its tasks count; default: all tasks of the project
  * @throws SwitchyardError `project_busy`, and what `secure` throws

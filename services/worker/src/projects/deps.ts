@@ -1,4 +1,4 @@
-// What the work on projects is done with, and where things of a project are.
+// The dependencies of project operations, and the locations of a project's files.
 
 import { type ProjectStatus, SwitchyardError } from '@switchyard/contracts'
 import {
@@ -45,6 +45,6 @@ export const readReady = async (
   return { ...registered, baseDir }
 }
 
-/** One change of a project at a time, whoever asks for it. */
+/** Runs one change of a project at a time across all workers. */
 export const alone = <T>(deps: Pick<ProjectDeps, 'records'>, projectId: string, work: () => Promise<T>): Promise<T> =>
   deps.records.withLock(`project:${projectId}`, work)

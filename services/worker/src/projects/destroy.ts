@@ -1,5 +1,5 @@
-// Destroys a project: everything that we made for it goes, what nobody else has is bundled first. A checkout that is
-// somebody's own is never touched.
+// Destroys a project: removes everything created for it, and bundles work that exists nowhere else first. Never touches a
+// user's own checkout.
 
 import { rmdir } from 'node:fs/promises'
 import type { CallArgs, CallResult } from '@switchyard/contracts'
@@ -29,7 +29,7 @@ const secureAll = async (
   return ofClone === null ? bundles : [...bundles, ofClone]
 }
 
-/** Those that we made for its directories; one that was asked for may be another's work. */
+/** Returns branches created for its directories; a requested branch may hold other work. */
 const branchesMadeFor = async (
   { repositories }: ProjectDeps,
   identity: RepositoryIdentity,
@@ -41,7 +41,7 @@ const branchesMadeFor = async (
   return [...(ofBase === undefined ? [] : [ofBase]), ...ofSandboxes]
 }
 
-/** A project that is started again begins at what the remote has then, and not where these ended. */
+/** A project that is started again begins at the remote's branches, not where these ended. */
 const deleteBranches = async (
   { repositories, logger }: ProjectDeps,
   identity: RepositoryIdentity,
@@ -49,12 +49,12 @@ const deleteBranches = async (
 ): Promise<void> => {
   for (const branch of branches)
     await repositories.deleteBranch(identity, branch).catch((error: Error) => {
-      logger.warn({ project: identity.key, branch, err: error.message }, 'a branch was not deleted')
+      logger.warn({ project: identity.key, branch, err: error.message }, 'failed to delete a branch')
     })
 }
 
 /**
- * Looks at everything before it deletes anything. Safe to repeat: what is gone already is passed over.
+ * Checks everything before it deletes anything. Safe to repeat: skips what is already removed.
  *
  * @throws SwitchyardError `project_not_found`, `project_busy`, `work_would_be_lost`, `control_not_possible`, `disk_full`, `directory_unwritable`
  */
@@ -75,7 +75,7 @@ export const destroyProject = async (
     ]
     const bundles = await closeSandboxes(deps, projectId, sandboxes, () => secureAll(deps, identity, places, force))
     const ourBranches = await branchesMadeFor(deps, identity, base, sandboxes)
-    // Of a server of its own everything goes, once nothing works on it.
+    // A dedicated server is removed with its data once nothing works on it.
     const isDedicated = row.isolation === 'dedicated'
     const leaveDirectory = async (directory: string): Promise<void> => {
       if (!isDedicated) await deleteSessions(deps, row, directory)
@@ -86,13 +86,13 @@ export const destroyProject = async (
       await repositories.removeWorktree(identity, sandbox.path, deps.layout.sandboxes(identity))
       await deleteSandboxRow(records.db, projectId, sandbox.name)
     }
-    // Something else in it, which nobody here made, stays, and so does the folder.
+    // Files that Switchyard did not create stay, and so does the folder.
     await rmdir(deps.layout.sandboxes(identity)).catch(() => undefined)
     if (base !== null) {
       await leaveDirectory(base)
       await repositories.removeWorktree(identity, base, layout.workspaces)
     }
-    // The directories of tasks that have ended are worktrees too; the clone stays until their time is over.
+    // Directories of ended tasks are worktrees too; the clone stays until their retention ends.
     if (!(await repositories.removeClones(identity))) await deleteBranches(deps, identity, ourBranches)
     await deps.keys.remove(identity)
     await forgetProject(records.db, projectId)

@@ -1,4 +1,4 @@
-// Repositories that are cloned more than once on this host: one of them is enough, with sandboxes beside it.
+// Finds repositories that are cloned more than once on this host, where one clone with sandboxes would do.
 
 import path from 'node:path'
 import type { CallResult } from '@switchyard/contracts'
@@ -7,7 +7,7 @@ import { listProjects } from '@switchyard/records'
 import type { ProjectDeps } from './deps.ts'
 import { exists } from './work.ts'
 
-/** Looks where projects are: the managed place, and around the checkouts that are somebody's own. Two levels deep. */
+/** Searches the managed directory and the surroundings of users' own checkouts, two levels deep. */
 export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'project.duplicates'>> => {
   const projects = await listProjects(deps.records.db)
   const own = projects.flatMap((row) => (row.base_dir !== null && !row.is_managed ? [row.base_dir] : []))
@@ -22,7 +22,7 @@ export const findDuplicates = async (deps: ProjectDeps): Promise<CallResult<'pro
   for (const root of roots) {
     const found = await findClones(root, { depth: 2 })
     isTruncated ||= found.isTruncated
-    // Linked worktrees are no clones, and the clones that we keep are nobody's to work in.
+    // Linked worktrees are not clones, and nobody works in the shared clones.
     for (const { directory, origin, linkedTo } of found.clones)
       if (origin !== null && linkedTo === null && !deps.layout.isReserved(directory))
         note(origin.key, origin.displayUrl, directory)

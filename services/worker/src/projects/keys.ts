@@ -1,4 +1,4 @@
-// The deploy key of a project: read, made anew, or taken over from somebody who has it.
+// The deploy key of a project: read, rotated, or provided by its owner.
 
 import type { CallArgs, CallResult, DeployKey as ToldKey } from '@switchyard/contracts'
 import { addKeyPage, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
@@ -12,7 +12,7 @@ const toTold = (key: DeployKey, identity: RepositoryIdentity): ToldKey => ({
   ...addKeyPage(identity),
 })
 
-/** A key of the user's own, which every start would take up again, has a successor. */
+/** Removes a user's own key from the settings once it is replaced; each start would use it again. */
 const leaveUsersKey = async ({ records }: ProjectDeps, projectId: string): Promise<void> => {
   await updateProject(records.db, projectId, { user_ssh_key: null })
 }
@@ -36,7 +36,7 @@ export const offerKeySeal = async (
   return { public_key: await createSealKey(deps.keys.directoryOf(identity)) }
 }
 
-/** @throws SwitchyardError `invalid_request` where it was sealed with another key, `deploy_key_invalid` */
+/** @throws SwitchyardError `invalid_request` when it was sealed with another key, `deploy_key_invalid` */
 export const takeKey = async (
   deps: ProjectDeps,
   { project_id: id, sealed }: CallArgs<'key.take'>,

@@ -1,4 +1,4 @@
-// Publishes the work of a task or a sandbox, or hands it out. What an agent wrote is read as data; nothing of it is run.
+// Publishes or exports the work of a task or a sandbox. Reads what an agent wrote as data and runs none of it.
 
 import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
@@ -33,7 +33,7 @@ const ofTask = async (deps: ProjectDeps, id: string): Promise<Work> => {
     throw new SwitchyardError('workspace_gone', `the working directory of ${id} was removed after its time`)
   if (row.directory === null || row.base_commit === null)
     throw new SwitchyardError('workspace_unavailable', `${id} has no working directory yet`)
-  // What is looked at could be swapped for a link to another project's, before it is read, by whatever runs in the container.
+  // A process in the container could swap a checked file for a link to another project before it is read.
   if (row.mode === 'docker' && !isTerminal(row.status))
     throw new SwitchyardError('workspace_unavailable', `${id} is ${row.status}: its container has to end first`, {
       hint: 'Wait for its end, or cancel it; its diff can be read meanwhile.',

@@ -20,8 +20,8 @@ const hasOwnConfiguration = async (directory: string): Promise<boolean> =>
   (await Promise.all(OWN_CONFIGURATION.map((name) => isThere(path.join(directory, name))))).includes(true)
 
 /**
- * Asks a project's server, where its answer can differ from what the server says for all: a directory that is asked for the first time
- * costs the server half a second and 4 to 13 MB. A server that does not run is not started for this.
+ * Queries a project's server only where its answer can differ from the shared one: the first query for a directory costs
+ * the server half a second and 4 to 13 MB. Does not start a stopped server.
  *
  * @throws SwitchyardError of the client and the database
  */

@@ -1,4 +1,4 @@
-// Lists sandboxes, puts them back to their base, deletes them.
+// Lists, resets and deletes sandboxes.
 
 import type { CallArgs, CallResult, SandboxEntry, WorkState } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
@@ -16,7 +16,7 @@ import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
 import { exists, refresh, secure } from './work.ts'
 
-/** Each is a few git processes. */
+/** Sandboxes read at once; each takes a few git processes. */
 const LOOKS_AT_ONCE = 4
 
 export const findRow = async (deps: ProjectDeps, projectId: string, name: string): Promise<SandboxRow> => {
@@ -25,7 +25,7 @@ export const findRow = async (deps: ProjectDeps, projectId: string, name: string
   throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
 }
 
-/** The oldest first, each with how it stands to its base as of the last fetch. */
+/** Lists sandboxes, oldest first, each compared with its base as of the last fetch. */
 export const listOf = async (deps: ProjectDeps, projectId: string): Promise<CallResult<'sandbox.list'>> => {
   const { row: project, identity } = await readRegistered(deps, projectId)
   const rows = await listSandboxes(deps.records.db, [projectId])
@@ -34,7 +34,7 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
   const stateOf = async (row: SandboxRow): Promise<WorkState | null> => {
     const base = row.base_branch ?? project.default_branch
     const state = await read?.(row.path, base ?? undefined).catch((error: Error) => {
-      deps.logger.info({ sandbox: row.path, err: error.message }, 'a sandbox could not be read')
+      deps.logger.info({ sandbox: row.path, err: error.message }, 'failed to read a sandbox')
     })
     if (!state) return null
     const { diskBytes, ...told } = state
@@ -45,7 +45,7 @@ export const listOf = async (deps: ProjectDeps, projectId: string): Promise<Call
     return {
       ...toSandbox(row),
       exists: isThere,
-      // One that cannot be read is shown all the same.
+      // An unreadable sandbox is listed too.
       state: isThere ? await stateOf(row) : null,
       tasks: tasks.find((entry) => entry.sandbox === row.name)?.count ?? 0,
     }
@@ -61,7 +61,7 @@ const takeAway = async (deps: ProjectDeps, { row: project, identity }: Registere
   await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
 }
 
-/** @throws SwitchyardError `work_would_be_lost` for one that no import made: it is nothing that could be taken back */
+/** @throws SwitchyardError `work_would_be_lost` for a sandbox without an import, which cannot be reverted */
 const isUntouchedImport = async (deps: ProjectDeps, { identity }: Registered, row: SandboxRow): Promise<boolean> => {
   if (!(await exists(row.path))) return false
   const isAsImported = await deps.repositories.work.isAsImported(identity, row.path)
@@ -72,10 +72,10 @@ const isUntouchedImport = async (deps: ProjectDeps, { identity }: Registered, ro
 }
 
 /**
- * Safe to repeat: one that is gone already is only forgotten. `as_imported` takes an import back: one in which nothing was
- * changed since goes as if it were pushed, and its branch with it; one into which nothing was imported stays.
+ * Safe to repeat: a missing worktree is only removed from the record. `as_imported` reverts an import: an unchanged import is
+ * removed as if it were pushed, with its branch; a sandbox without an import stays.
  *
- * @throws SwitchyardError `sandbox_not_found`, `project_busy`, `work_would_be_lost`, `path_outside_workspace` for what is no worktree made here
+ * @throws SwitchyardError `sandbox_not_found`, `project_busy`, `work_would_be_lost`, `path_outside_workspace` for a directory that is not a worktree of Switchyard
  */
 export const deleteSandbox = async (
   deps: ProjectDeps,
@@ -87,19 +87,19 @@ export const deleteSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await refresh(deps, identity, signal)
-    // Whoever imported it has all of it still.
+    // The caller that imported it still has all of it.
     const isImport = asImported === true && (await isUntouchedImport(deps, project, row))
     const look = async () => (isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force))
     const bundle = await closeSandboxes(deps, projectId, [row], look, name)
     await takeAway(deps, project, row)
-    // Made for it, and what was on it is pushed or in the bundle; one that was asked for may be another's work.
+    // The branch was created for it, and its work is pushed or bundled; a requested branch may hold other work.
     if (isImport || row.branch === defaultBranch(name)) await deps.repositories.deleteBranch(identity, row.branch)
     await deleteSandboxRow(deps.records.db, projectId, name)
     return { bundle }
   })
 
 /**
- * Makes its files anew: at its branch on the remote where there is one, else at the newest of its base. Its sessions stay.
+ * Resets its files to its branch on the remote, or to the newest of its base if there is none. Its sessions stay.
  *
  * @throws SwitchyardError as `deleteSandbox` and `createSandbox`
  */

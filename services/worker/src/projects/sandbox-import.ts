@@ -7,7 +7,7 @@ import { deleteUpload, markSandboxReady, readUploadPart } from '@switchyard/reco
 import { alone, type ProjectDeps, readReady } from './deps.ts'
 import { findRow } from './sandbox-changes.ts'
 
-/** @throws SwitchyardError `invalid_bundle` where there is no such upload any more */
+/** @throws SwitchyardError `invalid_bundle` when the upload no longer exists */
 const receive = async (deps: ProjectDeps, uploadId: string, file: string, signal: AbortSignal): Promise<void> => {
   await mkdir(path.dirname(file), { recursive: true })
   const target = await open(file, 'w', 0o600)
@@ -45,7 +45,7 @@ export const importIntoSandbox = async (
       return { name, branch, head, changed }
     } finally {
       await rm(file, { force: true })
-      // A worker that stops leaves it to the next one.
+      // A worker that stops leaves the import to the next one.
       if (!signal.aborted) await deleteUpload(deps.records.db, uploadId)
     }
   })

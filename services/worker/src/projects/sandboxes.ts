@@ -1,4 +1,4 @@
-// Sandboxes: linked worktrees of a project's one clone, which people and agents keep for as long as they like.
+// Creates sandboxes: linked worktrees of a project's one clone that stay until they are deleted.
 
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,7 +16,7 @@ import {
 import { alone, type ProjectDeps, type Registered, readReady } from './deps.ts'
 import { secure } from './work.ts'
 
-/** Of a start command that failed, characters. */
+/** Characters of a failed start command's output in the error. */
 const LAST_WORDS = 1_000
 
 export const defaultBranch = (name: string): string => `sandbox/${name}`
@@ -26,27 +26,30 @@ const canGo = async (deps: ProjectDeps, identity: RepositoryIdentity, row: Sandb
     await secure(deps, identity, row.path, `sandbox ${row.name}`, true)
     return true
   } catch (error) {
-    deps.logger.warn({ sandbox: row.path, err: error }, 'a sandbox that did not come to be was left: it holds work')
+    deps.logger.warn(
+      { sandbox: row.path, err: error },
+      'sandbox creation failed; its directory stays because it holds work',
+    )
     return false
   }
 }
 
-/** Takes back what was made of a sandbox that did not come to be. */
+/** Removes what was created of a sandbox whose creation failed. */
 const takeBack = async (deps: ProjectDeps, project: Registered, row: SandboxRow): Promise<void> => {
   const { identity } = project
-  // It was ready before: a crash while it was to go may have left work in it.
+  // It was ready before: a crash during its removal may have left work in it.
   if (row.base_commit !== null && !(await canGo(deps, identity, row))) return
   await deps.servers
     .runningFor(project.row)
     ?.client.disposeDirectory(row.path)
     .catch(() => {})
   await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
-  // Made for it, and nothing is on it; one that was asked for may be another's work.
+  // The branch was created for it and is empty; a requested branch may hold other work.
   if (row.branch === defaultBranch(row.name)) await deps.repositories.deleteBranch(identity, row.branch)
   await deleteSandboxRow(deps.records.db, row.project_id, row.name)
 }
 
-/** @throws SwitchyardError `sandbox_failed` with the command's last words, `opencode_unavailable` */
+/** @throws SwitchyardError `sandbox_failed` with the command's last output, `opencode_unavailable` */
 const runStartCommand = async (
   { servers }: ProjectDeps,
   project: ProjectRow,
@@ -69,8 +72,8 @@ const runStartCommand = async (
 }
 
 /**
- * Safe to repeat: the same name on the same branch is the same sandbox, and a worktree again where its `.git` was deleted. A start
- * command is run again where a crash cut it short, never in a sandbox that is ready.
+ * Safe to repeat: the same name on the same branch is the same sandbox, and a deleted `.git` is restored. A start command runs
+ * again after a crash interrupted it, never in a ready sandbox.
  *
  * @throws SwitchyardError `sandbox_exists`, `sandbox_failed`, `branch_*`, `invalid_branch`, `disk_full`, …
  */
@@ -100,14 +103,14 @@ export const createSandbox = async (
       return { sandbox: toSandbox(row), created: false }
     }
     await deps.repositories.fetch(identity, { signal })
-    // A branch that was asked for may exist: the work goes on where it ends.
+    // A requested branch may exist: the work continues at its end.
     return { sandbox: await populate(deps, project, row, args.branch !== undefined, signal), created }
   })
 
 /**
- * Makes the files of a sandbox and runs its start command; takes all of it back where that fails.
+ * Creates the files of a sandbox and runs its start command; removes everything if that fails.
  *
- * @param reuse - continue the branch where it exists
+ * @param reuse - continue an existing branch
  */
 export const populate = async (
   deps: ProjectDeps,
@@ -130,7 +133,7 @@ export const populate = async (
     const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
     return toSandbox(ready ?? row)
   } catch (error) {
-    // A worker that stops, or whose server is away, leaves it to the next call.
+    // A worker that stops, or whose server is unavailable, leaves it to the next call.
     if (!signal.aborted && !isSwitchyardError(error, 'opencode_unavailable')) await takeBack(deps, project, row)
     throw error
   }

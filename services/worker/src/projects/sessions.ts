@@ -1,10 +1,10 @@
-// Sessions of a directory of ours that goes.
+// Deletes the sessions of a directory before it is removed.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import type { ProjectRow } from '@switchyard/records'
 import type { ProjectDeps } from './deps.ts'
 
-/** Deletes the sessions of exactly this directory, which we made: never those of a checkout that is somebody's own. */
+/** Deletes the sessions of exactly this managed directory, never those of a user's own checkout. */
 export const deleteSessions = async (
   { servers, logger }: ProjectDeps,
   project: Pick<ProjectRow, 'id' | 'isolation'>,
@@ -21,8 +21,8 @@ export const deleteSessions = async (
       await client.disposeDirectory(directory)
     })
   } catch (error) {
-    // What is left of them leads nowhere.
+    // Sessions that remain refer to a missing directory and do no harm.
     if (!isSwitchyardError(error)) throw error
-    logger.info({ directory, err: error.message }, 'sessions were not deleted')
+    logger.info({ directory, err: error.message }, 'failed to delete the sessions of a removed directory')
   }
 }

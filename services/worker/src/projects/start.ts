@@ -1,16 +1,16 @@
-// Starts a project: looks whether its host lets us in, clones it, makes its base checkout, warms its server.
+// Starts a project: checks access, clones it, creates its base checkout and warms its server.
 
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isSwitchyardError, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { addKeyPage, projectName, type RepositoryIdentity } from '@switchyard/git'
 import { claimBaseDirectory, type ProjectPatch, type ProjectRow, updateProject } from '@switchyard/records'
+import { tryDoor } from './check-repository-access.ts'
 import { inspect } from './checkout.ts'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
-import { tryDoor } from './door.ts'
 import { refreshAvailableModels } from './refresh-available-models.ts'
 
-/** A server that is busy warms it when it is first used, ms. */
+/** How long warming may take, ms; a busy server warms the directory at its first use. */
 const WARM_MS = 15_000
 
 const NOT_PORTABLE =
@@ -29,7 +29,7 @@ const withBaseDirectory = async (
   return claimed
 }
 
-/** The checkout that people work in: theirs, or one that we make on the remote's default branch. */
+/** Returns the base checkout: the user's own, or a managed one on the remote's default branch. */
 const makeBase = async (
   deps: ProjectDeps,
   row: ProjectRow,
@@ -43,13 +43,13 @@ const makeBase = async (
   await deps.repositories.addWorktree(identity, { directory: row.base_dir, branch, reuse: true, signal })
 }
 
-/** It was looked at when it was registered; since then it may have gone. */
+/** Checks a user's checkout again, which may have been removed since it was registered. */
 const requireCheckout = async (directory: string): Promise<void> => {
   if ((await inspect(directory)).is_checkout) return
   throw new SwitchyardError('invalid_project', `the checkout ${directory} is no longer there`)
 }
 
-/** A detached HEAD, as a local checkout may have, is no branch to name. */
+/** A local checkout may have a detached HEAD, which has no branch name. */
 const defaultBranchOf = async (deps: ProjectDeps, identity: RepositoryIdentity): Promise<string | null> => {
   try {
     return await deps.repositories.defaultBranch(identity)
@@ -59,7 +59,7 @@ const defaultBranchOf = async (deps: ProjectDeps, identity: RepositoryIdentity):
   }
 }
 
-/** A first use that finds the directory known to the server answers sooner. That it is not is no failure. */
+/** Warms the directory on its server, so that its first use is faster. A failure here is harmless. */
 const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: AbortSignal): Promise<void> => {
   const directory = row.base_dir ?? ''
   if (row.isolation === 'shared' && servers.shared?.state().status !== 'up') return
@@ -67,11 +67,11 @@ const warm = async ({ servers, logger }: ProjectDeps, row: ProjectRow, signal: A
   await servers
     .with(row, (server) => servers.directories.warm(server, directory, limit), limit)
     .catch((error: Error) => {
-      logger.info({ directory, err: error.message }, 'a project was not warmed')
+      logger.info({ directory, err: error.message }, 'failed to warm the directory of a project')
     })
 }
 
-/** What can be used there is told with the project from now on. That nobody could say is no failure. */
+/** Stores the models and agents available in the project. A failure here is harmless. */
 const noteAvailableModels = async (deps: ProjectDeps, projectId: string, signal: AbortSignal): Promise<void> => {
   const { row } = await readRegistered(deps, projectId)
   if (row.status !== 'ready') return
@@ -80,7 +80,7 @@ const noteAvailableModels = async (deps: ProjectDeps, projectId: string, signal:
   })
 }
 
-/** What its row has to say once it was started. @throws SwitchyardError why it could not be */
+/** Returns the row's values after a start. @throws SwitchyardError why the start failed */
 const bringUp = async (
   deps: ProjectDeps,
   row: ProjectRow,
@@ -94,7 +94,7 @@ const bringUp = async (
       detail: `its host does not accept our key yet. ${addKeyPage(identity).instructions}`,
       public_key: door.key.publicKey,
     }
-  // Whoever looks meanwhile is told what is done now, and not why it was not ready before.
+  // Readers see the current step, not the earlier failure.
   if (row.status === 'waiting_for_key' || row.status === 'failed')
     await updateProject(deps.records.db, row.id, { status: 'starting', detail: null, public_key: null })
   await deps.repositories.fetch(identity, { signal })
@@ -108,7 +108,7 @@ const bringUp = async (
   }
 }
 
-/** Safe to repeat, and to call twice at once: what is there stays. Its row has what came of it. */
+/** Starts a project. Safe to repeat and to call concurrently. Its row holds the result. */
 export const startProject = async (deps: ProjectDeps, projectId: string, signal: AbortSignal): Promise<void> =>
   await alone(deps, projectId, async () => {
     const { row, identity } = await readRegistered(deps, projectId)

@@ -1,4 +1,4 @@
-// Stops a project: what runs in its directories ends its turn, and its server forgets them. Sessions and files stay.
+// Stops a project: ends the turns in its directories and releases them on its server. Sessions and files stay.
 
 import { isSwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
@@ -7,7 +7,7 @@ import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 
 type StopDeps = Pick<ProjectDeps, 'records' | 'servers'>
 
-/** A server that is away holds nothing. */
+/** A server that is not running holds nothing. */
 const unlessAway = (error: unknown): undefined => {
   if (isSwitchyardError(error, 'opencode_unavailable')) return undefined
   throw error
@@ -30,8 +30,8 @@ export const stopProject = async (deps: StopDeps, projectId: string, signal: Abo
     const { db } = deps.records
     const server = await deps.servers.find(row, signal).catch(unlessAway)
     await endTurns(server, row, await listSandboxes(db, [projectId]))
-    // Of its own server nothing is needed any more once its turns have ended.
+    // Its dedicated server is not needed once its turns have ended.
     if (row.isolation === 'dedicated') await requestOfServer(db, projectId, 'stop')
-    // One that was never ready stays what it is.
+    // A project that was never ready keeps its status.
     if (row.status === 'ready') await updateProject(db, projectId, { status: 'stopped', detail: null })
   })

@@ -1,4 +1,4 @@
-// What would be lost with a working directory, and the bundle that keeps it.
+// Checks what would be lost with a working directory, and bundles it.
 
 import { randomUUID } from 'node:crypto'
 import { lstat } from 'node:fs/promises'
@@ -7,17 +7,20 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { describeLoss, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectDeps } from './deps.ts'
 
-/** The remote is asked, so that what was pushed counts as pushed; one that does not answer soon is not waited for, ms. */
+/** How long to wait for the remote's current branches, so that pushed work counts as pushed, ms. */
 const FETCH_MS = 15_000
 
 export const exists = async (directory: string): Promise<boolean> =>
   (await lstat(directory).catch(() => undefined))?.isDirectory() ?? false
 
-/** Brings what is known of the remote up to date, where that can be done now. */
+/** Fetches the remote, if it answers in time. */
 export const refresh = async (deps: ProjectDeps, identity: RepositoryIdentity, signal: AbortSignal): Promise<void> => {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)])
   await deps.repositories.fetch(identity, { signal: limit }).catch((error: Error) => {
-    deps.logger.info({ project: identity.key, err: error.message }, 'the remote was not asked')
+    deps.logger.info(
+      { project: identity.key, err: error.message },
+      'failed to fetch the remote; using the last known branches',
+    )
   })
 }
 
@@ -29,18 +32,18 @@ const notBundled = (lost: string): SwitchyardError =>
     hint: 'Take what is there elsewhere by hand, and call again.',
   })
 
-/** Work goes on the word that it is in there. */
+/** A directory is removed only because its work is in this bundle. */
 const requireFile = async (file: string, lost: string): Promise<void> => {
   if (!(await lstat(file).catch(() => undefined))?.isFile()) throw notBundled(lost)
 }
 
 /**
- * Makes sure that a directory can go.
+ * Checks that a directory can be removed without losing work.
  *
  * @param what - its name in a message
  * @param force - bundle what would be lost instead of refusing
- * @returns the bundle's file; null where there was nothing to keep
- * @throws SwitchyardError `work_would_be_lost`, also where it cannot be bundled; `payload_too_large` with a file that no bundle takes;
+ * @returns the bundle's file; null when there was nothing to save
+ * @throws SwitchyardError `work_would_be_lost`, also when it cannot be bundled; `payload_too_large` for a file too large for a bundle;
  *   `disk_full`, `directory_unwritable`, `repository_unavailable`
  */
 export const secure = async (
@@ -54,21 +57,21 @@ export const secure = async (
   const state = await deps.repositories.work.state(identity, directory)
   const lost = describeLoss(state)
   if (lost === null) return null
-  // Publishing leaves the directory as it is: what it pushed is uncommitted there still.
+  // Publishing leaves the directory unchanged: what it pushed is still uncommitted there.
   if (state.unpushed === 0 && (await deps.repositories.work.isPublished(identity, directory))) return null
   if (!force) throw new SwitchyardError('work_would_be_lost', `${what} has ${lost}`)
   const file = bundleFile(deps, path.basename(directory))
   if (await deps.repositories.work.bundle(identity, directory, file)) await requireFile(file, `${what} has ${lost}`)
   else throw notBundled(`${what} has ${lost}`)
-  deps.logger.info({ directory, file }, 'bundled what was not pushed')
+  deps.logger.info({ directory, file }, 'bundled unpushed work')
   return file
 }
 
 /**
- * Makes sure that a project's clone can go, as `secure` does for a directory: branches and stashes that nothing else has.
+ * Checks that a project's clone can be removed, as `secure` does for a directory: branches and stashes that exist only there.
  *
- * @param goes - directories that go with it, and that no bundle was written of
- * @param isThin - bundle without what the remote has; default false
+ * @param goes - directories removed with it that have no bundle of their own
+ * @param isThin - leave out of the bundle what the remote has; default false
  */
 export const secureClone = async (
   deps: Pick<ProjectDeps, 'repositories' | 'layout' | 'logger'>,
@@ -86,6 +89,6 @@ export const secureClone = async (
   const file = bundleFile(deps, identity.slug)
   await deps.repositories.work.bundleClone(identity, file, { isThin })
   await requireFile(file, `the project’s clone ${directory} has ${lost}`)
-  deps.logger.info({ directory, file }, 'bundled branches and stashes that were not pushed')
+  deps.logger.info({ directory, file }, 'bundled unpushed branches and stashes')
   return file
 }

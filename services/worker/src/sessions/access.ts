@@ -1,6 +1,6 @@
-// Finds a session for a project: a session is the project's only if its directory is one that the records know as such.
+// Finds a session of a project: it belongs to the project only if the records list its directory there.
 //
-// OpenCode answers for any session and any directory it is asked about, so the records decide, and not what a caller names.
+// OpenCode answers for any session and directory, so the records decide, not what a caller names.
 
 import { lstat } from 'node:fs/promises'
 import type { Session } from '@opencode-ai/sdk/v2'
@@ -14,7 +14,7 @@ const USABLE: ReadonlySet<ProjectStatus> = new Set(['ready', 'stopped'])
 
 export type Who = {
   readonly project_id: string
-  /** A key that sees only the tasks it made; null: an operator's. */
+  /** The key that sees only its own tasks; null for an operator. */
   readonly agent: string | null
 }
 
@@ -61,11 +61,11 @@ export const openProject = async (deps: SessionDeps, who: Who): Promise<OpenProj
   }
 }
 
-/** A directory that people work in, as opposed to one that was made for a task. */
+/** A directory that people work in, not one created for a task. */
 const isShared = (project: OpenProject, directory: string): boolean =>
   directory === project.baseDir || project.sandboxes.has(directory)
 
-/** The task that a session belongs to: by its root's id, or because the directory was made for it. */
+/** Returns the task of a session: by its root's id, or because its directory was created for the task. */
 export const taskOf = (
   project: OpenProject,
   tasks: readonly SessionTask[],
@@ -75,7 +75,7 @@ export const taskOf = (
   tasks.find((task) => task.session_id === rootId) ??
   (isShared(project, directory) ? undefined : tasks.find((task) => task.directory === directory))
 
-/** Whether a session is the project's, and one that this caller may see. */
+/** Returns whether a session belongs to the project and is visible to this caller. */
 export const isOwn = (project: OpenProject, who: Who, directory: string, task: SessionTask | undefined): boolean => {
   if (task && who.agent !== null && task.owner_key !== who.agent) return false
   return isShared(project, directory) || task?.project_id === project.row.id
@@ -94,7 +94,7 @@ const read = async (client: OpenCodeClient, sessionId: string, directory: string
 }
 
 /**
- * Another project's session, or another agent's task's, is answered like one that is not there.
+ * A session of another project or of another agent's task is reported as not found.
  *
  * @throws SwitchyardError `session_not_found`, `project_not_found`, `project_not_ready`, `opencode_unavailable`
  */
@@ -103,7 +103,7 @@ export const openSession = async (
   who: Who & { readonly session_id: string },
   signal: AbortSignal,
 ): Promise<OwnSession> => {
-  // OpenCode would refuse what can be no id as a wrong call.
+  // OpenCode answers 400 for text that cannot be an id.
   if (!sessionIdSchema.safeParse(who.session_id).success) throw notFound(who.session_id)
   const project = await openProject(deps, who)
   const { client } = project
@@ -122,7 +122,7 @@ export const requireNoOpenTask = ({ task }: OwnSession): void => {
 }
 
 /**
- * A directory that is gone would be one of no project to OpenCode, and the turn would run there.
+ * Checks that the directory exists: OpenCode would run the turn in a missing one, as of no project.
  *
  * @throws SwitchyardError `workspace_gone`
  */
@@ -132,9 +132,9 @@ export const requireDirectory = async ({ place }: OwnSession): Promise<void> => 
 }
 
 /**
- * The directory that a caller means: the base checkout, a sandbox by its name, or either by its path.
+ * Returns the directory that a caller means: the base checkout, a sandbox by its name, or either by its path.
  *
- * @throws SwitchyardError `sandbox_not_found`: any other directory would be one that OpenCode takes for a root
+ * @throws SwitchyardError `sandbox_not_found`: OpenCode would treat any other directory as a root
  */
 export const directoryOf = (
   project: OpenProject,

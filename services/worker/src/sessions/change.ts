@@ -3,10 +3,10 @@
 import type { Session } from '@opencode-ai/sdk/v2'
 import { type CallArgs, type CallResult, isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
-import { standingOf } from './asks.ts'
 import { requireMessage } from './create.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata, shareUrlOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
+import { standingOf } from './session-requests.ts'
 
 const asInfo = async (own: OwnSession, session: Session, signal: AbortSignal): Promise<CallResult<'session.read'>> => {
   const { status, tree } = await standingOf(own, signal)
@@ -16,7 +16,7 @@ const asInfo = async (own: OwnSession, session: Session, signal: AbortSignal): P
 /** @throws SwitchyardError `session_not_found` */
 export const updateSession = async (deps: SessionDeps, args: CallArgs<'session.update'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
-  // A task's session is found again by its title.
+  // A task finds its session by its title.
   if (args.title !== null) requireNoOpenTask(own)
   const session = await own.client.updateSession(
     own.place,
@@ -29,7 +29,7 @@ export const updateSession = async (deps: SessionDeps, args: CallArgs<'session.u
   return await asInfo(own, session, signal)
 }
 
-/** Ends what it does first: OpenCode would let the turn of a deleted session run on. */
+/** Ends its turn first: OpenCode would let the turn of a deleted session continue. */
 export const deleteSession = async (deps: SessionDeps, args: CallArgs<'session.delete'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
   requireNoOpenTask(own)
@@ -55,7 +55,7 @@ const fromService = (error: unknown): never => {
   })
 }
 
-/** @throws SwitchyardError `sharing_unavailable` where sharing is off, or OpenCode's service is not reached */
+/** @throws SwitchyardError `sharing_unavailable` when sharing is off, or OpenCode's service is unreachable */
 export const shareSession = async (deps: SessionDeps, args: CallArgs<'session.share'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
   const { client, place } = own
@@ -69,7 +69,7 @@ export const shareSession = async (deps: SessionDeps, args: CallArgs<'session.sh
   return { url: shared.share.url }
 }
 
-/** One that is not shared is as good. @throws SwitchyardError `sharing_unavailable` where the service does not answer */
+/** Does nothing for a session that is not shared. @throws SwitchyardError `sharing_unavailable` when the service does not answer */
 export const unshareSession = async (deps: SessionDeps, args: CallArgs<'session.unshare'>, signal: AbortSignal) => {
   const { client, place, session } = await openSession(deps, args, signal)
   const url = shareUrlOf(session)

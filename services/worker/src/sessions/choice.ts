@@ -1,4 +1,4 @@
-// Which agent and which model a session works with: checked before OpenCode is told, since it takes any name.
+// Checks the agent and the model of a session first, since OpenCode accepts any name.
 
 import type { Agent } from '@opencode-ai/sdk/v2'
 import { type ModelRef, parseModel, SwitchyardError } from '@switchyard/contracts'
@@ -29,12 +29,12 @@ export const requireAgent = async (
   if (agent) return agent
   throw new SwitchyardError(
     'agent_not_found',
-    `agent ${JSON.stringify(name)} is not known here; there are ${agents.map((known) => known.name).join(', ')}`,
+    `agent ${JSON.stringify(name)} does not exist here; available: ${agents.map((known) => known.name).join(', ')}`,
   )
 }
 
 /**
- * The model for a call that must name one: the first that is chosen, else the one that OpenCode itself would take.
+ * Returns the model for a call that must name one: the first one chosen, else OpenCode's own default.
  *
  * @throws SwitchyardError `model_not_found`, `no_model_configured`
  */

@@ -1,11 +1,11 @@
-// Where a reader of a session's events is: the furthest part that was told, and parts before it that had not ended.
+// The position of a reader in a session's events: the last part that was reported, and parts before it that had not ended.
 //
-// The session itself is the store: with this, whoever reads its messages again goes on after the last event, whichever
-// process it reached. Ids of OpenCode ascend, so cursors sort as their events do.
+// The session itself is the store: with a cursor, any process can read its messages again and continue after the last event.
+// OpenCode's ids ascend, so cursors sort like their events.
 
 import { SwitchyardError } from '@switchyard/contracts'
 
-/** What was told of a part: 0 nothing, 1 that it runs, 2 how it ended. */
+/** What was reported of a part: 0 nothing, 1 its start, 2 its end. */
 export type Told = 0 | 1 | 2
 
 export type Cursor = {
@@ -20,7 +20,7 @@ export const END = 'end'
 const CURSOR = /^(msg_[0-9A-Za-z]{1,80})\.(end|prt_[0-9A-Za-z]{1,80})((?:~prt_[0-9A-Za-z]{1,80}:[01]){0,100})$/
 
 export const formatCursor = ({ messageId, item, open }: Cursor): string =>
-  `${messageId}.${item}${[...open].map(([part, told]) => `~${part}:${told}`).join('')}`
+  `${messageId}.${item}${[...open].map(([part, reported]) => `~${part}:${reported}`).join('')}`
 
 /** @throws SwitchyardError `invalid_request` */
 export const parseCursor = (text: string): Cursor => {

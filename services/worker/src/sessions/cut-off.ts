@@ -1,32 +1,31 @@
-// Answers that were cut off: OpenCode ended, or began anew, in the middle of one. Nothing marks such an answer, and nothing goes on with
-// it by itself.
+// Finds interrupted answers: OpenCode stopped or restarted during one. Nothing marks such an answer, and nothing continues it.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionMessage } from '@switchyard/opencode'
 import type { OwnSession } from './access.ts'
-import { standingOf } from './asks.ts'
+import { standingOf } from './session-requests.ts'
 
-/** The end of an aborted answer may be written a moment after its session is idle, ms. */
+/** How long after its session is idle the end of an aborted answer may be written, ms. */
 const SETTLE_MS = 1_000
 
-/** Not retryable: what the turn had done is done, and the same message would have it done again. */
+/** Not retryable: the turn's work is done, and the same message would repeat it. */
 export const CUT_OFF = {
   code: 'opencode_error',
   message:
-    'the turn was cut off before its answer was complete: OpenCode was started anew, or the turn was ended while it waited for the model. What it had done stays; a further message goes on from there',
+    'the turn was cut off before its answer was complete: OpenCode restarted, or the turn ended while it waited for the model. Its work stays; another message continues from there',
   retryable: false,
 } as const
 
 export const lastAnswer = (messages: readonly SessionMessage[]): SessionMessage | undefined =>
   messages.findLast(({ info }) => info.role === 'assistant')
 
-/** It is being made, or was cut off. */
+/** The answer is in progress or was interrupted. */
 export const isIncomplete = ({ info }: SessionMessage): boolean =>
   info.role === 'assistant' && info.time.completed === undefined && info.error === undefined
 
 /**
- * Whether nothing will complete an answer, in a session that was idle when the messages were read. A turn may have begun since: so it is
- * looked at twice, with the session idle in between.
+ * Returns whether nothing will complete an answer, in a session that was idle when its messages were read. A turn may have begun
+ * since, so this checks twice, with the session idle in between.
  */
 export const isAbandoned = async (
   own: Pick<OwnSession, 'client' | 'place' | 'session'>,

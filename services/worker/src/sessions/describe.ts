@@ -1,4 +1,4 @@
-// OpenCode's sessions as the API tells them.
+// Describes OpenCode's sessions as the API returns them.
 
 import type { Session } from '@opencode-ai/sdk/v2'
 import {
@@ -26,7 +26,7 @@ export const toMetadata = (given: Readonly<Record<string, unknown>>, own: OwnMet
 
 export const policyOf = (session: Pick<Session, 'metadata'>): Permissions => ownMetadata(session).permissions ?? 'ask'
 
-/** OpenCode leaves the address on a session that is shared no more; what was taken back is noted in the session's metadata. */
+/** OpenCode keeps the address on a session that is no longer shared, so the session's metadata records the end. */
 export const shareUrlOf = (session: Session): string | null => {
   const url = session.share?.url ?? null
   return url === ownMetadata(session).unshared ? null : url

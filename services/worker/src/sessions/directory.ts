@@ -1,4 +1,4 @@
-// What OpenCode offers in a directory of a project: configuration, providers, agents. Without any secret.
+// Reads OpenCode's configuration, providers and agents for a directory of a project, without secrets.
 
 import type { Provider } from '@opencode-ai/sdk/v2'
 import type { CallArgs, CallResult } from '@switchyard/contracts'
@@ -22,7 +22,7 @@ export const readConfig = async (
   return { config: redact(await client.config(directory, { signal })) as Record<string, unknown> }
 }
 
-/** Names what is shown, so that a secret in a new field of OpenCode stays inside. */
+/** Lists the fields that are shown, so that a secret in a new field of OpenCode stays hidden. */
 const toProvider = ({ id, name, source, models }: Provider) => ({
   id,
   name,

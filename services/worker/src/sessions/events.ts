@@ -1,21 +1,21 @@
-// What happened in a session since a reader last looked, and how it is now.
+// Reads what happened in a session since a cursor, and its current state.
 
 import type { CallArgs, CallResult } from '@switchyard/contracts'
 import type { SessionMessage } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireProject } from './access.ts'
-import { standingOf } from './asks.ts'
 import { type Cursor, END, parseCursor } from './cursor.ts'
 import { isAbandoned, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { messagesFrom } from './messages.ts'
-import { tellFrom } from './telling.ts'
+import { tellFrom } from './session-event-replay.ts'
+import { standingOf } from './session-requests.ts'
 
-/** Events at once; the rest is the next call's. */
+/** Events per call; the next call returns the rest. */
 const PAGE = 200
 
 const NOTHING_NEW: CallResult<'session.events'> = { events: [], has_more: false, status: 'idle', asks: [] }
 
-/** Of a server that nobody has started nothing works; undefined where it rests and is not to be started for this. */
+/** Nothing works on a stopped server; undefined when it is stopped and must not be started for this. */
 const open = async (
   deps: SessionDeps,
   args: CallArgs<'session.events'>,
@@ -27,7 +27,7 @@ const open = async (
   return server && (await openSession({ ...deps, serverFor: async () => server }, args, signal))
 }
 
-/** The last answer, where it was cut off and that was not told yet. */
+/** Returns the last answer if it was interrupted and that was not reported yet. */
 const findAbandoned = async (
   own: OwnSession,
   messages: readonly SessionMessage[],
@@ -39,7 +39,7 @@ const findAbandoned = async (
   return (await isAbandoned(own, answer, signal)) ? answer : undefined
 }
 
-/** @throws SwitchyardError `session_not_found`, `opencode_unavailable`, `invalid_request` where `after` is no event's id */
+/** @throws SwitchyardError `session_not_found`, `opencode_unavailable`, `invalid_request` when `after` is not an event's id */
 export const readEvents = async (
   deps: SessionDeps,
   args: CallArgs<'session.events'>,
@@ -49,9 +49,9 @@ export const readEvents = async (
   const own = await open(deps, args, signal)
   if (!own) return NOTHING_NEW
   const { client, place } = own
-  // How it is first: what is read after that is at least as new, so an end is never told before what led to it.
+  // Reads the state first: everything read later is at least as new, so an end is never reported before its causes.
   const { status, asks } = await standingOf(own, signal)
-  // From an answer on: parts of it may have gone on after what was said meanwhile.
+  // Starts at an answer: its parts may have continued after messages sent meanwhile.
   const isThere = ({ info }: SessionMessage) => info.role === 'assistant' && info.id <= (cursor?.messageId ?? '')
   const messages = await messagesFrom(client, place, isThere, signal)
   const abandoned = status === 'idle' ? await findAbandoned(own, messages, cursor, signal) : undefined

@@ -5,7 +5,6 @@ import { projectServerId } from '@switchyard/records'
 import type { ContinuesWork } from '../servers/server-leases.ts'
 import { callLease, type ServerLease } from '../servers/server-leases.ts'
 import type { ServerPool } from '../servers/server-pool.ts'
-import { listAsks, replyPermission, replyQuestion } from './asks.ts'
 import {
   abortSession,
   deleteSession,
@@ -24,6 +23,7 @@ import { countSessions, listSessions, readSession } from './list.ts'
 import { MessageCounts } from './message-counts.ts'
 import { readMessages, readTurn, sendMessage } from './messages.ts'
 import { compactSession, initSession } from './model-work.ts'
+import { listAsks, replyPermission, replyQuestion } from './session-requests.ts'
 
 export type SessionSettings = Omit<SessionDeps, 'serverFor' | 'servers' | 'counts'> & { readonly servers: ServerPool }
 

@@ -1,16 +1,16 @@
-// Tells those who follow sessions that something happened in one: a hint on the bus, from the server's one event stream.
+// Publishes a hint on the bus when something happens in a session, from the server's one event stream.
 
 import type { OpenCodeServer } from '@switchyard/opencode'
 import type { Bus } from '@switchyard/queue'
 
-/** A session that works sends dozens of events a second; its readers are woken this often at most, ms. */
+/** A working session sends dozens of events a second; its readers are woken at most this often, ms. */
 const EVERY_MS = 250
-/** Subagents' sessions whose parents are remembered; of one that is forgotten the readers of its parent look by themselves. */
+/** Subagents' sessions with a remembered parent; readers of a forgotten one's parent poll by themselves. */
 const MAX_PARENTS = 5_000
 
 export const startSessionHints = (server: OpenCodeServer, bus: Bus): { readonly stop: () => void } => {
   const parents = new Map<string, string>()
-  /** Sessions that were told of a moment ago, and whether there is more to tell. */
+  /** Sessions with a recent hint, and whether another one is due. */
   const resting = new Map<string, { readonly timer: NodeJS.Timeout; isDue: boolean }>()
 
   const tell = (sessionId: string): void => {

@@ -4,9 +4,9 @@ import type { Session } from '@opencode-ai/sdk/v2'
 import type { CallArgs, CallResult, SessionStatus } from '@switchyard/contracts'
 import { listSessionTasks } from '@switchyard/records'
 import { directoryOf, isOwn, type OpenProject, openProject, openSession, taskOf } from './access.ts'
-import { standingOf } from './asks.ts'
 import type { SessionDeps } from './deps.ts'
 import { toSessionInfo } from './describe.ts'
+import { standingOf } from './session-requests.ts'
 
 /**
  * To ask a directory how its sessions are sets it up, for 4 to 13 MB. So those are asked where something works, as the server's events

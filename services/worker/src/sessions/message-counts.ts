@@ -1,18 +1,18 @@
-// How many messages sessions have. OpenCode does not say: they are counted once, and from then on only those that came since.
+// Counts the messages of sessions, which OpenCode does not report: all of them once, then only new ones.
 
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
 
 type Known = { readonly count: number; readonly newest: string }
 
 const MAX_SESSIONS = 5_000
-/** Messages that are read at once while they are counted. */
+/** Messages per read while counting. */
 const PAGE = 200
 
 export class MessageCounts {
   readonly #known = new Map<string, Known>()
 
   /**
-   * Reads back to the last message that was counted. Where that one was taken back, with what followed it, all are counted again.
+   * Reads back to the last counted message. If that one was reverted, counts all messages again.
    *
    * @throws SwitchyardError of the client
    */
@@ -37,7 +37,7 @@ export class MessageCounts {
     return count
   }
 
-  /** The one that was asked for longest ago is forgotten first. */
+  /** Evicts the count that was used longest ago. */
   #remember(sessionId: string, known: Known): void {
     this.#known.delete(sessionId)
     this.#known.set(sessionId, known)

@@ -1,4 +1,4 @@
-// The messages of a session: read in pages, sent, and what came of one.
+// The messages of a session: reading pages, sending one, and the state of its turn.
 
 import {
   type CallArgs,
@@ -15,16 +15,16 @@ import {
   summariseTurn,
 } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } from './access.ts'
-import { standingOf } from './asks.ts'
 import { requireAgent, requireModel } from './choice.ts'
 import { ensureRules } from './create.ts'
 import { CUT_OFF, isAbandoned, isIncomplete, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata } from './describe.ts'
+import { standingOf } from './session-requests.ts'
 
-/** A page holds no more than this, bytes of JSON; one message alone may. */
+/** A page holds at most this many bytes of JSON, unless a single message is larger. */
 const PAGE_BYTES = 4 * 1_048_576
-/** The newest ones first: what is looked for is mostly there. */
+/** Reads the newest first, where the wanted message usually is. */
 const FIRST_PAGE = 10
 const NEXT_PAGE = 100
 
@@ -34,10 +34,10 @@ const toMessage = ({ info, parts }: SessionMessage): SessionMessageInfo => ({
 })
 
 /**
- * The messages from one on, in the order they came, read from the newest back until it is found.
+ * Returns the messages from one on, in order; reads from the newest back until it is found.
  *
- * @param isThere - tells the message to stop at.
- * @returns all of them where there is no such message.
+ * @param isThere - returns true for the message to stop at.
+ * @returns all messages when there is no such message.
  */
 export const messagesFrom = async (
   client: OpenCodeClient,
@@ -69,7 +69,7 @@ const cursorOf = async (
   throw new SwitchyardError('message_not_found', `the session has no message ${messageId}`)
 }
 
-/** @throws SwitchyardError `message_not_found` where `before` is none of the session's */
+/** @throws SwitchyardError `message_not_found` when `before` is not a message of the session */
 export const readMessages = async (
   deps: SessionDeps,
   args: CallArgs<'session.messages'>,
@@ -92,7 +92,7 @@ export const readMessages = async (
   return { messages, total, hasMore: page.before !== undefined || messages.length < page.messages.length }
 }
 
-/** @throws SwitchyardError `invalid_request` where the id is an answer's */
+/** @throws SwitchyardError `invalid_request` when the id belongs to an answer */
 const isSaid = async ({ client, place }: OwnSession, messageId: string, signal: AbortSignal): Promise<boolean> => {
   const there = await client.message({ ...place, messageId }, { signal })
   if (there && there.info.role !== 'user')
@@ -101,8 +101,8 @@ const isSaid = async ({ client, place }: OwnSession, messageId: string, signal: 
 }
 
 /**
- * Says something to the session. The message’s id was chosen before: sent twice it makes one turn. OpenCode itself would
- * begin the turn anew that was aborted or has failed.
+ * Sends a message to the session. The message's id is chosen by the caller, so sending it twice starts one turn; OpenCode itself
+ * would restart a turn that was aborted or failed.
  *
  * @throws SwitchyardError `session_not_found`, `session_of_task`, `model_not_found`, `agent_not_found`, `invalid_request`
  */
@@ -135,7 +135,7 @@ export const sendMessage = async (deps: SessionDeps, args: CallArgs<'session.mes
 
 const ABORTED = { code: 'request_rejected', message: 'the turn was aborted', retryable: false } as const
 
-/** The answer to a message: the last one to it, or, where it was read in the middle of a turn, the last of that turn. */
+/** Returns the last answer to a message, or the last of its turn when it was read during a turn. */
 const answerTo = (messages: readonly SessionMessage[], messageId: string): SessionMessage | undefined =>
   messages.findLast(({ info }) => info.role === 'assistant' && info.parentID === messageId) ??
   messages.findLast(({ info }) => info.role === 'assistant')
@@ -153,7 +153,7 @@ const isCutOff = async (
 
 const NOT_ENDED = { state: 'running', message: null, text: null, asks: [], error: null } as const
 
-/** How it stands with the turn of one message, which was sent before. @throws SwitchyardError `session_not_found` */
+/** Returns the state of the turn of a message sent before. @throws SwitchyardError `session_not_found` */
 export const readTurn = async (
   deps: SessionDeps,
   args: CallArgs<'session.turn'>,
@@ -162,7 +162,7 @@ export const readTurn = async (
   try {
     return await lookAtTurn(deps, args, signal)
   } catch (error) {
-    // What became of it is seen when the server is there again; a caller who was told a failure might send it anew.
+    // The outcome is visible when the server is available again; a caller that got a failure might send it again.
     if (isSwitchyardError(error, 'opencode_unavailable')) return { ...NOT_ENDED, asks: [] }
     throw error
   }

@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type CallArgs, type CallResult, parseModel, SwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient, SessionRef } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } from './access.ts'
-import { standingOf } from './asks.ts'
 import { chooseModel } from './choice.ts'
 import { ensureRules } from './create.ts'
 import type { SessionDeps } from './deps.ts'
+import { standingOf } from './session-requests.ts'
 
 /** OpenCode answers when the model has; what takes longer than this goes on without anybody waiting, ms. */
 const ANSWER_MS = 40_000

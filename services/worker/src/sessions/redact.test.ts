@@ -17,12 +17,12 @@ describe('a configuration without its secrets', () => {
       { environment: { ANY: '***' }, env: { B: ['***'] } },
     ],
     [
-      'what a program is told',
+      'the arguments of a program',
       { mcp: { db: { type: 'local', command: ['docker', 'run', '-e', 'DB_PASS=hunter2', '-p', 'hunter2'] } } },
       { mcp: { db: { type: 'local', command: ['docker', '***'] } } },
     ],
     [
-      'what a language server is told',
+      'the arguments of a language server',
       { lsp: { x: { command: ['lsp', '--pat', 'hunter2'], initialization: { licence: 'hunter2', deep: true } } } },
       { lsp: { x: { command: ['lsp', '***'], initialization: { licence: '***', deep: true } } } },
     ],
@@ -68,7 +68,7 @@ describe('a configuration without its secrets', () => {
     expect(redact(given)).toEqual(expected)
   })
 
-  it('leaves what is none', () => {
+  it('leaves values that are not secret', () => {
     const config = {
       model: 'provider/model',
       keybinds: { leader: 'ctrl+x' },

@@ -1,21 +1,21 @@
-// Takes keys, tokens and passwords out of a configuration before anybody sees it.
+// Removes keys, tokens and passwords from a configuration before it is shown.
 
 import { maskSecrets } from '@switchyard/opencode'
 
 const MASK = '***'
 
-/** A field by that name holds a secret: apiKey, client_secret, Authorization, … */
+/** Names of fields that hold a secret: apiKey, client_secret, Authorization, … */
 const SECRET =
   /(?:^|[-_.\s])(?:key|keys|auth)$|[a-z]Key$|api[-_]?key|token|secret|passw(?:or)?d|passphrase|authorization|credential|cookie|private[-_]?key/i
-/** Whatever is below them may be one: a header or a variable can have any name. */
+/** Everything below these fields may be a secret: a header or a variable can have any name. */
 const ALL_BELOW = /^(?:headers|env|environment|variables|args)$/i
 const QUERY = /([?&][\w-]*(?:key|token|secret|passw(?:or)?d|auth|sig)[\w-]*=)[^&#\s]+/gi
-/** Options of a provider that hold none. Each provider's package takes others of its own, and some of those are. */
+/** Options of a provider that are not secret. Providers' packages accept others, and some of those are secret. */
 const PROVIDER_OPTIONS = new Set(['baseURL', 'enterpriseUrl', 'region'])
 
 const maskText = (text: string): string => maskSecrets(text).replace(QUERY, `$1${MASK}`)
 
-/** Everything that can hold a secret, at any depth; numbers and switches such as `maxTokens` stay. */
+/** Redacts every string at any depth; numbers and booleans such as `maxTokens` stay. */
 const maskBelow = (value: unknown): unknown => {
   if (typeof value === 'string') return MASK
   if (Array.isArray(value)) return value.map(maskBelow)
@@ -24,13 +24,13 @@ const maskBelow = (value: unknown): unknown => {
   return value
 }
 
-/** An argument can be a secret without a sign of it: `-p x`, `-e DB=x`. */
+/** An argument can be a secret without looking like one: `-p x`, `-e DB=x`. */
 const programOf = ([program, ...args]: readonly unknown[]): readonly unknown[] => [
   ...(typeof program === 'string' ? [maskText(program)] : []),
   ...(args.length > 0 ? [MASK] : []),
 ]
 
-/** The rest of an address can be one that lets in whoever has it. */
+/** The rest of an address can itself grant access. */
 const hostOf = (url: unknown): string => {
   if (typeof url !== 'string' || !URL.canParse(url)) return MASK
   const { origin } = new URL(url)
@@ -62,8 +62,8 @@ const redactAt = (value: unknown, path: readonly string[]): unknown => {
 }
 
 /**
- * A configuration of OpenCode with `***` in the place of secrets. Of commands only the program is shown, of an MCP server's
- * address only scheme, host and port.
+ * Returns a configuration of OpenCode with `***` in place of secrets. Commands show only their program, and MCP servers'
+ * addresses only scheme, host and port.
  *
  * @example redact({ provider: { x: { options: { apiKey: 'k', baseURL: 'https://x' } } } })
  */

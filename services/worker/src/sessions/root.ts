@@ -5,7 +5,7 @@ import type { OpenCodeClient } from '@switchyard/opencode'
 /** Subagents of subagents are rare, and deeper ones rarer. */
 const MAX_DEPTH = 10
 
-/** The session that nobody started as a subagent, above this one; the last that is there, where one was deleted before its child. */
+/** Returns the root above a session; the last existing one, when a parent was deleted before its child. */
 export const rootOf = async (client: OpenCodeClient, session: Session, signal: AbortSignal): Promise<Session> => {
   let at = session
   for (let depth = 0; depth < MAX_DEPTH && at.parentID !== undefined; depth += 1) {

@@ -1,4 +1,4 @@
-// Whether a repository’s host lets us in; where it does not, the deploy key that it has to accept.
+// Checks whether a repository's host accepts the worker; if not, returns the deploy key to add there.
 
 import { type AccessCheck, checkAccess, type DeployKey, type RepositoryIdentity } from '@switchyard/git'
 import type { ProjectRow } from '@switchyard/records'
@@ -6,16 +6,16 @@ import type { ProjectDeps } from './deps.ts'
 
 export type Door =
   | { readonly isOpen: true }
-  /** The host does not know this key yet. */
+  /** The host does not accept this key yet. */
   | { readonly isOpen: false; readonly key: DeployKey }
 
-/** Without a key of its own, ssh fails as the worker’s own user does: that says nothing of a key that was not tried. */
+/** Without a deploy key, ssh fails with the worker's own user, which says nothing about a key that was not tried. */
 const mayNeedKey = ({ status }: AccessCheck, { kind }: RepositoryIdentity): boolean =>
   status === 'denied' || (status === 'host_key_unknown' && kind === 'ssh')
 
 /**
  * @throws SwitchyardError `repository_unavailable`, `host_key_unknown`, `host_key_changed`, `call_timeout`, `deploy_key_invalid`;
- *   `repository_access_denied` where a token was refused: no deploy key would be tried
+ *   `repository_access_denied` when a token was refused, since no deploy key would be tried
  */
 export const tryDoor = async (
   { access, keys }: ProjectDeps,

@@ -1,7 +1,7 @@
-// Answers to asks that the session's own rules give: after `always`, and for asks that look at the agent's rules alone.
+// Answers requests by the session's own rules: after `always`, and for requests that only consider the agent's rules.
 //
-// OpenCode reads a session's rules when its turn begins: a rule that is added later, by `always`, would hold from the next
-// turn on. Until then asks that it covers still come, and are answered here.
+// OpenCode reads a session's rules when a turn begins, so a rule added by `always` applies from the next turn. Until then
+// requests that it covers still arrive, and are answered here.
 
 import type { PermissionRequest, PermissionRule, Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError } from '@switchyard/contracts'
@@ -27,7 +27,7 @@ const isAllowed = (rules: readonly PermissionRule[], ask: PermissionRequest): bo
   )
 }
 
-/** What the rules say; undefined: a person decides. Sessions of tasks and of other programs are not ours to answer for. */
+/** Returns the answer of the rules; undefined: a person decides, as for sessions of tasks and of other programs. */
 const replyByRules = (
   ask: PermissionRequest,
   asking: Pick<Session, 'permission'>,
@@ -37,7 +37,7 @@ const replyByRules = (
   return automaticReply(policyOf(root)) ?? (isAllowed(asking.permission ?? [], ask) ? { reply: 'once' } : undefined)
 }
 
-/** @returns the asks that a person has to answer; the others are answered. */
+/** Answers what the rules cover. @returns the requests that a person must answer. */
 export const settleByRules = async (
   client: OpenCodeClient,
   asks: readonly PermissionRequest[],
@@ -70,7 +70,7 @@ const answer = async (
   }
 }
 
-/** Answers what the rules allow as soon as it is asked; what is missed here is answered by whoever looks next. */
+/** Answers requests by the rules as they arrive; one that is missed is answered at the next read. */
 export const startStandingReplies = (server: OpenCodeServer, logger: Logger): { readonly stop: () => void } => {
   const stopping = new AbortController()
   const { signal } = stopping
@@ -82,7 +82,8 @@ export const startStandingReplies = (server: OpenCodeServer, logger: Logger): { 
   const off = server.onSessionEvent((sessionId, event, directory) => {
     if (event.type !== 'permission.asked' || directory === undefined) return
     settle(event.properties, directory).catch((error: Error) => {
-      if (!signal.aborted) logger.info({ session_id: sessionId, err: error.message }, 'an ask was not looked at')
+      if (!signal.aborted)
+        logger.info({ session_id: sessionId, err: error.message }, 'failed to check a request against the rules')
     })
   })
   return {

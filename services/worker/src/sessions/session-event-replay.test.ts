@@ -2,7 +2,7 @@ import type { AssistantMessage, Part, ToolPart, UserMessage } from '@opencode-ai
 import type { SessionMessage } from '@switchyard/opencode'
 import { describe, expect, it } from 'vitest'
 import { parseCursor } from './cursor.ts'
-import { tellFrom } from './telling.ts'
+import { tellFrom } from './session-event-replay.ts'
 
 const place = { sessionId: 'ses_1', directory: '/work' }
 const ids = (messageID: string, id: string) => ({ id, messageID, sessionID: place.sessionId })
@@ -56,7 +56,7 @@ const text = (messageID: string, id: string, said: string): Part => ({
   time: { start: 2_300, end: 2_400 },
 })
 
-/** Looks at the session at each moment, as a reader that stays connected does. */
+/** Reads the session at each moment, as a connected reader does. */
 const follow = (moments: readonly (readonly SessionMessage[])[]) => {
   const told: { readonly id: string | null; readonly message: string }[] = []
   moments.forEach((messages, at) => {
@@ -82,8 +82,8 @@ const MOMENTS = [
   [ASK, side('completed', 'completed', true), END],
 ]
 
-describe('telling a session', () => {
-  it('tells each call when it runs and when it has ended, in whatever order they end', () => {
+describe('the replay of a session', () => {
+  it('reports each call when it starts and when it ends, in any order of their ends', () => {
     expect(follow(MOMENTS).map(({ message }) => message)).toEqual([
       'go',
       'bash: prt_b …',
@@ -95,7 +95,7 @@ describe('telling a session', () => {
     ])
   })
 
-  it('goes on behind any event, and tells nothing twice', () => {
+  it('continues after any event and repeats nothing', () => {
     const live = follow(MOMENTS)
     const now = MOMENTS.at(-1) ?? []
     live.forEach((event, at) => {
@@ -106,7 +106,7 @@ describe('telling a session', () => {
     })
   })
 
-  it('tells the end of a turn only once the session is idle or has gone on', () => {
+  it('reports the end of a turn only when the session is idle or has continued', () => {
     const messages = [ASK, END]
     const types = (isIdle: boolean) => tellFrom(messages, undefined, place, isIdle).map(({ type }) => type)
     expect(types(false)).toEqual(['session_message', 'session_progress'])
@@ -116,7 +116,7 @@ describe('telling a session', () => {
     ).toEqual(['go', 'done', 'finished: done', 'more'])
   })
 
-  describe('of an answer that was cut off', () => {
+  describe('of an interrupted answer', () => {
     const CUT = assistant('msg_2', [tool('msg_2', 'prt_a', 'running')])
     const more = user('msg_3', 'be quick')
     const again = assistant('msg_4', [text('msg_4', 'prt_c', 'done')], 'stop')
@@ -125,7 +125,7 @@ describe('telling a session', () => {
     const ends = (...told: Parameters<typeof tell>) =>
       tell(...told).flatMap(({ type, id, data }) => (type === 'session_turn_ended' ? [[id, data.end]] : []))
 
-    it('tells the end once nothing will complete it, and once only', () => {
+    it('reports the end once, when nothing will complete it', () => {
       expect(ends([ASK, CUT], true)).toEqual([])
       const [end] = tell([ASK, CUT], true, 'msg_2.prt_a', CUT)
       expect(end).toMatchObject({
@@ -137,13 +137,13 @@ describe('telling a session', () => {
       expect(tell([CUT], true, 'msg_2.end')).toEqual([])
     })
 
-    it('tells it behind what was said meanwhile, and does not tell it again once there is another answer', () => {
+    it('reports it after messages sent meanwhile, and not again once there is another answer', () => {
       const [end] = ends([CUT, more], true, 'msg_3.prt_3', CUT)
       expect(end).toEqual(['msg_3.end', 'interrupted'])
       expect(ends([CUT, more, again], true, 'msg_3.end')).toEqual([['msg_4.end', 'finished']])
     })
 
-    it('tells it in its place where another answer came after', () => {
+    it('reports it in its place when another answer came after it', () => {
       expect(ends([ASK, CUT, more, again], false)).toEqual([['msg_2.end', 'interrupted']])
       expect(ends([ASK, CUT, more, again], true)).toEqual([
         ['msg_2.end', 'interrupted'],
@@ -151,7 +151,7 @@ describe('telling a session', () => {
       ])
     })
 
-    it('takes none for it that is being made while something is said', () => {
+    it('does not treat an answer in progress as interrupted when a message arrives', () => {
       expect(ends([ASK, CUT, more], false)).toEqual([])
       const live = tell([ASK, CUT, more], false).at(-1)?.id ?? ''
       const ended = assistant('msg_2', [tool('msg_2', 'prt_a', 'completed')], 'tool-calls')
@@ -163,7 +163,7 @@ describe('telling a session', () => {
     })
   })
 
-  it('goes on where the message of the cursor was taken back', () => {
+  it('continues when the message of the cursor was reverted', () => {
     const cursor = parseCursor('msg_2.prt_b')
     expect(tellFrom([ASK, END], cursor, place, true).map(({ message }) => message)).toEqual(['done', 'finished: done'])
   })

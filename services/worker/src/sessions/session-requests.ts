@@ -4,8 +4,8 @@ import type { PermissionRequest, PermissionRule, QuestionRequest } from '@openco
 import { type Ask, type CallArgs, type SessionStatus, SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeClient } from '@switchyard/opencode'
 import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
+import { settleByRules } from './automatic-replies.ts'
 import type { SessionDeps } from './deps.ts'
-import { settleByRules } from './standing-replies.ts'
 
 const MAX_TITLE = 500
 /** Without a message OpenCode ends the turn; with one the agent reads why and goes on. */
@@ -77,11 +77,11 @@ export const listAsks = async (deps: SessionDeps, args: CallArgs<'session.asks'>
 }
 
 const notAsked = (id: string): SwitchyardError =>
-  new SwitchyardError('request_not_found', `the session does not ask ${id.slice(0, 80)}`, {
-    hint: 'Read the session’s asks: an ask goes with its answer, and with the turn that asked.',
+  new SwitchyardError('request_not_found', `the session has no open request ${id.slice(0, 80)}`, {
+    hint: "Read the session's open requests: a request ends with its answer, or with its turn.",
   })
 
-/** The ask itself, in the words of OpenCode. @throws SwitchyardError `request_not_found`, `session_of_task` */
+/** Returns the request as OpenCode reports it. @throws SwitchyardError `request_not_found`, `session_of_task` */
 const openAsk = async <T extends { readonly id: string; readonly sessionID: string }>(
   deps: SessionDeps,
   args: CallArgs<'session.asks'> & { readonly request_id: string },

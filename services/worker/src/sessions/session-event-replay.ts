@@ -1,4 +1,4 @@
-// A session's messages as events: each part once it says something, the end of each turn, in the order of the session.
+// Replays a session's messages as events: each part once it has content, and the end of each turn, in session order.
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent, SessionEvent } from '@switchyard/contracts'
@@ -14,7 +14,7 @@ type Item = {
   readonly key: string
   readonly event: Omit<SessionEvent, 'id' | 'sessionID'> | undefined
   readonly told: Told
-  /** Nothing more will be told of it. */
+  /** It produces no further event. */
   readonly isFinal: boolean
 }
 
@@ -22,7 +22,7 @@ const TYPES: Readonly<Partial<Record<NewEvent['type'], SessionEvent['type']>>> =
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-/** When a part ended, else when it began, else when its message did. */
+/** Returns when a part ended, else when it began, else when its message began. */
 const timeOf = (part: Part, message: Message): number => {
   switch (part.type) {
     case 'text':
@@ -79,7 +79,7 @@ const ofPart = (part: Part, message: Message, directory: string, isPast: boolean
   return { message, key: part.id, event, told: event === undefined ? 0 : isRunning ? 1 : 2, isFinal }
 }
 
-/** The end of a turn; undefined while it goes on, and where the message is one step of several. */
+/** Returns the end of a turn; undefined while it continues, or when the message is one step of several. */
 const ofEnd = ({ info, parts }: SessionMessage, isCutOff: boolean): Item | undefined => {
   if (info.role !== 'assistant') return undefined
   const { end: found, output, error: failure, usage, cost, model } = summariseTurn([[{ info, parts }]])
@@ -101,7 +101,7 @@ const ofEnd = ({ info, parts }: SessionMessage, isCutOff: boolean): Item | undef
   }
 }
 
-/** @param abandoned - the last answer, where nothing will complete it. */
+/** @param abandoned - the last answer, when nothing will complete it. */
 const toItems = (
   messages: readonly SessionMessage[],
   directory: string,
@@ -109,7 +109,7 @@ const toItems = (
   abandoned: SessionMessage | undefined,
 ): readonly Item[] => {
   const last = messages.at(-1)
-  // One answer comes after the other: what was said meanwhile follows one that is still being made.
+  // Answers come one after another: messages sent meanwhile follow the one in progress.
   const newest = lastAnswer(messages)
   const items = messages.flatMap((message) => {
     const { info, parts } = message
@@ -120,25 +120,25 @@ const toItems = (
     return end ? [...own, end] : own
   })
   const cut = abandoned && ofEnd(abandoned, true)
-  // Behind what was said meanwhile, which was told already.
+  // After messages sent meanwhile, which were already replayed.
   return cut && last ? [...items, { ...cut, message: last.info }] : items
 }
 
-/** The index of the last item that the cursor has seen; -1: of none. */
+/** Returns the index of the last item that the cursor has seen; -1 for none. */
 const furthestOf = (items: readonly Item[], cursor: Cursor | undefined): number => {
   if (!cursor) return -1
   const exact = items.findLastIndex(({ message, key }) => message.id === cursor.messageId && key === cursor.item)
   if (exact >= 0) return exact
-  // The message was taken back, or its last part was: what is left of it, and what came before, was seen.
+  // The message or its last part was reverted: what remains of it, and what came before, was seen.
   return items.findLastIndex(({ message }) => message.id <= cursor.messageId)
 }
 
 /**
- * The events after the cursor, each with the cursor behind it.
+ * Returns the events after the cursor, each with the cursor after it.
  *
  * @param messages - from the cursor's message on, or all; in their order.
  * @param isIdle - no turn runs.
- * @param abandoned - the last answer, where nothing will complete it.
+ * @param abandoned - the last answer, when nothing will complete it.
  */
 export const tellFrom = (
   messages: readonly SessionMessage[],
