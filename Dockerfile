@@ -56,7 +56,7 @@ COPY services/worker ./services/worker
 USER 1000:1000
 CMD ["node", "services/worker/src/main.ts"]
 
-# The filter in front of the Docker socket, and the way out of the tasks' containers.
+# The filter in front of the Docker socket, and the egress proxy of the tasks' containers.
 FROM base AS docker-filter
 ENV NODE_ENV=production
 COPY --from=docker-filter-modules /app ./

@@ -100,7 +100,7 @@ export const measureContainerStart = async (postgres: Postgres, quick: boolean):
     }),
   )
   const caller = createCaller(switchyard.url)
-  // The first one makes the network and the way out of it.
+  // The first one creates the network and the egress proxy.
   await measureOne(caller)
   const bare = await openBare(stage)
   const rounds = await interleave(

@@ -1,5 +1,5 @@
-// A thousand tasks that end at once, with a dead webhook and slow servers among those that are told: how long the others wait, and
-// what a SIGKILL of the notifier in the middle costs.
+// A thousand tasks that end at once, with a dead webhook and slow servers among the destinations: how long the others wait, and
+// what a SIGKILL of the notifier costs.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ import type { Row, Section } from './report.ts'
 import { SLOW_SIDES, startSlowSides } from './slow-sides.ts'
 import { type Postgres, Stage } from './stage.ts'
 
-/** Every well destination has all of its notifications by then, s. */
+/** Every healthy destination has all of its notifications within this time, s. */
 const AIM_S = 10
 const WELL = 3
 const WRITERS = 10
@@ -108,7 +108,7 @@ const hasAll = async (receiver: WebhookReceiver, count: number, limitMs: number)
 type Run = {
   readonly backend: Backend
   readonly tasks: number
-  /** SIGKILL the notifier once a third has been told, and start another. */
+  /** SIGKILL the notifier once a third has been sent, and start another. */
   readonly isKilled: boolean
 }
 
@@ -189,10 +189,10 @@ export const measureDeliveries = async (postgres: Postgres, quick: boolean): Pro
   return {
     title: '5. Notifications when many tasks end at once',
     explanation: [
-      `${tasks} tasks are ended by ${WRITERS} writers; told of each are a webhook that never answers, ${SLOW_SIDES},`,
-      `and ${WELL} destinations that are well (two webhooks, and a callback_url of its own for each task). The notifier is a process of`,
-      'its own. Times are from the first end, and from each task’s end; the spread is over the well destinations. Then all of it again with',
-      'a SIGKILL of the notifier when a third has been told: what it had sent and not written down is sent again, under its id.',
+      `${WRITERS} writers end ${tasks} tasks. Each is sent to a webhook that never answers, ${SLOW_SIDES},`,
+      `and ${WELL} healthy destinations (two webhooks, and a callback_url per task). The notifier is a process of`,
+      'its own. Times are from the first end, and from each task’s end; the spread is over the healthy destinations. Then the same again with',
+      'a SIGKILL of the notifier when a third has been sent: what was sent but not recorded is sent again, under its id.',
     ],
     unit: 's',
     rows: measured.flatMap(({ rows }) => rows),

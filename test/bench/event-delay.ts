@@ -1,4 +1,4 @@
-// How much later a reader of a task's event stream hears of a tool's completion than a reader of OpenCode's own stream.
+// How much later a reader of a task's event stream sees a tool's completion than a reader of OpenCode's own stream.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -70,7 +70,7 @@ const measureOnce = async (whole: Whole, readers: number, steps: number, name: s
   }
 }
 
-/** ms of one durable row, written alone: an event is in the record before a reader hears of it. */
+/** ms of one durable row, written alone: an event is in the record before a reader sees it. */
 const bareInsert = async (postgres: Postgres): Promise<number> => {
   const client = new pg.Client({ connectionString: postgres.url })
   await client.connect()

@@ -1,4 +1,4 @@
-// A program of ours as a process of its own: what it uses of the processor is not the measuring process's.
+// A Switchyard program as a process of its own, so that its CPU time is not the measuring process's.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

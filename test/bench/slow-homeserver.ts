@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { startMatrixWorld } from '@switchyard/testing'
 
 export type SlowHomeserver = {
-  /** What the notifier needs to tell tasks there. */
+  /** What the notifier needs to report tasks there. */
   readonly env: Readonly<Record<string, string>>
   readonly close: () => Promise<void>
 }

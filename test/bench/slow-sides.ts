@@ -1,4 +1,4 @@
-// Servers that are told of tasks and take their time: each is a server, what the notifier has to know of it, and who is told there.
+// Slow destinations: each is a server, the notifier's settings for it, and the recipients.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { startLettaServer, startWebhookReceiver, whyNoSynapse } from '@switchyard/testing'

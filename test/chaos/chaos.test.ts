@@ -23,7 +23,7 @@ describe.skipIf(missing !== undefined)(`under faults${missing ? ` (skipped: ${mi
   })
 
   for (const scenario of SCENARIOS)
-    it(`${scenario.name}: nothing is lost, run twice, told twice or left over`, async () => {
+    it(`${scenario.name}: nothing is lost, run twice, reported twice or left over`, async () => {
       const outcome = await play(world, scenario, {
         seed: 1,
         times: scenario.times.short,

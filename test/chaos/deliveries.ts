@@ -1,4 +1,4 @@
-// What became of notifications: each event told, under one id, in order, and repeated only where a kill took the answer.
+// Checks notifications: each event sent under one id, in order, and repeated only where a kill lost the answer.
 
 import { AGENT_EVENT_TYPES, type EventType, QUIET_EVENT_TYPES } from '@switchyard/contracts'
 import type { LettaServer, WebhookCall, WebhookReceiver } from '@switchyard/testing'
@@ -32,7 +32,7 @@ type Told = {
   readonly kills: readonly number[]
 }
 
-/** What each destination is told of. */
+/** The events that each destination receives. */
 const TYPES: Readonly<Record<string, readonly EventType[]>> = { callback: QUIET_EVENT_TYPES, letta: AGENT_EVENT_TYPES }
 
 /** A call is repeated rightly where a kill came after it, before its answer was written down. */

@@ -1,4 +1,4 @@
-// What a scenario submitted and what became of it: nothing lost, nothing run twice, no event missing or told twice.
+// What a scenario submitted and its outcome: nothing lost, nothing run twice, no event missing or doubled.
 
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,7 +13,7 @@ import type { World } from './world.ts'
 export type Expectation = {
   /** Default: completed. */
   readonly end?: readonly TerminalStatus[]
-  /** The server died under it: a turn may be asked for again, and a tool that ran then is told as interrupted. */
+  /** The server died during it: a turn may be prompted again, and a tool that ran then is reported as interrupted. */
   readonly serverDied?: boolean
   /** How often the turn may have been taken up again. Default 0, or any number where the server died. */
   readonly recoveries?: number
@@ -65,7 +65,7 @@ const missing = (events: readonly TaskEvent[]): readonly number[] => {
   return Array.from({ length: last }, (_, at) => at + 1).filter((seq) => !there.has(seq))
 }
 
-/** A tool's end or a finished text: what OpenCode's own messages hold must be told once. */
+/** A tool's end or a finished text: what OpenCode's own messages contain must be reported once. */
 const isTold = (message: Message, part: Part): boolean =>
   message.role === 'assistant' &&
   ((part.type === 'tool' && (part.state.status === 'completed' || part.state.status === 'error')) ||
@@ -108,7 +108,7 @@ export const openLedger = (world: World, client: Client): Ledger => {
       faults.eventsDoubled.push(`${name}: the stream went backwards`)
   }
 
-  /** The session: prompted once with the description, and every finished part told once. */
+  /** Checks the session: prompted once with the description, and every finished part reported once. */
   const judgeSession = async (one: Submitted, task: Task, record: readonly TaskEvent[]): Promise<void> => {
     const { session_id, directory } = task
     if (session_id === null || directory === null) return
@@ -130,9 +130,9 @@ export const openLedger = (world: World, client: Client): Ledger => {
       for (const part of parts) {
         if (!isTold(info, part)) continue
         const told = record.filter((event) => tellsEndOf(event, part.id)).length
-        if (told > 1) faults.eventsDoubled.push(`${name}: ${part.type} ${part.id} is told ${told} times`)
+        if (told > 1) faults.eventsDoubled.push(`${name}: ${part.type} ${part.id} is reported ${told} times`)
         if (told === 0 && task.status === 'completed')
-          faults.eventsLost.push(`${name}: ${part.type} ${part.id} is not told`)
+          faults.eventsLost.push(`${name}: ${part.type} ${part.id} is not reported`)
       }
     const { data: statuses } = await opencode.session.status()
     for (const [id, status] of Object.entries(statuses ?? {}))
@@ -151,8 +151,8 @@ export const openLedger = (world: World, client: Client): Ledger => {
       const told = record.filter(
         (event) => event.data.state === 'completed' && JSON.stringify(event.data.input ?? '').includes(mark),
       ).length
-      if (told === 0) faults.eventsLost.push(`${name}: step ${mark} is not told`)
-      if (told > 1) faults.eventsDoubled.push(`${name}: step ${mark} is told ${told} times`)
+      if (told === 0) faults.eventsLost.push(`${name}: step ${mark} is not reported`)
+      if (told > 1) faults.eventsDoubled.push(`${name}: step ${mark} is reported ${told} times`)
     }
   }
 

@@ -22,7 +22,7 @@ const STREAM = /GET \/(global\/event|tasks\/[^ ]+\/events) HTTP/
 
 type Connection = { readonly client: Socket; readonly upstream: Socket; isStream: boolean; isHollow: boolean }
 
-/** A line to a port of loopback. `target` is asked anew for each connection: a restarted server may be elsewhere. */
+/** A proxy to a loopback port. `target` is called for each connection, since a restarted server may have another port. */
 export const openLine = async (target: () => number): Promise<Line> => {
   const connections = new Set<Connection>()
   let isMuted = false

@@ -1,5 +1,5 @@
 // `npm run chaos`: faults done to the whole system while it works, and a table of what they cost. Exit code 1 when
-// anything was lost, run twice, told twice or left over.
+// anything was lost, run twice, reported twice or left over.
 
 import { leftRunning, leftSignedIn } from './leftovers.ts'
 import { type Options, readOptions, USAGE } from './options.ts'

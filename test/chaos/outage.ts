@@ -1,4 +1,4 @@
-// Callers while a store is away: each call is answered soon, and either accepted or refused as retryable.
+// Callers while a store is unavailable: each call is answered soon, and either accepted or refused as retryable.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from './client.ts'
@@ -42,7 +42,7 @@ export const callThroughout = (world: World, ledger: Ledger, name: string): Call
     refused += 1
     again.push(work)
     if (answer.body.retryable !== true)
-      ledger.problem(`a call was refused for good: ${answer.status} ${JSON.stringify(answer.body)}`)
+      ledger.problem(`a call was refused as not retryable: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
   const calling = (async () => {
     while (!stopping.signal.aborted) {

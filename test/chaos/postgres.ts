@@ -14,7 +14,7 @@ export type PostgresVictim = {
   readonly restart: (how: 'SIGINT' | 'SIGQUIT') => Promise<void>
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
-  /** Rows, for the harness's own look; tries again while the database is away. */
+  /** Returns rows for the harness; retries while the database is unavailable. */
   readonly query: <T>(text: string, values?: readonly unknown[]) => Promise<readonly T[]>
   readonly close: () => Promise<void>
 }

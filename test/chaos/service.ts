@@ -1,4 +1,4 @@
-// One service of ours as a process: started, signalled, ended by its pid; its log kept for whoever looks for a cause.
+// One Switchyard service as a process: started, signalled, stopped by its pid; its log is kept to find causes.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -20,7 +20,7 @@ export type WorkerService = Service & { readonly id: () => Promise<string> }
 export type World = {
   readonly runId: string
   readonly home: string
-  /** Where services of ours put temporary files. */
+  /** Where the services put temporary files. */
   readonly temporary: string
   readonly workspaces: string
   readonly model: ScriptedModel
@@ -113,7 +113,7 @@ export const startWorld = async (): Promise<World> => {
     let count = 0
     const logFile = (name: string): string => path.join(logs, `${name}.log`)
 
-    /** The name under which the database knows its connections: it tells who wrote what. */
+    /** The application name of its database connections: it shows who wrote what. */
     const named = (url: string, name: string): string => `${url}?application_name=${name}`
 
     const startWorker: World['startWorker'] = (more = {}) => {

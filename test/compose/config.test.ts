@@ -107,7 +107,7 @@ describe('the compose file', () => {
     expect(networksOf(service('worker'))).toEqual(expect.arrayContaining([...ofOpenCode]))
   })
 
-  it('gives the stores no way out', () => {
+  it('gives the stores no route to the internet', () => {
     for (const name of ['postgres', 'valkey'])
       for (const network of networksOf(service(name))) expect(file.networks[network]?.internal).toBe(true)
   })

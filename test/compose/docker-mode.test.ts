@@ -52,7 +52,7 @@ describe('the stack with the profile docker', () => {
 
   afterAll(async () => {
     if (missing) return
-    // A task that has not ended leaves its container to the next start, and there is none.
+    // A task that has not ended leaves its container to the next start, which this test does not have.
     await stack.compose(['stop'])
     const left = await leftInNetwork()
     if (left.length > 0) await docker(['rm', '--force', ...left])
@@ -75,7 +75,7 @@ describe('the stack with the profile docker', () => {
     expect(container?.Config.Env).toContain(`ANTHROPIC_API_KEY=${KEY}`)
     const task = await caller.ended(task_id, 120_000)
     expect(task).toMatchObject({ status: 'completed', mode: 'docker', error: null })
-    // The first one is unknown to the way out itself; the others are refused.
+    // The egress proxy does not know the first one; it refuses the others.
     expect(task.result?.output.trim()).toMatch(/^(502|000) 403 403$/)
     await expect.poll(() => docker(['ps', '--all', '--quiet', '--filter', label]), { timeout: 20_000 }).toBe('')
   })

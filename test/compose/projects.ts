@@ -160,7 +160,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       })
       await held.reached()
       await expect.poll(() => sessionState(session_id), { timeout: 30_000, interval: 250 }).toBe('active')
-      // It takes the shell that was told so with it.
+      // The shell that runs this dies with it.
       await stack.shell('worker', 'kill -9 -1').catch(() => {})
       await expect.poll(restarts, { timeout: 30_000, interval: 250 }).toBe(1)
       await held.release()

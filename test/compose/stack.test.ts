@@ -96,13 +96,13 @@ describe('the Compose stack', () => {
       ...Object.fromEntries([...SERVICES, 'model'].map((name) => [name, 'healthy'])),
       secrets: 'exited',
     })
-    // The worker tells how its OpenCode server does every few seconds, so the api knows a little later than Compose.
+    // The worker reports its OpenCode server's state every few seconds, so the api knows a little later than Compose.
     await expect
       .poll(() => caller.get('/ready').catch(String), { timeout: 20_000, interval: 250 })
       .toMatchObject({ ready: true })
   })
 
-  it('runs a task in a scratch directory, told live and kept whole', async () => {
+  it('runs a task in a scratch directory, streamed live and stored completely', async () => {
     const { task_id } = await caller.submit({
       task_description: `Greet. ${script([
         { tool: 'bash', args: { command: 'echo hello > greeting.txt', description: 'Write a greeting' } },
@@ -235,7 +235,7 @@ describe('the Compose stack', () => {
     ])
   })
 
-  it('keeps every door’s key out of the agent’s environment', async () => {
+  it('keeps credentials of the stores and the api out of the agent’s environment', async () => {
     const { task_id } = await caller.submit({
       task_description: `Look around. ${script([
         {

@@ -278,7 +278,7 @@ describe.each([
       })
   })
 
-  it('is told what is wrong with a call', async () => {
+  it('learns what is wrong with a call', async () => {
     const client = await connect()
     const misspelt = failure(await client.call('execute_task', { task_description: 'x', branche: 'b' }))
     expect(misspelt).toMatchObject({ code: 'invalid_request', retryable: false, hint: expect.any(String) })

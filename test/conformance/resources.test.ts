@@ -35,7 +35,7 @@ const accept = async (client: Client): Promise<TaskId> => {
 const progress = (taskId: TaskId, message: string) =>
   advance(api.records.db, { taskId, generation: null, events: [{ type: 'task_progress', message, data: {} }] })
 
-/** Subscribes, and collects the URIs that the client is told of. */
+/** Subscribes, and collects the URIs that the client is notified of. */
 const subscribe = async (client: Client, ...ids: TaskId[]) => {
   const told: string[] = []
   client.setNotificationHandler('notifications/resources/updated', ({ params }) => void told.push(params.uri))
@@ -65,7 +65,7 @@ describe('a task as a resource', () => {
     expect((await ops.readResource({ uri })).contents).toHaveLength(1)
   })
 
-  it('tells its subscribers of every change, and nobody else’s', async () => {
+  it('notifies subscribers of every change of their task, and of no other', async () => {
     const [one, two, ops] = [await connect(ONE), await connect(TWO), await connect(OPS)]
     const [mine, other] = [await accept(one), await accept(one)]
     const [toOne, toTwo, toOps] = [

@@ -47,7 +47,7 @@ const demo = async (stop: AbortSignal): Promise<number> => {
     else {
       say('No model was named, so a SCRIPTED MODEL stands in for it: it plays prepared answers.')
       say('Everything else is real: the OpenCode server, its tools, git, PostgreSQL, the queue, the REST API.')
-      say('To see a model of yours at work: DEFAULT_MODEL=provider/model npm run demo')
+      say('To run it with your own model: DEFAULT_MODEL=provider/model npm run demo')
     }
     const config = loadConfig({
       ...process.env,

@@ -33,7 +33,7 @@ export type GitHttpsOptions = {
   readonly root: string
   readonly user: string
   readonly token: string
-  /** An IP address to listen on, for whoever is not on this machine. Default: 127.0.0.1, as localhost. */
+  /** An IP address to listen on, for clients outside this machine. Default: 127.0.0.1. */
   readonly address?: string
 }
 

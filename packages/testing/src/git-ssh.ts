@@ -42,7 +42,7 @@ export type GitSsh = {
   readonly allow: (publicKey: string, repository: string, access: 'read' | 'write') => Promise<void>
   /** Takes no key from now on. */
   readonly denyAll: () => Promise<void>
-  /** Lets whoever comes with a key that is taken wait. @returns what waits for the first of them, and what lets them go on */
+  /** Holds clients whose key is accepted. @returns a wait for the first of them, and a release */
   readonly hold: () => Promise<{ readonly reached: () => Promise<void>; readonly release: () => Promise<void> }>
   /** Comes back on the same port with another host key. */
   readonly replaceHostKey: () => Promise<void>

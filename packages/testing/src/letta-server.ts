@@ -32,7 +32,7 @@ export type LettaServer = {
   blocksOf(agentId: string): readonly string[]
   /** Whether runs end by themselves, at once; at first they do. */
   endRuns(byThemselves: boolean): void
-  /** A run of the agent that is none of ours. @returns its id */
+  /** Starts a run of the agent that Switchyard did not cause. @returns its id */
   startRun(agentId: string): string
   /** Ends all runs. @param failure - they fail with that, and their messages are lost. */
   finishRuns(failure?: string): void
@@ -215,7 +215,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     if (slowMs > 0) await delay(slowMs)
     const say = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-    if (typeof forced === 'number') return void say(forced, { detail: 'as it was told' })
+    if (typeof forced === 'number') return void say(forced, { detail: 'as the test requested' })
     try {
       const body = answerOf(request, raw)
       if (forced === 'cut') response.destroy()

@@ -145,7 +145,7 @@ describe('the scripted model over HTTP', () => {
     expect(await say(prompt)).toBe('free')
   })
 
-  it('lets go of an answer whose client has left', async () => {
+  it('drops an answer whose client has disconnected', async () => {
     const leaving = new AbortController()
     const held = fetch(`${model.url}/v1/chat/completions`, {
       method: 'POST',

@@ -236,7 +236,7 @@ const startStream = (response: ServerResponse): void => {
 const isCut = (prelude: Prelude, failures: Map<string, number>, key: string): boolean =>
   prelude.drop !== undefined && isDue(failures, key, prelude.drop === true ? 1 : prelude.drop.times)
 
-// How often a step has failed is the only thing that no request can tell.
+// The number of failures of a step is the only state that no request contains.
 const isDue = (failures: Map<string, number>, key: string, times: number): boolean => {
   const done = failures.get(key) ?? 0
   if (times !== 0 && done >= times) return false

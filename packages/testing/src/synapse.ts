@@ -96,7 +96,7 @@ const register = async (url: string, username: string, isAdmin: boolean): Promis
 
 /** @param messages - the limit of messages for each user, as Synapse's `rc_message`; default: none. */
 export const startSynapse = async (messages: RateLimit = UNLIMITED): Promise<Synapse> => {
-  // Its reaper is an image of its own; the container is stopped by whoever started it. Read at import.
+  // Its reaper is another image; the test that started the container stops it. Read at import.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE)

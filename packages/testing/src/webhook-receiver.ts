@@ -1,4 +1,4 @@
-// A receiver of webhooks for tests: a real HTTP server that keeps every call and answers as it is told. It verifies with the
+// A receiver of webhooks for tests: a real HTTP server that records every call and answers as configured. It verifies with the
 // specification's own package.
 
 import { once } from 'node:events'

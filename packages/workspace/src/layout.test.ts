@@ -45,7 +45,7 @@ describe('Layout', () => {
     ['/workspaces', false],
     ['/workspaces2/x', false],
     ['/etc', false],
-  ])('tells whether %s is below WORKSPACES_DIR: %s', (directory, isBelow) => {
+  ])('reports whether %s is below WORKSPACES_DIR: %s', (directory, isBelow) => {
     expect(layout.contains(directory)).toBe(isBelow)
   })
 })

@@ -38,7 +38,7 @@ export const askRestart: Scenario = {
           await client
             .call('POST', `/tasks/${task.id}/requests/${request.request_id}/reply`, { reply: 'once' })
             .catch((error: Error) => {
-              // The server asks anew after a restart; what was open before is closed meanwhile.
+              // The server asks again after a restart; the earlier request is closed meanwhile.
               if (!error.message.includes('request_')) throw error
             })
         return now.status === 'completed'

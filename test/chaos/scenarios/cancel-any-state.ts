@@ -68,7 +68,7 @@ const SITUATIONS: readonly Situation[] = [
       const work = makeWork('cancel-model', { steps: 2, holdBefore: 1 })
       const task = await context.ledger.submit(work, CANCELLED)
       await until(
-        'the first step is told',
+        'the first step is reported',
         () => task.reader.seen.some((event) => event.data.state === 'completed'),
         60_000,
       )

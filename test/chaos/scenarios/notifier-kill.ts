@@ -1,4 +1,4 @@
-// SIGKILL the notifier while tasks end: whoever is to be told is told, under one id for each event, whatever was under way.
+// SIGKILL the notifier while tasks end: every destination receives every event, under one id each.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LettaServer, startLettaServer, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
@@ -74,7 +74,7 @@ const play = async (
 
 export const notifierKill: Scenario = {
   name: 'notifier-kill',
-  what: 'SIGKILL the notifier while tasks end, with a webhook and a Letta server that are told',
+  what: 'SIGKILL the notifier while tasks end, with a webhook and a Letta server as destinations',
   times: { full: 50, short: 2 },
   run: async (context) => {
     const receiver = await startWebhookReceiver()

@@ -68,8 +68,8 @@ const writeTokens = async (tree: LegacyTree, to: string): Promise<void> => {
 export type Saved = { readonly unsaved: ReadonlySet<string> }
 
 /**
- * @param to - made where it is not there, readable by its owner alone
- * @param onClone - told before each one
+ * @param to - created if missing, readable by its owner alone
+ * @param onClone - called before each clone
  */
 export const backUp = async (
   plan: Plan,

@@ -63,7 +63,7 @@ const convert = async (
   tell({ kind: 'done', what, message: `is on ${branch} at ${head.slice(0, 12)}, with ${changes}` })
 }
 
-/** One project after another; what fails is told, and the next one is taken. */
+/** Migrates one project after another; reports a failure and continues with the next. */
 export const execute = async (deps: ExecuteDeps, projects: readonly PlannedProject[]): Promise<void> => {
   for (const project of projects) {
     const info = await attempt(deps, project.key, () => register(deps, project))

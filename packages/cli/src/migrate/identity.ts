@@ -42,7 +42,7 @@ export const hasCredentials = (url: string): boolean => {
   return password !== '' || /:|%3a/i.test(username) || (isHttp && username + search !== '')
 }
 
-/** A key or an id of the older manager's files, which may be a URL: without any password in it. Nothing else of one is told. */
+/** Returns a key or an id of the older manager's files, which may be a URL, without any password. */
 export const shown = (text: string): string => {
   if (!looksLikeUrl(text) || !hasCredentials(text)) return text
   return identityOf(text)?.displayUrl ?? text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/i, '$1').replace(/[?#].*$/, '')

@@ -173,7 +173,7 @@ describe('the plan of a migration', () => {
     expect(await tree.fingerprint()).toBe(before)
   })
 
-  it('goes on with a checkout of the user’s own, unless it is told not to', async () => {
+  it('continues in a user’s own checkout unless managed clones are requested', async () => {
     const remote = await tree.remote('blog')
     const own = await tree.clone(remote, tree.at('own'))
     await tree.write({ 'new.txt': 'new' }, own)
@@ -286,7 +286,7 @@ describe('the plan of a migration', () => {
     expect(messages(found).match(/has a passphrase.*will make a new one/g)).toHaveLength(3)
   })
 
-  it('takes the ssh address of an https URL that has a key, and the URL where nobody can tell that address', async () => {
+  it('uses the ssh address of an https URL that has a key, and the URL where that address is unknown', async () => {
     const urls = { azure: 'https://dev.azure.com/o/p/_git/r', port: 'https://git.example:8443/o/r' }
     await tree.write({
       'opencode-state.json': {

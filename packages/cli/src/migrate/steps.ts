@@ -1,4 +1,4 @@
-// What every step of a migration is given, and how it is told what came of one.
+// What every step of a migration receives, and how its result is reported.
 
 import { isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
 import type { Journal } from './journal.ts'
@@ -17,7 +17,7 @@ export type ExecuteDeps = {
 
 const words = ({ message, hint }: SwitchyardError): string => `${message}. ${hint}`
 
-/** Runs one step; a failure is told and ends it alone. */
+/** Runs one step; a failure is reported and ends only that step. */
 export const attempt = async <T>(deps: ExecuteDeps, what: string, work: () => Promise<T>): Promise<T | undefined> => {
   try {
     return await work()

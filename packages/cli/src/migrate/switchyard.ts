@@ -34,7 +34,7 @@ const failureSchema = z.object({
 
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
 
-/** A failure as the server tells it: a newer server may have codes that this program does not know. */
+/** Converts a failure from the server: a newer server may use codes that this program does not know. */
 const fail = (failure: z.infer<typeof failureSchema>): never => {
   const { code, message, hint, retryable } = failure
   throw new SwitchyardError(isErrorCode(code) ? code : 'internal_error', message, {
@@ -153,7 +153,7 @@ export class Switchyard {
     return serverSchema.parse(await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, { port }))
   }
 
-  /** Of the project's own server, which is started anew. It travels sealed: nobody but the worker can read it. */
+  /** Sets the password of the project's own server, which restarts. It is sealed, so only the worker can read it. */
   async setPassword(id: string, password: string): Promise<void> {
     const place = `/servers/${encodeURIComponent(id)}/password`
     await this.#putSealed(place, place, password)

@@ -13,7 +13,7 @@ export type UndoDeps = {
 
 const GONE = new Set<string>(['project_not_found', 'sandbox_not_found'])
 
-/** @returns false where it must stay, and why was told */
+/** @returns false when it must stay, after reporting why */
 const takeBack = async (deps: UndoDeps, what: string, work: () => Promise<void>): Promise<boolean> => {
   const { journal, tell } = deps
   try {
@@ -69,7 +69,7 @@ const undoStep = async (deps: UndoDeps, step: Step, kept: Set<string>): Promise<
   }
 }
 
-/** What somebody has worked in since stays, and is told. Safe to run again. */
+/** Keeps and reports anything with later work. Safe to run again. */
 export const undo = async (deps: UndoDeps): Promise<void> => {
   const kept = new Set<string>()
   for (const step of [...deps.journal.steps].reverse()) await undoStep(deps, step, kept)

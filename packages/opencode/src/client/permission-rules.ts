@@ -16,7 +16,7 @@ const READING = ['read', 'glob', 'grep', 'list', 'lsp', 'skill', 'todowrite', 't
 /** `edit` covers write, patch and apply_patch. `*_*` is every tool of an MCP server: they are named `<server>_<tool>`. */
 const ACTING = ['edit', 'bash', 'webfetch', 'websearch', 'codesearch', '*_*']
 
-/** They ask the person at the terminal, and there is none. */
+/** These ask a person at the terminal, which a server does not have. */
 const TERMINAL_ONLY = ['plan_enter', 'plan_exit']
 
 /** OpenCode stores tool output here that is too long for the model, which can then read it. */

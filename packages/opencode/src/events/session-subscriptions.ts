@@ -51,7 +51,7 @@ export const createSessionSubscriptions = (options: {
   const { client, confirmation, isStreaming, signal, logger } = options
   const router = createEventRouter(logger)
 
-  /** Finds children whose creation fell into the gap, then tells the subscriber to fetch the state. */
+  /** Finds children created during the gap, then asks the subscriber to fetch the state. */
   const resync = async (entry: RouterEntry, reason: ResyncReason, isNew = false): Promise<void> => {
     // After a lost connection the next one sends a resync of its own.
     if (!(await confirmation.confirm(entry.directory))) return

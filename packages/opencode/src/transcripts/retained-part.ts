@@ -1,5 +1,5 @@
-// What stays in memory of a part that was told: what a turn is summed up from, and no more. What a tool took and gave may be
-// megabytes, and a process in the container may print whatever it likes.
+// What stays in memory of a part that was reported: only what a turn's summary needs. A tool's input and output may be
+// megabytes, and a process in the container can print anything.
 
 import type { Part } from '@opencode-ai/sdk/v2'
 

@@ -75,7 +75,7 @@ const tell = (transcript: RunTranscript, lines: readonly string[], prompt = 'msg
   lines.flatMap((text) => transcript.addLine(text, prompt) ?? [])
 
 describe('a run’s transcript', () => {
-  it('tells what a server would have told, in the same order', () => {
+  it('reports what a server would have reported, in the same order', () => {
     const transcript = new RunTranscript(DIRECTORY, null, 'scripted/model')
     expect(tell(transcript, TURN).map((event) => [event.source_key, event.data.kind, event.data.state])).toEqual([
       ['part:prt_2', 'text', undefined],
@@ -100,7 +100,7 @@ describe('a run’s transcript', () => {
     })
   })
 
-  it('tells nothing twice and counts nothing twice when it is read again', () => {
+  it('reports and counts nothing twice when it is read again', () => {
     const transcript = new RunTranscript(DIRECTORY, null, null)
     tell(transcript, TURN.slice(0, 3))
     const told = tell(transcript, TURN)
@@ -157,7 +157,7 @@ describe('a run’s transcript', () => {
     expect(summariseTurn([transcript.messages]).end).toBe('open')
   })
 
-  it('takes no id that is none of OpenCode’s', () => {
+  it('accepts only ids of OpenCode’s form', () => {
     const transcript = new RunTranscript(DIRECTORY, null, null)
     expect(tell(transcript, [text('x'.repeat(1_000), 'x')])).toEqual([])
     expect(transcript.messages).toEqual([])

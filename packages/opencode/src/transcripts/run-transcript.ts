@@ -19,7 +19,7 @@ type RunLine =
 
 /** Of one transcript, bytes: some ten thousand parts, or the longest answers by the dozen. */
 const ROOM_BYTES = 32 * 1_048_576
-/** OpenCode's are 30 characters long; each is kept, and told with its events. */
+/** OpenCode's ids have 30 characters; each is stored and part of its events. */
 const MAX_ID = 128
 
 const UNKNOWN_MODEL: ModelRef = { providerID: '', modelID: '' }
@@ -56,8 +56,8 @@ const addTokens = (a: AssistantMessage['tokens'], b: StepFinishPart['tokens']): 
 /**
  * The transcript of one session over one or more runs.
  *
- * Lines may be taken again from the start: what is known already changes nothing and is not told twice. Of what was told it keeps
- * what a turn is summed up from.
+ * Lines may be added again from the start: known ones change nothing and are not reported twice. It retains only what a turn's
+ * summary needs.
  *
  * @example for (const line of printed) await record.append(transcript.addLine(line))
  */

@@ -42,7 +42,7 @@ const LINES = [
 ]
 
 describe('what subagents did', () => {
-  it('is told as a server would have told it', () => {
+  it('is reported as a server would have reported it', () => {
     const transcript = new SubagentTranscript('/work')
     const events = LINES.flatMap((text) => transcript.addLine(text) ?? [])
     expect(events.map(({ source_key, data }) => [source_key, data.kind, data.state, data.subagent])).toEqual([
@@ -65,7 +65,7 @@ describe('what subagents did', () => {
     expect(summary.cost).toBeCloseTo(0.0004)
   })
 
-  it('is nothing where a line is none of ours', () => {
+  it('ignores a line that is not a part', () => {
     const transcript = new SubagentTranscript('/work')
     for (const text of ['', 'line', '[]', '{"info":{},"part":{}}', 'null'])
       expect(transcript.addLine(text)).toBeUndefined()

@@ -50,9 +50,9 @@ export class SubagentTranscript {
   }
 
   /**
-   * Takes one line: a part, in the order in which they began.
+   * Adds one line: a part, in the order in which parts began.
    *
-   * @returns its events; undefined where the line is none, or was taken before.
+   * @returns its events; undefined when the line is not a part, or was added before.
    */
   addLine(text: string): readonly NewEvent[] | undefined {
     const row = parseRow(text)

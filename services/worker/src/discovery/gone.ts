@@ -16,7 +16,7 @@ export const reportGone = async ({ records, layout, logger }: ProjectDeps): Prom
     logger.warn({ project_id: project.id, directory }, 'the directory of a project is missing')
     await updateProject(records.db, project.id, {
       status: 'failed',
-      detail: `its directory ${directory} has gone; opencode_project_start makes it anew`,
+      detail: `its directory ${directory} is missing; opencode_project_start creates it again`,
     })
   }
 }

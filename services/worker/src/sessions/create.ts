@@ -1,4 +1,4 @@
-// Makes sessions, anew or from others. A call that is repeated finds what the first try made by its marker.
+// Creates sessions, new or from others. A repeated call finds what the first one created by its marker.
 
 import type { Session } from '@opencode-ai/sdk/v2'
 import { type CallArgs, type CallResult, KEY_MARKER, parseModel, SwitchyardError } from '@switchyard/contracts'
@@ -21,7 +21,7 @@ const findMade = async (
     (session) => ownMetadata(session).marker === marker,
   )
 
-/** What a marker makes, made once. The marker of a call of ours comes again only where the worker is gone that had it. */
+/** Creates once per marker. A call's marker repeats only after the worker that had it died. */
 const once = async (deps: SessionDeps, marker: string, make: () => Promise<Session>): Promise<Session> =>
   marker.startsWith(KEY_MARKER) ? await deps.records.withLock(`session:${marker}`, make) : await make()
 

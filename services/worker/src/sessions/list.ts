@@ -9,8 +9,8 @@ import { toSessionInfo } from './describe.ts'
 import { standingOf } from './session-requests.ts'
 
 /**
- * To ask a directory how its sessions are sets it up, for 4 to 13 MB. So those are asked where something works, as the server's events
- * tell it, and those that changed a moment ago, whose events may be on their way, ms.
+ * Querying a directory for its session statuses sets it up, for 4 to 13 MB. So only directories are queried in which the server's
+ * events show work, or whose sessions changed within this time, since their events may still arrive, ms.
  */
 const FRESH_MS = 60_000
 

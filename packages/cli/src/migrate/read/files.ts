@@ -35,7 +35,7 @@ export class LegacyFiles {
     return new LegacyFiles(root, resolved, findings)
   }
 
-  /** The text of a regular file of the tree; null where there is none, which is reported unless it is simply missing. */
+  /** Returns the text of a regular file of the tree; null otherwise, which is reported unless the file is missing. */
   async read(name: string): Promise<string | null> {
     const place = path.join(this.root, name)
     try {

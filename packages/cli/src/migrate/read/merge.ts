@@ -51,7 +51,7 @@ export const mergeClaims = (
     const [one, other] = [placeOf(entry), placeOf(claim)]
     return one !== null && other !== null && (one === other || path.join(other, 'repo') === one)
   }
-  // The surest sign first. A list of repositories beside a state by names is told by repository, and then by port.
+  // The surest match first: a list by repository beside a state by name is matched by repository, then by port.
   const signs: readonly Match[] = [
     isSamePlace,
     (entry, claim) => isSameName(entry.name, claim.name),
@@ -62,7 +62,7 @@ export const mergeClaims = (
   for (const claims of [parts.servers, parts.folders]) {
     const taken = new Set<number>()
     for (const claim of claims) {
-      // A folder is told by its place and name: several may be clones of one repository.
+      // A folder is matched by its path and name: several may be clones of one repository.
       const usable = claim.shape === 'folder' ? signs.slice(0, 2) : signs
       const at = usable
         .map((sign) => merged.findIndex((entry, index) => !taken.has(index) && sign(entry, claim)))

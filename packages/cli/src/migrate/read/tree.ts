@@ -14,7 +14,7 @@ import { readState } from './state.ts'
 
 export type LegacyProject = Merged & {
   readonly key: LegacyKey | null
-  /** Its git checkout, without links; null where there is none to be found. */
+  /** Its git checkout, without links; null when none is found. */
   readonly checkout: string | null
   /** The checkout is not in the tree: it is the user's own. */
   readonly isOutside: boolean
