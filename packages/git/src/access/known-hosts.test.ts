@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const run = promisify(execFile)
 
-// As the forges publish them; the file names the pages.
+// Fingerprints that the forges publish. The known_hosts file names the pages.
 const PUBLISHED = [
   'SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU github.com,[ssh.github.com]:443 (ED25519)',
   'SHA256:p2QAMXNIC1TJYWeIOttrVc98/R1BUFWu3/LiyKgUfQM github.com,[ssh.github.com]:443 (ECDSA)',
@@ -25,8 +25,8 @@ const PUBLISHED = [
   'SHA256:ohD8VZEXGWo6Ez8GSEJQ9WpafgLFsOfLOtGGQCQo6Og ssh.dev.azure.com,vs-ssh.visualstudio.com (RSA)',
 ]
 
-it('the known hosts are the forges’ own keys, under every name that they answer to', async () => {
+it('known_hosts contains the keys that the forges publish, with all their host names', async () => {
   const { stdout } = await run('ssh-keygen', ['-lf', path.join(import.meta.dirname, 'known_hosts')])
-  const shipped = stdout.trim().split('\n')
-  expect(shipped.map((line) => line.replace(/^\d+ /, ''))).toEqual(PUBLISHED)
+  const contained = stdout.trim().split('\n')
+  expect(contained.map((line) => line.replace(/^\d+ /, ''))).toEqual(PUBLISHED)
 })

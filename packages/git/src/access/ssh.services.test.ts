@@ -1,4 +1,4 @@
-// Deploy keys against a real sshd, which holds each key to one repository.
+// Tests deploy keys against a real sshd that restricts each key to one repository.
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -25,16 +25,16 @@ const at = (...names: string[]) => path.join(root, ...names)
 const lock = createLock()
 
 const bareRepository = async (name: string): Promise<string> => {
-  const place = at(name)
-  await run('git', ['init', '-q', '--bare', '-b', 'main', place])
-  const tree = (await run('git', ['-C', place, 'hash-object', '-w', '-t', 'tree', '/dev/null'])).stdout.trim()
+  const directory = at(name)
+  await run('git', ['init', '-q', '--bare', '-b', 'main', directory])
+  const tree = (await run('git', ['-C', directory, 'hash-object', '-w', '-t', 'tree', '/dev/null'])).stdout.trim()
   const who = ['-c', 'user.name=T', '-c', 'user.email=t@t']
-  const commit = (await run('git', ['-C', place, ...who, 'commit-tree', tree, '-m', 'begin'])).stdout.trim()
-  await run('git', ['-C', place, 'update-ref', 'refs/heads/main', commit])
-  return place
+  const commit = (await run('git', ['-C', directory, ...who, 'commit-tree', tree, '-m', 'begin'])).stdout.trim()
+  await run('git', ['-C', directory, 'update-ref', 'refs/heads/main', commit])
+  return directory
 }
 
-/** A worker whose state is in a directory with a name that shells and ssh could stumble over. */
+/** Creates a worker whose state directory has characters that a shell or ssh might interpret. */
 const worker = async (options: { readonly trustNewHosts?: boolean; readonly knows?: boolean } = {}) => {
   const home = at(`home of 'a' "b" 100%`)
   await mkdir(home, { recursive: true })
@@ -77,14 +77,14 @@ afterEach(async () => {
 })
 
 describe('a deploy key', () => {
-  it('is made once, whoever asks and however often, and only its owner can read it', async () => {
+  it('is generated once by concurrent callers, and is readable only by its owner', async () => {
     const { home, keys } = await worker()
     const identity = parseRepositoryUrl('git@github.com:Acme/Web.git')
-    // As two processes would: each with a lock of its own would make one, so they share one.
+    // Stands for a second process; the lock is shared, as between processes.
     const others = new DeployKeys({ directory: path.join(home, 'keys'), lock })
-    const made = await Promise.all([keys, others, keys, others].map((each) => each.ensure(identity)))
-    expect(new Set(made.map((key) => key.fingerprint)).size).toBe(1)
-    const [key] = made
+    const keysOfAll = await Promise.all([keys, others, keys, others].map((each) => each.ensure(identity)))
+    expect(new Set(keysOfAll.map((key) => key.fingerprint)).size).toBe(1)
+    const [key] = keysOfAll
     expect(key?.publicKey).toMatch(/^ssh-ed25519 \S+ switchyard:github\.com\/acme\/web$/)
     const listed = await run('ssh-keygen', ['-lf', key?.path ?? ''])
     expect(listed.stdout).toContain(key?.fingerprint)
@@ -93,10 +93,10 @@ describe('a deploy key', () => {
     expect((await stat(path.join(home, 'keys'))).mode & 0o777).toBe(0o700)
     expect((await readdir(path.dirname(key?.path ?? ''))).sort()).toEqual(['id_ed25519', 'id_ed25519.pub'])
     const secret = (await readFile(key?.path ?? '', 'utf8')).split('\n')[3]
-    expect(JSON.stringify(made)).not.toContain(secret)
+    expect(JSON.stringify(keysOfAll)).not.toContain(secret)
   })
 
-  it('is waited for, and opens its own repository and no other', async () => {
+  it('is reported as denied until the host accepts it, and gives access to no other repository', async () => {
     const { keys, check, repositories } = await worker()
     const [one, other] = [await bareRepository('one.git'), await bareRepository('other.git')]
     const url = server.url(one)
@@ -112,7 +112,7 @@ describe('a deploy key', () => {
     expect(await check(server.url(other))).toMatchObject({ status: 'denied' })
   })
 
-  it('is the only key that is offered: no agent, no configuration of the user', async () => {
+  it("is the only key that ssh uses, without the user's agent and configuration", async () => {
     const { keys, access } = await worker()
     const identity = parseRepositoryUrl(server.url(await bareRepository('one.git')))
     await keys.ensure(identity)
@@ -122,14 +122,14 @@ describe('a deploy key', () => {
       expect(env.GIT_SSH_COMMAND).toContain(` -o ${option} `)
   })
 
-  it('is taken over from somebody who has it, whatever its kind and line ends', async () => {
+  it('can be replaced by a given key of any type and line ending', async () => {
     const { keys, check } = await worker()
     const repository = await bareRepository('one.git')
     const url = server.url(repository)
     const identity = parseRepositoryUrl(url)
-    const make = (name: string, ...more: string[]) => run('ssh-keygen', ['-q', '-f', at(name), ...more])
-    await make('rsa', '-t', 'rsa', '-b', '2048', '-N', '')
-    await make('locked', '-t', 'ed25519', '-N', 'a passphrase')
+    const generate = (name: string, ...more: string[]) => run('ssh-keygen', ['-q', '-f', at(name), ...more])
+    await generate('rsa', '-t', 'rsa', '-b', '2048', '-N', '')
+    await generate('locked', '-t', 'ed25519', '-N', 'a passphrase')
     const before = await keys.ensure(identity)
     const refused = async (text: string, why: RegExp) =>
       await expect(keys.put(identity, text)).rejects.toMatchObject({
@@ -148,44 +148,44 @@ describe('a deploy key', () => {
     expect(await keys.identityFiles(identity)).toEqual([key.path])
   })
 
-  it('is rotated without a gap: the former one serves until the new one is accepted', async () => {
+  it('stays in use during a rotation until the host accepts the new one', async () => {
     const { keys, check, repositories } = await worker()
-    const place = await bareRepository('one.git')
-    const url = server.url(place)
+    const repository = await bareRepository('one.git')
+    const url = server.url(repository)
     const identity = parseRepositoryUrl(url)
     const first = await keys.ensure(identity)
-    await server.allow(first.publicKey, place, 'read')
+    await server.allow(first.publicKey, repository, 'read')
     await check(url)
-    // The second is never accepted anywhere: the first must not be lost over it.
+    // The second key is never accepted, so it must not replace the first as the former key.
     const second = await keys.rotate(identity)
     const third = await keys.rotate(identity)
     expect(new Set([first.fingerprint, second.fingerprint, third.fingerprint]).size).toBe(3)
     expect(await check(url)).toMatchObject({ status: 'ok', isFormerKey: true })
     await repositories.fetch(identity)
-    await server.allow(third.publicKey, place, 'read')
+    await server.allow(third.publicKey, repository, 'read')
     expect(await check(url)).toMatchObject({ status: 'ok', isFormerKey: false })
     expect(await keys.identityFiles(identity)).toEqual([third.path])
     expect(await keys.find(identity)).toEqual(third)
   })
 
-  it('may be the user’s own, by its path, and stays where it is', async () => {
+  it('can be a key file of the user, which is not copied or removed', async () => {
     const { keys, check } = await worker()
-    const place = await bareRepository('one.git')
-    const identity = parseRepositoryUrl(server.url(place))
+    const repository = await bareRepository('one.git')
+    const identity = parseRepositoryUrl(server.url(repository))
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'me@home', '-f', at('mine')])
     const adopted = await keys.adopt(identity, at('mine'))
     expect(adopted).toMatchObject({ source: 'adopted', path: at('mine') })
     expect(await keys.ensure(identity)).toEqual(adopted)
-    await server.allow(adopted.publicKey, place, 'read')
-    expect(await check(server.url(place))).toMatchObject({ status: 'ok' })
+    await server.allow(adopted.publicKey, repository, 'read')
+    expect(await check(server.url(repository))).toMatchObject({ status: 'ok' })
     await keys.rotate(identity)
-    expect(await check(server.url(place))).toMatchObject({ status: 'ok', isFormerKey: true })
+    expect(await check(server.url(repository))).toMatchObject({ status: 'ok', isFormerKey: true })
     await keys.remove(identity)
     expect(await keys.find(identity)).toBeUndefined()
     expect(existsSync(at('mine'))).toBe(true)
   })
 
-  it('of the user’s own is refused, with what to do, where it cannot serve', async () => {
+  it('is refused with what to fix when the key file of the user cannot be used', async () => {
     const { keys } = await worker()
     const identity = parseRepositoryUrl('git@h.example:o/r')
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'a passphrase', '-f', at('locked')])
@@ -193,7 +193,7 @@ describe('a deploy key', () => {
     await chmod(at('open'), 0o644)
     await writeFile(at('text'), 'no key', { mode: 0o600 })
     const ours = await keys.ensure(parseRepositoryUrl('git@h.example:other/r'))
-    for (const [place, why] of [
+    for (const [file, why] of [
       [at('locked'), 'passphrase'],
       [at('open'), 'chmod 600'],
       [at('text'), 'is not a private ssh key'],
@@ -202,7 +202,7 @@ describe('a deploy key', () => {
       ['mine', 'absolute'],
       [ours.path, 'is one of Switchyard'],
     ] as const)
-      await expect(keys.adopt(identity, place)).rejects.toMatchObject({
+      await expect(keys.adopt(identity, file)).rejects.toMatchObject({
         code: 'deploy_key_invalid',
         message: expect.stringContaining(why),
       })
@@ -210,8 +210,8 @@ describe('a deploy key', () => {
   })
 })
 
-describe('the host', () => {
-  it('is refused where its key is not known', async () => {
+describe('the host key', () => {
+  it('is refused when it is unknown', async () => {
     const { keys, check } = await worker({ knows: false })
     const url = server.url(await bareRepository('one.git'))
     await keys.ensure(parseRepositoryUrl(url))
@@ -220,12 +220,12 @@ describe('the host', () => {
     expect(found.status !== 'ok' && found.error.message).toContain(`[127.0.0.1]:${server.port}`)
   })
 
-  it('is taken at its first word where that is allowed, and held to it', async () => {
+  it('is accepted on first contact when that is allowed, and must not change afterwards', async () => {
     const { home, keys, check } = await worker({ knows: false, trustNewHosts: true })
-    const place = await bareRepository('one.git')
-    const url = server.url(place)
+    const repository = await bareRepository('one.git')
+    const url = server.url(repository)
     const { publicKey } = await keys.ensure(parseRepositoryUrl(url))
-    await server.allow(publicKey, place, 'read')
+    await server.allow(publicKey, repository, 'read')
     expect(await check(url)).toMatchObject({ status: 'ok' })
     const [, , blob] = (await server.knownHost()).split(' ')
     expect(await readFile(path.join(home, 'known_hosts'), 'utf8')).toContain(blob)
@@ -235,7 +235,7 @@ describe('the host', () => {
     expect(found.status !== 'ok' && found.error.message).toMatch(/Host key for \S+ has changed; its key is SHA256:/)
   })
 
-  it('that does not answer is unreachable, which is not a refusal', async () => {
+  it('is not checked on a host that does not answer, which is reported as unreachable', async () => {
     const { keys, check } = await worker()
     const url = 'ssh://git@127.0.0.1:1/o/r'
     await keys.ensure(parseRepositoryUrl(url))
@@ -243,8 +243,8 @@ describe('the host', () => {
   })
 })
 
-describe('an address', () => {
-  it('given as https is reached over ssh once the repository has a deploy key', async () => {
+describe('RepositoryAccess.connect', () => {
+  it('uses ssh for an https URL once the repository has a deploy key', async () => {
     const { keys, access } = await worker()
     for (const [url, ssh] of [
       ['https://github.com/Acme/Web.git', 'ssh://git@github.com/Acme/Web.git'],

@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createLock } from '../git.fixture.ts'
-import { bundleForeign, bundleHead, parseRepositoryUrl, Repositories, readForeign } from '../index.ts'
+import { describe, expect, it } from 'vitest'
+import { createRepositories, useTestDirectory } from '../git.fixture.ts'
+import { parseRepositoryUrl } from '../identity/identity.ts'
+import { bundleForeign, bundleHead } from './bundle-foreign.ts'
+import { readForeign } from './read-foreign.ts'
 
 const run = promisify(execFile)
 
-let root: string
-const at = (...names: string[]) => path.join(root, ...names)
+const at = useTestDirectory()
 const sh = async (directory: string, ...args: string[]) =>
   (await run('git', ['-c', 'user.name=T', '-c', 'user.email=t@t', ...args], { cwd: directory })).stdout.trimEnd()
 
@@ -29,16 +29,19 @@ const commit = async (directory: string, files: Readonly<Record<string, string>>
   return await sh(directory, 'rev-parse', 'HEAD')
 }
 
-/** A remote and a clone of it, in which somebody worked. */
+/** Creates a remote and a clone of it. */
 const clone = async () => {
   await mkdir(at('remote'))
   await sh(at('remote'), 'init', '-q', '-b', 'main')
   await commit(at('remote'), { 'a.txt': 'one\n', 'b.txt': 'one\n', 'c/d.txt': 'one\n' })
-  await sh(root, 'clone', '-q', at('remote'), at('clone'))
+  await sh(at(), 'clone', '-q', at('remote'), at('clone'))
   return at('clone')
 }
 
-/** Unpushed commits on two branches, two stashes, changed, staged, deleted and untracked files, a linked worktree. */
+/**
+ * Creates a clone with unpushed commits on two branches, two stashes, changed, staged, deleted and untracked files, and a
+ * linked worktree.
+ */
 const messyClone = async () => {
   const directory = await clone()
   await write(directory, { 'a.txt': 'first stash\n' })
@@ -59,32 +62,24 @@ const messyClone = async () => {
   return directory
 }
 
-/** Every name, time of change and content below a directory: what must stay as it is. */
+/** Hashes the name, modification time, mode and content of every file below a directory. */
 const fingerprint = async (directory: string): Promise<string> => {
   const hash = createHash('sha256')
   for (const entry of (await readdir(directory, { recursive: true, withFileTypes: true })).toSorted((a, b) =>
     `${a.parentPath}/${a.name}` < `${b.parentPath}/${b.name}` ? -1 : 1,
   )) {
-    const place = path.join(entry.parentPath, entry.name)
-    const { mtimeMs, mode } = await lstat(place)
-    hash.update(`${place} ${mtimeMs} ${mode}\n`)
-    if (entry.isFile()) hash.update(await readFile(place))
+    const file = path.join(entry.parentPath, entry.name)
+    const { mtimeMs, mode } = await lstat(file)
+    hash.update(`${file} ${mtimeMs} ${mode}\n`)
+    if (entry.isFile()) hash.update(await readFile(file))
   }
   return hash.digest('hex')
 }
 
 const status = (directory: string) => sh(directory, 'status', '--porcelain', '--untracked-files=all')
 
-beforeEach(async () => {
-  root = await mkdtemp(path.join(tmpdir(), 'switchyard-foreign-'))
-})
-
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true })
-})
-
-describe('a checkout that we did not make', () => {
-  it('is read with all there is to lose in it, and not written into', async () => {
+describe('readForeign and bundleForeign', () => {
+  it('report everything that would be lost, and write nothing to the checkout', async () => {
     const directory = await messyClone()
     const before = await fingerprint(directory)
     expect(await readForeign(directory)).toMatchObject({
@@ -104,23 +99,23 @@ describe('a checkout that we did not make', () => {
     expect(await fingerprint(directory)).toBe(before)
   })
 
-  it('runs nothing that it configures', async () => {
+  it('run nothing that the checkout configures', async () => {
     const directory = await messyClone()
-    await write(root, { evil: `#!/bin/sh\ntouch ${at('ran')}\ncat\n` })
+    await write(at(), { evil: `#!/bin/sh\ntouch ${at('ran')}\ncat\n` })
     await chmod(at('evil'), 0o755)
     for (const setting of ['core.fsmonitor', 'filter.evil.clean', 'diff.external', 'core.hooksPath', 'core.pager'])
-      await sh(directory, 'config', setting, setting === 'core.hooksPath' ? root : at('evil'))
+      await sh(directory, 'config', setting, setting === 'core.hooksPath' ? at() : at('evil'))
     await write(directory, { '.gitattributes': '* filter=evil\n' })
     await readForeign(directory)
     await bundleForeign(directory, { bundle: at('all.bundle'), patch: at('all.patch') })
-    expect(await readdir(root)).not.toContain('ran')
+    expect(await readdir(at())).not.toContain('ran')
   })
 
-  it('is saved whole: every branch, every stash and what was not committed', async () => {
+  it('save every branch, every stash and uncommitted changes', async () => {
     const directory = await messyClone()
     const saved = await bundleForeign(directory, { bundle: at('all.bundle'), patch: at('all.patch') })
     expect(saved).toMatchObject({ isWritten: true, changed: 6 })
-    await sh(root, 'clone', '-q', '--mirror', at('all.bundle'), at('restored'))
+    await sh(at(), 'clone', '-q', '--mirror', at('all.bundle'), at('restored'))
     const show = (name: string) => sh(at('restored'), 'show', name)
     expect(await show('refs/heads/other:other.txt')).toBe('other')
     expect(await show('refs/switchyard/stash/0:a.txt')).toBe('second stash')
@@ -133,7 +128,7 @@ describe('a checkout that we did not make', () => {
     expect(await readFile(path.join(directory, 'a.txt'), 'utf8')).toBe('three\n')
   })
 
-  it('is read as a linked worktree, a detached HEAD, an unfinished merge, an empty and a shallow repository', async () => {
+  it('accept a linked worktree, a detached HEAD, an unfinished merge, an empty and a shallow repository', async () => {
     const directory = await messyClone()
     expect(await readForeign(at('linked'))).toMatchObject({ branch: 'linked', changed: 1 })
     await sh(directory, 'checkout', '-qf', '--detach')
@@ -148,11 +143,11 @@ describe('a checkout that we did not make', () => {
     expect(await readForeign(at('empty'))).toMatchObject({ head: null, changed: 1, remote: null })
     expect(await bundleHead(at('empty'), at('none'), { isThin: false })).toBeNull()
     await commit(at('remote'), { 'a.txt': 'newer\n' })
-    await sh(root, 'clone', '-q', '--depth=1', `file://${at('remote')}`, at('shallow'))
+    await sh(at(), 'clone', '-q', '--depth=1', `file://${at('remote')}`, at('shallow'))
     expect(await readForeign(at('shallow'))).toMatchObject({ unpushed: 0, changed: 0 })
   })
 
-  it('names refs that lead to nothing, and is refused where it is no repository of its own', async () => {
+  it('report refs whose commits are missing, and refuse a directory without its own repository', async () => {
     const directory = await clone()
     await writeFile(path.join(directory, '.git/refs/heads/broken'), `${'1'.repeat(40)}\n`)
     expect((await readForeign(directory)).damaged).toEqual(['refs/heads/broken'])
@@ -160,35 +155,35 @@ describe('a checkout that we did not make', () => {
     await expect(readForeign(at('plain'))).rejects.toMatchObject({ code: 'repository_not_found' })
     await writeFile(at('plain', '.git'), `gitdir: ${path.join(directory, '.git')}\n`)
     await expect(readForeign(at('plain'))).rejects.toMatchObject({ code: 'repository_not_found' })
-    await sh(root, 'clone', '-q', '--shared', directory, at('borrower'))
+    await sh(at(), 'clone', '-q', '--shared', directory, at('borrower'))
     await expect(readForeign(at('borrower'))).rejects.toMatchObject({ code: 'repository_unavailable' })
   })
 
-  it('takes no repository that only its own files vouch for', async () => {
+  it('refuse a repository whose location only an agent vouches for', async () => {
     const secret = path.join(await clone(), '.git')
     const refused = { code: 'repository_not_found' }
-    // A repository that says that its commits are elsewhere,
-    await sh(root, 'init', '-q', at('named'))
+    // A repository that claims that its commits are elsewhere.
+    await sh(at(), 'init', '-q', at('named'))
     await write(at('named', '.git'), { commondir: `${secret}\n`, HEAD: 'ref: refs/heads/main\n' })
     await expect(readForeign(at('named'))).rejects.toMatchObject(refused)
-    // one below the directory that names it in return,
+    // A repository inside the directory that names the directory in return.
     const fake = { gitdir: '../.git\n', commondir: `${secret}\n`, HEAD: 'ref: refs/heads/main\n' }
     await write(at('forged'), { '.git': 'gitdir: fake\n' })
     await write(at('forged', 'fake'), fake)
     await expect(readForeign(at('forged'))).rejects.toMatchObject(refused)
     await expect(bundleHead(at('forged'), at('forged.bundle'), { isThin: false })).rejects.toMatchObject(refused)
-    // one beside it, which the other repository knows nothing of,
+    // A repository next to the directory that is not a worktree of the repository that it names.
     await write(at('beside'), { '.git': `gitdir: ${at('admin')}\n` })
     await write(at('admin'), { ...fake, gitdir: at('beside', '.git') })
     await expect(readForeign(at('beside'))).rejects.toMatchObject(refused)
-    // and one whose objects are another's.
-    await sh(root, 'init', '-q', at('linked'))
-    const lent = (await readdir(path.join(secret, 'objects'))).find((name) => name.length === 2) ?? ''
-    await symlink(path.join(secret, 'objects', lent), at('linked', '.git', 'objects', lent))
+    // A repository with links to objects of another one.
+    await sh(at(), 'init', '-q', at('linked'))
+    const borrowed = (await readdir(path.join(secret, 'objects'))).find((name) => name.length === 2) ?? ''
+    await symlink(path.join(secret, 'objects', borrowed), at('linked', '.git', 'objects', borrowed))
     await expect(readForeign(at('linked'))).rejects.toMatchObject({ code: 'repository_unavailable' })
   })
 
-  it('does not count a directory as its worktree that does not say so itself', async () => {
+  it('do not list a worktree whose directory does not name the repository', async () => {
     const directory = await clone()
     await mkdir(path.join(directory, '.git/worktrees/forged'), { recursive: true })
     await writeFile(path.join(directory, '.git/worktrees/forged/gitdir'), `${at('secret')}/.git\n`)
@@ -197,88 +192,86 @@ describe('a checkout that we did not make', () => {
   })
 })
 
-describe('importing into a new worktree', () => {
-  const lock = createLock()
-
+describe('RepositoryWork.importBundle', () => {
   const sandbox = async () => {
     const identity = parseRepositoryUrl(at('remote'))
-    const all = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
-    await all.fetch(identity)
-    const made = await all.addWorktree(identity, { directory: at('sandbox'), branch: 'migrated/blog' })
+    const repositories = createRepositories(at)
+    await repositories.fetch(identity)
+    const added = await repositories.addWorktree(identity, { directory: at('sandbox'), branch: 'migrated/blog' })
     return {
-      ...made,
-      import: (bundle: string) => all.work.importBundle(identity, made.directory, bundle),
-      isAsImported: () => all.work.isAsImported(identity, made.directory),
+      ...added,
+      import: (bundle: string) => repositories.work.importBundle(identity, added.directory, bundle),
+      isAsImported: () => repositories.work.isAsImported(identity, added.directory),
     }
   }
 
-  it.each([true, false])('carries the commits and leaves the changes uncommitted (thin: %s)', async (isThin) => {
+  it.each([true, false])('imports commits and leaves changes uncommitted (thin: %s)', async (isThin) => {
     const directory = await messyClone()
     const head = await bundleHead(directory, at('head.bundle'), { isThin })
     const base = await sh(at('remote'), 'rev-parse', 'HEAD')
     await commit(at('remote'), { 'later.txt': 'later\n' })
-    const made = await sandbox()
-    expect(await made.import(at('head.bundle'))).toEqual({
+    const worktree = await sandbox()
+    expect(await worktree.import(at('head.bundle'))).toEqual({
       branch: 'migrated/blog',
       head,
       baseCommit: base,
       changed: 6,
     })
-    expect(await sh(made.directory, 'rev-parse', 'HEAD')).toBe(head)
-    expect(await sh(made.directory, 'branch', '--show-current')).toBe('migrated/blog')
+    expect(await sh(worktree.directory, 'rev-parse', 'HEAD')).toBe(head)
+    expect(await sh(worktree.directory, 'branch', '--show-current')).toBe('migrated/blog')
     const changes = (await status(directory)).replace('A  staged.txt', '?? staged.txt').split('\n').toSorted()
-    expect((await status(made.directory)).split('\n').toSorted()).toEqual(changes)
-    expect(await readFile(path.join(made.directory, 'a.txt'), 'utf8')).toBe('three\n')
-    expect(await made.isAsImported()).toBe(true)
+    expect((await status(worktree.directory)).split('\n').toSorted()).toEqual(changes)
+    expect(await readFile(path.join(worktree.directory, 'a.txt'), 'utf8')).toBe('three\n')
+    expect(await worktree.isAsImported()).toBe(true)
   })
 
-  it('is the same when it is done twice, and refused over work', async () => {
+  it('returns the same result on a repeated call, and refuses a worktree with work', async () => {
     const directory = await messyClone()
     await bundleHead(directory, at('head.bundle'), { isThin: true })
-    const made = await sandbox()
-    expect(await made.isAsImported()).toBeNull()
-    await write(made.directory, { 'mine.txt': 'mine' })
-    await expect(made.import(at('head.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
-    await rm(path.join(made.directory, 'mine.txt'))
-    const first = await made.import(at('head.bundle'))
-    await write(made.directory, { 'mine.txt': 'mine' })
-    expect(await made.isAsImported()).toBe(false)
-    expect(await made.import(at('head.bundle'))).toEqual(first)
-    expect(await readFile(path.join(made.directory, 'mine.txt'), 'utf8')).toBe('mine')
+    const worktree = await sandbox()
+    expect(await worktree.isAsImported()).toBeNull()
+    await write(worktree.directory, { 'mine.txt': 'mine' })
+    await expect(worktree.import(at('head.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
+    await rm(path.join(worktree.directory, 'mine.txt'))
+    const first = await worktree.import(at('head.bundle'))
+    await write(worktree.directory, { 'mine.txt': 'mine' })
+    expect(await worktree.isAsImported()).toBe(false)
+    expect(await worktree.import(at('head.bundle'))).toEqual(first)
+    expect(await readFile(path.join(worktree.directory, 'mine.txt'), 'utf8')).toBe('mine')
     await bundleHead(at('linked'), at('other.bundle'), { isThin: true })
-    await expect(made.import(at('other.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
+    await expect(worktree.import(at('other.bundle'))).rejects.toMatchObject({ code: 'worktree_has_work' })
   })
 
-  it('goes on after a crash in the middle of it', async () => {
+  it('completes an import that a crash interrupted', async () => {
     const directory = await messyClone()
     await bundleHead(directory, at('head.bundle'), { isThin: true })
-    const made = await sandbox()
-    const done = await made.import(at('head.bundle'))
+    const worktree = await sandbox()
+    const done = await worktree.import(at('head.bundle'))
     const [name = ''] = (await readdir(at('mirrors'))).filter((entry) => entry.endsWith('.worktrees'))
     const [file = ''] = await readdir(at('mirrors', name))
     const record = JSON.parse(await readFile(at('mirrors', name, file), 'utf8'))
     record.imported.isDone = false
     await writeFile(at('mirrors', name, file), JSON.stringify(record))
-    await write(made.directory, { 'a.txt': 'half written', 'half.tmp': 'x' })
-    expect(await made.import(at('head.bundle'))).toEqual(done)
-    expect(await readFile(path.join(made.directory, 'a.txt'), 'utf8')).toBe('three\n')
-    expect(await made.isAsImported()).toBe(true)
+    await write(worktree.directory, { 'a.txt': 'half written', 'half.tmp': 'x' })
+    expect(await worktree.import(at('head.bundle'))).toEqual(done)
+    expect(await readFile(path.join(worktree.directory, 'a.txt'), 'utf8')).toBe('three\n')
+    expect(await worktree.isAsImported()).toBe(true)
   })
 
-  it('refuses what is no bundle, a bundle of something else, and one whose beginning is not here', async () => {
+  it('refuses a file that is not a bundle, a bundle without HEAD, and one that needs missing commits', async () => {
     const directory = await messyClone()
-    const made = await sandbox()
-    await write(root, { 'no.bundle': 'no bundle' })
-    await expect(made.import(at('no.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
+    const worktree = await sandbox()
+    await write(at(), { 'no.bundle': 'no bundle' })
+    await expect(worktree.import(at('no.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
     await sh(directory, 'bundle', 'create', '-q', at('wrong.bundle'), 'main')
-    await expect(made.import(at('wrong.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
+    await expect(worktree.import(at('wrong.bundle'))).rejects.toMatchObject({ code: 'invalid_bundle' })
     const first = await commit(directory, { 'x.txt': '1' })
     await sh(directory, 'update-ref', 'refs/remotes/origin/gone', first)
     await commit(directory, { 'x.txt': '2' })
     await bundleHead(directory, at('thin.bundle'), { isThin: true })
-    await expect(made.import(at('thin.bundle'))).rejects.toMatchObject({ code: 'bundle_incomplete' })
-    expect(await status(made.directory)).toBe('')
+    await expect(worktree.import(at('thin.bundle'))).rejects.toMatchObject({ code: 'bundle_incomplete' })
+    expect(await status(worktree.directory)).toBe('')
     await bundleHead(directory, at('full.bundle'), { isThin: false })
-    await expect(made.import(at('full.bundle'))).resolves.toMatchObject({ changed: 0 })
+    await expect(worktree.import(at('full.bundle'))).resolves.toMatchObject({ changed: 0 })
   })
 })

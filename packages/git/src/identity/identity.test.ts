@@ -200,6 +200,19 @@ describe('parseRepositoryUrl', () => {
     expect(() => parseRepositoryUrl(url)).toThrow(expect.objectContaining({ code: 'invalid_project' }))
   })
 
+  it.each(['https://h.example/a/%2e%2e/b', 'https://h.example/o/r%0aX', 'https://h.example/o%2fr/x', '/srv/a/../b'])(
+    'refuses the path in %j',
+    (url) => {
+      expect(() => parseRepositoryUrl(url)).toThrow(expect.objectContaining({ code: 'invalid_project' }))
+    },
+  )
+
+  it('keeps encoded characters of a path in its URLs, and decodes them in the key', () => {
+    const once = parseRepositoryUrl('https://h.example/o/a%20b')
+    expect(once).toMatchObject({ key: 'h.example/o/a b', fetchUrl: 'https://h.example/o/a%20b' })
+    expect(parseRepositoryUrl(once.displayUrl)).toEqual(once)
+  })
+
   it('throws only invalid_project, for any input', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {

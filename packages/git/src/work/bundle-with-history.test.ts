@@ -1,22 +1,20 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { commit, createLock, sh } from '../git.fixture.ts'
-import { bundleSinceBase, describeLoss, parseRepositoryUrl, Repositories } from '../index.ts'
+import { describe, expect, it } from 'vitest'
+import { commit, createEvil, createRepositories, sh, useTestDirectory } from '../git.fixture.ts'
+import { parseRepositoryUrl } from '../identity/identity.ts'
+import { bundleSinceBase } from './bundle-since-base.ts'
+import { describeLoss } from './work-state.ts'
 
-let root: string
-const at = (...names: string[]) => path.join(root, ...names)
-const lock = createLock()
-
-/** A project with one worktree, its bundle, and a repository that has nothing but what was fetched from that. */
+const at = useTestDirectory()
+/** Creates a project with one worktree. `restore` clones its bundle, and returns the refs in it. */
 const project = async () => {
   await mkdir(at('origin'), { recursive: true })
   await sh(at('origin'), 'init', '-q', '-b', 'main')
   await commit(at('origin'), 'a.txt')
   const identity = parseRepositoryUrl(at('origin'))
-  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+  const repositories = createRepositories(at)
   await repositories.fetch(identity)
   const { directory, baseCommit } = await repositories.addWorktree(identity, {
     directory: at('boxes', 'x'),
@@ -24,7 +22,7 @@ const project = async () => {
   })
   const restore = async () => {
     await rm(at('restored'), { recursive: true, force: true })
-    await sh(root, 'clone', '-q', '--mirror', at('bundles', 'x.bundle'), at('restored'))
+    await sh(at(), 'clone', '-q', '--mirror', at('bundles', 'x.bundle'), at('restored'))
     return (await sh(at('restored'), 'for-each-ref', '--format=%(refname)')).split('\n')
   }
   return {
@@ -40,16 +38,8 @@ const project = async () => {
   }
 }
 
-beforeEach(async () => {
-  root = await realpath(await mkdtemp(path.join(tmpdir(), 'switchyard-save-')))
-})
-
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true })
-})
-
-describe('the bundle of a working directory that goes', () => {
-  it('has the files of a branch without a commit, and the branch that the worktree was made on', async () => {
+describe('RepositoryWork.bundle', () => {
+  it('saves the files of a branch without commits, and the branch that the worktree was created on', async () => {
     const { directory, loss, bundle, restore, show } = await project()
     await commit(directory, 'done.txt')
     await sh(directory, 'checkout', '-q', '--orphan', 'pages')
@@ -63,7 +53,7 @@ describe('the bundle of a working directory that goes', () => {
     expect(await sh(at('restored'), 'rev-list', '--count', 'refs/switchyard/worktree')).toBe('1')
   })
 
-  it('has what is on its branch, wherever the agent has switched to', async () => {
+  it('saves the branch of the worktree after the agent checked out something else', async () => {
     const { directory, loss, bundle, restore, show } = await project()
     await commit(directory, 'done.txt')
     await sh(directory, 'checkout', '-q', '--detach', 'origin/main')
@@ -75,7 +65,7 @@ describe('the bundle of a working directory that goes', () => {
     expect(await show('refs/switchyard/head:detached.txt')).toBe('detached.txt')
   })
 
-  it('has every file, however many are not ignored', { timeout: 120_000 }, async () => {
+  it('saves more than ten thousand untracked files', { timeout: 120_000 }, async () => {
     const { directory, bundle, restore, show, objectDirs, baseCommit } = await project()
     await mkdir(path.join(directory, 'node_modules'))
     await mkdir(path.join(directory, 'src'))
@@ -87,14 +77,14 @@ describe('the bundle of a working directory that goes', () => {
     expect(await bundle()).toBe(true)
     await restore()
     expect(await show('refs/switchyard/worktree:src/new.ts')).toBe('new')
-    // As of a task whose time is over.
+    // bundleSinceBase has the same limits.
     const file = at('task.bundle')
     expect(await bundleSinceBase({ directory, base: baseCommit, objectDirs, file, branch: 'task' })).toBe(true)
     await sh(at('origin'), 'fetch', '-q', file, 'task:saved')
     expect(await sh(at('origin'), 'show', 'saved:src/new.ts')).toBe('new')
   })
 
-  it('has the files of every repository inside of it', async () => {
+  it('saves the files of all nested repositories', async () => {
     const { directory, loss, bundle, restore, show } = await project()
     for (let n = 0; n < 25; n += 1) {
       await mkdir(path.join(directory, `inner${n}`))
@@ -107,7 +97,7 @@ describe('the bundle of a working directory that goes', () => {
     expect(await show('refs/switchyard/worktree:inner9/mine.txt')).toBe('mine')
   })
 
-  it('is refused where a file is too large for it, and names that', async () => {
+  it('refuses a directory with a file over 512 MiB, and names the file', async () => {
     const { directory, bundle, objectDirs, baseCommit } = await project()
     await writeFile(path.join(directory, 'huge.bin'), '')
     await truncate(path.join(directory, 'huge.bin'), 2 ** 30)
@@ -120,14 +110,14 @@ describe('the bundle of a working directory that goes', () => {
     expect(existsSync(at('bundles'))).toBe(false)
   })
 
-  it('is whole where the agent took away what makes the directory a worktree, or made a repository of its own there', async () => {
+  it('saves all work after the agent deleted .git, or created another repository in its place', async () => {
     const { directory, loss, bundle, restore, show } = await project()
     await commit(directory, 'done.txt')
     await writeFile(path.join(directory, 'new.txt'), 'new\n')
     await rm(path.join(directory, '.git'))
     expect(await loss()).toBe('1 uncommitted change, 1 unpushed commit')
-    for (const again of [false, true]) {
-      if (again) await sh(directory, 'init', '-q')
+    for (const hasOtherRepository of [false, true]) {
+      if (hasOtherRepository) await sh(directory, 'init', '-q')
       expect(await bundle()).toBe(true)
       await restore()
       expect(await show('refs/heads/sandbox/x:done.txt')).toBe('done.txt')
@@ -135,14 +125,14 @@ describe('the bundle of a working directory that goes', () => {
     }
   })
 
-  it('has the work in a worktree of a shallow repository', async () => {
+  it('saves the work in a worktree of a shallow repository', async () => {
     await mkdir(at('whole'))
     await sh(at('whole'), 'init', '-q', '-b', 'main')
     await commit(at('whole'), 'a.txt')
     await commit(at('whole'), 'b.txt')
-    await sh(root, 'clone', '-q', '--depth=1', `file://${at('whole')}`, at('shallow'))
+    await sh(at(), 'clone', '-q', '--depth=1', `file://${at('whole')}`, at('shallow'))
     const identity = parseRepositoryUrl(at('shallow'))
-    const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+    const repositories = createRepositories(at)
     await repositories.fetch(identity)
     const { directory } = await repositories.addWorktree(identity, { directory: at('w'), branch: 'w' })
     await commit(directory, 'done.txt')
@@ -152,8 +142,8 @@ describe('the bundle of a working directory that goes', () => {
   })
 })
 
-describe('what is done in a submodule', () => {
-  /** A worktree with a submodule in it, as `git submodule update --init` makes it. */
+describe('the work in a submodule', () => {
+  /** Creates a worktree with a submodule, as `git submodule update --init` does. */
   const withSubmodule = async () => {
     await mkdir(at('lib'))
     await sh(at('lib'), 'init', '-q', '-b', 'main')
@@ -161,24 +151,24 @@ describe('what is done in a submodule', () => {
     await mkdir(at('origin'))
     await sh(at('origin'), 'init', '-q', '-b', 'main')
     await sh(at('origin'), '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', at('lib'), 'lib')
-    const made = await project()
-    const inside = path.join(made.directory, 'lib')
-    await sh(made.directory, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'update', '--init')
-    return { ...made, inside }
+    const created = await project()
+    const inside = path.join(created.directory, 'lib')
+    await sh(created.directory, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'update', '--init')
+    return { ...created, inside }
   }
 
-  it('is nothing where it is as its superproject names it, or not there', async () => {
+  it('is not counted when the submodule is as its superproject names it, or not checked out', async () => {
     const { directory, inside, loss } = await withSubmodule()
     expect(existsSync(path.join(inside, 'l.txt'))).toBe(true)
     expect(await loss()).toBeNull()
-    // Its remote has gone on since, and no branch leads to what is checked out.
+    // No remote branch reaches the commit any more, but the superproject names it.
     await sh(inside, 'update-ref', '-d', 'refs/remotes/origin/main')
     expect(await loss()).toBeNull()
     await sh(directory, 'submodule', '--quiet', 'deinit', '--force', 'lib')
     expect(await loss()).toBeNull()
   })
 
-  it('is counted, committed or not, and bundled', async () => {
+  it('is counted and saved, committed or not', async () => {
     const { identity, repositories, directory, inside, loss, bundle, restore, show } = await withSubmodule()
     await writeFile(path.join(inside, 'l.txt'), 'stashed\n')
     await sh(inside, 'stash', '-q')
@@ -208,7 +198,7 @@ describe('what is done in a submodule', () => {
     expect(await show('refs/switchyard/submodules/0-lib/stash/0:l.txt')).toBe('stashed')
   })
 
-  it('is counted where its superproject names it too, and its remote has it not', async () => {
+  it('is counted when a pushed superproject names an unpushed commit', async () => {
     const { directory, inside, loss } = await withSubmodule()
     await commit(inside, 'committed.txt')
     await sh(directory, 'commit', '-qam', 'the newer lib')
@@ -216,7 +206,7 @@ describe('what is done in a submodule', () => {
     expect(await loss()).toBe('2 unpushed commits')
   })
 
-  it('is in the bundle of a task whose time is over', async () => {
+  it('is saved by bundleSinceBase', async () => {
     const { identity, repositories, inside, baseCommit: base, directory, objectDirs } = await withSubmodule()
     const file = at('task.bundle')
     const gitDirectory = await repositories.work.gitDirectoryOf(identity, directory)
@@ -228,9 +218,9 @@ describe('what is done in a submodule', () => {
     expect(await sh(at('origin'), 'show', 'lib:committed.txt')).toBe('committed.txt')
   })
 
-  it('is all of its files where its repository is elsewhere: nothing of another one is read', async () => {
+  it('consists of all files when the submodule names a repository elsewhere, which is not read', async () => {
     const { inside, loss, bundle, restore, show } = await withSubmodule()
-    await sh(root, 'clone', '-q', at('lib'), at('secret'))
+    await sh(at(), 'clone', '-q', at('lib'), at('secret'))
     await commit(at('secret'), 'secret.txt')
     await rm(path.join(inside, '.git'))
     await writeFile(path.join(inside, '.git'), `gitdir: ${at('secret', '.git')}\n`)
@@ -240,22 +230,22 @@ describe('what is done in a submodule', () => {
     expect(await show('refs/switchyard/worktree:lib/l.txt')).toBe('l.txt')
   })
 
-  it('runs nothing that it names', async () => {
+  it('is counted and saved without running what the submodule configures', async () => {
     const { inside, loss, bundle } = await withSubmodule()
-    await writeFile(at('evil'), `#!/bin/sh\ntouch ${at('ran')}\ncat\n`, { mode: 0o755 })
+    const { file: evil, hasRun } = await createEvil(at)
     for (const [key, value] of [
-      ['core.fsmonitor', at('evil')],
-      ['filter.x.clean', at('evil')],
-      ['core.hooksPath', root],
+      ['core.fsmonitor', evil],
+      ['filter.x.clean', evil],
+      ['core.hooksPath', at()],
     ] as const)
       await sh(inside, 'config', key, value)
     await writeFile(path.join(inside, '.gitattributes'), '* filter=x\n')
     expect(await loss()).toBe('1 uncommitted change')
     expect(await bundle()).toBe(true)
-    expect(existsSync(at('ran'))).toBe(false)
+    expect(await hasRun()).toBe(false)
   })
 
-  it('is read in one that is in another one', async () => {
+  it('is counted and saved in a nested submodule', async () => {
     await mkdir(at('deep'))
     await sh(at('deep'), 'init', '-q', '-b', 'main')
     await commit(at('deep'), 'd.txt')

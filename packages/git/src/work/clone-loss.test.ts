@@ -1,22 +1,19 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { commit, createLock, sh } from '../git.fixture.ts'
-import { describeLoss, parseRepositoryUrl, Repositories } from '../index.ts'
+import { describe, expect, it } from 'vitest'
+import { commit, createRepositories, sh, useTestDirectory } from '../git.fixture.ts'
+import { parseRepositoryUrl } from '../identity/identity.ts'
+import { describeLoss } from './work-state.ts'
 
-let root: string
-const at = (...names: string[]) => path.join(root, ...names)
-const lock = createLock()
-
+const at = useTestDirectory()
 const project = async () => {
   await mkdir(at('origin'))
   await sh(at('origin'), 'init', '-q', '-b', 'main')
   await commit(at('origin'), 'a.txt')
   await sh(at('origin'), 'tag', 'v1')
   const identity = parseRepositoryUrl(at('origin'))
-  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+  const repositories = createRepositories(at)
   await repositories.fetch(identity)
   const add = async (name: string) =>
     (await repositories.addWorktree(identity, { directory: at('boxes', name), branch: `sandbox/${name}` })).directory
@@ -24,27 +21,19 @@ const project = async () => {
     identity,
     repositories,
     add,
-    loss: (...goes: string[]) => repositories.work.describeCloneLoss(identity, goes),
+    loss: (...removed: string[]) => repositories.work.describeCloneLoss(identity, removed),
     remove: (directory: string) => repositories.removeWorktree(identity, directory, at('boxes')),
     shared: repositories.sharedDirectory(identity),
   }
 }
 
-beforeEach(async () => {
-  root = await realpath(await mkdtemp(path.join(tmpdir(), 'switchyard-clone-loss-')))
-})
-
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true })
-})
-
-describe('what would be lost with the shared clone', () => {
-  it('is nothing that the remote has', async () => {
+describe('describeCloneLoss', () => {
+  it('returns null when the remote has everything', async () => {
     const { add, loss } = await project()
     expect(await loss(await add('q'))).toBeNull()
   })
 
-  it('is every stash and every branch that an agent left there, though no worktree shows them', async () => {
+  it('counts stashes and branches that an agent created, and bundleClone saves them', async () => {
     const { identity, repositories, add, loss, remove, shared } = await project()
     const directory = await add('q')
     for (const text of ['first\n', 'second\n']) {
@@ -61,7 +50,7 @@ describe('what would be lost with the shared clone', () => {
     expect(await loss()).toBe('1 unpushed commit on feature, 2 stashes')
     for (const isThin of [false, true]) {
       await repositories.work.bundleClone(identity, at('clone.bundle'), { isThin })
-      await sh(root, 'clone', '-q', '--bare', at('origin'), at('restored'))
+      await sh(at(), 'clone', '-q', '--bare', at('origin'), at('restored'))
       await sh(at('restored'), 'fetch', '-q', at('clone.bundle'), '+refs/*:refs/saved/*')
       const show = (name: string) => sh(at('restored'), 'show', name)
       expect(await show('refs/saved/heads/feature:feature.txt')).toBe('feature.txt')
@@ -75,7 +64,7 @@ describe('what would be lost with the shared clone', () => {
     expect(await loss()).toBeNull()
   })
 
-  it('is a tag that leads to what no branch has', async () => {
+  it('counts commits that only a tag reaches', async () => {
     const { add, loss } = await project()
     const directory = await add('q')
     await sh(directory, 'checkout', '-q', '--detach')
@@ -85,7 +74,7 @@ describe('what would be lost with the shared clone', () => {
     expect(await loss(directory)).toBe('1 unpushed commit on mine')
   })
 
-  it('is what is on the branch of a worktree only where no bundle was written of that, and it goes', async () => {
+  it('counts the branch of a worktree only when the worktree is removed without a bundle', async () => {
     const { add, loss, remove } = await project()
     const [one, two] = [await add('one'), await add('two')]
     await commit(one, 'one.txt')
@@ -98,7 +87,7 @@ describe('what would be lost with the shared clone', () => {
     expect(await loss()).toBe('2 unpushed commits on sandbox/one, sandbox/two')
   })
 
-  it('is nothing where there is no clone', async () => {
+  it('returns null when there is no clone', async () => {
     const { identity, repositories, loss } = await project()
     expect(await repositories.removeClones(identity, async () => false)).toBe(false)
     expect(existsSync(repositories.sharedDirectory(identity))).toBe(true)

@@ -1,4 +1,4 @@
-// Publishing to a real remote behind a real sshd.
+// Tests publishing to a real remote behind a real sshd.
 
 import { existsSync } from 'node:fs'
 import {
@@ -26,7 +26,7 @@ let server: GitSsh
 const at = (...names: string[]) => path.join(root, ...names)
 const lock = createLock()
 
-/** A project behind ssh, with a deploy key, and an agent's worktree of it. */
+/** Creates a project behind ssh with a deploy key, and a worktree of it. */
 const project = async (access: 'read' | 'write' = 'write') => {
   await sh(root, 'init', '-q', '--bare', '-b', 'main', at('remote.git'))
   await sh(root, 'clone', '-q', at('remote.git'), at('other'))
@@ -44,7 +44,7 @@ const project = async (access: 'read' | 'write' = 'write') => {
   const publish = (more: object = {}) =>
     repositories.work.publish(identity, { directory, branch: 'published', ...more })
   const onRemote = (...args: string[]) => sh(at('remote.git'), ...args)
-  return { identity, repositories, directory, baseCommit, publish, onRemote, begun: baseCommit }
+  return { identity, repositories, directory, baseCommit, publish, onRemote }
 }
 
 beforeAll(async () => {
@@ -66,56 +66,56 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true })
 })
 
-describe('publishing', () => {
-  it('pushes commits and what was not committed, and leaves the directory as it is', async () => {
-    const { directory, publish, onRemote, begun } = await project()
-    const own = await commit(directory, 'b.txt')
+describe('RepositoryWork.publish', () => {
+  it('pushes commits and uncommitted changes, and leaves the directory as it is', async () => {
+    const { directory, publish, onRemote, baseCommit } = await project()
+    const agentCommit = await commit(directory, 'b.txt')
     await writeFile(path.join(directory, 'c.txt'), 'c\n')
     await chmod(path.join(directory, 'a.txt'), 0o755)
     const before = await sh(directory, 'status', '--porcelain')
     const author = { name: 'Ada', email: 'ada@example.org' }
     const published = await publish({ message: 'Add c', author })
     expect(published).toMatchObject({ branch: 'published', pushed: true, commits: 2, leftOut: [] })
-    expect(await onRemote('log', '--format=%s|%an|%cn', `${begun}..published`)).toBe(
+    expect(await onRemote('log', '--format=%s|%an|%cn', `${baseCommit}..published`)).toBe(
       'Add c|Ada|Switchyard\nadd b.txt|T|T',
     )
-    expect(await onRemote('rev-parse', 'published', 'published~1')).toBe(`${published.commit}\n${own}`)
+    expect(await onRemote('rev-parse', 'published', 'published~1')).toBe(`${published.commit}\n${agentCommit}`)
     expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nb.txt\nc.txt')
-    expect(await sh(directory, 'rev-parse', 'HEAD')).toBe(own)
+    expect(await sh(directory, 'rev-parse', 'HEAD')).toBe(agentCommit)
     expect(await sh(directory, 'status', '--porcelain')).toBe(before)
   })
 
-  it('is the same when it is repeated, and adds what was done since', async () => {
-    const { identity, repositories, directory, publish, onRemote, begun } = await project()
+  it('returns the same commit on a repeated call, and adds later work', async () => {
+    const { identity, repositories, directory, publish, onRemote, baseCommit } = await project()
     await writeFile(path.join(directory, 'c.txt'), 'c\n')
     const [first, again] = await Promise.all([publish(), publish()])
     expect([first.pushed, again.pushed].sort()).toEqual([false, true])
     expect(again.commit).toBe(first.commit)
     await writeFile(path.join(directory, 'd.txt'), 'd\n')
     expect(await publish()).toMatchObject({ pushed: true, commits: 1 })
-    // The agent commits what it had, and goes on.
+    // The agent commits its changes and continues.
     await commit(directory, 'e.txt')
     await repositories.fetch(identity)
     expect(await publish()).toMatchObject({ pushed: true })
     expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nc.txt\nd.txt\ne.txt')
-    expect(await onRemote('rev-list', '--count', `${begun}..published`)).toBe('4')
+    expect(await onRemote('rev-list', '--count', `${baseCommit}..published`)).toBe('4')
     expect(await publish()).toMatchObject({ pushed: false, commits: 0 })
     expect(await repositories.work.state(identity, directory)).toMatchObject({ unpushed: 0, dirty: 0 })
   })
 
-  it('has nothing to push where nothing was done', async () => {
-    const { publish, onRemote, begun } = await project()
-    expect(await publish()).toMatchObject({ pushed: false, commits: 0, commit: begun })
+  it('pushes nothing when nothing changed', async () => {
+    const { publish, onRemote, baseCommit } = await project()
+    expect(await publish()).toMatchObject({ pushed: false, commits: 0, commit: baseCommit })
     expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
   })
 
-  it('never replaces what others pushed, unless forced, and then only what was seen', async () => {
+  it('replaces commits of others only with force, and only those of the last fetch', async () => {
     const { identity, repositories, directory, publish, onRemote } = await project()
     await commit(at('other'), 'theirs.txt')
     await sh(at('other'), 'push', '-q', 'origin', 'HEAD:published')
     await commit(directory, 'b.txt')
     await expect(publish()).rejects.toMatchObject({ code: 'branch_diverged' })
-    // Forced, and yet nobody here has seen what is there.
+    // Even with force: the last fetch was before their push.
     await expect(publish({ force: true })).rejects.toMatchObject({
       code: 'branch_diverged',
       message: expect.stringContaining('has changed on the remote'),
@@ -127,7 +127,7 @@ describe('publishing', () => {
     expect(await onRemote('ls-tree', '--name-only', 'published')).toBe('a.txt\nb.txt')
   })
 
-  it('says that a key may only read, and what to do', async () => {
+  it('reports a read-only key, and how to fix it', async () => {
     const { directory, publish } = await project('read')
     await commit(directory, 'b.txt')
     await expect(publish()).rejects.toMatchObject({
@@ -137,7 +137,7 @@ describe('publishing', () => {
     })
   })
 
-  it('repeats a remote’s refusal in its words, without what could harm a terminal', async () => {
+  it('quotes the refusal of a remote, without credentials and control characters', async () => {
     const { directory, publish } = await project()
     const hook = at('remote.git', 'hooks', 'pre-receive')
     await writeFile(
@@ -154,7 +154,7 @@ describe('publishing', () => {
     expect(message).not.toMatch(/\p{Cc}/u)
   })
 
-  it('after a push that went wrong pushes the same commit', async () => {
+  it('pushes the same commit again after a failed push', async () => {
     const { directory, publish } = await project()
     const hook = at('remote.git', 'hooks', 'pre-receive')
     await writeFile(hook, '#!/bin/sh\nexit 1\n')
@@ -162,12 +162,12 @@ describe('publishing', () => {
     await writeFile(path.join(directory, 'c.txt'), 'c\n')
     await expect(publish()).rejects.toMatchObject({ code: 'push_rejected' })
     const mirror = (await readdir(at('mirrors'))).find((name) => name.endsWith('.git')) ?? ''
-    const kept = await sh(at('mirrors', mirror), 'for-each-ref', '--format=%(objectname)', 'refs/switchyard')
+    const stored = await sh(at('mirrors', mirror), 'for-each-ref', '--format=%(objectname)', 'refs/switchyard')
     await rm(hook)
-    expect(await publish()).toMatchObject({ pushed: true, commit: kept })
+    expect(await publish()).toMatchObject({ pushed: true, commit: stored })
   })
 
-  it('executes nothing that an agent wrote', async () => {
+  it('runs nothing that an agent configured', async () => {
     const { identity, repositories, directory, publish, onRemote } = await project()
     await writeFile(at('evil'), `#!/bin/sh\ntouch ${at('ran')}\ncat\n`)
     await chmod(at('evil'), 0o755)
@@ -190,38 +190,38 @@ describe('publishing', () => {
     expect(await onRemote('show', 'published:c.txt')).toBe('c')
   })
 
-  it('takes no commit from where an agent’s files point', async () => {
-    const { identity, repositories, directory, publish, begun } = await project()
+  it('publishes no commit of another repository that an agent names', async () => {
+    const { identity, repositories, directory, publish, baseCommit } = await project()
     await sh(root, 'init', '-q', '-b', 'main', at('private'))
     await commit(at('private'), 'secret.txt')
     await sh(at('private'), 'worktree', 'add', '-q', at('lent'))
-    // As a linked worktree of another repository,
+    // The worktree claims to belong to another repository.
     await writeFile(path.join(directory, '.git'), await readFile(at('lent', '.git')))
-    expect(await publish()).toMatchObject({ pushed: false, commit: begun })
-    expect(await repositories.work.state(identity, directory)).toMatchObject({ branch: 'work', head: begun })
-    // as one that is itself another one,
+    expect(await publish()).toMatchObject({ pushed: false, commit: baseCommit })
+    expect(await repositories.work.state(identity, directory)).toMatchObject({ branch: 'work', head: baseCommit })
+    // `.git` is a link to another repository.
     await rm(path.join(directory, '.git'))
     await symlink(at('private', '.git'), path.join(directory, '.git'))
-    expect(await publish()).toMatchObject({ pushed: false, commit: begun })
-    // with the objects of another one,
+    expect(await publish()).toMatchObject({ pushed: false, commit: baseCommit })
+    // The shared clone borrows objects from another repository.
     const objects = path.join(repositories.objectDirectory(identity), 'info', 'alternates')
     await writeFile(objects, `${at('private', '.git', 'objects')}\n`)
     await expect(publish()).rejects.toMatchObject({ code: 'repository_unavailable' })
     await rm(objects)
-    // and where it was not made here.
-    await mkdir(at('made'))
-    await writeFile(at('made', '.git'), await readFile(at('lent', '.git')))
-    for (const place of [at('made'), at('nowhere'), root])
-      await expect(publish({ directory: place })).rejects.toMatchObject({ code: 'workspace_gone' })
+    // The directory is not one of our worktrees.
+    await mkdir(at('forged'))
+    await writeFile(at('forged', '.git'), await readFile(at('lent', '.git')))
+    for (const other of [at('forged'), at('nowhere'), root])
+      await expect(publish({ directory: other })).rejects.toMatchObject({ code: 'workspace_gone' })
   })
 
-  /** What an agent that is kept in a directory of its own can write there: `secret` is another project's repository, and its commit. */
+  /** What an agent can change in the clone of its task. `secret` is the repository of another project, `head` its commit. */
   const attacks: Readonly<Record<string, (directory: string, secret: string, head: string) => Promise<void>>> = {
-    'a commondir of its own making': async (directory, secret, head) => {
+    'a commondir file that names it': async (directory, secret, head) => {
       await writeFile(path.join(directory, '.git', 'commondir'), `${secret}\n`)
       await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
     },
-    'a file that names what names it in return': async (directory, secret) => {
+    'a forged git directory that names the clone in return': async (directory, secret) => {
       await rm(path.join(directory, '.git'), { recursive: true })
       await mkdir(path.join(directory, 'fake'))
       await writeFile(path.join(directory, '.git'), 'gitdir: fake\n')
@@ -229,42 +229,42 @@ describe('publishing', () => {
       await writeFile(path.join(directory, 'fake', 'commondir'), `${secret}\n`)
       await writeFile(path.join(directory, 'fake', 'HEAD'), 'ref: refs/heads/main\n')
     },
-    'links among its objects': async (directory, secret, head) => {
-      const own = path.join(directory, '.git', 'objects')
+    'links to its objects': async (directory, secret, head) => {
+      const objects = path.join(directory, '.git', 'objects')
       for (const name of await readdir(path.join(secret, 'objects')))
         if (/^[0-9a-f]{2}$/.test(name)) {
-          await rm(path.join(own, name), { recursive: true, force: true })
-          await symlink(path.join(secret, 'objects', name), path.join(own, name))
+          await rm(path.join(objects, name), { recursive: true, force: true })
+          await symlink(path.join(secret, 'objects', name), path.join(objects, name))
         }
       await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
     },
-    'a pack that is a link': async (directory, secret, head) => {
+    'a link to its pack': async (directory, secret, head) => {
       await sh(path.dirname(secret), 'gc', '-q')
       for (const name of await readdir(path.join(secret, 'objects', 'pack')))
         await symlink(path.join(secret, 'objects', 'pack', name), path.join(directory, '.git', 'objects', 'pack', name))
       await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
     },
-    'objects that it borrows': async (directory, secret, head) => {
+    'info/alternates that names its objects': async (directory, secret, head) => {
       const file = path.join(directory, '.git', 'objects', 'info', 'alternates')
       await writeFile(file, `${path.join(secret, 'objects')}\n`)
       await writeFile(path.join(directory, '.git', 'HEAD'), `${head}\n`)
     },
-    'branches that are another’s': async (directory, secret) => {
+    'links to its refs and objects': async (directory, secret) => {
       for (const name of ['refs', 'objects']) {
         await rm(path.join(directory, '.git', name), { recursive: true })
         await symlink(path.join(secret, name), path.join(directory, '.git', name))
       }
     },
-    'a link for a repository': async (directory, secret) => {
+    'a link in the place of .git': async (directory, secret) => {
       await rm(path.join(directory, '.git'), { recursive: true })
       await symlink(secret, path.join(directory, '.git'))
     },
-    'a link in its own place': async (directory, secret) => {
+    'a link in the place of the directory': async (directory, secret) => {
       await rm(directory, { recursive: true })
       await symlink(path.dirname(secret), directory)
     },
   }
-  it.each(Object.keys(attacks))('out of a task’s own clone takes nothing of another repository: %s', async (name) => {
+  it.each(Object.keys(attacks))("publishes nothing of another repository from a task's clone: %s", async (name) => {
     const { identity, repositories, onRemote } = await project()
     await sh(root, 'init', '-q', '-b', 'main', at('private'))
     const head = await commit(at('private'), 'secret.txt')
@@ -278,7 +278,7 @@ describe('publishing', () => {
     expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
   })
 
-  it('takes the work of a task’s own clone', async () => {
+  it("publishes the work in a task's clone", async () => {
     const { identity, repositories, onRemote } = await project()
     const directory = at('docker', 'task', 'work')
     await repositories.createClone(identity, { directory, branch: 'task' })
@@ -292,13 +292,13 @@ describe('publishing', () => {
     expect(await bundleHead(directory, at('work.bundle'), { isThin: false, gitDirectory })).toBe(head)
   })
 
-  it('takes a checkout of the caller’s own', async () => {
+  it("publishes the work in a user's own checkout", async () => {
     const { identity, onRemote } = await project()
     const { connect } = new RepositoryAccess({
       keys: new DeployKeys({ directory: at('keys'), lock }),
       knownHosts: at('known_hosts'),
     })
-    // By a worker that has not fetched yet.
+    // A worker that has not fetched the repository yet.
     const repositories = new Repositories({ mirrorsDir: at('mirrors2'), sharedDir: at('repos2'), lock, connect })
     await writeFile(at('other', 'mine.txt'), 'mine\n')
     const request = { directory: at('other'), branch: 'published' }
@@ -307,7 +307,7 @@ describe('publishing', () => {
     expect(await sh(at('other'), 'status', '--porcelain')).toBe('?? mine.txt')
   })
 
-  it('to a repository on this machine runs none of its hooks, and changes no file that is checked out there', async () => {
+  it('runs no hooks of a local repository, and changes none of its checked-out files', async () => {
     await sh(root, 'init', '-q', '-b', 'main', at('local'))
     await commit(at('local'), 'a.txt')
     const hook = at('local', '.git', 'hooks', 'post-receive')
@@ -332,7 +332,7 @@ describe('publishing', () => {
   })
 })
 
-it('a patch holds commits, changes and binary files, and applies where the work began', async () => {
+it('exportPatch returns commits, changes and binary files as a patch for the base commit', async () => {
   const { identity, repositories, directory, baseCommit } = await project()
   await commit(directory, 'b.txt')
   await writeFile(path.join(directory, 'image.bin'), Buffer.from([0, 1, 2, 255, 254]))

@@ -1,48 +1,41 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { appendFile, chmod, mkdir, mkdtemp, readdir, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile, mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { findClones, readCheckout } from '../foreign/find-clones.ts'
-import { commit, createLock, sh } from '../git.fixture.ts'
+import { describe, expect, it } from 'vitest'
+import { commit, createEvil, createRepositories, sh, useTestDirectory } from '../git.fixture.ts'
 import { parseRepositoryUrl } from '../identity/identity.ts'
-import { Repositories } from '../repositories.ts'
 import { describeLoss } from './work-state.ts'
 
 const run = promisify(execFile)
 
-let root: string
-const at = (...names: string[]) => path.join(root, ...names)
-const lock = createLock()
-
-/** A project, its remote, and one worktree of it. */
+const at = useTestDirectory()
+/** Creates a remote, a clone `mine` of a person, and a project with one worktree. */
 const project = async () => {
-  await sh(root, 'init', '-q', '--bare', '-b', 'main', at('remote.git'))
-  await sh(root, 'clone', '-q', at('remote.git'), at('mine'))
-  const begun = await commit(at('mine'), 'a.txt')
+  await sh(at(), 'init', '-q', '--bare', '-b', 'main', at('remote.git'))
+  await sh(at(), 'clone', '-q', at('remote.git'), at('mine'))
+  const baseCommit = await commit(at('mine'), 'a.txt')
   await sh(at('mine'), 'push', '-q', 'origin', 'HEAD:main')
   const identity = parseRepositoryUrl(at('remote.git'))
-  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+  const repositories = createRepositories(at)
   await repositories.fetch(identity)
   await repositories.addWorktree(identity, { directory: at('boxes', 'w'), branch: 'work' })
-  return { identity, repositories, begun, worktree: at('boxes', 'w') }
+  return { identity, repositories, baseCommit, worktree: at('boxes', 'w') }
 }
 
-beforeEach(async () => {
-  root = await realpath(await mkdtemp(path.join(tmpdir(), 'switchyard-state-')))
-})
-
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true })
-})
-
-describe('the state of a working directory', () => {
-  it('tells what is nowhere else: changes, commits, and how far it is from its base', async () => {
-    const { identity, repositories, worktree, begun } = await project()
+describe('RepositoryWork.state', () => {
+  it('counts changes, unpushed commits, and the distance from the base', async () => {
+    const { identity, repositories, worktree, baseCommit } = await project()
     const fresh = await repositories.work.state(identity, worktree)
-    expect(fresh).toMatchObject({ branch: 'work', head: begun, ahead: 0, behind: 0, dirty: 0, unpushed: 0, stashes: 0 })
+    expect(fresh).toMatchObject({
+      branch: 'work',
+      head: baseCommit,
+      ahead: 0,
+      behind: 0,
+      dirty: 0,
+      unpushed: 0,
+      stashes: 0,
+    })
     expect(fresh.diskBytes).toBeGreaterThan(0)
     expect(describeLoss(fresh)).toBeNull()
     await commit(worktree, 'b.txt')
@@ -61,31 +54,7 @@ describe('the state of a working directory', () => {
     expect(await repositories.work.state(identity, worktree, { base: 'work' })).toMatchObject({ ahead: 0, behind: 0 })
   })
 
-  it('knows what was published from it, until something is changed again', async () => {
-    const { identity, repositories, worktree } = await project()
-    await writeFile(path.join(worktree, 'a.txt'), 'changed\n')
-    await writeFile(path.join(worktree, 'new.txt'), 'new\n')
-    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
-    await repositories.work.publish(identity, { directory: worktree, branch: 'work' })
-    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 2, unpushed: 0 })
-    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
-    // Somebody goes on from there: what was published is in the branch's past.
-    await sh(at('mine'), 'fetch', '-q')
-    await sh(at('mine'), 'checkout', '-q', 'work')
-    await commit(at('mine'), 'theirs.txt')
-    await sh(at('mine'), 'push', '-q', 'origin', 'work')
-    await repositories.fetch(identity)
-    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
-    await writeFile(path.join(worktree, 'new.txt'), 'newer\n')
-    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
-    // What takes the changes back is a change as well: only the commit before them has it.
-    await sh(worktree, 'commit', '-qam', 'mine')
-    await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
-    await rm(path.join(worktree, 'new.txt'))
-    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
-  })
-
-  it('of a checkout of one’s own counts all its branches and stashes', async () => {
+  it("counts all branches and stashes of a user's own checkout", async () => {
     const { identity, repositories } = await project()
     await sh(at('mine'), 'checkout', '-qb', 'side')
     await commit(at('mine'), 's.txt')
@@ -99,14 +68,14 @@ describe('the state of a working directory', () => {
     expect(await repositories.work.state(identity, at('mine'))).toMatchObject({ unpushed: 1 })
   })
 
-  it('is told before the first fetch too, as far as the checkout itself knows', async () => {
+  it('uses the remote branches that the checkout knows before the first fetch', async () => {
     const { repositories } = await project()
     const unknown = parseRepositoryUrl('git@h.example:o/r')
     await commit(at('mine'), 'b.txt')
     expect(await repositories.work.state(unknown, at('mine'))).toMatchObject({ unpushed: 1, ahead: null, behind: null })
   })
 
-  it('counts what is on its branch, wherever the agent has switched to', async () => {
+  it('counts commits of the branch of a worktree after the agent checked out something else', async () => {
     const { identity, repositories, worktree } = await project()
     await commit(worktree, 'b.txt')
     await sh(worktree, 'checkout', '-q', '--detach', 'HEAD~1')
@@ -114,16 +83,48 @@ describe('the state of a working directory', () => {
     expect(state).toMatchObject({ branch: null, ahead: 0, unpushed: 1 })
   })
 
-  it('is right again and again where the index of the last look is used, whatever happened meanwhile', async () => {
+  it('counts the files of nested repositories, and a pipe that replaced a file', async () => {
+    const { identity, repositories, worktree } = await project()
+    await sh(at(), 'clone', '-q', at('remote.git'), path.join(worktree, 'inner'))
+    await writeFile(path.join(worktree, 'inner', 'more.txt'), 'more\n')
+    await rm(path.join(worktree, 'a.txt'))
+    await run('mkfifo', [path.join(worktree, 'a.txt')])
+    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 3 })
+  })
+
+  it('runs nothing that the directory configures', async () => {
+    const { identity, repositories, worktree } = await project()
+    const { file: evil, hasRun } = await createEvil(at)
+    const config = `[core]\n\tfsmonitor = ${evil}\n[filter "x"]\n\tclean = ${evil}\n\tsmudge = ${evil}\n`
+    const shared = path.join(repositories.sharedDirectory(identity), '.git')
+    for (const file of [path.join(shared, 'config'), at('mine', '.git', 'config')]) await appendFile(file, config)
+    for (const directory of [worktree, at('mine')]) {
+      await writeFile(path.join(directory, '.gitattributes'), '* filter=x\n')
+      await writeFile(path.join(directory, 'a.txt'), 'changed\n')
+      expect(await repositories.work.state(identity, directory)).toMatchObject({ dirty: 2 })
+    }
+    expect(await hasRun()).toBe(false)
+  })
+
+  it('reports a directory that is missing or not a checkout as workspace_gone', async () => {
+    const { identity, repositories } = await project()
+    await mkdir(at('plain'))
+    for (const directory of [at('plain'), at('nowhere')])
+      await expect(repositories.work.state(identity, directory)).rejects.toMatchObject({ code: 'workspace_gone' })
+  })
+})
+
+describe('RepositoryWork.states', () => {
+  it('counts correctly with the cached index, whatever changed since the last call', async () => {
     const { identity, repositories, worktree } = await project()
     const dirty = async () => (await (await repositories.work.states(identity))(worktree)).dirty
     expect(await dirty()).toBe(0)
-    // As long as before, at once after the look.
+    // The same size, right after the last call.
     await writeFile(path.join(worktree, 'a.txt'), 'A.TXT\n')
     expect(await dirty()).toBe(1)
     await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
     expect(await dirty()).toBe(0)
-    // With the time that it had.
+    // The same size and time.
     const { atime, mtime } = await stat(path.join(worktree, 'a.txt'))
     await writeFile(path.join(worktree, 'a.txt'), 'A.txt\n')
     await utimes(path.join(worktree, 'a.txt'), atime, mtime)
@@ -134,90 +135,38 @@ describe('the state of a working directory', () => {
     await sh(worktree, 'reset', '-q', '--soft', 'HEAD~1')
     expect(await dirty()).toBe(1)
     expect(await Promise.all([dirty(), dirty(), dirty()])).toEqual([1, 1, 1])
-    const kept = path.join(root, 'mirrors', `${identity.slug}.indexes`)
-    const [name = '', ...more] = await readdir(kept)
+    const cache = at('mirrors', `${identity.slug}.indexes`)
+    const [name = '', ...more] = await readdir(cache)
     expect(more).toEqual([])
-    await writeFile(path.join(kept, name), 'no index')
+    await writeFile(path.join(cache, name), 'no index')
     expect(await dirty()).toBe(1)
     await repositories.removeWorktree(identity, worktree, at('boxes'))
-    expect(await readdir(kept)).toEqual([])
-  })
-
-  it('counts the files of repositories inside of it, and a pipe in a file’s place', async () => {
-    const { identity, repositories, worktree } = await project()
-    await sh(root, 'clone', '-q', at('remote.git'), path.join(worktree, 'inner'))
-    await writeFile(path.join(worktree, 'inner', 'more.txt'), 'more\n')
-    await rm(path.join(worktree, 'a.txt'))
-    await run('mkfifo', [path.join(worktree, 'a.txt')])
-    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 3 })
-  })
-
-  it('runs nothing that the directory names', async () => {
-    const { identity, repositories, worktree } = await project()
-    await writeFile(at('evil'), `#!/bin/sh\ntouch ${at('ran')}\ncat\n`)
-    await chmod(at('evil'), 0o755)
-    const config = `[core]\n\tfsmonitor = ${at('evil')}\n[filter "x"]\n\tclean = ${at('evil')}\n\tsmudge = ${at('evil')}\n`
-    const shared = path.join(repositories.sharedDirectory(identity), '.git')
-    for (const file of [path.join(shared, 'config'), at('mine', '.git', 'config')]) await appendFile(file, config)
-    for (const directory of [worktree, at('mine')]) {
-      await writeFile(path.join(directory, '.gitattributes'), '* filter=x\n')
-      await writeFile(path.join(directory, 'a.txt'), 'changed\n')
-      expect(await repositories.work.state(identity, directory)).toMatchObject({ dirty: 2 })
-    }
-    expect(existsSync(at('ran'))).toBe(false)
-  })
-
-  it('of what is gone, or is no checkout, is an error', async () => {
-    const { identity, repositories } = await project()
-    await mkdir(at('plain'))
-    for (const place of [at('plain'), at('nowhere')])
-      await expect(repositories.work.state(identity, place)).rejects.toMatchObject({ code: 'workspace_gone' })
+    expect(await readdir(cache)).toEqual([])
   })
 })
 
-describe('a checkout', () => {
-  it('is known by its remote, and a linked worktree by what it belongs to', async () => {
-    await sh(root, 'init', '-q', at('one'))
-    await commit(at('one'), 'a.txt')
-    expect(await readCheckout(at('one'))).toEqual({ directory: at('one'), origin: null, linkedTo: null })
-    await sh(at('one'), 'remote', 'add', 'origin', 'https://me:secret-Zq@github.com/Acme/Web.git')
-    await sh(at('one'), 'worktree', 'add', '-q', at('linked'))
-    const linked = await readCheckout(at('linked'))
-    expect(linked).toMatchObject({ origin: { key: 'github.com/acme/web' }, linkedTo: at('one') })
-    expect(JSON.stringify(linked)).not.toContain('secret')
-    expect(await readCheckout(root)).toBeNull()
-    await sh(root, 'clone', '-q', '--bare', at('one'), at('bare.git'))
-    expect(await readCheckout(at('bare.git'))).toMatchObject({ origin: { key: at('one') }, linkedTo: null })
-  })
-
-  it('cannot include or run anything to say whose it is', async () => {
-    await sh(root, 'init', '-q', at('one'))
-    await writeFile(at('included'), '[remote "origin"]\n\turl = https://h.example/not/this\n')
-    await appendFile(
-      at('one', '.git', 'config'),
-      `[include]\n\tpath = ${at('included')}\n[remote "up"]\n\turl = git@h.example:o/r\n`,
-    )
-    expect((await readCheckout(at('one')))?.origin?.key).toBe('h.example/o/r')
-    await rm(at('one', '.git', 'config'))
-    await run('mkfifo', [at('one', '.git', 'config')])
-    expect((await readCheckout(at('one')))?.origin).toBeNull()
-  })
-
-  it('is found below a directory, clones of one repository under one key', async () => {
-    for (const [place, url] of [
-      ['a/web', 'git@github.com:acme/web'],
-      ['b/web-again', 'https://github.com/Acme/Web.git'],
-      ['deep/1/2/3/4/5', 'git@github.com:acme/deep'],
-      ['node_modules/x', 'git@github.com:acme/x'],
-    ] as const) {
-      await sh(root, 'init', '-q', at(place))
-      await sh(at(place), 'remote', 'add', 'origin', url)
-    }
-    const { clones, isTruncated } = await findClones(root)
-    expect(clones.map(({ directory, origin }) => [path.relative(root, directory), origin?.key])).toEqual([
-      ['a/web', 'github.com/acme/web'],
-      ['b/web-again', 'github.com/acme/web'],
-    ])
-    expect(isTruncated).toBe(false)
+describe('RepositoryWork.isPublished', () => {
+  it('returns true after publishing, until a file changes', async () => {
+    const { identity, repositories, worktree } = await project()
+    await writeFile(path.join(worktree, 'a.txt'), 'changed\n')
+    await writeFile(path.join(worktree, 'new.txt'), 'new\n')
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
+    await repositories.work.publish(identity, { directory: worktree, branch: 'work' })
+    expect(await repositories.work.state(identity, worktree)).toMatchObject({ dirty: 2, unpushed: 0 })
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
+    // Somebody adds a commit: the published one is now in the history of the branch.
+    await sh(at('mine'), 'fetch', '-q')
+    await sh(at('mine'), 'checkout', '-q', 'work')
+    await commit(at('mine'), 'theirs.txt')
+    await sh(at('mine'), 'push', '-q', 'origin', 'work')
+    await repositories.fetch(identity)
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(true)
+    await writeFile(path.join(worktree, 'new.txt'), 'newer\n')
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
+    // Reverting the changes is a change too: only a commit before them has these files.
+    await sh(worktree, 'commit', '-qam', 'mine')
+    await writeFile(path.join(worktree, 'a.txt'), 'a.txt\n')
+    await rm(path.join(worktree, 'new.txt'))
+    expect(await repositories.work.isPublished(identity, worktree)).toBe(false)
   })
 })
