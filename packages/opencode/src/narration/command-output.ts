@@ -1,21 +1,21 @@
-// The one line of a command's output that says how it went.
+// Summarizes the output of a command in one line.
 
 import { oneLine } from './text.ts'
 
 const META = /<shell_metadata>([\s\S]*?)<\/shell_metadata>/
 
-/** What OpenCode itself says about a command that did not end by itself; undefined if it did. */
-export const cutShort = (output: string): string | undefined => {
+/** Returns why OpenCode stopped a command, or undefined when the command exited by itself. */
+export const interruptionOf = (output: string): string | undefined => {
   const meta = META.exec(output)?.[1]
   if (meta === undefined) return undefined
   const timeout = /exceeding timeout (\d+) ?ms/.exec(meta)?.[1]
-  if (timeout !== undefined) return `stopped after ${Number(timeout) / 1000} s`
+  if (timeout !== undefined) return `timed out after ${Number(timeout) / 1000} s`
   if (/aborted/i.test(meta)) return 'aborted'
   return oneLine(meta, 120)
 }
 
-/** The line that a person would look for: the totals of a test run, the first error, else the last line. */
-export const gistOf = (output: string, failed: boolean): string => {
+/** Returns the most useful line: the totals of a test run, the first error of a failed command, or the last line. */
+export const summaryLineOf = (output: string, failed: boolean): string => {
   const text = output.replace(META, '').trim()
   if (text === '' || text === '(no output)') return ''
   const lines = text.split('\n').filter((line) => line.trim() !== '')
@@ -26,7 +26,7 @@ export const gistOf = (output: string, failed: boolean): string => {
 const isError = (line: string): boolean =>
   /\b(?:error|fail(?:ed|ure)?|fatal|panic|exception|not found|cannot|denied)\b/i.test(line)
 
-// node --test ends with "ℹ pass 1" and "ℹ fail 0" (or "# pass 1"); others put "1 failed" and "2 passed" on one line.
+// node --test ends with "ℹ pass 1" and "ℹ fail 0" (or "# pass 1"); others print "1 failed" and "2 passed" on one line.
 const testTotals = (lines: readonly string[]): string | undefined => {
   const tail = lines.slice(-40)
   const figure = (word: string) =>

@@ -1,9 +1,9 @@
-// Masks what looks like a secret before a text leaves for the record: agents read files and print environments.
+// Masks likely secrets before a text is stored: agents read files and print environments.
 
 const MASK = '***'
 
-// Quantifiers are bounded so that no output, however strange, makes a pattern slow.
-const WHOLE: readonly RegExp[] = [
+// Quantifiers are bounded so that no output makes a pattern slow.
+const SECRETS: readonly RegExp[] = [
   /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
   /\bsk-[A-Za-z0-9_-]{16,}/g,
   /\bgh[pousr]_[A-Za-z0-9]{20,}/g,
@@ -19,8 +19,8 @@ const WHOLE: readonly RegExp[] = [
   /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}/g,
 ]
 
-// The name stays, so that a reader still sees what was there; the value goes.
-const VALUES: readonly RegExp[] = [
+// The name stays readable; only the value is masked.
+const NAMED_SECRETS: readonly RegExp[] = [
   /(\b(?:proxy-)?authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|token|digest)\s{1,4})?)[^\s"',;]{4,}/gi,
   /(\bbearer\s{1,4})[A-Za-z0-9._~+/=-]{16,}/gi,
   /(\b(?:x-api-key|private-token|x-auth-token)["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',;]{4,}/gi,
@@ -31,13 +31,13 @@ const VALUES: readonly RegExp[] = [
 const SECRET_FIELD =
   /^(?:(?:proxy-)?authorization|password|passwd|secret|client_?secret|token|(?:access|auth|refresh|id)_?token|(?:x-)?api[-_]?key|private[-_]?key)$/i
 
-/** The text with keys, tokens and passwords replaced by `***`. */
+/** Replaces keys, tokens and passwords with `***`. */
 export const maskSecrets = (text: string): string => {
-  const whole = WHOLE.reduce((masked, pattern) => masked.replace(pattern, MASK), text)
-  return VALUES.reduce((masked, pattern) => masked.replace(pattern, `$1${MASK}`), whole)
+  const whole = SECRETS.reduce((masked, pattern) => masked.replace(pattern, MASK), text)
+  return NAMED_SECRETS.reduce((masked, pattern) => masked.replace(pattern, `$1${MASK}`), whole)
 }
 
-/** Whether a field of this name holds a secret, whatever its value looks like. */
+/** Returns whether a field of this name contains a secret, whatever its value. */
 export const isSecretField = (name: string): boolean => SECRET_FIELD.test(name)
 
 export { MASK }

@@ -1,4 +1,4 @@
-// An error of OpenCode's (on a message, or of a session.error event) in our codes.
+// Converts an error of OpenCode, on a message or in a `session.error` event, to a task error.
 
 import type { AssistantMessage } from '@opencode-ai/sdk/v2'
 import type { ErrorCode, TaskError } from '@switchyard/contracts'
@@ -9,14 +9,17 @@ export type OpenCodeFailure = NonNullable<AssistantMessage['error']>
 
 const MAX_MESSAGE = 500
 
-/** `retryable` says whether the same task may succeed later as it is. An abort has no code of its own: ask `summariseTurn`. */
+/**
+ * Returns the task error. `retryable` says whether the same task may succeed later without changes. An abort has no code of
+ * its own: see `summariseTurn`.
+ */
 export const toTaskError = (error: OpenCodeFailure | undefined): TaskError => {
   if (!error) return taskError('opencode_error', '')
   switch (error.name) {
     case 'ProviderAuthError':
       return taskError('provider_auth', error.data.message)
     case 'MessageOutputLengthError':
-      return taskError('output_limit', 'the model’s answer was cut at its output limit')
+      return taskError('output_limit', OUTPUT_LIMIT_REACHED)
     case 'ContextOverflowError':
     case 'ContentFilterError':
       return taskError('model_error', error.data.message, false)
@@ -31,13 +34,15 @@ export const toTaskError = (error: OpenCodeFailure | undefined): TaskError => {
       return taskError('opencode_error', error.data.message)
     case 'UnknownError':
       return unknownError(withoutStack(error.data.message))
-    // A newer server may know more errors than its SDK.
+    // A newer server may report errors that this SDK does not have.
     default:
       return taskError('opencode_error', JSON.stringify(error))
   }
 }
 
-/** OpenCode puts the stack of its own code behind the message. */
+export const OUTPUT_LIMIT_REACHED = "the model's answer was truncated at its output limit"
+
+/** OpenCode appends a stack trace of its own code to the message. */
 const withoutStack = (message: string): string =>
   message.replace(/\s+at (?:\S+ )*\(?(?:\/|file:|<anonymous>)[\s\S]*$/, '')
 

@@ -1,38 +1,38 @@
-// What a turn came to: its answer, its tokens and cost, and how it ended, from the messages of its sessions.
+// Summarizes a turn from the messages of its sessions: its answer, tokens, cost, and how it ended.
 
 import type { AssistantMessage, Part } from '@opencode-ai/sdk/v2'
 import type { TaskError, Usage } from '@switchyard/contracts'
 import type { SessionMessage } from '../client/session-types.ts'
-import { toTaskError } from './task-error.ts'
-import { bounded } from './text.ts'
+import { OUTPUT_LIMIT_REACHED, toTaskError } from './task-error.ts'
+import { boundedText } from './text.ts'
 
 /**
- * finished: the model gave its answer. failed: see `error`. aborted: somebody stopped it.
- * halted: it stopped at a tool call whose permission or question was rejected; see `error`.
- * open: the last answer is not complete, because it is still being made or its server died.
- * unanswered: the last prompt has no answer at all.
+ * `finished`: the model gave its answer. `failed`: see `error`. `aborted`: it was stopped. `halted`: it stopped at a tool
+ * call whose permission or question was rejected; see `error`. `open`: the last answer is incomplete, because the turn is
+ * still running or its server died. `unanswered`: the last prompt has no answer.
  */
 export type TurnEnd = 'finished' | 'failed' | 'aborted' | 'halted' | 'open' | 'unanswered'
 
 export type TurnSummary = {
   readonly end: TurnEnd
-  /** The last answer of the agent, whole and without secrets removed: callers bound it. Empty if it said nothing. */
+  /** The agent's last answer, complete and unmasked: callers bound it. Empty if there is none. */
   readonly output: string
-  /** Over all assistant messages of all sessions. */
+  /** The sum over all assistant messages of all sessions. */
   readonly usage: Usage
-  /** US dollars, as OpenCode reckons it. */
+  /** US dollars, as calculated by OpenCode. */
   readonly cost: number
-  /** Set where `end` is failed or halted. */
+  /** Set when `end` is `failed` or `halted`. */
   readonly error: TaskError | null
-  /** The model's own finish reason of the last answer, such as stop, length or tool-calls. */
+  /** The model's finish reason of the last answer, such as `stop`, `length` or `tool-calls`. */
   readonly finish: string | null
-  /** provider/model of the last answer, where it is known. */
+  /** The `provider/model` of the last answer, if known. */
   readonly model: string | null
 }
 
 /**
- * Sums up the messages of the task's own session (the first list) and of its subagents (the others), each in their
- * session's order. How the turn ended is judged by the task's own session alone.
+ * Summarizes a turn. Its end is that of the task's own session; tokens and cost include those of subagents.
+ *
+ * @param sessions - the messages of the task's own session first, then those of its subagents, each oldest first
  */
 export const summariseTurn = (sessions: readonly (readonly SessionMessage[])[]): TurnSummary => {
   const root = sessions[0] ?? []
@@ -46,14 +46,14 @@ export const summariseTurn = (sessions: readonly (readonly SessionMessage[])[]):
     error,
     output: outputOf(root),
     usage: answers.map((info) => toUsage(info.tokens)).reduce(addUsage, NO_USAGE),
-    // Sums of decimal fractions are exact to far less than a cent's millionth here.
+    // Rounds away the error of adding decimal fractions.
     cost: Number(answers.reduce((sum, info) => sum + info.cost, 0).toFixed(10)),
     finish: answer?.finish ?? null,
     model: model?.role === 'assistant' && model.providerID !== '' ? `${model.providerID}/${model.modelID}` : null,
   }
 }
 
-/** OpenCode's token counts in the words of the task record. */
+/** Converts OpenCode's token counts to the fields of the task record. */
 export const toUsage = (tokens: AssistantMessage['tokens']): Usage => ({
   input: Math.round(tokens.input),
   output: Math.round(tokens.output),
@@ -77,21 +77,21 @@ type Verdict = { readonly end: TurnEnd; readonly error: TaskError | null }
 const judge = (answer: AssistantMessage, parts: readonly Part[]): Verdict => {
   if (answer.error?.name === 'MessageAbortedError') return { end: 'aborted', error: null }
   if (answer.error) return { end: 'failed', error: toTaskError(answer.error) }
-  // After a compaction the answer itself is still to come.
+  // A summary message is followed by the answer itself.
   if (answer.time.completed === undefined || answer.summary === true) return { end: 'open', error: null }
   switch (answer.finish) {
-    // The answer that ran into a context overflow is closed without an error and without a finish; a compaction follows.
+    // After a context overflow the answer ends without an error and a finish reason; a compaction follows.
     case undefined:
       return { end: 'open', error: null }
     case 'length':
       return {
         end: 'failed',
-        error: { code: 'output_limit', message: 'the model’s answer was cut at its output limit', retryable: false },
+        error: { code: 'output_limit', message: OUTPUT_LIMIT_REACHED, retryable: false },
       }
     case 'error':
       return {
         end: 'failed',
-        error: { code: 'model_error', message: 'the model broke off its answer', retryable: true },
+        error: { code: 'model_error', message: 'the model stopped in the middle of its answer', retryable: true },
       }
     case 'tool-calls':
       return haltedAt(parts)
@@ -100,7 +100,7 @@ const judge = (answer: AssistantMessage, parts: readonly Part[]): Verdict => {
   }
 }
 
-// OpenCode ends the turn at a tool call only where a person said no; between two steps it looks the same.
+// A turn ends at a tool call only when a person rejected a request; between two steps the messages look the same.
 const haltedAt = (parts: readonly Part[]): Verdict => {
   const refusal = parts.findLast(
     (part) => part.type === 'tool' && part.state.status === 'error' && isRefusal(part.state.error),
@@ -110,7 +110,7 @@ const haltedAt = (parts: readonly Part[]): Verdict => {
     end: 'halted',
     error: {
       code: 'request_rejected',
-      message: `${refusal.tool}: ${bounded(refusal.state.error, 500).text}`,
+      message: `${refusal.tool}: ${boundedText(refusal.state.error, 500).text}`,
       retryable: false,
     },
   }
@@ -119,10 +119,10 @@ const haltedAt = (parts: readonly Part[]): Verdict => {
 const isRefusal = (error: string): boolean => /rejected permission|dismissed this question/i.test(error)
 
 const outputOf = (messages: readonly SessionMessage[]): string => {
-  const spoken = messages.findLast(
+  const answer = messages.findLast(
     ({ info, parts }) => info.role === 'assistant' && info.summary !== true && textOf(parts) !== '',
   )
-  return spoken ? textOf(spoken.parts) : ''
+  return answer ? textOf(answer.parts) : ''
 }
 
 const textOf = (parts: readonly Part[]): string =>

@@ -5,8 +5,8 @@ import { type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@swit
 import type { SessionMessage } from '../client/session-types.ts'
 import { isObject, parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
+import { asRunning } from '../narration/running-state.ts'
 import type { OpenCodeFailure } from '../narration/task-error.ts'
-import { asRunning } from '../narration/tool-start.ts'
 import { keptPart, Room } from './retained-part.ts'
 
 /**

@@ -5,7 +5,7 @@ import type { NewEvent } from '@switchyard/contracts'
 import type { SessionMessage } from '../client/session-types.ts'
 import { isObject, parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
-import { asRunning } from '../narration/tool-start.ts'
+import { asRunning } from '../narration/running-state.ts'
 import { keptPart, Room } from './retained-part.ts'
 
 /** One line: `{ session, title, message, info, id, part }`: ids, the session's title, and the data of a message and of one part of it. */

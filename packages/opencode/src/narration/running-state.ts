@@ -1,8 +1,8 @@
-// The beginning of a tool's call, where OpenCode tells only its end.
+// Reconstructs the start of a tool call when OpenCode reports only its end.
 
 import type { ToolPart } from '@opencode-ai/sdk/v2'
 
-/** The state in which a server would have told this call before: what ran can be told only once it has ended. */
+/** Returns the `running` state that a server would have reported before this ended call, or undefined if it has not ended. */
 export const asRunning = (part: ToolPart): ToolPart | undefined => {
   const { state } = part
   if (state.status !== 'completed' && state.status !== 'error') return undefined

@@ -1,4 +1,4 @@
-// One part of an OpenCode message as events of the task.
+// Describes one part of an OpenCode message as events of the task.
 
 import type {
   CompactionPart,
@@ -13,15 +13,15 @@ import type {
   ToolPart,
 } from '@opencode-ai/sdk/v2'
 import type { EventType, NewEvent } from '@switchyard/contracts'
-import { bounded, boundedObject, count, oneLine, relativePath, withoutDirectory } from './text.ts'
-import { changedFiles, exitCode, outcomeOf, subjectOf, type ToolCall } from './tool.ts'
+import { boundedObject, boundedText, count, oneLine, relativePath, withoutDirectory } from './text.ts'
+import { changedFiles, exitCode, outcomeOf, subjectOf, type ToolCall } from './tool-call.ts'
 import { toUsage } from './turn-summary.ts'
 
-/** Where the part belongs. */
+/** The task that the part belongs to. */
 export type NarrationContext = {
-  /** The task's working directory: paths are told relative to it. */
+  /** The task's working directory. Paths in events are relative to it. */
   readonly directory: string
-  /** What the subagent works on: the title of its session. Left out for the task's own session. */
+  /** The title of the subagent's session. Undefined for the task's own session. */
   readonly child?: string
 }
 
@@ -30,8 +30,8 @@ const MAX_TOOL_BYTES = 4_096
 const MAX_NAMED_FILES = 5
 
 /**
- * The events that the current state of a part stands for: none while it is still being made, or where it says nothing
- * to a reader. The same state always gives the same `source_key`, whoever looks and however often.
+ * Returns the events of the part's current state: none while it is incomplete, or when it is of no use to a reader. The same
+ * state always has the same `source_key`.
  */
 export const narratePart = (part: Part, message: Message, context: NarrationContext): readonly NewEvent[] => {
   const about = { part, message, context }
@@ -52,13 +52,13 @@ export const narratePart = (part: Part, message: Message, context: NarrationCont
       return [narrateRetry(part, about)]
     case 'compaction':
       return [narrateCompaction(part, about)]
-    // A subtask shows as a tool call of its own; the others are marks for OpenCode itself.
+    // A subtask also appears as a tool call; the others are markers for OpenCode itself.
     case 'subtask':
     case 'agent':
     case 'snapshot':
     case 'step-start':
       return []
-    // A server that is newer than its SDK may send a kind that we do not know.
+    // A newer server may send types that this SDK does not have.
     default:
       return []
   }
@@ -68,51 +68,53 @@ type About = { readonly part: Part; readonly message: Message; readonly context:
 
 const event = (
   { part, message, context }: About,
-  told: {
+  content: {
     readonly type?: EventType
     readonly state?: string
     readonly message: string
     readonly data: Readonly<Record<string, unknown>>
   },
 ): NewEvent => ({
-  type: told.type ?? 'task_progress',
-  message: oneLine(context.child === undefined ? told.message : `[${oneLine(context.child, 40)}] ${told.message}`),
+  type: content.type ?? 'task_progress',
+  message: oneLine(
+    context.child === undefined ? content.message : `[${oneLine(context.child, 40)}] ${content.message}`,
+  ),
   data: {
-    ...told.data,
+    ...content.data,
     session_id: part.sessionID,
     message_id: message.id,
     part_id: part.id,
     ...(context.child === undefined ? {} : { subagent: oneLine(context.child) }),
   },
-  source_key: told.state === undefined ? `part:${part.id}` : `part:${part.id}:${told.state}`,
+  source_key: content.state === undefined ? `part:${part.id}` : `part:${part.id}:${content.state}`,
 })
 
-// A part whose server died in the middle has no end of its own, but its message may.
+// A part has no end when its server died in the middle, but its message may have one.
 const isFinished = (part: TextPart | ReasoningPart, message: Message): boolean =>
   part.time?.end !== undefined || (message.role === 'assistant' && message.time.completed !== undefined)
 
 const narrateText = (part: TextPart, about: About): readonly NewEvent[] => {
   const { message } = about
-  // What the user says is told where it is accepted, not where OpenCode repeats it.
+  // The user's own messages become events when they are accepted, not when OpenCode repeats them.
   if (message.role !== 'assistant' || part.synthetic || part.ignored || !isFinished(part, message)) return []
   if (part.text.trim() === '') return []
-  const kept = bounded(part.text, MAX_TEXT_BYTES)
+  const stored = boundedText(part.text, MAX_TEXT_BYTES)
   const summary = message.summary === true
   return [
     event(about, {
       message: summary ? `compacted: ${part.text}` : part.text,
-      data: { kind: summary ? 'summary' : 'text', text: kept.text, truncated: kept.truncated },
+      data: { kind: summary ? 'summary' : 'text', text: stored.text, truncated: stored.truncated },
     }),
   ]
 }
 
 const narrateReasoning = (part: ReasoningPart, about: About): readonly NewEvent[] => {
   if (!isFinished(part, about.message) || part.text.trim() === '') return []
-  const kept = bounded(part.text, MAX_TEXT_BYTES)
+  const stored = boundedText(part.text, MAX_TEXT_BYTES)
   return [
     event(about, {
       message: `thinking: ${part.text}`,
-      data: { kind: 'reasoning', text: kept.text, truncated: kept.truncated },
+      data: { kind: 'reasoning', text: stored.text, truncated: stored.truncated },
     }),
   ]
 }
@@ -120,7 +122,7 @@ const narrateReasoning = (part: ReasoningPart, about: About): readonly NewEvent[
 const narrateTool = (part: ToolPart, about: About): readonly NewEvent[] => {
   const { state } = part
   const refused = part.tool === 'invalid'
-  // Until it runs, its input is still being written; a call that is refused never runs.
+  // A pending call has no complete input yet, and a refused call never runs.
   if (state.status === 'pending' || (refused && state.status === 'running')) return []
   const call = toolCall(part, about.context.directory)
   const failed = refused || state.status === 'error'
@@ -161,7 +163,7 @@ const toolCall = (part: ToolPart, directory: string): ToolCall => {
 const toolData = (part: ToolPart, call: ToolCall, error: string | undefined): Readonly<Record<string, unknown>> => {
   const { state } = part
   const input = boundedObject(state.input, MAX_TOOL_BYTES)
-  const output = bounded(call.output, MAX_TOOL_BYTES)
+  const output = boundedText(call.output, MAX_TOOL_BYTES)
   const exit = exitCode(call)
   const files = state.status === 'completed' ? changedFiles(call) : []
   const child = text(call.metadata.sessionId)
@@ -174,7 +176,7 @@ const toolData = (part: ToolPart, call: ToolCall, error: string | undefined): Re
     title: oneLine(call.title),
     input: input.value,
     ...(state.status === 'completed' && error === undefined ? { output: output.text } : {}),
-    ...(error === undefined ? {} : { error: bounded(error, MAX_TOOL_BYTES).text }),
+    ...(error === undefined ? {} : { error: boundedText(error, MAX_TOOL_BYTES).text }),
     truncated: input.truncated || output.truncated || call.metadata.truncated === true,
     ...(exit === undefined ? {} : { exit_code: exit }),
     ...(end === undefined ? {} : { duration_ms: Math.max(0, end.end - end.start) }),
@@ -215,8 +217,8 @@ const narrateFile = (part: FilePart, about: About): readonly NewEvent[] => {
         kind: 'file',
         mime: part.mime,
         path,
-        // The bytes of a data URL have no place in an event.
-        url: part.url.startsWith('data:') ? null : bounded(part.url, 2_000).text,
+        // A data URL contains the file itself, which is too large for an event.
+        url: part.url.startsWith('data:') ? null : boundedText(part.url, 2_000).text,
       },
     }),
   ]
@@ -224,11 +226,11 @@ const narrateFile = (part: FilePart, about: About): readonly NewEvent[] => {
 
 const narrateRetry = (part: RetryPart, about: About): NewEvent =>
   event(about, {
-    message: `model is retrying (attempt ${part.attempt}): ${part.error.data.message}`,
+    message: `model request failed; retrying (attempt ${part.attempt}): ${part.error.data.message}`,
     data: {
       kind: 'retry',
       attempt: part.attempt,
-      error: bounded(part.error.data.message, 2_000).text,
+      error: boundedText(part.error.data.message, 2_000).text,
       status: part.error.data.statusCode ?? null,
     },
   })
@@ -236,8 +238,8 @@ const narrateRetry = (part: RetryPart, about: About): NewEvent =>
 const narrateCompaction = (part: CompactionPart, about: About): NewEvent =>
   event(about, {
     message: part.overflow
-      ? 'the conversation is too long for the model: it is summed up'
-      : 'the conversation is summed up to make room',
+      ? 'the conversation is too long for the model; compacting it'
+      : 'compacting the conversation to free context',
     data: { kind: 'compaction', auto: part.auto, overflow: part.overflow ?? false },
   })
 

@@ -1,23 +1,23 @@
-// The status of a session as events: a model that is asked again, and nothing else.
+// Describes the status of a session as events: only retries of a model request become one.
 
 import type { SessionStatus } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
-import { bounded, oneLine } from './text.ts'
+import { boundedText, oneLine } from './text.ts'
 
 /**
- * A retry as an event; busy and idle say nothing that the messages do not say better.
- * `next` is the time of the next try and tells one retry from another, also for a later owner of the task.
+ * Returns an event for a retry, and none for busy and idle, which the messages already show. `next`, the time of the next
+ * try, identifies the retry, also for a later owner of the task.
  */
 export const narrateStatus = (sessionId: string, status: SessionStatus): readonly NewEvent[] => {
   if (status.type !== 'retry') return []
   return [
     {
       type: 'task_progress',
-      message: oneLine(`model is retrying (attempt ${status.attempt}): ${status.message}`),
+      message: oneLine(`model request failed; retrying (attempt ${status.attempt}): ${status.message}`),
       data: {
         kind: 'retry',
         attempt: status.attempt,
-        error: bounded(status.message, 2_000).text,
+        error: boundedText(status.message, 2_000).text,
         next_at: new Date(status.next).toISOString(),
         session_id: sessionId,
       },

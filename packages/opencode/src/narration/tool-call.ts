@@ -1,7 +1,7 @@
-// What a tool call is about, in a person's words: which file, which command, what came out.
+// Describes a tool call: which file or command it is about, and its outcome.
 
 import { isObject } from '../json-object.ts'
-import { cutShort, gistOf } from './command-output.ts'
+import { interruptionOf, summaryLineOf } from './command-output.ts'
 import { count, oneLine, relativePath, withoutDirectory } from './text.ts'
 
 export type ToolCall = {
@@ -13,23 +13,23 @@ export type ToolCall = {
   readonly directory: string
 }
 
-/** Files that a call changed, with the lines it added and took away where that is known. */
+/** A file that a call changed, with the number of added and removed lines if known. */
 export type ChangedFile = { readonly path: string; readonly additions?: number; readonly deletions?: number }
 
-type Teller = {
-  /** What it is about: known from the input alone. */
+type ToolDescriber = {
+  /** Returns what the call is about, from its input alone. */
   readonly subject: (call: ToolCall) => string
-  /** What came of it; empty where there is nothing to add. */
+  /** Returns the outcome, or an empty string. */
   readonly outcome?: (call: ToolCall) => string
 }
 
-/** `bash: npm test`, `edit sum.js`, `grep "sum"`: what the call is about. */
-export const subjectOf = (call: ToolCall): string => teller(call.tool).subject(call)
+/** Returns what the call is about: `bash: npm test`, `edit sum.js`, `grep "sum"`. */
+export const subjectOf = (call: ToolCall): string => describer(call.tool).subject(call)
 
-/** `exit 1: 2 failed`, `3 files`: what came of it, or an empty string. */
-export const outcomeOf = (call: ToolCall): string => (teller(call.tool).outcome ?? (() => ''))(call)
+/** Returns the outcome, such as `exit 1: 2 failed` or `3 files`, or an empty string. */
+export const outcomeOf = (call: ToolCall): string => (describer(call.tool).outcome ?? (() => ''))(call)
 
-/** The changes that the metadata of an edit, write or patch tells of. */
+/** Returns the changed files from the metadata of an edit, write or patch. */
 export const changedFiles = ({ tool, input, metadata, directory }: ToolCall): readonly ChangedFile[] => {
   if (!CHANGING.has(tool)) return []
   const listed = Array.isArray(metadata.files) ? metadata.files : [metadata.filediff]
@@ -42,7 +42,7 @@ export const changedFiles = ({ tool, input, metadata, directory }: ToolCall): re
   return path === '' ? [] : [{ path: relativePath(path, directory) }]
 }
 
-/** The command's exit code; null where it did not end by itself; undefined where the tool has none. */
+/** Returns the command's exit code, null when it did not exit by itself, or undefined for tools without one. */
 export const exitCode = ({ metadata }: ToolCall): number | null | undefined => {
   const exit = metadata.exit
   return typeof exit === 'number' || exit === null ? exit : undefined
@@ -66,18 +66,17 @@ const lineTotals = (call: ToolCall): string => {
   return `+${sum((file) => file.additions)} −${sum((file) => file.deletions)}`
 }
 
-const bash: Teller = {
+const bash: ToolDescriber = {
   subject: (call) => `bash: ${withoutDirectory(text(call.input.command), call.directory)}`,
   outcome: (call) => {
     const exit = exitCode(call)
-    const short = cutShort(call.output)
-    const ending = short ?? (exit === undefined ? 'done' : `exit ${exit ?? 'unknown'}`)
-    const gist = withoutDirectory(gistOf(call.output, exit !== 0), call.directory)
-    return gist === '' ? ending : `${ending}: ${gist}`
+    const ending = interruptionOf(call.output) ?? (exit === undefined ? 'done' : `exit ${exit ?? 'unknown'}`)
+    const line = withoutDirectory(summaryLineOf(call.output, exit !== 0), call.directory)
+    return line === '' ? ending : `${ending}: ${line}`
   },
 }
 
-const read: Teller = {
+const read: ToolDescriber = {
   subject: (call) => {
     const from = call.input.offset
     return `read ${filePath(call)}${typeof from === 'number' && from > 1 ? ` from line ${from}` : ''}`
@@ -89,9 +88,9 @@ const read: Teller = {
   },
 }
 
-const edit: Teller = { subject: (call) => `edit ${filePath(call)}`, outcome: lineTotals }
+const edit: ToolDescriber = { subject: (call) => `edit ${filePath(call)}`, outcome: lineTotals }
 
-const write: Teller = {
+const write: ToolDescriber = {
   subject: (call) => `write ${filePath(call)}`,
   outcome: ({ input, metadata }) => {
     const lines = text(input.content).replace(/\n$/, '').split('\n').length
@@ -99,7 +98,7 @@ const write: Teller = {
   },
 }
 
-const patch: Teller = {
+const patch: ToolDescriber = {
   subject: (call) => {
     const paths = changedFiles(call).map((file) => file.path)
     const named = paths.length > 0 ? paths : patchedPaths(text(call.input.patchText), call.directory)
@@ -108,22 +107,22 @@ const patch: Teller = {
   outcome: lineTotals,
 }
 
-const search = (name: string, unit: string, plural: string, figure: string): Teller => ({
+const search = (name: string, unit: string, plural: string, figure: string): ToolDescriber => ({
   subject: (call) => {
-    const where = text(call.input.path)
-    const place = where === '' ? '' : ` in ${relativePath(where, call.directory)}`
-    return `${name} ${oneLine(text(call.input.pattern), 120)}${place}`
+    const path = text(call.input.path)
+    const location = path === '' ? '' : ` in ${relativePath(path, call.directory)}`
+    return `${name} ${oneLine(text(call.input.pattern), 120)}${location}`
   },
   outcome: ({ metadata }) => (typeof metadata[figure] === 'number' ? count(metadata[figure], unit, plural) : ''),
 })
 
-const task: Teller = {
+const task: ToolDescriber = {
   subject: ({ input }) =>
     `subagent ${text(input.subagent_type) || 'general'}: ${text(input.description) || text(input.prompt)}`,
   outcome: ({ output }) => oneLine(/<task_result>([\s\S]*?)<\/task_result>/.exec(output)?.[1] ?? output, 160),
 }
 
-const todo: Teller = {
+const todo: ToolDescriber = {
   subject: ({ input }) => {
     const todos = Array.isArray(input.todos) ? input.todos.filter(isObject) : []
     const done = todos.filter((entry) => entry.status === 'completed').length
@@ -132,16 +131,16 @@ const todo: Teller = {
   },
 }
 
-const question: Teller = {
+const question: ToolDescriber = {
   subject: ({ input }) => {
-    const asked = Array.isArray(input.questions) ? input.questions.filter(isObject) : []
-    return `question: ${asked.map((entry) => text(entry.question)).join(' / ')}`
+    const questions = Array.isArray(input.questions) ? input.questions.filter(isObject) : []
+    return `question: ${questions.map((entry) => text(entry.question)).join(' / ')}`
   },
   outcome: ({ metadata }) =>
     Array.isArray(metadata.answers) ? metadata.answers.map((answer) => [answer].flat().join(', ')).join(' / ') : '',
 }
 
-const other = (name: string): Teller => ({
+const otherTool = (name: string): ToolDescriber => ({
   subject: (call) => {
     const about = call.title || compact(call.input)
     return about === '' ? name : `${name}: ${withoutDirectory(about, call.directory)}`
@@ -149,7 +148,7 @@ const other = (name: string): Teller => ({
   outcome: ({ output }) => oneLine(output.trim().split('\n', 1)[0] ?? '', 160),
 })
 
-const TELLERS: Readonly<Record<string, Teller>> = {
+const DESCRIBERS: Readonly<Record<string, ToolDescriber>> = {
   bash,
   read,
   edit,
@@ -168,14 +167,15 @@ const TELLERS: Readonly<Record<string, Teller>> = {
   question,
 }
 
-const teller = (tool: string): Teller => (Object.hasOwn(TELLERS, tool) ? TELLERS[tool] : undefined) ?? other(tool)
+const describer = (tool: string): ToolDescriber =>
+  (Object.hasOwn(DESCRIBERS, tool) ? DESCRIBERS[tool] : undefined) ?? otherTool(tool)
 
 const patchedPaths = (patchText: string, directory: string): readonly string[] =>
   [...patchText.matchAll(/^\*\*\* (?:Add|Update|Delete) File: (.+)$/gm)].map((match) =>
     relativePath(match[1]?.trim() ?? '', directory),
   )
 
-// The arguments of a tool that we do not know, such as one of an MCP server.
+// Formats the arguments of an unknown tool, such as one of an MCP server.
 const compact = (input: Readonly<Record<string, unknown>>): string =>
   Object.entries(input)
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

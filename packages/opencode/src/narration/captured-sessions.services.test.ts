@@ -1,4 +1,4 @@
-// What the real server says now, told as events: the fixtures beside this file come from here (CAPTURE_FIXTURES=1).
+// Compares the events of a real server with those of the fixtures. CAPTURE_FIXTURES=1 writes the fixtures again.
 
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
@@ -19,11 +19,11 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SessionMessage } from '../client/session-types.ts'
 import {
-  type Captured,
+  type CapturedSession,
   DIRECTORY,
   eventsOf,
-  type Heard,
   readFixture,
+  type StreamItem,
   summaryOf,
   writeFixture,
 } from './captured-session.fixture.ts'
@@ -77,9 +77,9 @@ const SCENARIOS: readonly {
     ],
   },
   { name: 'retries', steps: [{ fail: { status: 429, times: 2 } }, { say: 'There.' }] },
-  { name: 'is-refused-the-key', steps: [{ fail: { status: 401, times: 0 } }] },
-  { name: 'is-refused-the-request', steps: [{ fail: { status: 400, times: 0 } }] },
-  { name: 'gives-up-retrying', steps: [{ fail: { status: 503, times: 0, retry_after_ms: 1 } }] },
+  { name: 'has-its-key-rejected', steps: [{ fail: { status: 401, times: 0 } }] },
+  { name: 'has-its-request-rejected', steps: [{ fail: { status: 400, times: 0 } }] },
+  { name: 'exhausts-its-retries', steps: [{ fail: { status: 503, times: 0, retry_after_ms: 1 } }] },
   { name: 'is-filtered', steps: [{ say: 'Half an', finish: 'content_filter' }] },
   { name: 'runs-out-of-output', steps: [{ say: 'Half an', finish: 'length' }] },
   {
@@ -99,7 +99,7 @@ const SCENARIOS: readonly {
     },
   },
   {
-    name: 'is-told-no',
+    name: 'has-a-permission-rejected',
     steps: [{ tool: 'bash', args: { command: 'ls', description: 'List' } }, { say: 'never said' }],
     rules: [{ permission: 'bash', pattern: '*', action: 'ask' }],
     meanwhile: async (client) => {
@@ -136,7 +136,7 @@ const SCENARIOS: readonly {
   },
 ]
 
-describe('the real server, as events', () => {
+describe('a session of the real server', () => {
   let model: ScriptedModel
   let server: OpenCodeProcess
   let root: string
@@ -152,10 +152,10 @@ describe('the real server, as events', () => {
     await rm(root, { recursive: true, force: true })
   })
 
-  it.each(SCENARIOS)('$name: is told as it was when the fixture was taken', async (scenario) => {
+  it.each(SCENARIOS)('that $name has the events and summary of its fixture', async (scenario) => {
     const directory = await repository(join(root, scenario.name))
     const client = server.client(directory)
-    const heard = await listen(client)
+    const recorder = await recordStream(client)
     const created = await client.session.create({
       title: scenario.name,
       ...(scenario.rules ? { permission: scenario.rules } : {}),
@@ -167,14 +167,14 @@ describe('the real server, as events', () => {
     })
     await scenario.meanwhile?.(client, sessionID)
     await expect.poll(() => hasEnded(client, sessionID), { timeout: 25_000, interval: 100 }).toBe(true)
-    const captured: Captured = { sessions: await sessionsOf(client, sessionID), heard: heard.stop() }
+    const captured: CapturedSession = { sessions: await sessionsOf(client, sessionID), streamed: recorder.stop() }
     if (process.env.CAPTURE_FIXTURES) await writeFixture(scenario.name, captured, directory)
-    expect(told(captured, directory)).toEqual(told(await readFixture(scenario.name), DIRECTORY))
+    expect(narrated(captured, directory)).toEqual(narrated(await readFixture(scenario.name), DIRECTORY))
   })
 })
 
-// Tools of one step run side by side, so their order is not the same twice.
-const told = (captured: Captured, directory: string): unknown => ({
+/** Sorted, because the tools of one step run concurrently and end in any order. */
+const narrated = (captured: CapturedSession, directory: string): unknown => ({
   messages: eventsOf(captured, directory)
     .map((event) => `${event.type}: ${event.message}`)
     .sort(),
@@ -199,7 +199,7 @@ const toolStates = async (client: OpencodeClient, sessionID: string): Promise<re
     .flatMap((message) => message.parts)
     .flatMap((part) => (part.type === 'tool' ? [part.state.status] : []))
 
-const sessionsOf = async (client: OpencodeClient, sessionID: string): Promise<Captured['sessions']> => {
+const sessionsOf = async (client: OpencodeClient, sessionID: string): Promise<CapturedSession['sessions']> => {
   const children = (await client.session.children({ sessionID })).data ?? []
   const read = async (id: string): Promise<readonly SessionMessage[]> =>
     (await client.session.messages({ sessionID: id })).data ?? []
@@ -209,27 +209,27 @@ const sessionsOf = async (client: OpencodeClient, sessionID: string): Promise<Ca
   ]
 }
 
-/** Hears the parts and retries of a directory until it is stopped. */
-const listen = async (client: OpencodeClient): Promise<{ readonly stop: () => Captured['heard'] }> => {
+/** Records the parts and retries of a directory until it is stopped. */
+const recordStream = async (client: OpencodeClient): Promise<{ readonly stop: () => readonly StreamItem[] }> => {
   const stopping = new AbortController()
-  const heard: Heard[] = []
+  const streamed: StreamItem[] = []
   const { stream } = await client.event.subscribe({}, { signal: stopping.signal })
   const connected = Promise.withResolvers<void>()
-  const hear = async () => {
+  const read = async () => {
     for await (const event of stream as AsyncIterable<Event>) {
       connected.resolve()
-      if (event.type === 'message.part.updated') heard.push({ part: event.properties.part })
+      if (event.type === 'message.part.updated') streamed.push({ part: event.properties.part })
       if (event.type === 'session.status' && event.properties.status.type === 'retry') {
-        heard.push({ sessionId: event.properties.sessionID, status: event.properties.status })
+        streamed.push({ sessionId: event.properties.sessionID, status: event.properties.status })
       }
     }
   }
-  hear().catch(connected.reject)
+  read().catch(connected.reject)
   await connected.promise
   return {
     stop: () => {
       stopping.abort()
-      return heard
+      return streamed
     },
   }
 }
