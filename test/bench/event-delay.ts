@@ -75,7 +75,7 @@ const bareInsert = async (postgres: Postgres): Promise<number> => {
   const client = new pg.Client({ connectionString: postgres.url })
   await client.connect()
   try {
-    await client.query('CREATE TABLE bench_rows (at int, told text)')
+    await client.query('CREATE TABLE bench_rows (at int, event text)')
     const taken: number[] = []
     for (let at = 0; at < 200; at += 1) {
       const began = performance.now()

@@ -159,7 +159,7 @@ describe('the Compose stack', () => {
         { tool: 'bash', args: { command: 'echo one', description: 'Count' } },
         { hold: 'steering' },
         { tool: 'bash', args: { command: 'echo two', description: 'Count on' } },
-        { say: 'I was told: {{last_user}}' },
+        { say: 'Message: {{last_user}}' },
       ])}`,
     })
     await expect

@@ -39,7 +39,7 @@ const isPackage = ({ folder }: SourceFile): boolean => folder.startsWith('packag
 const isService = ({ folder }: SourceFile): boolean => folder.startsWith('services/')
 
 export const RULES: readonly Rule[] = [
-  { name: 'contracts import nothing of ours', forbids: (from) => from.folder === CONTRACTS },
+  { name: 'contracts import no other package', forbids: (from) => from.folder === CONTRACTS },
   { name: 'config knows contracts only', forbids: (from, to) => from.folder === CONFIG && to.folder !== CONTRACTS },
   {
     name: 'the middle packages know contracts and config, and not each other',

@@ -63,7 +63,7 @@ describe('task limits', () => {
   it('passes the reason for a rejection to the agent', async () => {
     const { task_id } = await system.caller.submit({
       permissions: 'ask',
-      task_description: script([bash('rm -rf x'), { say: 'I was told: {{last_tool_output}}' }]),
+      task_description: script([bash('rm -rf x'), { say: 'Result: {{last_tool_output}}' }]),
     })
     await reply(await asking(task_id), { reply: 'reject', message: 'use git rm' })
     const task = await system.caller.ended(task_id)

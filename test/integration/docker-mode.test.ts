@@ -225,12 +225,15 @@ describe('a task in Docker mode', { timeout: TEST_MS }, () => {
   })
 
   it('continues its session with a message', async () => {
-    const id = await submit([bash('echo x'), { hold: 'say' }, { say: 'first' }, { say: 'heard: {{last_user}}' }])
+    const id = await submit([bash('echo x'), { hold: 'say' }, { say: 'first' }, { say: 'received: {{last_user}}' }])
     await running(id)
     const sent = (await system.caller.post(`/tasks/${id}/messages`, { message: '--help me' })) as SentMessage
     expect(sent.delivered).toBe(false)
     system.model.release('say')
-    expect(await system.caller.ended(id)).toMatchObject({ status: 'completed', result: { output: 'heard: --help me' } })
+    expect(await system.caller.ended(id)).toMatchObject({
+      status: 'completed',
+      result: { output: 'received: --help me' },
+    })
   })
 
   it('ends at its timeout with the changes so far', async () => {

@@ -156,20 +156,20 @@ describe('Docker mode', { timeout: TEST_MS }, () => {
     const { task_id } = await caller.submit({
       task_description: script([
         bash('echo x'),
-        { hold: 'unheard' },
+        { hold: 'undelivered' },
         { say: 'first' },
-        { say: 'heard: {{last_user}}' },
+        { say: 'received: {{last_user}}' },
       ]),
     })
     await untilFirstStep(task_id)
     const [first] = await containersOf(task_id)
     await caller.post(`/tasks/${task_id}/messages`, { message: 'use tabs' })
-    model.release('unheard')
+    model.release('undelivered')
     const second = async () =>
       (await containersOf(task_id)).find(({ Id, State }) => Id !== first?.Id && State.Status === 'running')?.Id
     await eventually(second).toBeDefined()
     await docker(['kill', (await second()) ?? ''])
-    expect(await ended(task_id)).toMatchObject({ status: 'completed', result: { output: 'heard: use tabs' } })
+    expect(await ended(task_id)).toMatchObject({ status: 'completed', result: { output: 'received: use tabs' } })
     expect((await events(task_id)).filter((event) => event.type === 'task_recovered')).toHaveLength(1)
   })
 

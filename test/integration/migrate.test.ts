@@ -264,7 +264,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect([code, output]).toEqual([
       0,
       expect.stringMatching(
-        new RegExp(`keeps its settings. Not taken over: .*port ${port}, the password .*, the model theirs/model`),
+        new RegExp(`keeps its settings. Not applied: .*port ${port}, the password .*, the model theirs/model`),
       ),
     ])
     const as = { project_id: id, name: 'mine', model: 'mine/model', isolation: 'shared' }

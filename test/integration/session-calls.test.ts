@@ -110,9 +110,9 @@ describe('a message that is sent again under its id', () => {
       ['msg_0first', 'first'],
       ['msg_zsecond', 'second'],
     ] as const) {
-      const said = await say(project, session, messageID, script([{ say: `heard ${word}` }]))
-      expect(said).toMatchObject({ status: 200, body: { running: false, messageID, text: `heard ${word}` } })
-      expect(await say(project, session, messageID, script([{ say: 'heard again' }]))).toMatchObject(said)
+      const said = await say(project, session, messageID, script([{ say: `received ${word}` }]))
+      expect(said).toMatchObject({ status: 200, body: { running: false, messageID, text: `received ${word}` } })
+      expect(await say(project, session, messageID, script([{ say: 'received again' }]))).toMatchObject(said)
     }
     const { messages } = await system.ops.ok<MessageList>('GET', `${at(project, session)}/message`)
     expect(messages.map(({ info }) => info.role)).toEqual(['user', 'assistant', 'user', 'assistant'])

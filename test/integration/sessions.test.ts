@@ -42,8 +42,8 @@ describe('a session', () => {
       permissions: { canEdit: true, canShare: true, canDelete: true },
     })
     for (const text of ['one', 'two', 'three']) {
-      const sent = await system.say(project, session, `${text} ${script([{ say: `heard ${text}` }])}`)
-      expect(sent).toMatchObject({ running: false, text: `heard ${text}`, asks: [], error: null })
+      const sent = await system.say(project, session, `${text} ${script([{ say: `received ${text}` }])}`)
+      expect(sent).toMatchObject({ running: false, text: `received ${text}`, asks: [], error: null })
       expect(sent.info).toMatchObject({ role: 'assistant', parentID: sent.messageID })
     }
     const place = at(project, session)

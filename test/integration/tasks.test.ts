@@ -164,8 +164,8 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
               body: JSON.stringify({ message }),
             })
             await caller.ended(task_id)
-            const heard = model.requests.some((request) => request.lastUser.includes(message))
-            expect({ index, heard }).toEqual({ index, heard: answer.ok })
+            const received = model.requests.some((request) => request.lastUser.includes(message))
+            expect({ index, received }).toEqual({ index, received: answer.ok })
           }),
         )
       })

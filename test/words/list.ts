@@ -34,7 +34,7 @@ export const LEFT_OUT_WORDS: readonly LeftOutWord[] = [
   word('(?:lets?|letting) go', 'release'),
   word('clears? away|cleared away|clearing away', 'remove'),
   word('made ready', 'prepare'),
-  word('(?:is|are|was|were) none', 'does not exist'),
+  word('(?<!there )(?:is|are|was|were) none', 'does not exist'),
   word('not taken', 'not accepted'),
   word('is not known here', 'unknown'),
 ]

@@ -67,8 +67,8 @@ describe('the scripted model over HTTP', () => {
   })
 
   it('goes on with the script after a message that steers it, and repeats that message', async () => {
-    const prompt = user(script([{ say: 'one' }, { say: 'heard {{last_user}}' }]))
-    expect(await say(prompt, assistant('one'), user('use tabs'))).toBe('heard use tabs')
+    const prompt = user(script([{ say: 'one' }, { say: 'received {{last_user}}' }]))
+    expect(await say(prompt, assistant('one'), user('use tabs'))).toBe('received use tabs')
     expect(await say(prompt, assistant('one'), assistant('two'), user('and now?'))).toBe('Acknowledged: and now?')
   })
 
@@ -231,11 +231,11 @@ describe('the scripted model behind the real OpenCode server', () => {
 
   it('sees a message that comes while it is at work', async () => {
     const session = await newSession(root)
-    await prompt(root, session, script([{ say: 'first', hold: session }, { say: 'heard: {{last_user}}' }]))
+    await prompt(root, session, script([{ say: 'first', hold: session }, { say: 'received: {{last_user}}' }]))
     await model.waitForRequest((request) => request.session === session && request.turn === 0)
     await prompt(root, session, 'use tabs')
     model.release(session)
-    await expect.poll(() => lastAnswer(root, session), { timeout: 25_000 }).toBe('heard: use tabs')
+    await expect.poll(() => lastAnswer(root, session), { timeout: 25_000 }).toBe('received: use tabs')
   })
 
   it('keeps the scripts of many sessions apart', async () => {

@@ -127,7 +127,7 @@ const urlFor = (identity: RepositoryIdentity, hasKey: boolean, where: string, fi
   if (address === undefined)
     findings.warning(
       where,
-      `its key is for ssh, and nobody can tell the ssh address of ${url}: put a token into GIT_HTTPS_TOKENS, or start the project by its ssh URL`,
+      `its key is for ssh, and the ssh address of ${url} is unknown: put a token into GIT_HTTPS_TOKENS, or start the project by its ssh URL`,
     )
   return address ?? url
 }

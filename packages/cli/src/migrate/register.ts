@@ -36,7 +36,7 @@ const giveKey = async (
     await switchyard.setKey(id, await readFile(sshKey.path, 'utf8'))
   } catch (error) {
     if (!isSwitchyardError(error, 'deploy_key_invalid')) throw error
-    tell({ kind: 'left', what, message: `its deploy key ${sshKey.path} was not taken: ${error.message}` })
+    tell({ kind: 'left', what, message: `its deploy key ${sshKey.path} was not accepted: ${error.message}` })
     return started
   }
   await journal.add({ step: 'key', project_id: id })
@@ -80,7 +80,7 @@ const tellSettings = ({ tell }: ExecuteDeps, project: PlannedProject, info: Proj
   tell({
     kind: 'told',
     what,
-    message: `was registered before and keeps its settings. Not taken over: ${left.join(', ')}. Should you want them: opencode_project_start takes isolation and model, PUT /servers/${id} the port, PUT /servers/${id}/password the password`,
+    message: `was registered before and keeps its settings. Not applied: ${left.join(', ')}. To apply them, use opencode_project_start for isolation and model, PUT /servers/${id} for the port and PUT /servers/${id}/password for the password`,
   })
 }
 

@@ -74,7 +74,7 @@ export const readServerList = async (files: LegacyFiles, findings: Findings): Pr
         where,
         why: `its backend is ${backend}, which Switchyard does not run`,
       })
-    else if (name === null) findings.problem(where, 'has neither an id nor a git_url; it cannot be told what it is')
+    else if (name === null) findings.problem(where, 'has neither an id nor a git_url; it cannot be identified')
     else claims.push(readServer(name, server, `${where} (${shown(name)})`, findings))
   }
   const chosen = field(value, 'default_server', TEXT, findings, CONFIG_FILE)
