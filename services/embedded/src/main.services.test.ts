@@ -32,6 +32,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     await createConfigDirectory(path.join(parent, '.config'))
   })
 
+  // Longer than its waits, so that it reports the processes that are left.
   afterEach(async () => {
     for (const { child, exit } of runs.splice(0)) {
       child.kill('SIGKILL')
@@ -39,7 +40,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     }
     await vi.waitFor(async () => expect(await processesOf(home)).toEqual([]), LIMIT)
     rmSync(parent, { recursive: true, force: true })
-  })
+  }, 90_000)
 
   const run = (env: Readonly<Record<string, string>> = {}): Run => {
     const child = spawn(process.execPath, [MAIN], {
@@ -62,8 +63,10 @@ describe('npm start', { timeout: 120_000 }, () => {
   }
 
   /** Waits until it is ready, and returns the address that it prints. */
-  const ready = async ({ output }: Run): Promise<string> => {
-    await vi.waitFor(() => expect(output()).toContain('Press Ctrl-C to stop'), LIMIT)
+  const ready = async ({ output, exit }: Run): Promise<string> => {
+    const banner = vi.waitFor(() => expect(output()).toContain('Press Ctrl-C to stop'), LIMIT)
+    const failed = exit.then((code) => expect.fail(`exited with ${code} before it was ready: ${output()}`))
+    await Promise.race([banner, failed])
     return /REST\s+(http:\S+)/.exec(output())?.[1] ?? ''
   }
 

@@ -18,6 +18,7 @@ import { lockHome } from './home-lock.ts'
 import { openLogs } from './logs.ts'
 import { startOpenCode } from './opencode.ts'
 import { startPostgres } from './postgres/postgres.ts'
+import { createStartProgress } from './start-progress.ts'
 import { withWebhookSecret } from './webhook-secret.ts'
 
 const OPENCODE_WAIT_MS = 30_000
@@ -86,6 +87,7 @@ export const startEmbedded = async (options: EmbeddedOptions): Promise<Embedded>
 
 const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Shutdown) => {
   const { config, signal } = options
+  using progress = createStartProgress(logger)
   for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
 
   // OpenCode takes longest to start, so it starts first and nothing waits for it here.
@@ -96,15 +98,18 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   // Awaited below, unless another component fails first.
   providersKnown.catch(() => {})
 
+  progress.waitFor('postgres')
   const { databaseUrl, records } = await openRecords(options, logger, shutdown)
   const connection: QueueConnection = config.redisUrl ? { redisUrl: config.redisUrl } : { postgresUrl: databaseUrl }
   const queue = new TaskQueue(connection, logger)
   shutdown.add('queue', 5_000, () => queue.close())
   const bus = createBus(config.redisUrl, logger)
   shutdown.add('bus', 5_000, () => bus.close())
+  progress.waitFor('database migrations')
   await Promise.all([records.migrate(), queue.ready()])
   signal?.throwIfAborted()
 
+  progress.waitFor('worker')
   const worker = await startWorker({
     config,
     records,
@@ -125,6 +130,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   })
   shutdown.add('worker', 10_000, () => worker.close())
   const api = createApi({ config, records, queue, bus, logger })
+  progress.waitFor('api')
   const serving = await serve(api.app, config.api)
   shutdown.add('api', 10_000, async () => {
     // The server refuses new calls immediately, and finishes when the api has closed the open streams.
@@ -133,6 +139,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
     await closed
   })
 
+  progress.waitFor('notifier and OpenCode')
   // Deliveries are in the outbox, so the notifier can start while OpenCode does.
   const notifying = withWebhookSecret(config, logger)
     .then((configured) => startNotifier({ config: configured, records, connection, bus, logger }))

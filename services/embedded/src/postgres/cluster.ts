@@ -1,13 +1,11 @@
 // Opens the data directory: initdb creates it once, completely or not at all; every later start checks its version.
 
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { text } from 'node:stream/consumers'
-import { directoryUnwritable, diskFull, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import { fromHomeError } from '../home-errors.ts'
+import { runInitdb } from './initdb.ts'
 import type { Location } from './location.ts'
 import type { Binaries } from './native.ts'
 import { createPassword, readPassword } from './password.ts'
@@ -16,7 +14,6 @@ export const USER = 'switchyard'
 
 export type Cluster = { readonly data: string; readonly password: string; readonly isNew: boolean }
 
-const INITDB_LIMIT_MS = 60_000
 /** Prefix of the files that a crash may leave behind. The home lock guarantees that no other process uses them. */
 const PARTIAL = 'initdb-'
 
@@ -26,7 +23,11 @@ const PARTIAL = 'initdb-'
  * @throws SwitchyardError `disk_full`, `directory_unwritable`, or `database_unavailable` (data of another
  *   PostgreSQL version, missing password, failed initdb)
  */
-export const openCluster = async (location: Location, binaries: Binaries): Promise<Cluster> => {
+export const openCluster = async (
+  location: Location,
+  binaries: Binaries,
+  signal: AbortSignal | undefined,
+): Promise<Cluster> => {
   const data = path.join(location.directory, 'data')
   const found = await readFile(path.join(data, 'PG_VERSION'), 'utf8').catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') return undefined
@@ -45,7 +46,7 @@ export const openCluster = async (location: Location, binaries: Binaries): Promi
   try {
     await removePartial(location.directory)
     const password = (await readPassword(location.directory)) ?? (await createPassword(location.directory))
-    await initialise(location, binaries, data, password)
+    await initialise(location, binaries, data, password, signal)
     return { data, password, isNew: true }
   } catch (error) {
     throw fromHomeError(error, location.directory)
@@ -69,7 +70,13 @@ const removePartial = async (directory: string): Promise<void> => {
     if (name.startsWith(PARTIAL)) await rm(path.join(directory, name), { recursive: true, force: true })
 }
 
-const initialise = async (location: Location, binaries: Binaries, data: string, password: string): Promise<void> => {
+const initialise = async (
+  location: Location,
+  binaries: Binaries,
+  data: string,
+  password: string,
+  signal: AbortSignal | undefined,
+): Promise<void> => {
   const partial = path.join(location.directory, `${PARTIAL}${randomBytes(4).toString('hex')}`)
   const passwordFile = `${partial}.pw`
   try {
@@ -77,52 +84,11 @@ const initialise = async (location: Location, binaries: Binaries, data: string, 
     await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx' })
     if (location.account !== undefined)
       for (const each of [partial, passwordFile]) await chown(each, location.account.uid, location.account.gid)
-    await runInitdb(location, binaries, partial, passwordFile)
+    const { account, directory } = location
+    await runInitdb({ binary: binaries.initdb, account, data: partial, user: USER, passwordFile, directory, signal })
     await rename(partial, data)
   } finally {
     await rm(passwordFile, { force: true })
     await rm(partial, { recursive: true, force: true })
   }
-}
-
-const runInitdb = async (location: Location, binaries: Binaries, data: string, passwordFile: string): Promise<void> => {
-  const child = spawn(
-    binaries.initdb,
-    [
-      `--pgdata=${data}`,
-      `--username=${USER}`,
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      // The collation that is built into the server: it sorts the same on every system and needs none of its locales.
-      '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--no-instructions',
-    ],
-    // With TZ set, initdb does not search every time zone file.
-    {
-      ...location.account,
-      cwd: '/',
-      env: { TZ: 'UTC', LC_ALL: 'C' },
-      timeout: INITDB_LIMIT_MS,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
-  const [problem, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'close')])
-  if (code === 0) return
-  if (/No space left on device|Disk quota exceeded/.test(problem)) throw diskFull(location.directory)
-  if (/Permission denied|Read-only file system/.test(problem))
-    throw directoryUnwritable(location.directory, problem.trim())
-  const unknownUser = problem.includes('could not look up effective user ID')
-  throw new SwitchyardError(
-    'database_unavailable',
-    `initdb failed (${code ?? signal}): ${problem.trim().slice(-2_000)}`,
-    {
-      retryable: false,
-      hint: unknownUser
-        ? 'Run Switchyard as a user with an entry in /etc/passwd, which PostgreSQL requires, or set DATABASE_URL.'
-        : `Fix the problem in the message and restart; ${location.directory} has no incomplete files.`,
-    },
-  )
 }

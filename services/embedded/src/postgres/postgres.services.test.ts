@@ -84,6 +84,13 @@ describe('startPostgres', () => {
     rmSync(parent, { recursive: true, force: true })
   })
 
+  /** Whether initdb has begun to write the data directory. */
+  const isInitializing = () =>
+    existsSync(path.join(home, 'postgres')) &&
+    readdirSync(path.join(home, 'postgres')).some(
+      (name) => name.startsWith('initdb-') && existsSync(path.join(home, 'postgres', name, 'base')),
+    )
+
   const start = async (options: { onFailed?: () => void } = {}): Promise<Postgres> => {
     const postgres = await startPostgres({ home, logger, ...options })
     started.push(postgres)
@@ -199,6 +206,22 @@ describe('startPostgres', () => {
     expect(readdirSync(path.join(home, 'postgres')).sort()).toEqual(['data', 'password'])
   })
 
+  it('leaves no process behind when it is aborted or killed during initdb, and starts again', async () => {
+    const aborting = new AbortController()
+    const aborted = startPostgres({ home, logger, signal: aborting.signal })
+    aborted.catch(() => {})
+    await vi.waitFor(() => expect(isInitializing()).toBe(true), WITHIN)
+    aborting.abort()
+    await expect(aborted).rejects.toThrow(/aborted/)
+    expect(await processesOf(home)).toEqual([])
+
+    const child = spawn(process.execPath, [FIXTURE, home], { stdio: 'ignore' })
+    await vi.waitFor(() => expect(isInitializing()).toBe(true), WITHIN)
+    child.kill('SIGKILL')
+    await vi.waitFor(async () => expect(await processesOf(home)).toEqual([]), WITHIN)
+    expect((await start()).isNew).toBe(true)
+  })
+
   it('refuses data of another PostgreSQL version and does not change it', async () => {
     const first = await start()
     await first.stop()
@@ -266,6 +289,13 @@ describe('startPostgres', () => {
     expect(other.code).toBe('directory_unwritable')
   })
 })
+
+/** Returns the pids of the processes with the home in their arguments. */
+const processesOf = async (home: string): Promise<readonly number[]> => {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  const found = await Promise.all(pids.map(async (pid) => (await commandLine(pid)).join(' ').includes(home)))
+  return pids.filter((_, index) => found[index])
+}
 
 /** Finds the guard: the shell with the server's pid in its arguments. */
 const guardOf = async (pid: number): Promise<number> => {

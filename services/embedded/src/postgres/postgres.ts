@@ -64,7 +64,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
   }
   try {
     const binaries = await prepareBinaries(findNative(), location.account, location.directory)
-    const cluster = await openCluster(location, binaries)
+    const cluster = await openCluster(location, binaries, options.signal)
     const data = await realpath(cluster.data)
     await stopLeftoverServer(data)
     const log = openServerLog(path.join(home, 'logs', 'postgres.log'))
