@@ -64,3 +64,18 @@ export const dockerMissing = async (needs: 'compose' | 'engine'): Promise<string
   if (reason && process.env.REQUIRE_DOCKER === '1') throw new Error(`REQUIRE_DOCKER=1, and there is ${reason}`)
   return reason
 }
+
+/**
+ * Returns the address of this host on the engine's default bridge. An engine reports no gateway for it until it has
+ * restarted once; the bridge then has the first address of its network.
+ */
+export const bridgeAddress = async (): Promise<string> => {
+  const [config] = JSON.parse(
+    await docker(['network', 'inspect', 'bridge', '-f', '{{json .IPAM.Config}}']),
+  ) as readonly {
+    readonly Subnet: string
+    readonly Gateway?: string
+  }[]
+  if (!config) throw new Error('the default bridge of the Docker engine has no network')
+  return config.Gateway ?? config.Subnet.replace(/\.\d+\/\d+$/, '.1')
+}

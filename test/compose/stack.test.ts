@@ -1,14 +1,14 @@
 // The whole path on the real stack: images built from this checkout, started by Compose, used through the published port.
 
 import { mkdtemp, rm } from 'node:fs/promises'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { FileContent, FileList, Task, TaskDiff } from '@switchyard/contracts'
 import { FAILING_REPOSITORY, fixFailingTestScript, type GitHttps, script, startGitHttps } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeBareRepository } from '../integration/repository.ts'
 import { type Caller, createCaller } from './caller.ts'
-import { dockerMissing } from './docker.ts'
+import { bridgeAddress, dockerMissing } from './docker.ts'
 import { describeProjects } from './projects.ts'
 import { defineStack, type Stack } from './stack.ts'
 
@@ -63,9 +63,7 @@ describe('the Compose stack', () => {
     if (missing) return
     place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-'))
     bare = await makeBareRepository(path.join(place, 'served'), 'web', { 'a.txt': 'a\n' })
-    // `docker network inspect bridge` shows no gateway until the engine has restarted once.
-    const address = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4')?.address
-    if (address === undefined) throw new Error('the Docker engine has no docker0 interface on this host')
+    const address = await bridgeAddress()
     https = await startGitHttps({
       directory: path.join(place, 'tls'),
       root: path.dirname(bare),
