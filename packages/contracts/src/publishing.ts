@@ -38,17 +38,17 @@ export const exportFormatSchema = z.enum(['patch', 'bundle'])
 export type ExportFormat = z.infer<typeof exportFormatSchema>
 
 /** A working directory, by what it belongs to. */
-export const placeSchema = z.union([
+export const workLocationSchema = z.union([
   z.object({ task_id: z.string() }),
   z.object({ project_id: z.string(), sandbox: z.string() }),
 ])
-export type Place = z.infer<typeof placeSchema>
+export type WorkLocation = z.infer<typeof workLocationSchema>
 
 export const publishCalls = {
-  'work.publish': { args: publishSchema.extend({ place: placeSchema }), result: publishedSchema },
+  'work.publish': { args: publishSchema.extend({ place: workLocationSchema }), result: publishedSchema },
   /** The content comes as an upload of the worker’s; null: there is nothing to take away. */
   'work.export': {
-    args: z.object({ place: placeSchema, format: exportFormatSchema }),
+    args: z.object({ place: workLocationSchema, format: exportFormatSchema }),
     result: z.object({ upload_id: z.string().nullable() }),
   },
 } as const

@@ -186,7 +186,7 @@ export const takeBackStop = guarded(async (db: Db, projectId: string): Promise<v
     .execute()
 })
 
-export type ServerSettings = {
+export type ProjectServerSettings = {
   readonly port?: number | null | undefined
   readonly memory_limit?: number | null | undefined
   readonly idle_ms?: number | null | undefined
@@ -195,7 +195,7 @@ export type ServerSettings = {
 
 /** What is not given stays as it is. */
 export const configureServer = guarded(
-  async (db: Db, projectId: string, settings: ServerSettings): Promise<ProjectServerRow> => {
+  async (db: Db, projectId: string, settings: ProjectServerSettings): Promise<ProjectServerRow> => {
     const { environment, ...plain } = settings
     const set = { ...plain, ...(environment ? { environment: toJson(environment) } : {}) }
     // The port is unique too: an insert of it would fail where two set the same one of the same project at once.

@@ -20,7 +20,7 @@ import { createRunner } from './run/docker/create-runner.ts'
 import { TaskRuns } from './run/task-runs.ts'
 import type { ServerFactory } from './servers/server-factory.ts'
 import { ServerPool } from './servers/server-pool.ts'
-import { startStandingReplies } from './sessions/automatic-replies.ts'
+import { startAutomaticReplies } from './sessions/automatic-replies.ts'
 import { startSessionHints } from './sessions/hints.ts'
 import { startContainerCleanup } from './upkeep/container-cleanup.ts'
 import { startRetention } from './upkeep/retention.ts'
@@ -85,7 +85,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
     limits: config.projectServers,
     timings: config.opencode,
     onServer: (one) => {
-      const listeners = [startSessionHints(one, bus), startStandingReplies(one, logger)]
+      const listeners = [startSessionHints(one, bus), startAutomaticReplies(one, logger)]
       return () => {
         for (const listener of listeners) listener.stop()
       }

@@ -1,6 +1,6 @@
 // Publishes and exports the work of tasks and sandboxes.
 
-import type { ExportFormat, Place, Publish, Published } from '@switchyard/contracts'
+import type { ExportFormat, Publish, Published, WorkLocation } from '@switchyard/contracts'
 import { SwitchyardError } from '@switchyard/contracts'
 import { deleteUpload, findProject, type ProjectRow, type Records, readUploadPart } from '@switchyard/records'
 import type { WorkerCalls } from '@switchyard/worker-calls'
@@ -12,7 +12,7 @@ import { checkBranch } from '../validation/branch.ts'
 /** A task or a sandbox, as the caller names it. */
 export type NamedWork = { readonly task: string } | { readonly project: string; readonly sandbox: string }
 
-type FoundWork = { readonly place: Place; readonly project: ProjectRow | undefined }
+type FoundWork = { readonly place: WorkLocation; readonly project: ProjectRow | undefined }
 
 /**
  * Checks that the caller may still use the project: a push uses its deploy key, and access can end after the task started.

@@ -22,23 +22,23 @@ const requireNoTasks = async ({ records }: ProjectDeps, projectId: string, sandb
 }
 
 /**
- * Closes sandboxes of a project and checks with `secure` that they can be removed. On failure they reopen; otherwise they stay
+ * Closes sandboxes of a project and checks with `saveBeforeRemoval` that they can be removed. On failure they reopen; otherwise they stay
  * closed. Call it only under the project's lock.
  *
  * @param sandbox - only its tasks count; default: all tasks of the project
- * @throws SwitchyardError `project_busy`, and what `secure` throws
+ * @throws SwitchyardError `project_busy`, and what `saveBeforeRemoval` throws
  */
 export const closeSandboxes = async <T>(
   deps: ProjectDeps,
   projectId: string,
   rows: readonly SandboxRow[],
-  secure: () => Promise<T>,
+  saveBeforeRemoval: () => Promise<T>,
   sandbox?: string,
 ): Promise<T> => {
   try {
     for (const { name } of rows) await markSandboxUnready(deps.records.db, projectId, name)
     await requireNoTasks(deps, projectId, sandbox)
-    return await secure()
+    return await saveBeforeRemoval()
   } catch (error) {
     await openAgain(deps, rows)
     throw error

@@ -9,10 +9,10 @@ import { closeSandboxes } from './closing.ts'
 import { alone, type ProjectDeps, readRegistered } from './deps.ts'
 import { defaultBranch } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
-import { refresh, secure, secureClone } from './work.ts'
+import { refresh, saveBeforeRemoval, saveCloneBeforeRemoval } from './work.ts'
 
 /** @returns the bundles of what would be lost with these directories and with the clone */
-const secureAll = async (
+const saveAllBeforeRemoval = async (
   deps: ProjectDeps,
   identity: RepositoryIdentity,
   places: readonly { readonly directory: string; readonly what: string }[],
@@ -21,11 +21,11 @@ const secureAll = async (
   const bundles: string[] = []
   const unbundled: string[] = []
   for (const { directory, what } of places) {
-    const bundle = await secure(deps, identity, directory, what, force)
+    const bundle = await saveBeforeRemoval(deps, identity, directory, what, force)
     if (bundle === null) unbundled.push(directory)
     else bundles.push(bundle)
   }
-  const ofClone = await secureClone(deps, identity, { goes: unbundled, force })
+  const ofClone = await saveCloneBeforeRemoval(deps, identity, { goes: unbundled, force })
   return ofClone === null ? bundles : [...bundles, ofClone]
 }
 
@@ -73,7 +73,9 @@ export const destroyProject = async (
       ...(base === null ? [] : [{ directory: base, what: 'the project’s directory' }]),
       ...sandboxes.map(({ path, name }) => ({ directory: path, what: `sandbox ${name}` })),
     ]
-    const bundles = await closeSandboxes(deps, projectId, sandboxes, () => secureAll(deps, identity, places, force))
+    const bundles = await closeSandboxes(deps, projectId, sandboxes, () =>
+      saveAllBeforeRemoval(deps, identity, places, force),
+    )
     const ourBranches = await branchesMadeFor(deps, identity, base, sandboxes)
     // A dedicated server is removed with its data once nothing works on it.
     const isDedicated = row.isolation === 'dedicated'

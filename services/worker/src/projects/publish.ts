@@ -6,9 +6,9 @@ import {
   type CallArgs,
   type CallResult,
   isTerminal,
-  type Place,
   SwitchyardError,
   type TaskId,
+  type WorkLocation,
 } from '@switchyard/contracts'
 import { bundleHead, exportPatch, findOwnGitDirectory, type RepositoryIdentity } from '@switchyard/git'
 import { addUploadPart, findSandbox, findTaskRow } from '@switchyard/records'
@@ -56,7 +56,7 @@ const ofSandbox = async (deps: ProjectDeps, projectId: string, name: string): Pr
   return { directory: row.path, branch: row.branch, base: row.base_commit, objectDirs, identity }
 }
 
-const workIn = (deps: ProjectDeps, place: Place): Promise<Work> =>
+const workIn = (deps: ProjectDeps, place: WorkLocation): Promise<Work> =>
   'task_id' in place ? ofTask(deps, place.task_id) : ofSandbox(deps, place.project_id, place.sandbox)
 
 /**

@@ -14,7 +14,7 @@ import { closeSandboxes } from './closing.ts'
 import { alone, type ProjectDeps, type Registered, readReady, readRegistered } from './deps.ts'
 import { defaultBranch, populate } from './sandboxes.ts'
 import { deleteSessions } from './sessions.ts'
-import { exists, refresh, secure } from './work.ts'
+import { exists, refresh, saveBeforeRemoval } from './work.ts'
 
 /** Sandboxes read at once; each takes a few git processes. */
 const LOOKS_AT_ONCE = 4
@@ -89,7 +89,8 @@ export const deleteSandbox = async (
     await refresh(deps, identity, signal)
     // The caller that imported it still has all of it.
     const isImport = asImported === true && (await isUntouchedImport(deps, project, row))
-    const look = async () => (isImport ? null : await secure(deps, identity, row.path, `sandbox ${name}`, force))
+    const look = async () =>
+      isImport ? null : await saveBeforeRemoval(deps, identity, row.path, `sandbox ${name}`, force)
     const bundle = await closeSandboxes(deps, projectId, [row], look, name)
     await takeAway(deps, project, row)
     // The branch was created for it, and its work is pushed or bundled; a requested branch may hold other work.
@@ -113,7 +114,7 @@ export const resetSandbox = async (
     const { identity } = project
     const row = await findRow(deps, projectId, name)
     await deps.repositories.fetch(identity, { signal })
-    const look = () => secure(deps, identity, row.path, `sandbox ${name}`, force)
+    const look = () => saveBeforeRemoval(deps, identity, row.path, `sandbox ${name}`, force)
     const bundle = await closeSandboxes(deps, projectId, [row], look, name)
     await deps.servers
       .runningFor(project.row)

@@ -14,7 +14,7 @@ import {
   toSandbox,
 } from '@switchyard/records'
 import { alone, type ProjectDeps, type Registered, readReady } from './deps.ts'
-import { secure } from './work.ts'
+import { saveBeforeRemoval } from './work.ts'
 
 /** Characters of a failed start command's output in the error. */
 const LAST_WORDS = 1_000
@@ -23,7 +23,7 @@ export const defaultBranch = (name: string): string => `sandbox/${name}`
 
 const canGo = async (deps: ProjectDeps, identity: RepositoryIdentity, row: SandboxRow): Promise<boolean> => {
   try {
-    await secure(deps, identity, row.path, `sandbox ${row.name}`, true)
+    await saveBeforeRemoval(deps, identity, row.path, `sandbox ${row.name}`, true)
     return true
   } catch (error) {
     deps.logger.warn(

@@ -46,7 +46,7 @@ const requireFile = async (file: string, lost: string): Promise<void> => {
  * @throws SwitchyardError `work_would_be_lost`, also when it cannot be bundled; `payload_too_large` for a file too large for a bundle;
  *   `disk_full`, `directory_unwritable`, `repository_unavailable`
  */
-export const secure = async (
+export const saveBeforeRemoval = async (
   deps: ProjectDeps,
   identity: RepositoryIdentity,
   directory: string,
@@ -68,12 +68,12 @@ export const secure = async (
 }
 
 /**
- * Checks that a project's clone can be removed, as `secure` does for a directory: branches and stashes that exist only there.
+ * Checks that a project's clone can be removed, as `saveBeforeRemoval` does for a directory: branches and stashes that exist only there.
  *
  * @param goes - directories removed with it that have no bundle of their own
  * @param isThin - leave out of the bundle what the remote has; default false
  */
-export const secureClone = async (
+export const saveCloneBeforeRemoval = async (
   deps: Pick<ProjectDeps, 'repositories' | 'layout' | 'logger'>,
   identity: RepositoryIdentity,
   {

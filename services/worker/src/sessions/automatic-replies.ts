@@ -71,7 +71,7 @@ const answer = async (
 }
 
 /** Answers requests by the rules as they arrive; one that is missed is answered at the next read. */
-export const startStandingReplies = (server: OpenCodeServer, logger: Logger): { readonly stop: () => void } => {
+export const startAutomaticReplies = (server: OpenCodeServer, logger: Logger): { readonly stop: () => void } => {
   const stopping = new AbortController()
   const { signal } = stopping
   const settle = async (ask: PermissionRequest, directory: string): Promise<void> => {

@@ -6,10 +6,10 @@ import { type OwnSession, openSession, requireNoOpenTask } from './access.ts'
 import { requireMessage } from './create.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata, shareUrlOf, toMetadata, toSessionInfo, withoutOwn } from './describe.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 const asInfo = async (own: OwnSession, session: Session, signal: AbortSignal): Promise<CallResult<'session.read'>> => {
-  const { status, tree } = await standingOf(own, signal)
+  const { status, tree } = await sessionStateOf(own, signal)
   return { session: toSessionInfo(session, { ...own, status, children: tree.slice(1), messageCount: null }) }
 }
 

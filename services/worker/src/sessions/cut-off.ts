@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SessionMessage } from '@switchyard/opencode'
 import type { OwnSession } from './access.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 /** How long after its session is idle the end of an aborted answer may be written, ms. */
 const SETTLE_MS = 1_000
@@ -34,7 +34,7 @@ export const isAbandoned = async (
 ): Promise<boolean> => {
   if (!isIncomplete(answer)) return false
   await delay(SETTLE_MS, undefined, { signal })
-  if ((await standingOf(own, signal)).status !== 'idle') return false
+  if ((await sessionStateOf(own, signal)).status !== 'idle') return false
   const now = await own.client.message({ ...own.place, messageId: answer.info.id }, { signal })
   return now !== undefined && isIncomplete(now)
 }

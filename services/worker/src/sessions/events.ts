@@ -8,7 +8,7 @@ import { isAbandoned, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { messagesFrom } from './messages.ts'
 import { tellFrom } from './session-event-replay.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 /** Events per call; the next call returns the rest. */
 const PAGE = 200
@@ -50,7 +50,7 @@ export const readEvents = async (
   if (!own) return NOTHING_NEW
   const { client, place } = own
   // Reads the state first: everything read later is at least as new, so an end is never reported before its causes.
-  const { status, asks } = await standingOf(own, signal)
+  const { status, asks } = await sessionStateOf(own, signal)
   // Starts at an answer: its parts may have continued after messages sent meanwhile.
   const isThere = ({ info }: SessionMessage) => info.role === 'assistant' && info.id <= (cursor?.messageId ?? '')
   const messages = await messagesFrom(client, place, isThere, signal)

@@ -6,7 +6,7 @@ import { listSessionTasks } from '@switchyard/records'
 import { directoryOf, isOwn, type OpenProject, openProject, openSession, taskOf } from './access.ts'
 import type { SessionDeps } from './deps.ts'
 import { toSessionInfo } from './describe.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 /**
  * Querying a directory for its session statuses sets it up, for 4 to 13 MB. So only directories are queried in which the server's
@@ -105,7 +105,7 @@ export const readSession = async (
 ): Promise<CallResult<'session.read'>> => {
   const own = await openSession(deps, args, signal)
   const [{ status, tree }, messageCount] = await Promise.all([
-    standingOf(own, signal),
+    sessionStateOf(own, signal),
     deps.counts.of(own.client, own.place, signal),
   ])
   const children = tree.slice(1)

@@ -20,7 +20,7 @@ import { ensureRules } from './create.ts'
 import { CUT_OFF, isAbandoned, isIncomplete, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
 import { ownMetadata } from './describe.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 /** A page holds at most this many bytes of JSON, unless a single message is larger. */
 const PAGE_BYTES = 4 * 1_048_576
@@ -175,7 +175,7 @@ const lookAtTurn = async (
 ): Promise<CallResult<'session.turn'>> => {
   const own = await openSession(deps, args, signal)
   const { client, place } = own
-  const { status, asks } = await standingOf(own, signal)
+  const { status, asks } = await sessionStateOf(own, signal)
   const from = await messagesFrom(client, place, ({ info }) => info.id === args.message_id, signal)
   const nothing = { ...NOT_ENDED, asks: [...asks] }
   const isWritten = from[0]?.info.id === args.message_id

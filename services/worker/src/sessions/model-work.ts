@@ -7,7 +7,7 @@ import { type OwnSession, openSession, requireDirectory, requireNoOpenTask } fro
 import { chooseModel } from './choice.ts'
 import { ensureRules } from './create.ts'
 import type { SessionDeps } from './deps.ts'
-import { standingOf } from './session-requests.ts'
+import { sessionStateOf } from './session-requests.ts'
 
 /** OpenCode answers when the model has; what takes longer than this goes on without anybody waiting, ms. */
 const ANSWER_MS = 40_000
@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 1_000
 
 /** @throws SwitchyardError `session_busy` */
 const requireIdle = async (own: OwnSession, signal: AbortSignal): Promise<void> => {
-  const { status } = await standingOf(own, signal)
+  const { status } = await sessionStateOf(own, signal)
   if (status !== 'idle') throw new SwitchyardError('session_busy', 'a turn runs in the session')
 }
 
@@ -33,7 +33,7 @@ const within = async (
   const until = Date.now() + ANSWER_MS
   for (;;) {
     if (await Promise.race([ended, delay(LOOK_EVERY_MS, false, { signal })])) return { running: false }
-    if (Date.now() > until || (await standingOf(own, signal)).status === 'waiting') return { running: true }
+    if (Date.now() > until || (await sessionStateOf(own, signal)).status === 'waiting') return { running: true }
   }
 }
 

@@ -42,7 +42,7 @@ const ofQuestion = (ask: QuestionRequest): Ask => ({
   })),
 })
 
-export type Standing = {
+export type SessionState = {
   readonly status: SessionStatus
   readonly asks: readonly Ask[]
   /** The session and all below it. */
@@ -50,10 +50,10 @@ export type Standing = {
 }
 
 /** Whether a session works, and what it and its subagents wait for. */
-export const standingOf = async (
+export const sessionStateOf = async (
   { client, place, session }: Pick<OwnSession, 'client' | 'place' | 'session'>,
   signal: AbortSignal,
-): Promise<Standing> => {
+): Promise<SessionState> => {
   const given = { signal }
   const [children, statuses, permissions, questions] = await Promise.all([
     client.children(place, given),
@@ -73,7 +73,7 @@ export const standingOf = async (
 
 export const listAsks = async (deps: SessionDeps, args: CallArgs<'session.asks'>, signal: AbortSignal) => {
   const own = await openSession(deps, args, signal)
-  return { asks: [...(await standingOf(own, signal)).asks] }
+  return { asks: [...(await sessionStateOf(own, signal)).asks] }
 }
 
 const notAsked = (id: string): SwitchyardError =>
@@ -91,7 +91,7 @@ const openAsk = async <T extends { readonly id: string; readonly sessionID: stri
   const own = await openSession(deps, args, signal)
   requireNoOpenTask(own)
   const { client, place } = own
-  const [{ tree }, asked] = await Promise.all([standingOf(own, signal), list(client, place.directory)])
+  const [{ tree }, asked] = await Promise.all([sessionStateOf(own, signal), list(client, place.directory)])
   const ask = asked.find(({ id, sessionID }) => id === args.request_id && tree.includes(sessionID))
   if (!ask) throw notAsked(args.request_id)
   return { client, place, ask, request: { requestId: ask.id, directory: place.directory } }

@@ -6,7 +6,7 @@ import { bundleSinceBase, findOwnGitDirectory, type Repositories, type Repositor
 import { countOpenTasks, findProject, markWorkspaceRemoved, type Records, type TaskRow } from '@switchyard/records'
 import { type Layout, objectDirectories, projectIdentity } from '@switchyard/workspace'
 import type { Logger } from 'pino'
-import { secureClone } from '../projects/work.ts'
+import { saveCloneBeforeRemoval } from '../projects/work.ts'
 import type { ServerPool } from '../servers/server-pool.ts'
 
 export type RemoveWorkspaceDeps = {
@@ -81,7 +81,7 @@ const removeUnusedClone = async (deps: RemoveWorkspaceDeps, projectId: string): 
     if ((await findProject(records.db, projectId))?.registered_at) return
     await repositories.removeClones(identity, async () => {
       if ((await countOpenTasks(records.db, [projectId])).length > 0) return false
-      await secureClone(deps, identity, { goes: [], force: true, isThin: true })
+      await saveCloneBeforeRemoval(deps, identity, { goes: [], force: true, isThin: true })
       return true
     })
   })

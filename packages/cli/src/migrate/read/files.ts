@@ -8,7 +8,7 @@ import type { Findings } from '../findings.ts'
 
 const MAX_BYTES = 16 * 1_048_576
 
-export type Place = {
+export type TreePath = {
   /** Without links. */
   readonly path: string
   /** Not in the tree: a place of the user's own that an entry names. */
@@ -84,7 +84,7 @@ export class LegacyFiles {
    * The real place of a file or directory that an entry names; null where nothing is there. One that is said to be in the tree
    * and is not is reported, and is null too.
    */
-  async find(given: string, where: string): Promise<Place | null> {
+  async find(given: string, where: string): Promise<TreePath | null> {
     const place = this.absolute(given)
     const real = await realpath(place).catch(() => null)
     if (real === null) return null
