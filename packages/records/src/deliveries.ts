@@ -61,14 +61,18 @@ export const takeDeliveries = guarded(
   },
 )
 
-/** What waits behind an earlier delivery of its task is not due before that one: nobody needs to look at it meanwhile. */
+/**
+ * What waits behind an earlier delivery that is to be tried again is not due before that one: nobody needs to look at
+ * it meanwhile. One that is being sent defers nothing: it may arrive while this statement runs, and then nobody would
+ * make what waits behind it due before the lease has expired.
+ */
 export const deferFollowers = guarded(async (db: Db, lane: string): Promise<void> => {
   await sql`
     UPDATE deliveries d SET next_attempt_at = first.next_attempt_at
     FROM deliveries first
     WHERE d.lane = ${lane} AND d.state = 'pending' AND d.next_attempt_at <= now()
       AND first.task_id = d.task_id AND first.destination = d.destination AND first.state = 'pending'
-      AND first.number < d.number AND first.next_attempt_at > now()`.execute(db)
+      AND first.number < d.number AND NOT first.sending AND first.next_attempt_at > now()`.execute(db)
 })
 
 /** They have arrived, whichever attempt that was; what waited behind each is due. */
