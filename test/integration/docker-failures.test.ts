@@ -29,10 +29,11 @@ const buildImage = async (name: string, text: string): Promise<string> => {
   }
 }
 
-/** Opens a proxy to the Docker engine that can be cut and restored. */
+/** Opens a proxy to the Docker engine that can be cut and restored, and counts the reads of containers' logs. */
 const openLine = async () => {
   const sockets = new Set<Socket>()
   let isCut = false
+  let logReads = 0
   const server = createServer((client) => {
     if (isCut) return void client.destroy()
     const engine = connect('/var/run/docker.sock')
@@ -45,12 +46,16 @@ const openLine = async () => {
           engine.destroy()
           sockets.delete(client)
         })
+    client.on('data', (data) => {
+      if (/^GET \/containers\/\w+\/logs/.test(data.toString('latin1'))) logReads += 1
+    })
     client.pipe(engine).pipe(client)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   return {
     url: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    logReads: () => logReads,
     cut: (cut: boolean) => {
       isCut = cut
       if (cut) for (const socket of sockets) socket.destroy()
@@ -165,6 +170,16 @@ describe('a runner container', { timeout: TEST_MS }, () => {
     expect((await containersOf(task_id))[0]?.State.Status).toBe('paused')
     await caller.post(`/tasks/${task_id}/control`, { control: 'cancel' })
     await expect.poll(() => containersOf(task_id)).toEqual([])
+    closing.unshift(line.close)
+  })
+
+  it('has its output followed as a stream while it runs, not polled', async () => {
+    const line = await openLine()
+    const { caller } = await start({ DOCKER_HOST: line.url })
+    const { task_id } = await caller.submit({ task_description: script([bash('sleep 5'), { say: 'done' }]) })
+    expect(await caller.ended(task_id)).toMatchObject({ status: 'completed' })
+    // One follows the output; another reads it after the end, and each time that the end is known late.
+    expect(line.logReads()).toBeLessThan(10)
     closing.unshift(line.close)
   })
 

@@ -30,7 +30,9 @@ const streamFailure = (error: unknown): unknown =>
 /** Opens the log as a stream. `container.logs()` would read the whole log into memory when it does not follow. */
 const open = ({ modem }: Docker, id: string, follow: boolean): Promise<Readable> => {
   const options = {
-    path: `/containers/${encodeURIComponent(id)}/logs?stdout=1&stderr=1&follow=${follow ? 1 : 0}`,
+    // The modem drops the last character of a path with a question mark, unless the query stands in `options`.
+    path: `/containers/${encodeURIComponent(id)}/logs?`,
+    options: { stdout: true, stderr: true, follow },
     method: 'GET',
     isStream: true,
     statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
