@@ -79,4 +79,5 @@ export const LAYERED_SERVICES: readonly string[] = [
   'services/worker',
   'services/notifier',
   'services/docker-filter',
+  'services/embedded',
 ]

@@ -1,6 +1,5 @@
 // Repositories for the worker: identities, access, clones, worktrees, diffs, and the work of agents as untrusted data.
 
-export { type AddKeyPage, addKeyPage } from './access/add-key-page.ts'
 export { type AccessCheck, checkAccess } from './access/check-access.ts'
 export { type DeployKey, DeployKeys } from './access/deploy-keys.ts'
 export { RepositoryAccess } from './access/repository-access.ts'
@@ -14,6 +13,7 @@ export { removeStaleStaging } from './command/staging.ts'
 export { bundleForeign, bundleHead } from './foreign/bundle-foreign.ts'
 export { type FoundCheckout, type FoundClones, findClones, readCheckout } from './foreign/find-clones.ts'
 export { type ForeignState, readForeign } from './foreign/read-foreign.ts'
+export { type AddKeyPage, addKeyPage } from './identity/add-key-page.ts'
 export { isValidBase, isValidBranch } from './identity/branch.ts'
 export { parseRepositoryUrl, projectName, type RepositoryIdentity, type RepositoryKind } from './identity/identity.ts'
 export { projectIdOf } from './identity/project-id.ts'

@@ -2,7 +2,7 @@
 
 import path from 'node:path'
 import { type MultiStreamRes, pino } from 'pino'
-import { openLogFile } from './log-file.ts'
+import { openLogFile } from './system/log-file.ts'
 
 export type Logs = Pick<MultiStreamRes, 'write'> & { close(): void }
 

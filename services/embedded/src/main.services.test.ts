@@ -7,7 +7,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createConfigDirectory } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { commandLine } from './processes.ts'
+import { commandLine } from './system/processes.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const LIMIT = { timeout: 60_000, interval: 20 }

@@ -4,7 +4,7 @@ import type { Config, Logger } from '@switchyard/config'
 import { isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
 import { Layout } from '@switchyard/workspace/layout'
-import { type Guard, guardProcess } from './guard.ts'
+import { type Guard, guardProcess } from './system/guard.ts'
 
 /** Limit of the call that lists the model providers, ms. The list is only shown to the user. */
 const CATALOG_WAIT_MS = 2_500

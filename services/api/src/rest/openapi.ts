@@ -14,6 +14,7 @@ const TAGS = [
   { name: 'Events', description: 'The events of a task, numbered from 1 without gaps' },
   { name: 'Steering', description: 'Send messages, controls and replies to a running task' },
   { name: 'Workspace', description: 'The working directory of a task, during and after its run' },
+  { name: 'Publishing', description: "Pushing a task's work to its repository, or downloading it" },
   { name: 'Projects', description: 'Registered repositories, with their sandboxes, agents and models' },
   { name: 'Sessions', description: 'Conversations with an agent in a project, independent of tasks' },
   { name: 'Notifications', description: 'Webhooks, and the deliveries to every destination' },

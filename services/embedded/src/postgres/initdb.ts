@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { directoryUnwritable, diskFull, SwitchyardError } from '@switchyard/contracts'
-import { guardProcess } from '../guard.ts'
+import { guardProcess } from '../system/guard.ts'
 import type { Account } from './account.ts'
 
 const LIMIT_MS = 60_000

@@ -3,7 +3,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { commandLine, isAlive, stopProcess, workingDirectory } from '../processes.ts'
+import { commandLine, isAlive, stopProcess, workingDirectory } from '../system/processes.ts'
 
 /**
  * Stops a leftover server cleanly, and removes a pid file whose pid another process has now (PostgreSQL

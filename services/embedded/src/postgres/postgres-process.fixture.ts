@@ -2,7 +2,7 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { pino } from 'pino'
-import { lockHome } from '../home-lock.ts'
+import { lockHome } from '../system/home-lock.ts'
 import { startPostgres } from './postgres.ts'
 
 const report = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)

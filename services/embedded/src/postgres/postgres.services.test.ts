@@ -18,8 +18,8 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { lockHome } from '../home-lock.ts'
-import { commandLine, isAlive } from '../processes.ts'
+import { lockHome } from '../system/home-lock.ts'
+import { commandLine, isAlive } from '../system/processes.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 
 const FIXTURE = fileURLToPath(new URL('./postgres-process.fixture.ts', import.meta.url))

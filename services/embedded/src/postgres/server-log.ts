@@ -1,6 +1,6 @@
 // The log of the PostgreSQL server: a file, and the last lines in memory for error messages.
 
-import { type LogFile, openLogFile } from '../log-file.ts'
+import { type LogFile, openLogFile } from '../system/log-file.ts'
 
 const TAIL_LINES = 20
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseRepositoryUrl } from '../identity/identity.ts'
 import { addKeyPage } from './add-key-page.ts'
+import { parseRepositoryUrl } from './identity.ts'
 
 describe('addKeyPage', () => {
   it.each([

@@ -1,6 +1,6 @@
 // Knows, for the large forges, where a person adds a deploy key and how.
 
-import type { RepositoryIdentity } from '../identity/identity.ts'
+import type { RepositoryIdentity } from './identity.ts'
 
 export type AddKeyPage = {
   /** The page; null for a host that we do not know. */
