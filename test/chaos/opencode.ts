@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2'
 import { childServer, type RunningServer } from '@switchyard/opencode'
-import { createConfigDirectory, opencodeConfig } from '@switchyard/testing'
+import { createConfigDirectory, OWN_MODELS_ONLY, opencodeConfig } from '@switchyard/testing'
 import { pino } from 'pino'
 import { freePort } from './free-port.ts'
 import { MARK, signal } from './processes.ts'
@@ -45,7 +45,7 @@ export const startVictimOpenCode = async (options: {
       HOME: options.home,
       XDG_CONFIG_HOME: `${options.home}/config`,
       OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(options.modelUrl)),
-      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      ...OWN_MODELS_ONLY,
       [MARK]: options.runId,
     },
     logger: pino({ level: 'silent' }),

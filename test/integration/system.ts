@@ -9,6 +9,7 @@ import { type Embedded, startEmbedded } from '@switchyard/embedded'
 import {
   createConfigDirectory,
   createDatabase,
+  OWN_MODELS_ONLY,
   opencodeConfig,
   type ScriptedModel,
   startRedis,
@@ -60,7 +61,7 @@ export const startSystem = async (
       DATABASE_URL: database.url,
       REDIS_URL: redis?.url,
       OPENCODE_CONFIG_CONTENT: JSON.stringify({ ...opencodeConfig(model.url), ...opencode }),
-      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      ...OWN_MODELS_ONLY,
       ...env,
     })
     const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })

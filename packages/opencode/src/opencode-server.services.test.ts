@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { opencodeConfig, openSessionRows, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import {
+  OWN_MODELS_ONLY,
+  opencodeConfig,
+  openSessionRows,
+  type ScriptedModel,
+  script,
+  startScriptedModel,
+} from '@switchyard/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { newMessageId } from './client/message-ids.ts'
 import { permissionRules } from './client/permission-rules.ts'
@@ -42,7 +49,7 @@ afterEach(async () => {
 
 const environment = () => {
   const { PATH = '', HOME = '' } = process.env
-  return { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
+  return { PATH, HOME, ...OWN_MODELS_ONLY }
 }
 
 const launcher = () =>

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createConfigDirectory } from '@switchyard/testing'
+import { createConfigDirectory, OWN_MODELS_ONLY } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commandLine } from './system/processes.ts'
 
@@ -47,7 +47,7 @@ describe('npm start', { timeout: 120_000 }, () => {
       env: {
         PATH: process.env.PATH,
         HOME: parent,
-        OPENCODE_DISABLE_MODELS_FETCH: '1',
+        ...OWN_MODELS_ONLY,
         SWITCHYARD_HOME: home,
         PORT: '0',
         ...env,

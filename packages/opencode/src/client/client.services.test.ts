@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import path from 'node:path'
-import { opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
+import { OWN_MODELS_ONLY, opencodeConfig, type ScriptedModel, script, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDirectories, createRecorder, eventually, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
@@ -22,7 +22,7 @@ beforeAll(async () => {
   directory = directories.directory
   model = await startScriptedModel()
   const { PATH = '', HOME = '' } = process.env
-  const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: 'true' }
+  const env = { PATH, HOME, ...OWN_MODELS_ONLY, OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: 'true' }
   server = OpenCodeServer.start({
     launcher: childServer({ dataDir: directories.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
     logger: quiet,

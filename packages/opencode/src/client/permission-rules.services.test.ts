@@ -1,7 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Permissions } from '@switchyard/contracts'
-import { opencodeConfig, type ScriptedModel, type ScriptStep, script, startScriptedModel } from '@switchyard/testing'
+import {
+  OWN_MODELS_ONLY,
+  opencodeConfig,
+  type ScriptedModel,
+  type ScriptStep,
+  script,
+  startScriptedModel,
+} from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDirectories, createRecorder, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
@@ -23,7 +30,7 @@ beforeAll(async () => {
   await writeFile(path.join(directories.directory, '.env'), 'SECRET=1')
   await writeFile(path.join(directories.directory, 'a.txt'), 'hello')
   const { PATH = '', HOME = '' } = process.env
-  const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
+  const env = { PATH, HOME, ...OWN_MODELS_ONLY }
   const config = {
     ...opencodeConfig(model.url),
     permission: { bash: { '*': 'ask' as const, 'git push*': 'deny' as const } },

@@ -1,4 +1,4 @@
-import { opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
+import { OWN_MODELS_ONLY, opencodeConfig, type ScriptedModel, startScriptedModel } from '@switchyard/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createDirectories, quiet } from '../opencode.fixture.ts'
 import { OpenCodeServer } from '../opencode-server.ts'
@@ -13,7 +13,7 @@ beforeAll(async () => {
   directories = await createDirectories()
   model = await startScriptedModel()
   const { PATH = '', HOME = '' } = process.env
-  const env = { PATH, HOME, OPENCODE_DISABLE_MODELS_FETCH: '1' }
+  const env = { PATH, HOME, ...OWN_MODELS_ONLY }
   server = OpenCodeServer.start({
     launcher: childServer({ dataDir: directories.dataDir, env, config: opencodeConfig(model.url), logger: quiet }),
     logger: quiet,

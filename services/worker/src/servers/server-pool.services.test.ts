@@ -17,6 +17,7 @@ import {
 import {
   createConfigDirectory,
   createDatabase,
+  OWN_MODELS_ONLY,
   opencodeConfig,
   type ScriptedModel,
   script,
@@ -82,7 +83,7 @@ describe('ServerPool', () => {
           PATH: process.env.PATH ?? '',
           HOME: root,
           OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(model.url)),
-          OPENCODE_DISABLE_MODELS_FETCH: '1',
+          ...OWN_MODELS_ONLY,
         },
         guard: () => () => {},
         logger,
