@@ -1,5 +1,5 @@
-// `npm run build -w @switchyard/cli`: emits the package that is published as `switchyard` into dist. It brings our own packages
-// along as bundled dependencies, so that they need not be published by themselves.
+// `npm run build -w @switchyard/cli [directory]`: builds the npm package `switchyard`, by default
+// into dist. Packages of this repository are bundled, because they are not published on their own.
 
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import path from 'node:path'
 const here = import.meta.dirname
 const packages = path.dirname(here)
 const out = path.resolve(process.argv[2] ?? path.join(here, 'dist'))
-const OURS = ['contracts', 'git'] as const
+const BUNDLED = ['contracts', 'git'] as const
 
 type Manifest = {
   readonly version: string
@@ -21,7 +21,7 @@ const readManifest = (name: string): Manifest =>
 
 const write = (file: string, manifest: object): void => writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`)
 
-const isOurs = (name: string): boolean => name.startsWith('@switchyard/')
+const isWorkspacePackage = (name: string): boolean => name.startsWith('@switchyard/')
 
 rmSync(out, { recursive: true, force: true })
 const tsc = path.join(here, '../../node_modules/.bin/tsc')
@@ -29,21 +29,21 @@ execFileSync(tsc, ['-p', path.join(here, 'tsconfig.build.json'), '--outDir', out
 
 const cli = readManifest('cli')
 const dependencies: Record<string, string> = {}
-for (const name of ['cli', ...OURS])
+for (const name of ['cli', ...BUNDLED])
   for (const [dependency, range] of Object.entries(readManifest(name).dependencies ?? {}))
-    if (!isOurs(dependency)) dependencies[dependency] = range
+    if (!isWorkspacePackage(dependency)) dependencies[dependency] = range
 
-for (const name of OURS) {
-  const place = path.join(out, 'node_modules/@switchyard', name)
-  cpSync(path.join(out, name), place, { recursive: true })
+for (const name of BUNDLED) {
+  const target = path.join(out, 'node_modules/@switchyard', name)
+  cpSync(path.join(out, name), target, { recursive: true })
   rmSync(path.join(out, name), { recursive: true })
-  // What is read as a file, such as the hosts' keys.
-  cpSync(path.join(packages, name, 'src'), path.join(place, 'src'), {
+  // Data files that the code reads at run time, such as the host keys of the forges.
+  cpSync(path.join(packages, name, 'src'), path.join(target, 'src'), {
     recursive: true,
     filter: (source) => !source.endsWith('.ts'),
   })
   const { version } = readManifest(name)
-  write(path.join(place, 'package.json'), {
+  write(path.join(target, 'package.json'), {
     name: `@switchyard/${name}`,
     version,
     type: 'module',
@@ -58,9 +58,9 @@ write(path.join(out, 'package.json'), {
   type: 'module',
   bin: { switchyard: 'cli/src/main.js' },
   engines: { node: '>=22' },
-  dependencies: { ...dependencies, ...Object.fromEntries(OURS.map((name) => [`@switchyard/${name}`, cli.version])) },
-  bundledDependencies: OURS.map((name) => `@switchyard/${name}`),
+  dependencies: { ...dependencies, ...Object.fromEntries(BUNDLED.map((name) => [`@switchyard/${name}`, cli.version])) },
+  bundledDependencies: BUNDLED.map((name) => `@switchyard/${name}`),
 })
-// `--version` reads it beside its src.
+// `switchyard --version` reads the package.json next to src.
 write(path.join(out, 'cli/package.json'), { type: 'module', version: cli.version })
 chmodSync(path.join(out, 'cli/src/main.js'), 0o755)

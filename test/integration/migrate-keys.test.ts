@@ -21,15 +21,15 @@ const run = promisify(execFile)
 
 // Each test runs several processes, one after another.
 describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
-  let place: string
+  let directory: string
   let system: System
   let ssh: GitSsh
   let mcp: McpCaller
   let tree: LegacyTreeFixture
 
   beforeAll(async () => {
-    place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-migrate-keys-'))
-    ssh = await startGitSsh(path.join(place, 'sshd'))
+    directory = await mkdtemp(path.join(tmpdir(), 'switchyard-test-migrate-keys-'))
+    ssh = await startGitSsh(path.join(directory, 'sshd'))
     system = await startSystem('postgres')
     await writeFile(path.join(system.home, 'known_hosts'), await ssh.knownHost())
     mcp = await connectMcp(system.url)
@@ -39,7 +39,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     await mcp?.close()
     await system?.close()
     await ssh?.close()
-    await rm(place, { recursive: true, force: true })
+    await rm(directory, { recursive: true, force: true })
   })
 
   beforeEach(async () => {
@@ -54,11 +54,11 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
   const migrate = async (...args: string[]): Promise<{ readonly code: number; readonly output: string }> => {
     const all = [MAIN, 'migrate', ...args, '--url', system.url]
     const env = { PATH: process.env.PATH, HOME: tree.directory }
-    const told = await run(process.execPath, all, { cwd: tree.directory, env }).then(
+    const result = await run(process.execPath, all, { cwd: tree.directory, env }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     )
-    return { code: told.code, output: told.stdout + told.stderr }
+    return { code: result.code, output: result.stdout + result.stderr }
   }
   const execute = () => migrate('--from', tree.memory, '--execute', '--shared', '--backup', tree.at('backup'))
   const undo = () => migrate('--undo', tree.at('backup'))
@@ -116,10 +116,13 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     })
     const publicKey = await makeKey(path.join(tree.memory, 'opencode-keys/shop-deploy'))
     const first = await execute()
-    expect([first.code, first.output]).toEqual([3, expect.stringMatching(/LEFT {2}\S*shop waits for its key/)])
+    expect([first.code, first.output]).toEqual([
+      3,
+      expect.stringMatching(/LEFT {2}\S*shop waits until the host accepts its key/),
+    ])
     expect(first.output).toContain(publicKey)
     expect(first.output).toContain('opencode_project_start')
-    expect(first.output).toContain('run it again')
+    expect(first.output).toContain('run the command again')
     expect(await projects()).toMatchObject([{ git_url: url, status: 'waiting_for_key' }])
 
     await ssh.allow(publicKey, repository, 'read')
@@ -130,7 +133,7 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
     expect(await projects()).toEqual([])
   })
 
-  it('keeps the key of a project that was reachable, and replaces the key of one that waits', async () => {
+  it('keeps the key of a registered project that is accessible, and replaces the key of one that waits', async () => {
     const [mine, hers] = [await cloned('mine', tree.at('mine')), await cloned('hers', tree.at('hers'))]
     const before: string[] = []
     for (const { url } of [mine, hers]) {
@@ -152,20 +155,20 @@ describe('switchyard migrate, with deploy keys', { timeout: 180_000 }, () => {
       },
     })
     const { output } = await execute()
-    expect(output).toMatch(/mine was reached before: its key stays/)
-    expect(output).toMatch(/done {2}\S*hers works with the key/)
+    expect(output).toMatch(/mine was registered before and is accessible, so it keeps its key/)
+    expect(output).toMatch(/done {2}\S*hers uses the key/)
     const keys: string[] = []
     for (const { url } of [mine, hers])
       keys.push((await mcp.call<DeployKey>('opencode_get_deploy_key', { git_url: url })).public_key)
     expect(keys).toEqual([before[0], former[1]])
     expect(await undo()).toMatchObject({
       code: 0,
-      output: expect.stringMatching(/hers was registered before the migration and stays, with the key/),
+      output: expect.stringMatching(/hers was registered before the migration and stays, with the migrated key/),
     })
     for (const { url } of [mine, hers]) await mcp.call('opencode_project_destroy', { git_url: url })
   })
 
-  it("leaves an operator's own checkout and key in their places, and uses them", async () => {
+  it("uses an operator's own checkout and key where they are", async () => {
     const own = tree.at('own')
     const { repository, url } = await cloned('mine', own)
     const file = tree.at('my-key')

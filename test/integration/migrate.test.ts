@@ -112,7 +112,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     const { remote, head } = await messyTree()
     const before = await tree.fingerprint()
     const { code, output } = await execute('--shared')
-    expect([code, output]).toEqual([0, expect.stringContaining('to take it back')])
+    expect([code, output]).toEqual([0, expect.stringContaining('to revert: switchyard migrate --undo')])
     expect(await tree.fingerprint()).toBe(before)
 
     const found = await sandboxes(remote)
@@ -121,13 +121,13 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
       ['blog-dev', 'migrated/blog-dev'],
       ['feature', 'migrated/feature'],
     ])
-    const place = found.find(({ name }) => name === 'blog-dev')?.path ?? ''
-    expect(await git(place, 'rev-parse', 'HEAD')).toBe(head)
-    expect((await git(place, 'status', '--porcelain')).split('\n').toSorted()).toEqual([
+    const directory = found.find(({ name }) => name === 'blog-dev')?.path ?? ''
+    expect(await git(directory, 'rev-parse', 'HEAD')).toBe(head)
+    expect((await git(directory, 'status', '--porcelain')).split('\n').toSorted()).toEqual([
       ' M src/a.txt',
       '?? "new file.txt"',
     ])
-    expect(await readFile(path.join(place, 'new file.txt'), 'utf8')).toBe('new\n')
+    expect(await readFile(path.join(directory, 'new file.txt'), 'utf8')).toBe('new\n')
 
     const saved = tree.at('backup/saved-1')
     expect(await readFile(path.join(saved, 'state/opencode-state.json'), 'utf8')).toContain('Blog Dev')
@@ -142,12 +142,12 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     const { remote } = await messyTree()
     await execute('--shared')
     const again = await execute('--shared')
-    expect([again.code, again.output.match(/was made before/g)?.length]).toEqual([0, 3])
-    const places = (await sandboxes(remote)).map(({ path: place }) => place)
+    expect([again.code, again.output.match(/was created by an earlier run/g)?.length]).toEqual([0, 3])
+    const directories = (await sandboxes(remote)).map(({ path: directory }) => directory)
     const { code, output } = await undo()
-    expect([code, output]).toEqual([0, expect.stringContaining('all of it is taken back')])
+    expect([code, output]).toEqual([0, expect.stringContaining('the migration is reverted')])
     expect(await project(remote)).toBeUndefined()
-    expect(places.filter((place) => existsSync(place))).toEqual([])
+    expect(directories.filter((directory) => existsSync(directory))).toEqual([])
     expect(existsSync(tree.at('backup/saved-1'))).toBe(true)
   })
 
@@ -165,17 +165,17 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect((await undo()).code).toBe(0)
   })
 
-  it('keeps what was changed since, and what existed before', async () => {
+  it('undoes neither a sandbox that was changed since nor a project that existed before', async () => {
     const { remote } = await messyTree()
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     await execute('--shared')
-    const place = (await sandboxes(remote)).find(({ name }) => name === 'blog-dev')?.path ?? ''
-    await writeFile(path.join(place, 'mine.txt'), 'mine')
+    const directory = (await sandboxes(remote)).find(({ name }) => name === 'blog-dev')?.path ?? ''
+    await writeFile(path.join(directory, 'mine.txt'), 'mine')
     const { code, output } = await undo()
     expect([code, output]).toEqual([3, expect.stringMatching(/LEFT {2}sandbox blog-dev .* stays/)])
     expect((await sandboxes(remote)).map(({ name }) => name)).toEqual(['blog-dev'])
     expect((await project(remote))?.project_id).toBe(id)
-    await rm(path.join(place, 'mine.txt'))
+    await rm(path.join(directory, 'mine.txt'))
     expect((await undo()).code).toBe(0)
     expect(await project(remote)).toMatchObject({ worktrees: [] })
   })
@@ -184,7 +184,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     const { remote } = await messyTree()
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     const theirs = { git_url: remote, name: 'blog-dev', branch: 'theirs' }
-    const { path: place } = await mcp.call<Sandbox>('opencode_sandbox_create', theirs)
+    const { path: directory } = await mcp.call<Sandbox>('opencode_sandbox_create', theirs)
     const ours = { git_url: remote, name: 'feature', branch: 'migrated/feature' }
     await mcp.call('opencode_sandbox_create', ours)
     const { code, output } = await execute('--shared')
@@ -192,14 +192,14 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     const undone = await undo()
     expect([undone.code, undone.output]).toEqual([
       0,
-      expect.stringMatching(/sandbox blog-dev .* was there before the migration and stays/),
+      expect.stringMatching(/sandbox blog-dev .* existed before the migration and stays/),
     ])
     expect((await sandboxes(remote)).map(({ name }) => name).toSorted()).toEqual(['blog-dev', 'feature'])
-    expect(existsSync(place)).toBe(true)
+    expect(existsSync(directory)).toBe(true)
     expect((await project(remote))?.project_id).toBe(id)
   })
 
-  it('undoes a sandbox that it created and did not fill yet, and none that it only planned', async () => {
+  it('undoes a sandbox that it created without an import, but not one that it only planned to create', async () => {
     const remote = await tree.remote('blog')
     const { project_id: id } = await mcp.call<{ project_id: string }>('opencode_project_start', { git_url: remote })
     for (const name of ['made', 'meant']) await mcp.call('opencode_sandbox_create', { git_url: remote, name })
@@ -295,7 +295,7 @@ describe('switchyard migrate', { timeout: 180_000 }, () => {
     expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('SWITCHYARD_API_KEY') })
     expect((await call(['--from', tree.memory, '--execute'], '')).code).toBe(1)
     const inside = await call(['--from', tree.memory, '--execute', '--backup', path.join(tree.memory, 'backup')])
-    expect(inside).toMatchObject({ code: 2, output: expect.stringContaining('not written into') })
+    expect(inside).toMatchObject({ code: 2, output: expect.stringContaining('must stay unchanged') })
     expect(await tree.fingerprint(tree.directory)).toBe(before)
   })
 })

@@ -3,5 +3,5 @@
 
 import { run } from './run.ts'
 
-// biome-ignore lint/style/noProcessEnv: what the caller's shell says; the server's settings are read by packages/config
+// biome-ignore lint/style/noProcessEnv: a command reads the shell's environment; packages/config reads a service's settings
 process.exitCode = await run(process.argv.slice(2), { out: process.stdout, err: process.stderr, env: process.env })

@@ -1,12 +1,12 @@
-// What a command is given of the world.
+// The output streams and environment of a command, and the error for invalid usage.
 
 export type Terminal = {
-  /** Results. */
+  /** Receives results. */
   readonly out: { write(text: string): unknown }
-  /** Progress and failures. */
+  /** Receives progress and errors. */
   readonly err: { write(text: string): unknown }
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** The command line was not understood. */
+/** Invalid arguments; the message says how to correct them. Exit code 2. */
 export class UsageError extends Error {}

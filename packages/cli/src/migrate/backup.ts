@@ -1,18 +1,19 @@
-// Saves the older manager's state before anything is done: its files as they are, and every clone as a git bundle.
+// Backs up the older manager before the migration changes anything: copies its files, and saves
+// every clone as a git bundle.
 
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isInside, isSwitchyardError } from '@switchyard/contracts'
 import { bundleForeign } from '@switchyard/git'
 import { UsageError } from '../terminal.ts'
-import type { Findings } from './findings.ts'
-import { safeName } from './identity.ts'
+import type { Diagnostics } from './diagnostics.ts'
+import { planToJson } from './format-plan.ts'
 import type { Plan } from './plan.ts'
-import { LegacyFiles } from './read/files.ts'
+import { KEYS } from './read/deploy-keys.ts'
 import { SANDBOXES } from './read/folders.ts'
-import { KEYS } from './read/keys.ts'
-import type { LegacyTree } from './read/tree.ts'
-import { planAsJson } from './report.ts'
+import { LegacyFiles } from './read/legacy-files.ts'
+import type { LegacyTree } from './read/legacy-tree.ts'
+import { safeName } from './repository-urls.ts'
 
 const STATE_FILES = [
   'opencode-state.json',
@@ -23,19 +24,24 @@ const STATE_FILES = [
 ]
 const FOLDER_FILES = ['.env', 'opencode.pid', 'mcp-tool.pid']
 
-/** The directory, or the nearest one above it that is there. */
-const nearest = async (place: string): Promise<string> => {
-  const real = await realpath(place).catch(() => null)
+/** Resolves the links of a path whose last parts may not exist yet. */
+const resolveLinks = async (target: string): Promise<string> => {
+  const real = await realpath(target).catch(() => null)
   if (real !== null) return real
-  return path.join(await nearest(path.dirname(place)), path.basename(place))
+  return path.join(await resolveLinks(path.dirname(target)), path.basename(target))
 }
 
-/** @throws UsageError for a place in the older manager's tree: nothing is written there */
-export const requireOutside = async (tree: string, place: string, option: string): Promise<void> => {
-  const real = await nearest(path.resolve(place))
+/**
+ * Checks that a directory to write into is outside the older manager's tree.
+ *
+ * @param option - the option that names the directory, for the message: `--backup`
+ * @throws UsageError if the directory is inside the tree
+ */
+export const requireOutside = async (tree: string, directory: string, option: string): Promise<void> => {
+  const real = await resolveLinks(path.resolve(directory))
   if (isInside(tree, real))
     throw new UsageError(
-      `${option} ${place} is in the older manager’s tree, which is not written into; name another place`,
+      `${option} ${directory} is inside the older manager's tree, which must stay unchanged; choose a directory outside it`,
     )
 }
 
@@ -49,52 +55,62 @@ const copyFiles = async (files: LegacyFiles, to: string): Promise<void> => {
   for (const name of names) {
     const text = await files.read(name)
     if (text === null) continue
-    const place = path.join(to, name)
-    await mkdir(path.dirname(place), { recursive: true, mode: 0o700 })
-    await writeFile(place, text, { mode: 0o600 })
+    const target = path.join(to, name)
+    await mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
+    await writeFile(target, text, { mode: 0o600 })
   }
 }
 
-/** Tokens that callers of the older manager send, as they would be written for Switchyard: for a person to take over or not. */
+/**
+ * Writes the tokens of the older manager's callers as a Switchyard setting. Nothing applies it: the
+ * operator decides whether to.
+ */
 const writeTokens = async (tree: LegacyTree, to: string): Promise<void> => {
-  const long = tree.tokens.filter(({ token }) => token.length >= 16)
-  if (long.length === 0) return
-  const entries = long.map(({ name, token }) => `legacy-${safeName(name)}:operator:${token}`)
-  const text = `# What callers of the older manager send. To let them in as operators, put this into Switchyard's settings.\nSWITCHYARD_API_KEYS=${entries.join(',')}\n`
+  // Switchyard rejects shorter keys.
+  const usable = tree.tokens.filter(({ token }) => token.length >= 16)
+  if (usable.length === 0) return
+  const entries = usable.map(({ name, token }) => `legacy-${safeName(name)}:operator:${token}`)
+  const text = `# The tokens of the older manager's callers. Add this to Switchyard's settings to accept them as operators.\nSWITCHYARD_API_KEYS=${entries.join(',')}\n`
   await writeFile(path.join(to, 'switchyard.env'), text, { mode: 0o600 })
 }
 
-/** Directories of clones that could not be saved; these are left alone. */
-export type Saved = { readonly unsaved: ReadonlySet<string> }
+export type BackupResult = {
+  /** Directories of clones that the backup could not save. The migration does not use them. */
+  readonly unsaved: ReadonlySet<string>
+}
 
 /**
- * @param to - created if missing, readable by its owner alone
- * @param onClone - called before each clone
+ * Copies the older manager's files and saves every clone of the plan.
+ *
+ * @param to - the backup directory; created if missing, and readable by its owner only
+ * @param onClone - called before each clone is saved
+ * @throws UsageError if the older manager's directory no longer exists
+ * @throws SwitchyardError `disk_full`
  */
-export const backUp = async (
+export const createBackup = async (
   plan: Plan,
   tree: LegacyTree,
   to: string,
-  findings: Findings,
+  diagnostics: Diagnostics,
   onClone: (name: string) => void,
-): Promise<Saved> => {
-  const files = await LegacyFiles.open(tree.root, findings)
-  if (files === null) throw new UsageError(`there is no directory ${tree.root} any more`)
+): Promise<BackupResult> => {
+  const files = await LegacyFiles.open(tree.root, diagnostics)
+  if (files === null) throw new UsageError(`the directory ${tree.root} was removed meanwhile`)
   const clones = path.join(to, 'clones')
   await mkdir(clones, { recursive: true, mode: 0o700 })
   await copyFiles(files, path.join(to, 'state'))
   await writeTokens(tree, to)
-  await writeFile(path.join(to, 'plan.json'), planAsJson(plan), { mode: 0o600 })
+  await writeFile(path.join(to, 'plan.json'), planToJson(plan), { mode: 0o600 })
   const unsaved = new Set<string>()
   for (const { name, directory } of plan.clones) {
     onClone(name)
-    const place = path.join(clones, name)
+    const target = path.join(clones, name)
     try {
-      await bundleForeign(directory, { bundle: `${place}.bundle`, patch: `${place}.patch` })
+      await bundleForeign(directory, { bundle: `${target}.bundle`, patch: `${target}.patch` })
     } catch (error) {
       if (!isSwitchyardError(error) || error.code === 'disk_full') throw error
       unsaved.add(directory)
-      findings.problem(directory, `could not be saved, and is left alone: ${error.message}`)
+      diagnostics.problem(directory, `cannot be saved, so it is not migrated: ${error.message}`)
     }
   }
   return { unsaved }

@@ -1,4 +1,5 @@
-// What a migration has done, step by step and on disk before the next one: a crash is gone on from, and what was done can be undone.
+// The journal of a migration: every step, on disk before the next one starts. An interrupted run
+// continues from it, and an undo reverts it.
 
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,22 +8,29 @@ import { z } from 'zod'
 const stepSchema = z.discriminatedUnion('step', [
   z.object({ step: z.literal('begun'), from: z.string(), url: z.string() }),
   z.object({ step: z.literal('saved') }),
-  /** Before a project is registered. `existed`: it was there before, and is not ours to take away. */
+  /**
+   * Before a project is registered. `existed`: it was registered before the migration, so undo
+   * keeps it.
+   */
   z.object({ step: z.literal('project'), key: z.string(), git_url: z.string(), existed: z.boolean() }),
   z.object({ step: z.literal('registered'), key: z.string(), project_id: z.string() }),
-  /** After its deploy key was handed over. */
+  /** After the project received its deploy key. */
   z.object({ step: z.literal('key'), project_id: z.string() }),
-  /** Before a sandbox is made. `existed`: one of that name was there before, and is not ours to take away. */
+  /**
+   * Before a sandbox is created. `existed`: the name was in use before the migration, so undo keeps
+   * it.
+   */
   z.object({
     step: z.literal('sandbox'),
     project_id: z.string(),
     name: z.string(),
     existed: z.boolean().default(false),
   }),
-  /** After it was made by this migration, and after its import. */
+  /** After this migration created the sandbox. */
   z.object({ step: z.literal('made'), project_id: z.string(), name: z.string() }),
+  /** After the commits and changes were imported into the sandbox. */
   z.object({ step: z.literal('imported'), project_id: z.string(), name: z.string(), head: z.string() }),
-  /** `isComplete`: nothing is left to be done by running it again. */
+  /** `isComplete`: another run would have nothing to do. */
   z.object({ step: z.literal('ended'), isComplete: z.boolean() }),
   z.object({ step: z.literal('undone'), what: z.string() }),
 ])
@@ -40,13 +48,13 @@ export class Journal {
     this.#steps = steps
   }
 
-  /** @returns with no step for a directory without a journal */
+  /** Reads the journal of a backup. A directory without one has no steps. */
   static async open(directory: string): Promise<Journal> {
     const file = path.join(directory, FILE)
     const text = await readFile(file, 'utf8').catch(() => '')
     const steps = text.split('\n').flatMap((line) => {
-      // A crash may have cut the last line; the step that it stood for is done again.
-      const parsed = stepSchema.safeParse(parse(line))
+      // A crash may have cut off the last line; its step then runs again.
+      const parsed = stepSchema.safeParse(parseJson(line))
       return parsed.success ? [parsed.data] : []
     })
     return new Journal(file, steps)
@@ -70,7 +78,7 @@ export class Journal {
     })
   }
 
-  /** On disk when it returns. */
+  /** Appends a step. Resolves when it is on disk. */
   async add(step: Step): Promise<void> {
     const file = await open(this.#file, 'a', 0o600)
     try {
@@ -83,7 +91,7 @@ export class Journal {
   }
 }
 
-const parse = (line: string): unknown => {
+const parseJson = (line: string): unknown => {
   try {
     return JSON.parse(line)
   } catch {

@@ -1,4 +1,4 @@
-// Makes trees as the older manager leaves them, with real clones in them, for the tests.
+// Creates directory trees of the older manager, with real clones, for the tests.
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -13,7 +13,9 @@ export type Files = Readonly<Record<string, string | object>>
 
 export const KEY = '-----BEGIN OPENSSH PRIVATE KEY-----\nnot a real one\n-----END OPENSSH PRIVATE KEY-----\n'
 
-/** An entry of the state by name, as versions 1.0 (with `mcp_tool`) and 1.1 wrote it. */
+/**
+ * Returns an entry of the state file in version 1.1; with `mcp_tool` in `more` it is version 1.0.
+ */
 export const v1 = (name: string, gitUrl: string | null, more: object = {}) => ({
   project_name: name,
   sandbox_dir: `opencode-sandboxes/${name}`,
@@ -25,11 +27,12 @@ export const v1 = (name: string, gitUrl: string | null, more: object = {}) => ({
   ...more,
 })
 
-/** The `opencode` part of an entry. */
+/** Returns the `opencode` part of an entry. */
 export const server = (port: number, status = 'stopped', pid: number | null = null) => ({
   opencode: { pid, port, status, started_at: null, last_error: null },
 })
 
+/** Returns an entry of the state file in version 2. */
 export const v2 = (gitUrl: string, baseDir: string, more: object = {}) => ({
   git_url: gitUrl,
   project_id: null,
@@ -60,7 +63,7 @@ export class LegacyTreeFixture {
     return fixture
   }
 
-  /** The older manager's directory; beside it are remotes and whatever is not in the tree. */
+  /** The older manager's directory. Remotes and everything outside its tree are next to it. */
   get memory(): string {
     return this.at('memory')
   }
@@ -73,13 +76,13 @@ export class LegacyTreeFixture {
     await rm(this.directory, { recursive: true, force: true })
   }
 
-  /** Objects are written as JSON. Names are from the tree. */
+  /** Writes files by their path below `below`; an object becomes JSON. */
   async write(files: Files, below = this.memory): Promise<void> {
     for (const [name, content] of Object.entries(files)) {
-      const place = path.join(below, name)
-      await mkdir(path.dirname(place), { recursive: true })
-      await writeFile(place, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
-      await chmod(place, 0o600)
+      const file = path.join(below, name)
+      await mkdir(path.dirname(file), { recursive: true })
+      await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
+      await chmod(file, 0o600)
     }
   }
 
@@ -90,32 +93,35 @@ export class LegacyTreeFixture {
     return await git(directory, 'rev-parse', 'HEAD')
   }
 
-  /** A repository to clone from: its path is its URL. */
+  /** Creates a repository to clone from. Its path is its URL. */
   async remote(name: string): Promise<string> {
-    const place = this.at('remotes', name)
-    await mkdir(place, { recursive: true })
-    await git(place, 'init', '-q', '-b', 'main')
-    await this.commit(place, { 'README.md': `${name}\n`, 'src/a.txt': 'one\n' }, 'begin')
-    return place
+    const directory = this.at('remotes', name)
+    await mkdir(directory, { recursive: true })
+    await git(directory, 'init', '-q', '-b', 'main')
+    await this.commit(directory, { 'README.md': `${name}\n`, 'src/a.txt': 'one\n' }, 'begin')
+    return directory
   }
 
-  /** @param place - in the tree, or absolute */
-  async clone(url: string, place: string): Promise<string> {
-    const directory = path.resolve(this.memory, place)
+  /** @param target - relative to the older manager's directory, or absolute */
+  async clone(url: string, target: string): Promise<string> {
+    const directory = path.resolve(this.memory, target)
     await mkdir(path.dirname(directory), { recursive: true })
     await git(this.directory, 'clone', '-q', url, directory)
     return directory
   }
 
-  /** Every name, time and content of the tree: what a migration must leave as it is. */
+  /**
+   * Returns a hash of every name, time, mode and content of a tree, to check that a migration
+   * changed nothing.
+   */
   async fingerprint(directory = this.memory): Promise<string> {
     const hash = createHash('sha256')
     const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-    const places = entries.map((entry) => path.join(entry.parentPath, entry.name)).toSorted()
-    for (const place of places) {
-      const found = await lstat(place)
-      hash.update(`${place} ${found.mtimeMs} ${found.mode} ${found.size}\n`)
-      if (found.isFile()) hash.update(await readFile(place))
+    const files = entries.map((entry) => path.join(entry.parentPath, entry.name)).toSorted()
+    for (const file of files) {
+      const found = await lstat(file)
+      hash.update(`${file} ${found.mtimeMs} ${found.mode} ${found.size}\n`)
+      if (found.isFile()) hash.update(await readFile(file))
     }
     return hash.digest('hex')
   }

@@ -1,26 +1,32 @@
-// What a migration would do: from what was found, without a look at anything else.
+// Creates the plan of a migration from the older manager's files and the inspected clones. Does no
+// I/O.
 
 import { isInside, MODEL_NAME } from '@switchyard/contracts'
 import { type RepositoryIdentity, sshAddress } from '@switchyard/git'
-import type { Finding, Findings } from './findings.ts'
-import { hasCredentials, identityOf, keyOf, safeName } from './identity.ts'
-import type { Clone, Look } from './look.ts'
-import { assignPorts, type PortClash } from './ports.ts'
-import type { Skipped } from './read/config.ts'
-import type { LegacyTree } from './read/tree.ts'
-import { type PlannedSandbox, planSandboxes } from './sandboxes.ts'
+import { assignPorts, type PortConflict } from './assign-ports.ts'
+import type { Diagnostic, Diagnostics } from './diagnostics.ts'
+import type { InspectedClone, InspectedProject } from './inspect-projects.ts'
+import { type PlannedSandbox, planSandboxes } from './plan-sandboxes.ts'
+import type { LegacyTree } from './read/legacy-tree.ts'
+import type { Skipped } from './read/server-list.ts'
+import { hasCredentials, parseIdentity, repositoryKey, safeName } from './repository-urls.ts'
 
 export type PlannedProject = {
-  /** Of its repository, as Switchyard has it. */
+  /** Switchyard's key of the repository. */
   readonly key: string
   readonly gitUrl: string
   readonly name: string
   readonly description: string | null
-  /** The entries of the older manager that are this project; the first one's clone is its base. */
+  /** The older manager's entries that this project replaces, with the base first. */
   readonly entries: readonly string[]
-  /** The user's own checkout, which the project goes on with; null: Switchyard clones into its own place. */
+  /**
+   * The operator's own checkout that the project continues in; null if Switchyard clones the
+   * repository.
+   */
   readonly baseDir: string | null
-  /** One that is not handed over is used where it is. */
+  /**
+   * `isHandedOver`: Switchyard stores a copy of the key. Otherwise it uses the file where it is.
+   */
   readonly sshKey: { readonly path: string; readonly isHandedOver: boolean } | null
   readonly port: number | null
   readonly password: string | null
@@ -32,136 +38,151 @@ export type Plan = {
   readonly from: string
   readonly projects: readonly PlannedProject[]
   readonly skipped: readonly Skipped[]
-  readonly ports: readonly PortClash[]
-  readonly findings: readonly Finding[]
-  /** Every checkout that the backup saves. */
+  readonly ports: readonly PortConflict[]
+  readonly findings: readonly Diagnostic[]
+  /** The checkouts to back up. */
   readonly clones: readonly { readonly name: string; readonly directory: string }[]
 }
 
 export type PlanOptions = {
-  /** Every project on Switchyard's shared server: ports and passwords stay behind. */
+  /** Run every project on Switchyard's shared server, without its former port and password. */
   readonly isShared: boolean
-  /** No place of the user's own is gone on with: Switchyard clones, and keys are handed over. */
+  /**
+   * Clone every repository and copy every key, instead of using the operator's own checkouts and
+   * keys.
+   */
   readonly isManaged: boolean
-  /** Where Switchyard itself listens. */
+  /** The port that Switchyard itself listens on. */
   readonly switchyardPort: number | null
 }
 
-type Group = { readonly identity: RepositoryIdentity; readonly looks: readonly Look[] }
+/** The entries of one repository, with the base first. */
+type Group = { readonly identity: RepositoryIdentity; readonly entries: readonly InspectedProject[] }
 
-const whereOf = ({ project }: Look): string => project.sources[0] ?? project.name
+const whereOf = ({ project }: InspectedProject): string => project.sources[0] ?? project.name
 
-/** What its clone says its remote is counts for more than a file beside it. */
-const repositoryOf = (look: Look, findings: Findings): RepositoryIdentity | null => {
-  const { project, clone } = look
+/** Finds the repository of an entry. The remote of its clone takes precedence over the files. */
+const repositoryOf = (entry: InspectedProject, diagnostics: Diagnostics): RepositoryIdentity | null => {
+  const { project, clone } = entry
   const remote = clone?.isReadable ? clone.state.remote : null
-  const [ofClone, ofEntry] = [identityOf(remote), identityOf(project.gitUrl)]
+  const [ofClone, ofEntry] = [parseIdentity(remote), parseIdentity(project.gitUrl)]
   if (remote !== null && ofClone === null)
-    findings.warning(whereOf(look), 'the remote of its clone is no URL that Switchyard knows')
+    diagnostics.warning(whereOf(entry), "its clone's remote is not a repository URL")
   for (const url of [remote, project.gitUrl])
     if (url !== null && hasCredentials(url))
-      findings.warning(
-        whereOf(look),
-        'a URL of it holds a password or token, which is left out: put it into GIT_HTTPS_TOKENS',
+      diagnostics.warning(
+        whereOf(entry),
+        'its URL contains a password or token, which is not migrated: add it to GIT_HTTPS_TOKENS',
       )
-  if (ofClone && ofEntry && keyOf(remote) !== keyOf(project.gitUrl))
-    findings.warning(
-      whereOf(look),
-      `its clone’s remote was changed to ${ofClone.displayUrl}; it is taken for that project, not for ${ofEntry.displayUrl}`,
+  if (ofClone && ofEntry && repositoryKey(remote) !== repositoryKey(project.gitUrl))
+    diagnostics.warning(
+      whereOf(entry),
+      `its clone's remote was changed to ${ofClone.displayUrl}; it is migrated to that project, not to ${ofEntry.displayUrl}`,
     )
   if (ofClone ?? ofEntry) return ofClone ?? ofEntry
-  // A repository of this machine alone is known by where it is.
-  return clone?.isReadable ? identityOf(clone.state.directory) : null
+  // A repository without a remote is identified by its path.
+  return clone?.isReadable ? parseIdentity(clone.state.directory) : null
 }
 
-const workOf = (clone: Clone | null): number =>
+const countUnpushedWork = (clone: InspectedClone | null): number =>
   clone?.isReadable ? clone.state.unpushed + clone.state.changed + clone.state.stashes : -1
 
-const timeOf = ({ project, clone }: Look): string =>
+const timeOf = ({ project, clone }: InspectedProject): string =>
   (clone?.isReadable ? clone.state.lastCommitAt : null) ?? project.createdAt ?? ''
 
-/** A checkout of the user's own that the project can go on with. */
-const isOwn = ({ project, clone }: Look): boolean => project.isOutside && clone?.isReadable === true
+/**
+ * Returns whether the entry has a checkout of the operator's own that the project can continue in.
+ */
+const hasOwnCheckout = ({ project, clone }: InspectedProject): boolean =>
+  project.isOutside && clone?.isReadable === true
 
 /**
- * The first is the base, which the others become sandboxes of: the user's own checkout, else the clone with most work, else the
- * one that runs, else the newest.
+ * Sorts the entries of a repository. The first is the base, and the others become its sandboxes:
+ * the operator's own checkout, else the clone with the most unpushed work, else the running one,
+ * else the newest.
  */
-const byWorth = (a: Look, b: Look): number =>
-  Number(isOwn(b)) - Number(isOwn(a)) ||
-  workOf(b.clone) - workOf(a.clone) ||
+const compareAsBase = (a: InspectedProject, b: InspectedProject): number =>
+  Number(hasOwnCheckout(b)) - Number(hasOwnCheckout(a)) ||
+  countUnpushedWork(b.clone) - countUnpushedWork(a.clone) ||
   Number(b.project.isRunning) - Number(a.project.isRunning) ||
   (timeOf(a) < timeOf(b) ? 1 : timeOf(a) > timeOf(b) ? -1 : 0)
 
-const group = (
+const groupByRepository = (
   root: string,
-  looks: readonly Look[],
-  skip: (look: Look, why: string) => void,
-  findings: Findings,
+  inspected: readonly InspectedProject[],
+  skip: (entry: InspectedProject, why: string) => void,
+  diagnostics: Diagnostics,
 ): readonly Group[] => {
-  const groups = new Map<string, { identity: RepositoryIdentity; looks: Look[] }>()
-  for (const look of looks) {
-    const identity = repositoryOf(look, findings)
+  const groups = new Map<string, { identity: RepositoryIdentity; entries: InspectedProject[] }>()
+  for (const entry of inspected) {
+    const identity = repositoryOf(entry, diagnostics)
     if (identity === null) {
-      skip(look, 'nothing says which repository it is: no git_url, and no clone with a remote')
+      skip(entry, 'its repository is unknown: it has no git_url, and no clone with a remote')
       continue
     }
-    // Switchyard works in a repository that has no remote where it is: it would write into the older manager's tree.
+    // Switchyard uses a repository without a remote in place, so it would write into the older
+    // manager's tree.
     if (identity.kind === 'path' && isInside(root, identity.key)) {
-      skip(look, `it has no remote, and ${identity.key} is in the older manager’s tree: push it, or copy it elsewhere`)
+      skip(
+        entry,
+        `it has no remote, and ${identity.key} is inside the older manager's tree: push it, or copy it elsewhere`,
+      )
       continue
     }
-    const key = keyOf(identity.displayUrl) ?? identity.key
+    const key = repositoryKey(identity.displayUrl) ?? identity.key
     const known = groups.get(key)
-    if (known) known.looks.push(look)
-    else groups.set(key, { identity, looks: [look] })
+    if (known) known.entries.push(entry)
+    else groups.set(key, { identity, entries: [entry] })
   }
-  return [...groups.values()].map(({ identity, looks: all }) => ({ identity, looks: all.toSorted(byWorth) }))
+  return [...groups.values()].map(({ identity, entries }) => ({ identity, entries: entries.toSorted(compareAsBase) }))
 }
 
-/** A key opens ssh alone; the older manager, too, used it so, whatever the URL was. */
-const urlFor = (identity: RepositoryIdentity, hasKey: boolean, where: string, findings: Findings): string => {
+/**
+ * Returns the URL to register. A deploy key works with ssh only, so a project with one gets its ssh
+ * URL.
+ */
+const urlFor = (identity: RepositoryIdentity, hasKey: boolean, where: string, diagnostics: Diagnostics): string => {
   const url = identity.displayUrl
   if (!hasKey || identity.kind !== 'https') return url
   const address = sshAddress(identity)
   if (address === undefined)
-    findings.warning(
+    diagnostics.warning(
       where,
-      `its key is for ssh, and the ssh address of ${url} is unknown: put a token into GIT_HTTPS_TOKENS, or start the project by its ssh URL`,
+      `its key works with ssh only, and the ssh address of ${url} is unknown: add a token to GIT_HTTPS_TOKENS, or start the project by its ssh URL`,
     )
   return address ?? url
 }
 
 const planProject = (
-  { identity, looks }: Group,
-  ports: ReadonlyMap<Look, number>,
+  { identity, entries }: Group,
+  ports: ReadonlyMap<InspectedProject, number>,
   tree: LegacyTree,
   options: PlanOptions,
-  findings: Findings,
+  diagnostics: Diagnostics,
 ): PlannedProject => {
-  const [base, ...duplicates] = looks
+  const [base, ...duplicates] = entries
   if (base === undefined) throw new RangeError('a group has at least one entry')
   const clone = base.clone?.isReadable ? base.clone.state : null
   const baseDir = !options.isManaged && base.project.isOutside && clone !== null ? clone.directory : null
   if (identity.kind === 'path')
-    findings.warning(
+    diagnostics.warning(
       whereOf(base),
-      `has no remote: it is known by its path ${identity.key}, and its sessions are not portable`,
+      `has no remote: its path ${identity.key} identifies it, so another machine cannot continue its sessions`,
     )
-  const key = looks.map(({ project }) => project.key).find((found) => found !== null) ?? null
-  const model = looks.map(({ project }) => project.model).find((found) => found !== null) ?? null
+  const key = entries.map(({ project }) => project.key).find((found) => found !== null) ?? null
+  const model = entries.map(({ project }) => project.model).find((found) => found !== null) ?? null
   if (model !== null && !MODEL_NAME.test(model))
-    findings.warning(whereOf(base), `its model ${model} is not provider/model; it is left out`)
-  const holder = looks.find((look) => ports.has(look))
-  const port = options.isShared || holder === undefined ? null : (ports.get(holder) ?? null)
-  // The password that callers of that port have.
-  const password = holder?.project.password ?? tree.password
+    diagnostics.warning(whereOf(base), `its model ${model} does not have the form provider/model; it is ignored`)
+  const portOwner = entries.find((entry) => ports.has(entry))
+  const port = options.isShared || portOwner === undefined ? null : (ports.get(portOwner) ?? null)
+  // Callers of that port use this password.
+  const password = portOwner?.project.password ?? tree.password
   return {
     key: identity.key,
-    gitUrl: urlFor(identity, key !== null, whereOf(base), findings),
+    gitUrl: urlFor(identity, key !== null, whereOf(base), diagnostics),
     name: base.project.name,
     description: base.project.description,
-    entries: looks.map(({ project }) => project.name),
+    entries: entries.map(({ project }) => project.name),
     baseDir,
     sshKey:
       key === null || identity.kind === 'path'
@@ -170,44 +191,50 @@ const planProject = (
     port,
     password: options.isShared || port === null ? null : password,
     model: model !== null && MODEL_NAME.test(model) ? model : null,
-    sandboxes: planSandboxes(base, duplicates, baseDir !== null, findings),
+    sandboxes: planSandboxes(base, duplicates, baseDir !== null, diagnostics),
   }
 }
 
-export const makePlan = (tree: LegacyTree, looks: readonly Look[], options: PlanOptions, findings: Findings): Plan => {
+/** Creates the plan. Adds what the operator should know to `diagnostics`. */
+export const createMigrationPlan = (
+  tree: LegacyTree,
+  inspected: readonly InspectedProject[],
+  options: PlanOptions,
+  diagnostics: Diagnostics,
+): Plan => {
   const skipped: Skipped[] = [...tree.skipped]
-  const groups = group(
+  const groups = groupByRepository(
     tree.root,
-    looks,
-    (look, why) => skipped.push({ name: look.project.name, where: whereOf(look), why }),
-    findings,
+    inspected,
+    (entry, why) => skipped.push({ name: entry.project.name, where: whereOf(entry), why }),
+    diagnostics,
   )
-  for (const look of looks)
-    for (const { pid, command } of look.processes)
-      findings.note(whereOf(look), `process ${pid} is alive and is ${command}: not ours to stop`)
-  const { ports, clashes } = assignPorts(
-    groups.map((each) => each.looks),
+  for (const entry of inspected)
+    for (const { pid, command } of entry.processes)
+      diagnostics.note(whereOf(entry), `process ${pid} (${command}) is running; the migration does not stop it`)
+  const { ports, conflicts } = assignPorts(
+    groups.map(({ entries }) => entries),
     options.switchyardPort,
   )
   if (tree.defaultServer !== null)
-    findings.note(
+    diagnostics.note(
       tree.defaultServer,
-      'was the default server: name the project in calls, or choose the default project in Switchyard',
+      'was the default server: name the project in calls, or set a default project in Switchyard',
     )
-  const projects = groups.map((each) => planProject(each, ports, tree, options, findings))
+  const projects = groups.map((each) => planProject(each, ports, tree, options, diagnostics))
   return {
     from: tree.root,
     projects,
     skipped,
-    ports: options.isShared ? [] : clashes,
-    findings: findings.all,
-    clones: clonesOf(looks),
+    ports: options.isShared ? [] : conflicts,
+    findings: diagnostics.all,
+    clones: clonesOf(inspected),
   }
 }
 
-const clonesOf = (looks: readonly Look[]): Plan['clones'] => {
+const clonesOf = (inspected: readonly InspectedProject[]): Plan['clones'] => {
   const found = new Map<string, string>()
-  for (const { project, clone, worktrees } of looks)
+  for (const { project, clone, worktrees } of inspected)
     for (const [name, each] of [
       [project.name, clone] as const,
       ...worktrees.map((one) => [one.name, one.clone] as const),

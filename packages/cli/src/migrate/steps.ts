@@ -1,30 +1,42 @@
-// What every step of a migration receives, and how its result is reported.
+// The dependencies of a migration's steps, and how a step's result is reported.
 
 import { isSwitchyardError, type SwitchyardError } from '@switchyard/contracts'
 import type { Journal } from './journal.ts'
-import type { Switchyard } from './switchyard.ts'
+import type { SwitchyardClient } from './switchyard-client.ts'
 
-/** `left`: something is still to be done, by somebody or by running it again. */
-export type Outcome = { readonly kind: 'done' | 'left' | 'told'; readonly what: string; readonly message: string }
-
-export type ExecuteDeps = {
-  readonly switchyard: Switchyard
-  readonly journal: Journal
-  /** Checkouts that could not be saved: nothing is done with them. */
-  readonly unsaved: ReadonlySet<string>
-  readonly tell: (outcome: Outcome) => void
+export type Outcome = {
+  /**
+   * `left`: not finished; a person must do something or run the command again. `info`: needs no
+   * action.
+   */
+  readonly kind: 'done' | 'left' | 'info'
+  /** The project or sandbox; the message continues it as a sentence. */
+  readonly what: string
+  readonly message: string
 }
 
-const words = ({ message, hint }: SwitchyardError): string => `${message}. ${hint}`
+export type ExecuteDeps = {
+  readonly switchyard: SwitchyardClient
+  readonly journal: Journal
+  /** Checkouts that the backup could not save. They are not migrated. */
+  readonly unsaved: ReadonlySet<string>
+  readonly report: (outcome: Outcome) => void
+}
 
-/** Runs one step; a failure is reported and ends only that step. */
+const formatError = ({ message, hint }: SwitchyardError): string => `${message}. ${hint}`
+
+/**
+ * Runs one step and reports its failure.
+ *
+ * @returns the step's result; undefined if it failed
+ * @throws errors that would make every later step fail too
+ */
 export const attempt = async <T>(deps: ExecuteDeps, what: string, work: () => Promise<T>): Promise<T | undefined> => {
   try {
     return await work()
   } catch (error) {
-    // Whatever comes next would fail too.
     if (!isSwitchyardError(error) || error.code === 'unauthorized' || error.code === 'disk_full') throw error
-    deps.tell({ kind: 'left', what, message: words(error) })
+    deps.report({ kind: 'left', what, message: formatError(error) })
     return undefined
   }
 }

@@ -41,8 +41,8 @@ afterEach(async () => {
   await tree.remove()
 })
 
-describe('the plan of a migration', () => {
-  it('reads version 1.0: by name, with a tool and a folder for each project', async () => {
+describe('switchyard migrate, without --execute', () => {
+  it('reads version 1.0, which has a tool and a folder per project name', async () => {
     await tree.write({
       'opencode-state.json': {
         projects: {
@@ -74,7 +74,7 @@ describe('the plan of a migration', () => {
     })
   })
 
-  it('reads version 1.1: one password for all, a list of servers beside it', async () => {
+  it('reads version 1.1, which has one password for all servers and a server list', async () => {
     await tree.write({
       'opencode-state.json': {
         projects: { 'blog-api': v1('blog-api', URL) },
@@ -93,7 +93,7 @@ describe('the plan of a migration', () => {
     expect(messages(found)).toMatch(/blog-api: was the default server/)
   })
 
-  it('reads version 2 and its list of servers, and leaves other backends out', async () => {
+  it('reads version 2 with its server list, and skips other backends', async () => {
     await tree.write({
       'opencode-state.json': { projects: { [URL]: v2(URL, 'checkouts/blog', { worktrees: ['gone'] }) } },
       'opencode-mcp-tool-servers.json': {
@@ -115,10 +115,10 @@ describe('the plan of a migration', () => {
     const found = await plan()
     expect(found.projects).toMatchObject([{ port: 4137, password: '[kept]', model: 'anthropic/x', name: 'user-app' }])
     expect(found.skipped).toMatchObject([{ name: 'claude-main' }])
-    expect(messages(found)).toMatch(/worktree gone is not there/)
+    expect(messages(found)).toMatch(/worktree gone does not exist/)
   })
 
-  it('puts a state by names and a list by repositories together', async () => {
+  it('merges a state by name with a server list by repository', async () => {
     await tree.write({
       'opencode-state.json': {
         projects: { 'Blog-API': v1('Blog-API', 'https://github.com/User/Blog-API', server(4137)) },
@@ -141,7 +141,7 @@ describe('the plan of a migration', () => {
     expect(found.projects[0]).toMatchObject({ entries: ['Blog-API'], port: 4137, password: '[kept]' })
   })
 
-  it('makes one project of two clones: the one with most work is the base, and each with work becomes a sandbox', async () => {
+  it('plans one project for two clones, with a sandbox for each that has work and the one with most work as the base', async () => {
     const remote = await tree.remote('blog')
     const first = await tree.clone(remote, 'opencode-sandboxes/blog/repo')
     const second = await tree.clone(remote, 'opencode-sandboxes/Blog Dev/repo')
@@ -173,7 +173,7 @@ describe('the plan of a migration', () => {
     expect(await tree.fingerprint()).toBe(before)
   })
 
-  it('continues in a user’s own checkout unless managed clones are requested', async () => {
+  it("continues in an operator's own checkout unless --managed is set", async () => {
     const remote = await tree.remote('blog')
     const own = await tree.clone(remote, tree.at('own'))
     await tree.write({ 'new.txt': 'new' }, own)
@@ -182,7 +182,7 @@ describe('the plan of a migration', () => {
     expect((await plan('--managed')).projects).toMatchObject([{ baseDir: null, sandboxes: [{ changed: 1 }] }])
   })
 
-  it('takes a clone for what its remote says, and leaves passwords in URLs behind', async () => {
+  it('assigns a clone to the repository that its remote names, and drops passwords in URLs', async () => {
     const remote = await tree.remote('blog')
     const clone = await tree.clone(remote, 'opencode-sandboxes/blog/repo')
     await git(clone, 'remote', 'set-url', 'origin', 'https://me:s3cret@github.com/other/fork.git')
@@ -193,7 +193,7 @@ describe('the plan of a migration', () => {
     expect(out).not.toContain('s3cret')
   })
 
-  it('says what is not carried over as it is: stashes, branches, damaged clones, unfinished merges', async () => {
+  it('reports what it does not migrate: stashes, other branches and damaged clones', async () => {
     const remote = await tree.remote('blog')
     const clone = await tree.clone(remote, 'opencode-sandboxes/a/repo')
     await tree.write({ 'README.md': 'stashed' }, clone)
@@ -207,12 +207,12 @@ describe('the plan of a migration', () => {
       'opencode-state.json': { projects: { a: v1('a', remote), b: v1('b', remote, server(4102)) } },
     })
     const found = await plan()
-    expect(messages(found, 'warning')).toMatch(/a: 1 stash is kept/)
-    expect(messages(found, 'warning')).toMatch(/unpushed commits are kept in the backup’s bundle: mine/)
-    expect(messages(found, 'problem')).toMatch(/has no commit to begin from/)
+    expect(messages(found, 'warning')).toMatch(/a: 1 stash is saved in the backup's bundle only/)
+    expect(messages(found, 'warning')).toMatch(/unpushed commits are saved in the backup's bundle only: mine/)
+    expect(messages(found, 'problem')).toMatch(/has no commit to start from/)
   })
 
-  it('reads what can be read of a state that is cut off, and says what cannot', async () => {
+  it('reads the intact entries of a state that is cut off, and reports the others', async () => {
     const whole = JSON.stringify({
       projects: { a: v1('a', URL), b: v1('b', 'git@github.com:user/other.git', server(4102)) },
     })
@@ -220,23 +220,20 @@ describe('the plan of a migration', () => {
     const found = await plan()
     expect(found.projects).toMatchObject([{ key: 'github.com/user/blog-api' }])
     expect(messages(found, 'problem')).toMatch(/opencode-state.json: is cut off in line 1/)
-    expect(messages(found, 'problem')).toMatch(/b: is not whole/)
-    expect(messages(found, 'problem')).not.toMatch(/ a: is not whole/)
+    expect(messages(found, 'problem')).toMatch(/b: is incomplete/)
+    expect(messages(found, 'problem')).not.toMatch(/ a: is incomplete/)
     expect(found.skipped).toMatchObject([{ name: 'b' }])
   })
 
-  it.each(['', '[]', 'null', '{"projects": 5}', '{', '\u0000'])(
-    'says that a state of %j holds nothing',
-    async (text) => {
-      await tree.write({ 'opencode-state.json': text, 'opencode-mcp-tool-servers.json': text })
-      const found = await plan()
-      expect(found.projects).toEqual([])
-      expect(messages(found, 'problem')).toMatch(/opencode-state.json/)
-      expect(messages(found, 'problem')).toMatch(/opencode-mcp-tool-servers.json/)
-    },
-  )
+  it.each(['', '[]', 'null', '{"projects": 5}', '{', '\u0000'])('reports a state of %j as unreadable', async (text) => {
+    await tree.write({ 'opencode-state.json': text, 'opencode-mcp-tool-servers.json': text })
+    const found = await plan()
+    expect(found.projects).toEqual([])
+    expect(messages(found, 'problem')).toMatch(/opencode-state.json/)
+    expect(messages(found, 'problem')).toMatch(/opencode-mcp-tool-servers.json/)
+  })
 
-  it('reads entries with missing keys and wrong values', async () => {
+  it('reads entries with missing fields and reports invalid values', async () => {
     await tree.write({
       'opencode-state.json': {
         projects: { a: { git_url: URL, opencode: { port: 'x', pid: -1 } }, b: null, c: {}, d: { git_url: 'no url' } },
@@ -246,18 +243,18 @@ describe('the plan of a migration', () => {
     const found = await plan()
     expect(found.projects).toMatchObject([{ entries: ['a'], port: null, password: null }])
     expect(found.skipped.map(({ name }: { name: string }) => name)).toEqual(['c', 'd'])
-    for (const told of [
-      /a: port is not/,
-      /a: pid is not/,
-      /b: is no entry/,
+    for (const message of [
+      /a: port is invalid/,
+      /a: pid is invalid/,
+      /b: is not a project entry/,
       /entry 1: has neither/,
-      /entry 2: is no/,
-      /a\): url is not/,
+      /entry 2: is not/,
+      /a\): url is invalid/,
     ])
-      expect(messages(found)).toMatch(told)
+      expect(messages(found)).toMatch(message)
   })
 
-  it('leaves a key with a passphrase, in every format, and keeps the project', async () => {
+  it('ignores a key with a passphrase in every format, and still plans the project', async () => {
     const formats = { none: [], openssh: [], pem: ['-m', 'PEM'], pkcs8: ['-m', 'PKCS8'] }
     const names = Object.keys(formats)
     await tree.write({
@@ -283,10 +280,10 @@ describe('the plan of a migration', () => {
       ['pem', 'https', false],
       ['pkcs8', 'https', false],
     ])
-    expect(messages(found).match(/has a passphrase.*will make a new one/g)).toHaveLength(3)
+    expect(messages(found).match(/has a passphrase.*will generate a new one/g)).toHaveLength(3)
   })
 
-  it('uses the ssh address of an https URL that has a key, and the URL where that address is unknown', async () => {
+  it('registers the ssh address of an https URL with a key, or the URL if that address is unknown', async () => {
     const urls = { azure: 'https://dev.azure.com/o/p/_git/r', port: 'https://git.example:8443/o/r' }
     await tree.write({
       'opencode-state.json': {
@@ -300,11 +297,11 @@ describe('the plan of a migration', () => {
       { key: 'dev.azure.com/o/p/r', gitUrl: 'ssh://git@ssh.dev.azure.com/v3/o/p/r', sshKey: { isHandedOver: true } },
       { key: 'git.example:8443/o/r', gitUrl: urls.port, sshKey: { isHandedOver: true } },
     ])
-    expect(messages(found, 'warning')).toMatch(/port: its key is for ssh, .* https:\/\/git\.example/)
-    expect(messages(found, 'warning')).not.toMatch(/azure: its key is for ssh/)
+    expect(messages(found, 'warning')).toMatch(/port: its key works with ssh only, .* https:\/\/git\.example/)
+    expect(messages(found, 'warning')).not.toMatch(/azure: its key works with ssh only/)
   })
 
-  it('follows no link out of the tree', async () => {
+  it('reports links out of the tree and does not follow them', async () => {
     const remote = await tree.remote('blog')
     const elsewhere = await tree.clone(remote, tree.at('elsewhere/repo'))
     await mkdir(path.join(tree.memory, 'opencode-sandboxes'))
@@ -320,7 +317,7 @@ describe('the plan of a migration', () => {
     expect(messages(found, 'problem').match(/link out of the tree/g)?.length).toBeGreaterThanOrEqual(3)
   })
 
-  it('names ports that two projects have, that are in use, and that are Switchyard’s own', async () => {
+  it('reports ports that two projects share, that are in use, or that Switchyard itself uses', async () => {
     const listener = createServer().listen(0, '127.0.0.1')
     await once(listener, 'listening')
     const address = listener.address()
@@ -346,11 +343,13 @@ describe('the plan of a migration', () => {
       ['d', null],
     ])
     expect(found.ports.map(({ name }: { name: string }) => name).toSorted()).toEqual(['a', 'c', 'd'])
-    expect(messages(found, 'note')).toMatch(new RegExp(`process ${process.pid} is alive and is .*: not ours to stop`))
+    expect(messages(found, 'note')).toMatch(
+      new RegExp(`process ${process.pid} \\(.*\\) is running; the migration does not stop it`),
+    )
     expect((await plan('--shared')).ports).toEqual([])
   })
 
-  it('does not go on in the tree with a repository that has no remote', async () => {
+  it('skips a repository without a remote inside the tree, and backs it up', async () => {
     const remote = await tree.remote('blog')
     const clone = await tree.clone(remote, 'opencode-sandboxes/a/repo')
     await git(clone, 'remote', 'remove', 'origin')
@@ -361,7 +360,7 @@ describe('the plan of a migration', () => {
     expect(found.clones).toHaveLength(1)
   })
 
-  it('reads a tree of folders without any state', async () => {
+  it('reads folders without a state file', async () => {
     const remote = await tree.remote('blog')
     await tree.clone(remote, 'opencode-sandboxes/blog/repo')
     await tree.write({ 'opencode-sandboxes/blog/.env': 'OPENCODE_PORT=4101\nOPENCODE_SERVER_PASSWORD=changeme\n' })
@@ -371,7 +370,7 @@ describe('the plan of a migration', () => {
     expect(messages(found, 'note')).toMatch(/2 sessions of Claude Code/)
   })
 
-  it('shows no secret', async () => {
+  it('prints no secret', async () => {
     await tree.write({
       'opencode-state.json': { projects: { a: v1('a', URL) } },
       'opencode-sandboxes/a/.env': 'OPENCODE_SERVER_PASSWORD=s3cret-password\nMCP_TOOL_BEARER_TOKEN=s3cret-token\n',
@@ -387,7 +386,7 @@ describe('the plan of a migration', () => {
     'user:s3cr3tTok@host.example/o/r.git',
     'ssh://git:s3cr3tTok@host.example/o/r.git',
     'https://host.example/o/r.git?private_token=s3cr3tTok',
-  ])('shows no password of %s, and says that it was left out', async (url) => {
+  ])('prints no password of %s, and reports that it is not migrated', async (url) => {
     await tree.write({
       'opencode-state.json': {
         projects: { [url]: { ...v2(url, 'x'), git_url: null, project_name: null, opencode: { port: 'x' } }, other: 5 },
@@ -402,27 +401,27 @@ describe('the plan of a migration', () => {
       },
     })
     for (const args of [[], ['--json']]) expect((await call(...args)).out).not.toContain('s3cr3tTok')
-    expect(messages(await plan(), 'warning')).toMatch(/holds a password or token, .*GIT_HTTPS_TOKENS/)
+    expect(messages(await plan(), 'warning')).toMatch(/contains a password or token, .*GIT_HTTPS_TOKENS/)
   })
 
   it.each([
     ['git@user:s3cr3tTok@host.example:o/r.git', 'host.example/o/r'],
     ['git@host.example:8443:o/r.git', 'host.example:8443/o/r'],
-  ])('reads %s for the https URL that the older manager made it from', async (url, key) => {
+  ])('restores the https URL that the older manager rewrote to %s', async (url, key) => {
     await tree.write({ 'opencode-state.json': { projects: { [url]: v2(url, 'x') } } })
     const found = await plan()
     expect(found.projects).toMatchObject([{ key, gitUrl: expect.stringMatching(/^https:/) }])
   })
 
-  it('says what it does not understand', async () => {
+  it('exits with 2 for an unknown option, an invalid URL or a missing directory', async () => {
     expect(await call('--exeucte')).toMatchObject({ code: 2 })
     expect(await call('--url', 'nowhere')).toMatchObject({ code: 2 })
     await tree.remove()
-    expect(await call()).toMatchObject({ code: 2, err: expect.stringContaining('no directory') })
+    expect(await call()).toMatchObject({ code: 2, err: expect.stringContaining('is not a directory') })
   })
 
-  it('says that a directory stands where a file belongs', async () => {
+  it('reports a directory in the place of a file', async () => {
     await mkdir(path.join(tree.memory, 'opencode-state.json'))
-    expect(messages(await plan(), 'problem')).toMatch(/opencode-state.json: (?:is no regular file|cannot be read)/)
+    expect(messages(await plan(), 'problem')).toMatch(/opencode-state.json: (?:is not a regular file|cannot be read)/)
   })
 })

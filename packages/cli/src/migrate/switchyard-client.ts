@@ -1,4 +1,5 @@
-// The running Switchyard, as far as a migration needs it: projects through its MCP tools, sandboxes and servers through REST.
+// Client of the running Switchyard: projects through its MCP tools, sandboxes and servers through
+// REST.
 
 import { openAsBlob } from 'node:fs'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -19,9 +20,9 @@ import {
   startedProjectSchema,
 } from '@switchyard/contracts'
 import { z } from 'zod'
-import { seal } from './seal.ts'
+import { sealSecret } from './seal-secret.ts'
 
-/** Longer than any call but an import may take, ms. */
+/** Limits of a call and of an import, ms. */
 const CALL_MS = 60_000
 const IMPORT_MS = 5 * 60_000
 
@@ -34,7 +35,10 @@ const failureSchema = z.object({
 
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
 
-/** Converts a failure from the server: a newer server may use codes that this program does not know. */
+/**
+ * Throws an error response as a SwitchyardError. A newer server may use codes that this version
+ * does not know.
+ */
 const fail = (failure: z.infer<typeof failureSchema>): never => {
   const { code, message, hint, retryable } = failure
   throw new SwitchyardError(isErrorCode(code) ? code : 'internal_error', message, {
@@ -43,16 +47,16 @@ const fail = (failure: z.infer<typeof failureSchema>): never => {
   })
 }
 
-const sandboxPlace = (id: string, name: string): string =>
+const sandboxPath = (id: string, name: string): string =>
   `/project/${encodeURIComponent(id)}/sandbox/${encodeURIComponent(name)}`
 
 const unreachable = (url: string, cause: unknown): SwitchyardError =>
   new SwitchyardError('worker_unavailable', `Switchyard does not answer at ${url}`, {
-    hint: 'Start it (npm start, or docker compose up), or name its address with --url.',
+    hint: 'Start it (npm start, or docker compose up), or set its address with --url.',
     cause,
   })
 
-export class Switchyard {
+export class SwitchyardClient {
   readonly #url: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #client: Client
@@ -64,10 +68,12 @@ export class Switchyard {
   }
 
   /**
-   * @param key - an operator's token, where the server has keys
+   * Connects to a running Switchyard.
+   *
+   * @param key - an operator's token; undefined if the installation has no API keys
    * @throws SwitchyardError `worker_unavailable`, `unauthorized`
    */
-  static async connect(url: string, key: string | undefined): Promise<Switchyard> {
+  static async connect(url: string, key: string | undefined): Promise<SwitchyardClient> {
     const base = url.replace(/\/+$/, '')
     const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
     const health = await fetch(`${base}/project`, { headers, signal: AbortSignal.timeout(CALL_MS) }).catch(
@@ -77,8 +83,8 @@ export class Switchyard {
     )
     await health.body?.cancel()
     if (health.status === 401)
-      throw new SwitchyardError('unauthorized', `${base} wants a key`, {
-        hint: 'Set SWITCHYARD_API_KEY to the token of an operator’s key.',
+      throw new SwitchyardError('unauthorized', `${base} requires a valid API key`, {
+        hint: "Set SWITCHYARD_API_KEY to an operator's token.",
       })
     const client = new Client({ name: 'switchyard-migrate', version: '0.1.0' })
     const endpoint = new URL(`${base}/mcp/projects`)
@@ -87,7 +93,7 @@ export class Switchyard {
       .catch((error: unknown) => {
         throw unreachable(base, error)
       })
-    return new Switchyard(base, headers, client)
+    return new SwitchyardClient(base, headers, client)
   }
 
   async close(): Promise<void> {
@@ -107,7 +113,7 @@ export class Switchyard {
   }
 
   async #rest(method: string, path: string, init: RequestInit = {}, limitMs = CALL_MS): Promise<unknown> {
-    const answer = await fetch(`${this.#url}${path}`, {
+    const response = await fetch(`${this.#url}${path}`, {
       ...init,
       method,
       headers: { ...this.#headers, ...init.headers },
@@ -115,13 +121,13 @@ export class Switchyard {
     }).catch((error: unknown) => {
       throw unreachable(this.#url, error)
     })
-    const body = parseJson(await answer.text())
-    if (answer.ok) return body
+    const body = parseJson(await response.text())
+    if (response.ok) return body
     const problem = problemSchema.partial().safeParse(body)
     const { code = 'internal_error', detail, hint, retryable } = problem.success ? problem.data : {}
     return fail({
       code,
-      message: detail ?? `${method} ${path} failed with ${answer.status}`,
+      message: detail ?? `${method} ${path} failed with status ${response.status}`,
       ...(hint === undefined ? {} : { hint }),
       ...(retryable === undefined ? {} : { retryable }),
     })
@@ -148,50 +154,68 @@ export class Switchyard {
     await this.#tool('opencode_project_destroy', { git_url: id }, z.unknown())
   }
 
-  /** Where the project's own server listens, from its next start on; one in a container listens where containers do. */
+  /**
+   * Sets the port of the project's dedicated server from its next start on. A container publishes
+   * no port on the host.
+   */
   async setPort(id: string, port: number): Promise<ServerInfo> {
     return serverSchema.parse(await this.#json('PUT', `/servers/${encodeURIComponent(id)}`, { port }))
   }
 
-  /** Sets the password of the project's own server, which restarts. It is sealed, so only the worker can read it. */
+  /**
+   * Sets the password of the project's dedicated server, which restarts. Sent sealed: only the
+   * worker can read it.
+   */
   async setPassword(id: string, password: string): Promise<void> {
-    const place = `/servers/${encodeURIComponent(id)}/password`
-    await this.#putSealed(place, place, password)
+    const path = `/servers/${encodeURIComponent(id)}/password`
+    await this.#putSealed(path, path, password)
   }
 
-  /** Makes a private ssh key the project's deploy key. Sealed as well. @throws SwitchyardError `deploy_key_invalid`, … */
+  /**
+   * Sets the project's deploy key. Sent sealed: only the worker can read it.
+   *
+   * @param privateKey - an ssh private key without a passphrase
+   * @throws SwitchyardError `deploy_key_invalid`
+   */
   async setKey(id: string, privateKey: string): Promise<void> {
-    const place = `/project/${encodeURIComponent(id)}/key`
-    await this.#putSealed(`${place}/seal`, place, privateKey)
+    const path = `/project/${encodeURIComponent(id)}/key`
+    await this.#putSealed(`${path}/seal`, path, privateKey)
   }
 
-  async #putSealed(offer: string, place: string, secret: string): Promise<void> {
-    const { public_key: key } = offeredKeySchema.parse(await this.#rest('GET', offer))
-    await this.#json('PUT', place, { sealed: seal(key, secret) })
+  async #putSealed(keyPath: string, path: string, secret: string): Promise<void> {
+    const { public_key: key } = offeredKeySchema.parse(await this.#rest('GET', keyPath))
+    await this.#json('PUT', path, { sealed: sealSecret(key, secret) })
   }
 
   async createSandbox(id: string, name: string, branch: string): Promise<void> {
     await this.#json('POST', `/project/${encodeURIComponent(id)}/sandbox`, { name, branch })
   }
 
-  /** @param file - a bundle as `bundleHead` makes it */
+  /**
+   * Imports commits and changes into a sandbox.
+   *
+   * @param file - a bundle that `bundleHead` wrote
+   * @throws SwitchyardError `bundle_incomplete` if Switchyard's clone lacks a commit that the
+   *   bundle builds on
+   */
   async importBundle(id: string, name: string, file: string): Promise<SandboxImported> {
     const init = { body: await openAsBlob(file), headers: { 'content-type': 'application/octet-stream' } }
-    return sandboxImportedSchema.parse(await this.#rest('POST', `${sandboxPlace(id, name)}/import`, init, IMPORT_MS))
+    return sandboxImportedSchema.parse(await this.#rest('POST', `${sandboxPath(id, name)}/import`, init, IMPORT_MS))
   }
 
   /**
-   * Takes an import back.
+   * Deletes a sandbox that still is as it was imported.
    *
-   * @throws SwitchyardError `work_would_be_lost` where somebody has worked in it since, or nothing was imported into it
+   * @throws SwitchyardError `work_would_be_lost` if it was changed since, or nothing was imported
+   *   into it
    */
   async deleteImported(id: string, name: string): Promise<void> {
-    await this.#rest('DELETE', `${sandboxPlace(id, name)}?as_imported=true`)
+    await this.#rest('DELETE', `${sandboxPath(id, name)}?as_imported=true`)
   }
 
   /** @throws SwitchyardError `work_would_be_lost` */
   async deleteSandbox(id: string, name: string): Promise<void> {
-    await this.#rest('DELETE', sandboxPlace(id, name))
+    await this.#rest('DELETE', sandboxPath(id, name))
   }
 }
 

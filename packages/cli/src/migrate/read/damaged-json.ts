@@ -1,19 +1,22 @@
-// Reads JSON that may be cut off or damaged, and says which parts of it can be relied on.
+// Parses JSON that may be cut off or damaged, and reports which parts are incomplete.
 
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 
-export type Damaged = {
-  /** What could be read; a value that was cut off in the middle is left out. */
+export type ParsedJson = {
+  /** The readable part. A value that was cut off in the middle is left out. */
   readonly value: unknown
-  /** Why it is no JSON, and where; empty for a file that is whole. */
+  /** Why and where the text is invalid JSON; empty if it is valid. */
   readonly problems: readonly string[]
-  /** Paths (`projects/blog-api`) of objects and lists that are not whole, with everything above them. */
+  /**
+   * The paths (`projects/blog-api`) of incomplete objects and lists, and of everything that
+   * contains them.
+   */
   readonly partial: ReadonlySet<string>
 }
 
 const isClosed = (text: string, node: Node): boolean => '}]'.includes(text[node.offset + node.length - 1] ?? ' ')
 
-class Reader {
+class TreeReader {
   readonly partial = new Set<string>()
   readonly #text: string
   readonly #errors: readonly ParseError[]
@@ -25,7 +28,10 @@ class Reader {
     this.#end = text.trimEnd().length
   }
 
-  /** A string with an error in it, and a number that the file ends in: the rest of it may be missing. */
+  /**
+   * Returns whether the rest of a value may be missing: a string with an error in it, or a number
+   * at the end of the file.
+   */
   #isCut(node: Node): boolean {
     const last = node.offset + node.length
     if (node.type === 'number' && last >= this.#end) return true
@@ -43,7 +49,7 @@ class Reader {
     for (const { children: [name, child] = [] } of children) {
       if (name === undefined || this.#isCut(name)) continue
       const key = String(name.value)
-      // A plain assignment would set the prototype.
+      // Assigning `__proto__` would set the prototype.
       if (key === '__proto__' || child === undefined) continue
       const read = this.read(child, path === '' ? key : `${path}/${key}`)
       if (read !== undefined) value[key] = read
@@ -54,7 +60,8 @@ class Reader {
 
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split('\n').length
 
-export const readDamaged = (given: string): Damaged => {
+/** Parses a text as far as it is readable. */
+export const parseDamagedJson = (given: string): ParsedJson => {
   const text = given.replace(/^\uFEFF/, '')
   if (text.trim() === '') return { value: undefined, problems: ['is empty'], partial: new Set() }
   const errors: ParseError[] = []
@@ -66,9 +73,9 @@ export const readDamaged = (given: string): Damaged => {
       : [
           first.offset + first.length >= text.trimEnd().length
             ? `is cut off in line ${lineOf(text, first.offset)}`
-            : `is no valid JSON in line ${lineOf(text, first.offset)} (${printParseErrorCode(first.error)})`,
+            : `is invalid JSON in line ${lineOf(text, first.offset)} (${printParseErrorCode(first.error)})`,
         ]
   if (tree === undefined) return { value: undefined, problems, partial: new Set() }
-  const reader = new Reader(text, errors)
+  const reader = new TreeReader(text, errors)
   return { value: reader.read(tree, ''), problems, partial: reader.partial }
 }

@@ -1,18 +1,22 @@
-// What the migration has to say about one entry of the older manager's files.
+// Collects what the operator should know about the older manager's files.
 
 /**
- * `problem`: something cannot be brought over. `warning`: it can, and you should know what of it differs. `note`: as it should be.
+ * `problem`: something cannot be migrated completely. `warning`: the result differs from the
+ * original. `note`: needs no attention.
  */
-export type Finding = {
+export type Diagnostic = {
   readonly kind: 'problem' | 'warning' | 'note'
+  /**
+   * The file, entry or directory that the message is about; the message continues it as a sentence.
+   */
   readonly where: string
   readonly message: string
 }
 
-export class Findings {
-  readonly #all: Finding[] = []
+export class Diagnostics {
+  readonly #all: Diagnostic[] = []
 
-  get all(): readonly Finding[] {
+  get all(): readonly Diagnostic[] {
     return this.#all
   }
 
