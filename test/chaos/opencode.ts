@@ -14,8 +14,12 @@ export type OpenCodeVictim = {
   readonly port: number
   readonly password: string
   readonly client: (directory: string) => OpencodeClient
-  /** SIGKILL; the restarter brings it back. Resolves as soon as it is gone, with everything that it had started. */
-  readonly kill: () => Promise<void>
+  /**
+   * Sends SIGKILL. Resolves when the server and everything that it had started have exited.
+   *
+   * @param outageMs - how long the restarter waits before it starts the server again, ms; default 100
+   */
+  readonly kill: (outageMs?: number) => Promise<void>
   readonly pause: () => void
   readonly resume: () => void
   /** How often it was started. */
@@ -53,6 +57,7 @@ export const startVictimOpenCode = async (options: {
   const closing = new AbortController()
   let running: RunningServer | undefined
   let starts = 0
+  let restartMs = RESTART_MS
   const keepRunning = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       try {
@@ -63,7 +68,7 @@ export const startVictimOpenCode = async (options: {
         // Tried again, as a container's restart policy does.
       }
       running = undefined
-      await delay(RESTART_MS, undefined, { signal: closing.signal }).catch(() => undefined)
+      await delay(restartMs, undefined, { signal: closing.signal }).catch(() => undefined)
     }
   }
   const kept = keepRunning()
@@ -84,7 +89,8 @@ export const startVictimOpenCode = async (options: {
         directory,
         headers: { authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}` },
       }),
-    kill: async () => {
+    kill: async (outageMs = RESTART_MS) => {
+      restartMs = outageMs
       const victim = running
       signal(pidOf(), 'SIGKILL')
       await victim?.exited

@@ -96,7 +96,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
       onServer: () => () => {},
       factory: containerServerFactory({ containers, root: path.join(root, 'servers'), logger }),
       limits: { memoryLimit: 800 * MEBIBYTE, idleMs: 600_000, drainMs: 60_000 },
-      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
+      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100, outageMs: 90_000 },
       logger,
     })
     const end = async () => {

@@ -46,6 +46,8 @@ export type Config = Readonly<{
     healthCheckIntervalMs: number
     maxRetries: number
     retryDelayMs: number
+    /** How long tasks wait for a server that is unreachable, ms. */
+    outageMs: number
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
   }>
@@ -238,6 +240,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       healthCheckIntervalMs: vars.OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS,
       maxRetries: vars.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
+      outageMs: vars.OPENCODE_SERVER_OUTAGE_MS,
       inherited: Object.freeze(inheritedBy(env)),
     }),
     projectServers: Object.freeze({

@@ -222,7 +222,7 @@ describe('a child server', () => {
     const broken = childServer({ dataDir, env: environment(), config, startTimeoutMs: 10, logger: quiet })
     const server = start({ launcher: broken, maxRetries: 2, retryDelayMs: 10 })
     await expect(server.ready()).rejects.toMatchObject({ code: 'opencode_unavailable', retryable: true })
-    expect(server.state().failures).toBeGreaterThanOrEqual(3)
+    expect(server.state().failedStarts).toBeGreaterThanOrEqual(3)
     await server.close()
     expect(server.state().status).toBe('stopped')
   })

@@ -17,12 +17,14 @@ type OpenCodeServerOptions = {
   readonly logger: Logger
   /** OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS; default 5000. */
   readonly healthCheckIntervalMs?: number
-  /** OPENCODE_SERVER_MAX_RETRIES: retries of a call, and failed starts until `ready` rejects; default 3. */
+  /** OPENCODE_SERVER_MAX_RETRIES: retries of a call, and of a failed start until `ready` rejects; default 3. */
   readonly maxRetries?: number
   /** OPENCODE_SERVER_RETRY_DELAY_MS: the delay before the first retry, growing with jitter; default 1000. */
   readonly retryDelayMs?: number
   /** The longest delay, ms; default 10 000. */
   readonly maxRetryDelayMs?: number
+  /** OPENCODE_SERVER_OUTAGE_MS: how long `ready` waits for a server that is unreachable, ms; default 90 000. */
+  readonly outageMs?: number
   /** The time limit of one health check, ms; default 10 000. */
   readonly healthTimeoutMs?: number
   /** A local server without any sign of life for this long is replaced, ms; default 60 000. */
@@ -58,8 +60,9 @@ export type OpenCodeServer = {
    * Resolves when the server is up and its event stream is connected. The server is retried in the background also after
    * this rejects.
    *
-   * @throws SwitchyardError `opencode_unavailable` after `maxRetries` failed retries or `timeoutMs` (default 90 s); an error
-   *   that is not retryable, such as `home_in_use`, at once; or the signal's reason
+   * @throws SwitchyardError `opencode_unavailable` after `timeoutMs` (default: `outageMs`), and for a server that Switchyard
+   *   starts, after `maxRetries` failed retries; an error that is not retryable, such as `home_in_use`, at once; or the
+   *   signal's reason
    */
   readonly ready: (options?: { readonly signal?: AbortSignal; readonly timeoutMs?: number }) => Promise<void>
   /**
@@ -97,6 +100,7 @@ const DEFAULTS = {
   maxRetries: 3,
   retryDelayMs: 1_000,
   maxRetryDelayMs: 10_000,
+  outageMs: 90_000,
   healthTimeoutMs: 10_000,
   silenceMs: 60_000,
   watchdogMs: 25_000,
@@ -187,20 +191,20 @@ const start = (given: OpenCodeServerOptions): OpenCodeServer => {
     onState: supervisor.onState,
     isStreaming,
 
-    ready: ({ signal: callersSignal, timeoutMs = 90_000 } = {}) =>
+    ready: ({ signal: callersSignal, timeoutMs = options.outageMs } = {}) =>
       new Promise((resolve, reject) => {
         const timeout = AbortSignal.timeout(timeoutMs)
         const limit = callersSignal ? AbortSignal.any([callersSignal, timeout]) : timeout
-        const failuresBefore = supervisor.state().failures
+        const failedBefore = supervisor.state().failedStarts
         const finish = (act: () => void): void => {
           readinessListeners.delete(check)
           limit.removeEventListener('abort', check)
           act()
         }
         const check = (): void => {
-          const { status, error, failures } = supervisor.state()
+          const { status, error, failedStarts } = supervisor.state()
           const isUp = status === 'up' || status === 'busy'
-          const hasFailed = status === 'stopped' || failures - failuresBefore > options.maxRetries
+          const hasFailed = status === 'stopped' || failedStarts - failedBefore > options.maxRetries
           if (callersSignal?.aborted) finish(() => reject(callersSignal.reason))
           else if (isUp && stream.isConnected()) finish(resolve)
           else if (hasFailed || limit.aborted) finish(() => reject(error ?? notReadyError()))

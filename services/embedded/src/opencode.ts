@@ -23,7 +23,8 @@ export type StartedOpenCode = {
 
 /** Starts the server and does not wait for it. */
 export const startOpenCode = (config: Config, logger: Logger): StartedOpenCode => {
-  const { url, password, memoryFile, healthCheckIntervalMs, maxRetries, retryDelayMs, inherited } = config.opencode
+  const { url, password, memoryFile, healthCheckIntervalMs, maxRetries, retryDelayMs, outageMs, inherited } =
+    config.opencode
   // Without a guard, a server whose Switchyard was killed would keep running. The next start removes its tools.
   let guard: Guard | undefined
   const replaceGuard = (pid: number): void => {
@@ -42,7 +43,7 @@ export const startOpenCode = (config: Config, logger: Logger): StartedOpenCode =
           onSpawn: replaceGuard,
         })
       : remoteServer({ url, password: password ?? '', memoryFile })
-  const server = OpenCodeServer.start({ launcher, logger, healthCheckIntervalMs, maxRetries, retryDelayMs })
+  const server = OpenCodeServer.start({ launcher, logger, healthCheckIntervalMs, maxRetries, retryDelayMs, outageMs })
 
   return {
     server,

@@ -33,6 +33,7 @@ const connectServer = ({ opencode }: Config, logger: Logger): OpenCodeServer =>
     healthCheckIntervalMs: opencode.healthCheckIntervalMs,
     maxRetries: opencode.maxRetries,
     retryDelayMs: opencode.retryDelayMs,
+    outageMs: opencode.outageMs,
     logger,
   })
 

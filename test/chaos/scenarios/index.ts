@@ -8,6 +8,7 @@ import { deployWorkers } from './deploy-workers.ts'
 import { notifierKill } from './notifier-kill.ts'
 import { opencodeBusy } from './opencode-busy.ts'
 import { opencodeKill } from './opencode-kill.ts'
+import { opencodeOutage } from './opencode-outage.ts'
 import { opencodeSilent } from './opencode-silent.ts'
 import { storeUnreachable } from './store-unreachable.ts'
 import { postgresPause, postgresRestart, valkeyFlush, valkeyPause, valkeyRestart } from './stores.ts'
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   workerKill,
   workerStop,
   opencodeKill,
+  opencodeOutage,
   opencodeSilent,
   opencodeBusy,
   streamUpstream,

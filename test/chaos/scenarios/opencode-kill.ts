@@ -1,4 +1,5 @@
-// SIGKILL the OpenCode server in the middle of turns, while a tool runs too: each task resumes in its own session.
+// SIGKILL the OpenCode server in the middle of turns, while a tool runs too, and start it 5 s later: each task resumes in its
+// own session.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { markedProcesses } from '../processes.ts'
@@ -7,11 +8,12 @@ import { until } from '../wait.ts'
 import { makeWork } from '../work.ts'
 
 const TASKS = 3
+const OUTAGE_MS = 5_000
 const RECOVERED_MS = 60_000
 
 export const opencodeKill: Scenario = {
   name: 'opencode-kill',
-  what: 'SIGKILL the OpenCode server in the middle of turns and while a tool runs',
+  what: 'SIGKILL the OpenCode server in the middle of turns and while a tool runs; start it 5 s later',
   times: { full: 20, short: 1 },
   run: async ({ world, random, times, ledger, say }) => {
     for (let round = 1; round <= times; round += 1) {
@@ -35,7 +37,7 @@ export const opencodeKill: Scenario = {
       const before = world.opencode.starts()
       const at = Date.now()
       const hurt = tasks.filter((task) => !task.reader.seen.some((event) => event.type === 'task_completed'))
-      await world.opencode.kill()
+      await world.opencode.kill(OUTAGE_MS)
       const left = (await markedProcesses(world.runId)).filter((found) => /^sleep /.test(found.command))
       if (left.length > 0) ledger.problem(`tools outlived the server: ${left.map((found) => found.command).join(', ')}`)
       await world.opencode.untilStarted(before)

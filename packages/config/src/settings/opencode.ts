@@ -34,7 +34,11 @@ export const opencode = {
       services: ['worker'],
     }),
     OPENCODE_SERVER_MAX_RETRIES: setting(count(3, 0, 100), {
-      description: 'Failed starts after which the server counts as failed.',
+      description: 'Failed starts after which a server that Switchyard starts counts as failed.',
+      services: ['worker'],
+    }),
+    OPENCODE_SERVER_OUTAGE_MS: setting(milliseconds(90 * SECOND, SECOND, DAY), {
+      description: 'How long a task waits for a server that is unreachable before it fails.',
       services: ['worker'],
     }),
     OPENCODE_SERVER_RETRY_DELAY_MS: setting(milliseconds(SECOND, 10, 10 * MINUTE), {

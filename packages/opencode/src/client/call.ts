@@ -37,6 +37,9 @@ export type Call = ReturnType<typeof createCaller>
 
 const MAX_RETRY_DELAY_MS = 10_000
 
+/** What a proxy answers while the server behind it is unreachable. None of the routes used here answers so itself. */
+const PROXY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504])
+
 /**
  * Returns a function that makes calls by this policy. Its first argument is an infinitive for error messages, such as
  * `read the session`.
@@ -107,12 +110,13 @@ const answeredError = (failure: string, status: number, body: unknown): Switchya
     return new SwitchyardError('session_lost', `${failure}: ${reason}`, { context })
   }
   if (status === 401) {
-    return new SwitchyardError('opencode_error', `${failure}: the server rejected the password`, {
+    return new SwitchyardError('opencode_unavailable', `${failure}: the server rejected the password`, {
       hint: 'Set OPENCODE_SERVER_PASSWORD to the password that the OpenCode server was started with.',
-      retryable: false,
       context,
     })
   }
+  if (PROXY_STATUSES.has(status))
+    return new SwitchyardError('opencode_unavailable', `${failure}: status ${status}`, { context })
   return new SwitchyardError('opencode_error', `${failure}: ${reason || `status ${status}`}`, {
     retryable: status >= 500 || status === 408 || status === 429,
     context,

@@ -209,7 +209,7 @@ describe('errors', () => {
 
   it('report a wrong password and a missing route', async () => {
     const { url = '' } = server.state()
-    await expect(at(url).projects()).rejects.toMatchObject({ code: 'opencode_error', retryable: false })
+    await expect(at(url).projects()).rejects.toMatchObject({ code: 'opencode_unavailable', context: { status: 401 } })
     const html = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<html>'))
     await new Promise<void>((resolve) => html.listen(0, '127.0.0.1', resolve))
     const address = html.address()

@@ -10,10 +10,20 @@ export const sdkClient = (endpoint: Endpoint, directory?: string): OpencodeClien
   createOpencodeClient({
     baseUrl: endpoint.url,
     headers: { authorization: authorization(endpoint) },
-    // Without this the SDK sets an option on requests that only Bun knows.
-    fetch: (input: string | URL | Request, init?: RequestInit) => fetch(input, init),
+    // Without a `fetch` of its own the SDK sets an option on requests that only Bun knows.
+    fetch: fetchAnswer,
     ...(directory === undefined ? {} : { directory }),
   })
+
+/**
+ * The SDK takes every HTML answer for a route that the server does not have, and hides its status. The error page of a proxy
+ * is HTML too, and its status says that the server behind it is unreachable.
+ */
+const fetchAnswer = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+  const response = await fetch(input, init)
+  const isErrorPage = !response.ok && response.headers.get('content-type')?.startsWith('text/html') === true
+  return isErrorPage ? new Response(response.body, { status: response.status }) : response
+}
 
 /** @throws SwitchyardError `opencode_unavailable` when no server is running */
 export const requireEndpoint = (endpoint: Endpoint | undefined): Endpoint => {

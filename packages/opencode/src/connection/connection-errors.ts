@@ -2,7 +2,14 @@
 
 import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 
-const REFUSED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
+const REFUSED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
 
 /** Returns the code of the system error, following causes: `fetch` throws `TypeError: fetch failed` with the error as its cause. */
 const connectionErrorCode = (error: unknown): string | undefined =>

@@ -23,8 +23,11 @@ export type ServerState = {
   readonly container: string | undefined
   /** When the server last showed a sign of life; null if never. */
   readonly lastHealthAt: Date | null
-  /** How many starts failed since the server was last up. */
-  readonly failures: number
+  /**
+   * How many starts failed since the server was last up. Always 0 for a remote server: Switchyard does not start it, so
+   * being unreachable is an outage, which is measured in time.
+   */
+  readonly failedStarts: number
   readonly error: SwitchyardError | undefined
 }
 
@@ -82,7 +85,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     pid: undefined,
     container: undefined,
     lastHealthAt: null,
-    failures: 0,
+    failedStarts: 0,
     error: undefined,
   }
 
@@ -102,9 +105,9 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     for (const listener of listeners) listener(currentState())
   }
 
-  const fail = (error: SwitchyardError): void => {
+  const fail = (error: SwitchyardError, failedStarts: number): void => {
     running = undefined
-    change({ status: 'down', failures: state.failures + 1, error, pid: undefined, container: undefined })
+    change({ status: 'down', failedStarts, error, pid: undefined, container: undefined })
   }
 
   const loop = async (): Promise<void> => {
@@ -121,13 +124,13 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
           url: server.url,
           pid: server.pid,
           container: server.container,
-          failures: 0,
+          failedStarts: 0,
           error: undefined,
         })
         const lost = await waitUntilLost(running)
         // A server that crashes soon after each start keeps its growing delay.
         if (isRestartRequested || Date.now() - startedAt >= STABLE_MS) backoff.reset()
-        fail(lost)
+        fail(lost, state.failedStarts)
         if (isRestartRequested) {
           isRestartRequested = false
           continue
@@ -135,7 +138,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       } catch (thrown) {
         if (closing.signal.aborted) return
         const error = toSwitchyardError(thrown)
-        fail(error)
+        fail(error, state.failedStarts + (isFailedStart(launcher, error) ? 1 : 0))
         if (isPermanent(error)) return change({ status: 'stopped' })
       }
       await waitBeforeRetry(backoff)
@@ -175,7 +178,10 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     return exit
   }
 
-  /** Returns the error when the server counts as lost. A slow server does not. */
+  /**
+   * Returns the error when the server counts as lost. A slow server does not. For a remote server, every answer but a
+   * healthy one counts: 502 and 401 come from what stands before a container that is not up.
+   */
   const check = async (checked: Running, signal: AbortSignal): Promise<SwitchyardError | undefined> => {
     try {
       const { version } = await checkHealth(checked.server, { timeoutMs: options.healthTimeoutMs, signal })
@@ -187,8 +193,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       if (signal.aborted) return undefined
       const error = toSwitchyardError(thrown)
       const isSilent = Date.now() - checked.lastSignOfLife >= options.silenceMs
-      const isRefused = error.context.refused === true
-      if (isSilent || (isRefused && launcher.kind === 'remote')) return error
+      const isSlow = error.context.timedOut === true
+      if (isSilent || (!isSlow && launcher.kind === 'remote')) return error
       change({ status: 'busy', error })
       return undefined
     }
@@ -231,6 +237,10 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
     },
   }
 }
+
+/** An unreachable Docker engine or database, which a container's launcher also reports, is an outage like that of a remote server. */
+const isFailedStart = ({ kind }: ServerLauncher, { code }: SwitchyardError): boolean =>
+  kind !== 'remote' && code === 'opencode_unavailable'
 
 /** Errors that are not retryable, such as a locked data directory or a missing executable, do not pass by themselves. */
 const isPermanent = (error: SwitchyardError): boolean => !error.retryable

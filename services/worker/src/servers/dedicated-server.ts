@@ -35,6 +35,7 @@ export type ServerTimings = {
   readonly healthCheckIntervalMs: number
   readonly maxRetries: number
   readonly retryDelayMs: number
+  readonly outageMs: number
 }
 
 export type DedicatedServerOptions = {

@@ -89,7 +89,7 @@ describe('ServerPool', () => {
         logger,
       }),
       limits: { memoryLimit: 4_096 * MEBIBYTE, idleMs: 600_000, drainMs: 600_000 },
-      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100 },
+      timings: { healthCheckIntervalMs: 500, maxRetries: 3, retryDelayMs: 100, outageMs: 90_000 },
       logger,
     })
     pools.push(async () => {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { newMessageId, newTaskId, newWorkerId } from '@switchyard/contracts'
 import {
   newMessageId as newPromptId,
@@ -32,7 +33,11 @@ import {
 } from '@switchyard/testing'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createProxy } from '../../../../../packages/opencode/src/opencode.fixture.ts'
+import {
+  createOutageProxy,
+  OUTAGES,
+  type OutageProxy,
+} from '../../../../../packages/opencode/src/outage-proxy.fixture.ts'
 import { Interrupt } from '../interrupt.ts'
 import { CONTINUE, NUDGE } from '../prompt-texts.ts'
 import { RunRecord } from '../run-record.ts'
@@ -68,7 +73,7 @@ describe('SessionFollower', () => {
   let records: Records
   let model: ScriptedModel
   let server: OpenCodeServer
-  let line: Awaited<ReturnType<typeof createProxy>>
+  let line: OutageProxy
 
   beforeAll(async () => {
     root = await mkdtemp(path.join(tmpdir(), 'switchyard-test-follower-'))
@@ -82,13 +87,15 @@ describe('SessionFollower', () => {
     closing.push(model.close)
     const opencode = await startOpenCode({ modelUrl: model.url })
     closing.push(opencode.close)
-    line = await createProxy(() => Number(new URL(opencode.url).port))
+    line = await createOutageProxy(() => Number(new URL(opencode.url).port))
     closing.push(line.close)
     server = OpenCodeServer.start({
       launcher: remoteServer({ url: line.url, password: opencode.password }),
       healthCheckIntervalMs: 200,
       retryDelayMs: 50,
       maxRetryDelayMs: 500,
+      maxRetries: 1,
+      callTimeoutMs: 5_000,
       logger,
     })
     closing.push(() => server.close())
@@ -232,6 +239,19 @@ describe('SessionFollower', () => {
     expect(await verdict).toMatchObject({ kind: 'completed' })
     const messages = (await events()).map(({ message }) => message)
     expect(messages.filter((message) => message.includes('all done'))).toHaveLength(1)
+  })
+
+  it.each(OUTAGES)('waits for a server that is unreachable, and continues to follow its turn: %s', async (outage) => {
+    const { follower, events, ref } = await startTask([{ hold: outage }, { say: 'all done' }])
+    const verdict = follower.untilVerdict()
+    await untilAtModel(ref)
+    await line.begin(outage)
+    model.release(outage)
+    // Many times longer than it takes to find the server unreachable twice.
+    await delay(2_000)
+    await line.end()
+    expect(await verdict).toMatchObject({ kind: 'completed' })
+    expect((await events()).map(({ type }) => type)).not.toContain('task_recovered')
   })
 
   it('resumes a turn that somebody else aborted, after two reads', async () => {
