@@ -1,8 +1,9 @@
 // What all REST routes share: how they declare responses and failures, and how they check arguments.
 
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { ApiEnv } from '../access/access-control.ts'
+import { dropAbsentValues } from '../validation/absent-values.ts'
 import { invalidArguments } from '../validation/arguments.ts'
 import { Problem } from './schemas.ts'
 
@@ -19,9 +20,10 @@ export const jsonResponse = <S extends z.ZodType>(schema: S, description: string
   content: { 'application/json': { schema } },
 })
 
+/** Declares the body of a request. An optional field that is null counts as missing. */
 export const jsonBodyOf = <S extends z.ZodType>(schema: S) => ({
   required: true,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema: z.preprocess((value) => dropAbsentValues(schema, value), schema) } },
 })
 
 const FAILURES = {

@@ -2,6 +2,7 @@
 
 import { type FieldError, SwitchyardError } from '@switchyard/contracts'
 import type { z } from 'zod'
+import { dropAbsentValues } from './absent-values.ts'
 
 const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.')
 
@@ -19,9 +20,9 @@ export const invalidArguments = (error: z.ZodError): SwitchyardError => {
   return new SwitchyardError('invalid_request', message, { context: { errors } })
 }
 
-/** Returns the parsed value. @throws SwitchyardError `invalid_request` */
+/** Returns the parsed value. An optional argument that is null counts as missing. @throws SwitchyardError `invalid_request` */
 export const checkArguments = <S extends z.ZodType>(schema: S, value: unknown): z.output<S> => {
-  const parsed = schema.safeParse(value)
+  const parsed = schema.safeParse(dropAbsentValues(schema, value))
   if (!parsed.success) throw invalidArguments(parsed.error)
   return parsed.data
 }
