@@ -17,7 +17,7 @@ const packages = (...names: readonly string[]): readonly string[] => names.map((
 const CONTRACTS = 'packages/contracts'
 const CONFIG = 'packages/config'
 const TESTING = 'packages/testing'
-const MIDDLE = packages('records', 'queue', 'opencode', 'docker', 'git', 'channels', 'process')
+const MIDDLE = packages('records', 'queue', 'opencode', 'docker', 'git', 'channels', 'model-gateway', 'process')
 /** Packages that combine some of the middle ones, each with those that it may import. */
 const COMBINING: Readonly<Record<string, readonly string[]>> = {
   'packages/steering': packages('queue', 'records'),
