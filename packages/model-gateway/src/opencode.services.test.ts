@@ -174,7 +174,9 @@ describe('a provider called by OpenCode through the gateway', () => {
     const { data } = await opencode.client(directory).provider.list({}, { throwOnError: true })
     const known = data.all.filter(({ id }) => id !== 'custom').map(({ id, env }) => ({ id, env }))
     const byId = (one: { id: string }, other: { id: string }) => one.id.localeCompare(other.id)
-    const listed = catalogIds().map((id) => ({ id, env: catalogProvider(id)?.env }))
+    // Disabled for this server, since it has no key.
+    const offered = catalogIds().filter((id) => id !== 'opencode')
+    const listed = offered.map((id) => ({ id, env: catalogProvider(id)?.env }))
     expect(listed.toSorted(byId)).toEqual(known.toSorted(byId))
   })
 

@@ -13,7 +13,7 @@ const KEY_HEADER: Readonly<Record<string, KeyHeader>> = {
   '@ai-sdk/google': 'x-goog-api-key',
 }
 
-/** Paths that tell apart the packages of one provider which share a header. */
+/** Paths that distinguish the packages of one provider which share a header. */
 const PATHS: Readonly<Record<string, RegExp>> = {
   '@ai-sdk/openai': /^\/(responses|embeddings)/,
   '@ai-sdk/cohere': /^\/chat$/,
