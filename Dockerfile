@@ -1,4 +1,4 @@
-# Switchyard's own services, one target each: docker build --target api|worker|notifier|docker-filter|secrets .
+# Switchyard's own services, one target each: docker build --target api|worker|notifier|docker-filter|egress|secrets .
 # Node runs the TypeScript sources as they are (type stripping), so there is nothing to compile.
 
 FROM node:24-bookworm-slim AS base
@@ -56,7 +56,7 @@ COPY services/worker ./services/worker
 USER 1000:1000
 CMD ["node", "services/worker/src/main.ts"]
 
-# The filter in front of the Docker socket, and the egress proxy of the tasks' containers.
+# The filter in front of the Docker socket.
 FROM base AS docker-filter
 ENV NODE_ENV=production
 COPY --from=docker-filter-modules /app ./
@@ -65,6 +65,12 @@ COPY services/docker-filter ./services/docker-filter
 RUN install -d -o node -g node /workspaces /run/switchyard/docker
 USER 1000:1000
 CMD ["node", "services/docker-filter/src/main.ts", "--listen=/run/switchyard/docker/docker.sock"]
+
+# The egress proxy of the containers in which agents work. It imports nothing but Node.
+FROM service AS egress
+COPY packages/docker/src/egress ./egress
+USER 1000:1000
+CMD ["node", "egress/main.ts"]
 
 FROM service AS notifier
 COPY --from=notifier-modules /app ./

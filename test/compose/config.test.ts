@@ -57,7 +57,7 @@ describe('the compose file', () => {
 
   it('has the services of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
-      expect.arrayContaining(['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
+      expect.arrayContaining(['api', 'egress', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
     )
   })
 
@@ -80,7 +80,9 @@ describe('the compose file', () => {
     expect(whole.networks.runner?.internal).toBe(true)
     const inRunner = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('runner'))
     expect(inRunner.map(([name]) => name)).toEqual(['egress'])
-    expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'agent', 'public']))
+    const inAgent = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('agent'))
+    expect(inAgent.map(([name]) => name).sort()).toEqual(['egress', 'opencode', 'worker'])
+    expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'public']))
   })
 
   it('would notice a service that lacks any of it', () => {
@@ -107,8 +109,8 @@ describe('the compose file', () => {
     expect(networksOf(service('worker'))).toEqual(expect.arrayContaining([...ofOpenCode]))
   })
 
-  it('gives the stores no route to the internet', () => {
-    for (const name of ['postgres', 'valkey'])
+  it('gives the stores and OpenCode no route to the internet', () => {
+    for (const name of ['postgres', 'valkey', 'opencode'])
       for (const network of networksOf(service(name))) expect(file.networks[network]?.internal).toBe(true)
   })
 
@@ -183,6 +185,7 @@ describe('the compose file', () => {
     ['LETTA_API_TOKEN', ['notifier']],
     ['MATRIX_ACCESS_TOKEN', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
+    ['HTTPS_PROXY', ['egress', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
   })

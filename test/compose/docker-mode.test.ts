@@ -43,7 +43,6 @@ describe('the stack with the profile docker', () => {
       COMPOSE_PROFILES: 'docker',
       DOCKER_GID: String((await stat(SOCKET)).gid),
       OPENCODE_SERVER_ENABLED: 'false',
-      RUNNER_EGRESS_ALLOW: 'model:8080',
       ANTHROPIC_API_KEY: KEY,
     })
     await stack.up()

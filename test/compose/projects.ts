@@ -37,9 +37,10 @@ type Given = {
 
 /** The address of this machine at which the workers reach it. */
 const gatewayOf = async (stack: Stack): Promise<string> => {
-  const [opencode] = await stack.inspect('opencode')
-  const [network] = Object.values(opencode?.NetworkSettings.Networks ?? {})
-  if (!network) throw new Error('opencode is on no network')
+  const [worker] = await stack.inspect('worker')
+  const networks = Object.entries(worker?.NetworkSettings.Networks ?? {})
+  const [, network] = networks.find(([name]) => name.endsWith('_outside')) ?? []
+  if (!network) throw new Error('the worker has no route to the host')
   return network.Gateway
 }
 

@@ -31,7 +31,6 @@ describe('the runbook of the rollout', () => {
       MAX_CONCURRENT_TASKS: '2',
       OPENCODE_ROLLOUT_PERCENT: '0',
       DOCKER_GID: String((await stat('/var/run/docker.sock')).gid),
-      RUNNER_EGRESS_ALLOW: 'model:8080',
     })
     await stack.up()
     before = await firstPool()

@@ -16,7 +16,7 @@ const missing = await dockerMissing('engine')
 
 const TOKEN = 'token-Zq83-of-a-private-repository'
 
-const SERVICES = ['api', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
+const SERVICES = ['api', 'egress', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
 
 /** A bare repository on the worker's own volume, which no other service has. */
 const REPOSITORY = '/var/lib/switchyard/test-repositories/sum.git'
@@ -217,13 +217,33 @@ describe('the Compose stack', () => {
       ...(await addresses('api', 3456)),
       ...(await addresses('worker', 3457)),
       ...(await addresses('notifier', 3458)),
-      ...gateways.map((gateway) => `${gateway}:${new URL(stack.url).port}`),
+      ...gateways.flatMap((gateway) => (gateway === '' ? [] : [`${gateway}:${new URL(stack.url).port}`])),
+      // A service of the host that the worker reaches.
+      new URL(https.url('')).host,
     ]
     expect(targets.length).toBeGreaterThanOrEqual(10)
-    const answers = (await stack.shell('opencode', probe([...targets, 'model:8080']))).trim().split('\n')
+    const answers = (await stack.shell('opencode', probe(['egress:3128', ...targets]))).trim().split('\n')
     expect(answers).toHaveLength(targets.length + 1)
-    // The model shows that the probe itself works.
-    expect(answers.filter((answer) => answer.endsWith(' open'))).toEqual(['model:8080 open'])
+    // The proxy shows that the probe itself works. It comes first: looking up names that do not exist takes time.
+    expect(answers.filter((answer) => answer.endsWith(' open'))).toEqual(['egress:3128 open'])
+  })
+
+  it('lets a task reach neither the host nor the metadata address nor a private one through the egress proxy', async () => {
+    const host = new URL(https.url('')).host
+    const targets = [`https://${host}/`, `http://${host}/`, 'http://169.254.169.254/', 'http://postgres:5432/']
+    const request = (url: string) => `curl -sk -m 10 -o /dev/null -w "%{http_code}/%{http_connect} " ${url}`
+    const direct = `curl -sk -m 3 --noproxy "*" -o /dev/null -w "%{http_code} " http://169.254.169.254/`
+    const model = 'curl -s -o /dev/null -w "%{http_code}" http://model:8080/v1/models'
+    const { task_id } = await caller.submit({
+      task_description: script([
+        { tool: 'bash', args: { command: [...targets.map(request), direct, model].join('; '), description: 'Look' } },
+        { say: '{{last_tool_output}}' },
+      ]),
+    })
+    const task = await caller.ended(task_id)
+    expect(task).toMatchObject({ status: 'completed', error: null })
+    // The proxy does not know the name of a service in another network.
+    expect(task.result?.output.trim()).toBe('000/403 403/000 403/000 502/000 000 200')
   })
 
   it('lets the api reach OpenCode as little', async () => {

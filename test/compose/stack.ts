@@ -69,6 +69,7 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
     PORT: String(port),
     OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig('http://model:8080')),
     OPENCODE_DISABLE_MODELS_FETCH: '1',
+    EGRESS_ALLOW: 'model:8080',
     ...env,
   }
   const files = [

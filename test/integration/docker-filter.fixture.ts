@@ -89,7 +89,13 @@ export const openFilter = async () => {
   const logger = pino({ level: 'silent' })
   const settings: RunnerSettings = { ...LIMITS, stack, user: USER, environment: {} }
   const folder = await mkdtemp(path.join(tmpdir(), 'switchyard-test-filter-'))
-  const serverSettings = { ...settings, memoryBytes: SERVER_BYTES, network, workspacesDir: folder }
+  const serverSettings = {
+    ...settings,
+    memoryBytes: SERVER_BYTES,
+    network,
+    proxy: undefined,
+    workspacesDir: folder,
+  }
   const socketPath = path.join(folder, 'docker.sock')
 
   /** @param engine - path of the engine's socket. */

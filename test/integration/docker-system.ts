@@ -37,7 +37,7 @@ export const startContainerModel = async (): Promise<ContainerModel> => {
   return {
     ...model,
     env: {
-      RUNNER_EGRESS_ALLOW: `${gateway}:${port}`,
+      EGRESS_ALLOW: `${gateway}:${port}`,
       OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(`http://${gateway}:${port}`)),
     },
   }

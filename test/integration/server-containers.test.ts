@@ -68,6 +68,7 @@ describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` 
       user: '1000:1000',
       environment: { OPENCODE_DISABLE_MODELS_FETCH: '1' },
       network: NETWORK,
+      proxy: undefined,
       workspacesDir,
     })
     closing.push(async () => {

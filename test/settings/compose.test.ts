@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { declaredSettings } from '@switchyard/config'
+import { proxyVariables } from '@switchyard/docker'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 
@@ -17,7 +18,15 @@ const settings = [...declaredSettings()]
 /** The egress proxy takes its settings as arguments; every other service as environment. */
 const serviceNames = ['api', 'worker', 'notifier', 'opencode', 'docker-filter']
 
-const environmentOf = (name: string) => services[name]?.environment ?? {}
+/** In OpenCode's container these are not settings: they point to the egress proxy. */
+const PROXY_VARIABLE = /^((HTTPS?|NO)_PROXY|(https?|no)_proxy|NODE_USE_ENV_PROXY)$/
+
+const environmentOf = (name: string): Readonly<Record<string, string | null>> =>
+  Object.fromEntries(
+    Object.entries(services[name]?.environment ?? {}).filter(
+      ([variable]) => name !== 'opencode' || !PROXY_VARIABLE.test(variable),
+    ),
+  )
 
 describe('compose.yaml', () => {
   it.each(serviceNames)('passes exactly the declared settings to %s', (name) => {
@@ -45,10 +54,17 @@ describe('compose.yaml', () => {
       }
   })
 
-  it('passes the egress rules to the egress proxy', () => {
-    for (const [setting, { services: receivers }] of settings.filter(([, each]) => each.services.includes('egress'))) {
-      expect(receivers).toEqual(['egress'])
-      expect(JSON.stringify(services.egress?.command)).toContain(`\${${setting}:-}`)
-    }
+  it('passes every setting of the egress proxy to it, as an argument or as a variable', () => {
+    const { command, environment } = services.egress ?? {}
+    for (const [setting] of settings.filter(([, each]) => each.services.includes('egress')))
+      expect([setting, `${JSON.stringify(command)} ${Object.keys(environment ?? {})}`]).toEqual([
+        setting,
+        expect.stringMatching(new RegExp(`\\$\\{${setting}:-\\}| .*\\b${setting}\\b`)),
+      ])
+  })
+
+  it('sends everything that OpenCode and its tools request to the egress proxy, whatever .env says', () => {
+    const variables = Object.entries(services.opencode?.environment ?? {}).filter(([name]) => PROXY_VARIABLE.test(name))
+    expect(Object.fromEntries(variables)).toEqual(proxyVariables('http://egress:3128'))
   })
 })

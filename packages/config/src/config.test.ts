@@ -130,22 +130,25 @@ describe('loadConfig', () => {
       RUNNER_MEMORY_LIMIT: '512m',
       RUNNER_DISK_LIMIT: '3GB',
       RUNNER_CPU_LIMIT: '1.5',
-      RUNNER_EGRESS_ALLOW: '10.0.0.5:11434, models:80',
-      RUNNER_EGRESS_DENY: '9.9.9.9, 2620:fe::/48',
+      EGRESS_ALLOW: '10.0.0.5:11434, models:80',
+      EGRESS_DENY: '9.9.9.9, 2620:fe::/48',
+      RUNNER_EGRESS_ALLOW: 'old:80',
+      RUNNER_EGRESS_DENY: '8.8.8.8',
     })
     expect(docker).toMatchObject({
       memoryBytes: 536_870_912,
       diskBytes: 3_221_225_472,
       cpus: 1.5,
-      egressAllow: ['10.0.0.5:11434', 'models:80'],
-      egressDeny: ['9.9.9.9', '2620:fe::/48'],
+      egressAllow: ['10.0.0.5:11434', 'models:80', 'old:80'],
+      egressDeny: ['9.9.9.9', '2620:fe::/48', '8.8.8.8'],
     })
     for (const [name, value] of Object.entries({
       RUNNER_MEMORY_LIMIT: '12m',
       RUNNER_CPU_LIMIT: 'two',
       PROJECT_SERVER_MEMORY_LIMIT: '512m',
+      EGRESS_ALLOW: 'http://x',
+      EGRESS_DENY: 'my-host',
       RUNNER_EGRESS_ALLOW: 'http://x',
-      RUNNER_EGRESS_DENY: 'my-host',
       DOCKER_HOST: 'ssh://host',
       RUNNER_PROXY: 'http://proxy:3128',
     }))

@@ -267,8 +267,8 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       timeoutMs: vars.RUNNER_TIMEOUT_MS,
       network: vars.RUNNER_NETWORK,
       proxy: vars.RUNNER_PROXY,
-      egressAllow: Object.freeze(vars.RUNNER_EGRESS_ALLOW),
-      egressDeny: Object.freeze(vars.RUNNER_EGRESS_DENY),
+      egressAllow: Object.freeze([...vars.EGRESS_ALLOW, ...vars.RUNNER_EGRESS_ALLOW]),
+      egressDeny: Object.freeze([...vars.EGRESS_DENY, ...vars.RUNNER_EGRESS_DENY]),
       environment: Object.freeze(providerVariables(inheritedBy(env))),
     }),
     rollout: Object.freeze({

@@ -43,5 +43,21 @@ export const QUIET_OPENCODE: Readonly<Record<string, string>> = {
   OPENCODE_DISABLE_SHARE: '1',
 }
 
+/** Reached without the proxy: the container itself, and the gateway to the models in the stack. */
+const NO_PROXY = 'localhost,127.0.0.1,::1,model-gateway'
+
+/** Sends what OpenCode and its tools request through the egress proxy, the only route out of the container's network. */
+export const proxyVariables = (proxy: string): Readonly<Record<string, string>> => ({
+  HTTP_PROXY: proxy,
+  HTTPS_PROXY: proxy,
+  NO_PROXY,
+  // curl reads HTTP_PROXY in lower case only.
+  http_proxy: proxy,
+  https_proxy: proxy,
+  no_proxy: NO_PROXY,
+  // Node reads these variables since version 24, and only with this one.
+  NODE_USE_ENV_PROXY: '1',
+})
+
 export const toEnv = (variables: Readonly<Record<string, string>>): string[] =>
   Object.entries(variables).map(([name, value]) => `${name}=${value}`)

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { SERVER_PASSWORD, withModel } from '@switchyard/contracts'
 import type Docker from 'dockerode'
-import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
+import { hardenedHostConfig, proxyVariables, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { NOT_OF_COMPOSE, SERVER, STACK } from './labels.ts'
 
 /** What is the same for all server containers of an installation. */
@@ -18,8 +18,10 @@ export type ServerContainerSettings = {
   readonly user: string
   /** Provider keys and OpenCode's own variables. They never appear in an argument list. */
   readonly environment: Readonly<Record<string, string>>
-  /** Shared with the workers. Has a route to the model providers. */
+  /** Shared with the workers. */
   readonly network: string
+  /** The egress proxy in that network; undefined when the network has a route to the internet. */
+  readonly proxy: string | undefined
   /** The directories of projects and tasks, at the same path inside and outside. */
   readonly workspacesDir: string
 }
@@ -53,6 +55,7 @@ const environmentOf = (settings: ServerContainerSettings, server: ProjectServer)
   Malloc: '1',
   ...QUIET_OPENCODE,
   ...withModel({ ...settings.environment, ...server.environment }, server.model),
+  ...(settings.proxy === undefined ? {} : proxyVariables(settings.proxy)),
   HOME,
   [PASSWORD]: server.password,
   ...(server.model === null ? {} : { [MODEL]: server.model }),

@@ -1,7 +1,7 @@
 // The container of a task: what it runs and what it can see.
 
 import type Docker from 'dockerode'
-import { hardenedHostConfig, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
+import { hardenedHostConfig, proxyVariables, QUIET_OPENCODE, toEnv } from './hardened-host-config.ts'
 import { GENERATION, NOT_OF_COMPOSE, PROMPT, STACK, TASK } from './labels.ts'
 
 /** What is the same for all task containers of an installation. */
@@ -94,11 +94,7 @@ const environmentOf = (
   SWITCHYARD_ROOT: turn.root,
   SWITCHYARD_DIRECTORY: turn.directory,
   SWITCHYARD_PROMPT_FILE: turn.promptFile,
-  HTTP_PROXY: proxy,
-  HTTPS_PROXY: proxy,
-  http_proxy: proxy,
-  https_proxy: proxy,
-  NO_PROXY: 'localhost,127.0.0.1,::1',
+  ...proxyVariables(proxy),
 })
 
 /** Returns the body of `POST /containers/create`. The filter in front of the socket accepts nothing wider than this. */

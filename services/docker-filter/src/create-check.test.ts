@@ -133,7 +133,7 @@ describe('checkCreate for a project server', () => {
     model: 'some/model',
     environment: { MY_SETTING: 'yes' },
   }
-  const serverSettings = { ...settings, ...SERVER, workspacesDir: WORKSPACES }
+  const serverSettings = { ...settings, ...SERVER, proxy: NETWORK.proxy, workspacesDir: WORKSPACES }
   const check = (edit: Edit = {}, name = NAME, rules = policy) =>
     checkCreate(rules, name, edited(createServerBody(serverSettings, project), edit))
 
@@ -142,6 +142,13 @@ describe('checkCreate for a project server', () => {
     expect(root).toBe(WORKSPACES)
     for (const entry of [`OPENCODE_SERVER_PASSWORD=${project.password}`, 'MY_SETTING=yes', `ANTHROPIC_API_KEY=${KEY}`])
       expect(body.Env).toContain(entry)
+  })
+
+  it('sets the egress proxy, whatever the worker or the project sets', () => {
+    const environment = { HTTPS_PROXY: 'http://elsewhere:1' }
+    const given = createServerBody({ ...serverSettings, proxy: 'http://elsewhere:2' }, { ...project, environment })
+    const { body } = checkCreate(policy, NAME, edited(given, {}))
+    expect(body.Env?.filter((entry) => entry.startsWith('HTTPS_PROXY='))).toEqual([`HTTPS_PROXY=${NETWORK.proxy}`])
   })
 
   it.each(HOSTILE)('refuses another %s: %j', (_field, edit) => {

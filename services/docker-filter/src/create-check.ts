@@ -132,7 +132,8 @@ const checkServer = (policy: Policy, name: string | null, given: unknown): Allow
   requireName(name === serverName(stack, projectId))
   const server = requestedServer(projectId, Env)
   if (!server) throw new NotAllowed('the server has no valid password')
-  const settings = { ...policy.settings, ...policy.server, workspacesDir: policy.workspacesDir, stack }
+  const { proxy } = policy.taskNetwork
+  const settings = { ...policy.settings, ...policy.server, proxy, workspacesDir: policy.workspacesDir, stack }
   const body = createServerBody(settings, server)
   requireSame(given, body)
   return { body, root: policy.workspacesDir }

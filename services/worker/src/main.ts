@@ -53,6 +53,7 @@ const createServerFactory = async (config: Config, records: Records, logger: Log
     user: containerUser(),
     environment: docker.environment,
     network: projectServers.network,
+    proxy: docker.proxy,
     workspacesDir,
   })
   return containerServerFactory({ containers, root: new Layout(config).servers, logger })

@@ -77,14 +77,23 @@ export const docker = {
       services: ['worker', 'docker-filter'],
       isFixedInStack: true,
     }),
+    EGRESS_ALLOW: setting(parsed(hostPorts, '`host:port`, separated by commas'), {
+      description: 'Private hosts that OpenCode and its tools may reach, such as your own model server.',
+      example: '10.0.0.5:11434',
+      services: ['egress'],
+    }),
+    EGRESS_DENY: setting(parsed(addresses, 'addresses and networks, separated by commas'), {
+      description:
+        "Public addresses that OpenCode and its tools must not reach. In the stack, list this machine's own (`ip -o addr show scope global`); `npm start` finds them.",
+      services: ['egress'],
+    }),
     RUNNER_EGRESS_ALLOW: setting(parsed(hostPorts, '`host:port`, separated by commas'), {
-      description: 'Private hosts that containers may reach, such as your own model server.',
+      description: 'The earlier name of `EGRESS_ALLOW`; its entries are added.',
       example: '10.0.0.5:11434',
       services: ['egress'],
     }),
     RUNNER_EGRESS_DENY: setting(parsed(addresses, 'addresses and networks, separated by commas'), {
-      description:
-        "Public addresses that containers must not reach. In the stack, list this machine's own (`ip -o addr show scope global`); `npm start` finds them.",
+      description: 'The earlier name of `EGRESS_DENY`; its entries are added.',
       services: ['egress'],
     }),
   },

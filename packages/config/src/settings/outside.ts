@@ -82,11 +82,20 @@ export const providers: Section<OutsideSetting> = {
       services: ['opencode'],
     },
     HTTP_PROXY: {
-      description: 'Proxy for OpenCode, and for git over https.',
-      services: ['opencode', 'worker'],
+      description:
+        "Your own proxy. In the stack, the egress proxy (`http://` only) and the worker's git use it; OpenCode reaches it through the egress proxy.",
+      example: 'http://proxy.example.com:3128',
+      services: ['egress', 'worker'],
     },
-    HTTPS_PROXY: { description: 'The same for https.', services: ['opencode', 'worker'] },
-    NO_PROXY: { description: 'Hosts that are reached without the proxy.', services: ['opencode', 'worker'] },
+    HTTPS_PROXY: {
+      description: 'The same for https.',
+      example: 'http://proxy.example.com:3128',
+      services: ['egress', 'worker'],
+    },
+    NO_PROXY: {
+      description: 'Hosts that are reached without your own proxy.',
+      services: ['egress', 'worker'],
+    },
     ...Object.fromEntries(
       [
         'ANTHROPIC_API_KEY',

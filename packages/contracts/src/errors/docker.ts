@@ -33,6 +33,6 @@ export const dockerErrors = {
   container_silent: {
     status: 504,
     retryable: true,
-    hint: 'The container printed nothing; check that it reaches the model provider (RUNNER_PROXY, RUNNER_EGRESS_ALLOW).',
+    hint: 'The container printed nothing; check that it reaches the model provider (RUNNER_PROXY, EGRESS_ALLOW).',
   },
 } as const satisfies Record<string, ErrorKind>

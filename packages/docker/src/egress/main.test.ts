@@ -103,13 +103,13 @@ describe('the egress proxy', () => {
     expect(await get(`http://${near}/ends-early`)).toMatchObject({ status: 200, isWhole: false })
   })
 
-  it('refuses a private address that is not in RUNNER_EGRESS_ALLOW', async () => {
-    const text = expect.stringContaining('RUNNER_EGRESS_ALLOW')
+  it('refuses a private address that is not in EGRESS_ALLOW', async () => {
+    const text = expect.stringContaining('EGRESS_ALLOW')
     expect(await get('http://127.0.0.1:1/')).toMatchObject({ status: 403, text })
   })
 
-  it.each(['9.9.9.9', '[2620:fe::fe]'])('refuses %s, which is public and in RUNNER_EGRESS_DENY', async (address) => {
-    const text = expect.stringContaining('RUNNER_EGRESS_DENY')
+  it.each(['9.9.9.9', '[2620:fe::fe]'])('refuses %s, which is public and in EGRESS_DENY', async (address) => {
+    const text = expect.stringContaining('EGRESS_DENY')
     expect(await get(`http://${address}:1/`)).toMatchObject({ status: 403, text })
   })
 })

@@ -1,17 +1,20 @@
-// The egress proxy of task containers: an HTTP proxy (CONNECT and plain) to the internet, but not to this machine or its
-// network. It runs in a container of its own that has only this folder, so it imports no package:
+// The egress proxy of the containers in which agents work: an HTTP proxy (CONNECT and plain) to the internet, but not to this
+// machine or its network. It runs in a container of its own that has only this folder, so it imports no package:
 //
 //   node main.ts [--port 3128] [--allow host:port,host:port] [--deny address,network]
 //
 // `--allow` lists targets that are reachable although they are not public. `--deny` lists public addresses that are not:
 // this machine's own public addresses would lead to its services, past any firewall around it.
+//
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY in its environment are the operator's own proxy, through which it reaches the internet.
+// They are no arguments because the URL may contain a password.
 
-import { lookup } from 'node:dns/promises'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect, isIP, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { parseArgs } from 'node:util'
-import { createAddressList, isPublic } from './addresses.ts'
+import { createRouter, Refused } from './routes.ts'
+import { createBypass, openTunnel, readUpstream, throughUpstream } from './upstream.ts'
 
 const CONNECT_MS = 15_000
 const IDLE_MS = 15 * 60_000
@@ -32,27 +35,14 @@ const listed = (text: string): readonly string[] =>
     .map((entry) => entry.trim().toLowerCase())
     .filter((entry) => entry !== '')
 
-const allowed: ReadonlySet<string> = new Set(listed(values.allow))
-const isDenied = createAddressList(listed(values.deny))
-
-class Refused extends Error {}
-
-/**
- * Resolves a host once and returns the address to connect to, so that the checked address is the one that is used.
- *
- * @throws Refused when none of the host's addresses may be reached
- */
-const resolve = async (host: string, port: number): Promise<string> => {
-  const name = host.replace(/^\[|\]$/g, '').toLowerCase()
-  const found = isIP(name) ? [{ address: name }] : await lookup(name, { all: true, verbatim: true })
-  const isAllowed = allowed.has(`${name}:${port}`)
-  const address = found.find((each) => isAllowed || (isPublic(each.address) && !isDenied(each.address)))?.address
-  if (address !== undefined) return address
-  const reason = found.some((each) => isDenied(each.address))
-    ? 'belongs to this machine or is in RUNNER_EGRESS_DENY,'
-    : 'is not on the internet'
-  throw new Refused(`${name}:${port} ${reason} and is not in RUNNER_EGRESS_ALLOW`)
-}
+const { HTTP_PROXY, HTTPS_PROXY, NO_PROXY = '' } = process.env
+const plainUpstream = readUpstream('HTTP_PROXY', HTTP_PROXY)
+const tunnelUpstream = readUpstream('HTTPS_PROXY', HTTPS_PROXY)
+const routeTo = createRouter({
+  allow: listed(values.allow),
+  deny: listed(values.deny),
+  isDirect: createBypass(listed(NO_PROXY)),
+})
 
 const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`)
 
@@ -65,26 +55,40 @@ const split = (authority: string): { readonly host: string; readonly port: numbe
   return found?.[1] && found[2] ? { host: found[1], port: Number(found[2]) } : undefined
 }
 
+/** Reports the tunnel as open and forwards everything in both directions. */
+const join = (client: Socket, server: Socket): void => {
+  server.setTimeout(IDLE_MS, () => server.destroy())
+  client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+  client.pipe(server).pipe(client)
+}
+
+const connectTo = (address: string, port: number): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port })
+    socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('the connection timed out')))
+    socket.once('error', reject)
+    socket.once('connect', () => resolve(socket))
+  })
+
 const tunnel = async (authority: string, client: Socket, head: Buffer): Promise<void> => {
   const target = split(authority)
   if (!target) return void client.end('HTTP/1.1 400 Bad Request\r\n\r\n')
   try {
-    const upstream = connect({ host: await resolve(target.host, target.port), port: target.port })
-    upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error('the connection timed out')))
-    upstream.once('connect', () => {
-      upstream.setTimeout(IDLE_MS)
-      client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      upstream.write(head)
-      client.pipe(upstream).pipe(client)
-    })
-    upstream.once('error', (error) => {
-      if (!client.destroyed) client.end(`HTTP/1.1 502 Bad Gateway\r\n\r\n${error.message}\n`)
-    })
-    client.once('close', () => upstream.destroy())
-    upstream.once('close', () => client.destroy())
+    const route = await routeTo(target.host, target.port, tunnelUpstream)
+    const server =
+      'upstream' in route
+        ? await openTunnel(route.upstream, authority, CONNECT_MS)
+        : await connectTo(route.address, target.port)
+    server.on('error', () => server.destroy())
+    server.once('close', () => client.destroy())
+    client.once('close', () => server.destroy())
+    if (client.destroyed) return void server.destroy()
+    server.write(head)
+    join(client, server)
   } catch (error) {
-    log(`refused ${authority}: ${textOf(error)}`)
-    client.end(`HTTP/1.1 ${statusOf(error)} Refused\r\nConnection: close\r\n\r\n${textOf(error)}\n`)
+    if (error instanceof Refused) log(`refused ${authority}: ${textOf(error)}`)
+    const reason = error instanceof Refused ? '403 Refused' : '502 Bad Gateway'
+    client.end(`HTTP/1.1 ${reason}\r\nConnection: close\r\n\r\n${textOf(error)}\n`)
   }
 }
 
@@ -123,12 +127,15 @@ const forward = async (incoming: IncomingMessage, answer: ServerResponse): Promi
     const url = URL.parse(incoming.url ?? '')
     if (url?.protocol !== 'http:') throw new Refused('this is a proxy: request http://host/path or CONNECT host:port')
     const port = Number(url.port || 80)
+    const route = await routeTo(url.hostname, port, plainUpstream)
+    const target =
+      'upstream' in route
+        ? throughUpstream(route.upstream, url)
+        : { host: route.address, port, path: `${url.pathname}${url.search}`, headers: {} }
     const upstream = request({
-      host: await resolve(url.hostname, port),
-      port,
+      ...target,
       method: incoming.method,
-      path: `${url.pathname}${url.search}`,
-      headers: { ...forwardedHeaders(incoming.headers), host: url.host },
+      headers: { ...forwardedHeaders(incoming.headers), ...target.headers, host: url.host },
       timeout: IDLE_MS,
     })
     upstream.once('response', (response) => {
