@@ -69,6 +69,14 @@ describe('invalid requests', () => {
     expect(taken.status).toBe(202)
   })
 
+  it('serves MCP with a slash at the end too, and leads from / to the reference page', async () => {
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }
+    const headers = { accept: 'application/json, text/event-stream' }
+    expect((await open.call('POST', '/mcp/', { body, headers })).status).toBe(200)
+    const root = await open.call('GET', '/')
+    expect([root.status, root.headers.get('location')]).toEqual([302, '/docs'])
+  })
+
   it('uses the request id of the caller if it is safe to log', async () => {
     const kept = await open.call('GET', '/health', { headers: { 'x-request-id': 'abc-1' } })
     expect(kept.headers.get('x-request-id')).toBe('abc-1')
@@ -114,7 +122,22 @@ describe('with keys', () => {
       expect(response).toMatchObject({ status: 401, body: { code: 'unauthorized' } })
       expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/)
     }
-    expect((await keyed.call('POST', '/mcp', { body: {} })).status).toBe(401)
+  })
+
+  it('says what a missing key is to OAuth clients, JSON-RPC clients and people', async () => {
+    const rest = await keyed.call('GET', '/tasks')
+    const sentence = 'the request has no API key. Send Authorization: Bearer'
+    expect(rest.body).toMatchObject({ error: 'invalid_token', error_description: expect.stringContaining(sentence) })
+    const mcp = await keyed.call('POST', '/mcp', { body: {} })
+    expect(mcp).toMatchObject({
+      status: 401,
+      body: {
+        jsonrpc: '2.0',
+        id: null,
+        error: { code: -32_001, message: 'the request has no API key', data: { code: 'unauthorized' } },
+        error_description: expect.stringContaining(sentence),
+      },
+    })
   })
 
   it('shows an agent only its own tasks, and an operator all tasks', async () => {

@@ -12,6 +12,7 @@ import { requireCaller } from './access/caller.ts'
 import { AllTaskEventsFeed } from './all-task-events/feed.ts'
 import { AllTaskEvents } from './all-task-events/service.ts'
 import { explainUnmatched } from './http/allowed-methods.ts'
+import { dropEmptyParameters } from './http/empty-parameters.ts'
 import { asSwitchyardError, problemResponse } from './http/errors.ts'
 import { requestLog } from './http/request-log.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
@@ -138,6 +139,7 @@ export const createApi = (deps: ApiDeps): Api => {
 
   const app = newRestApp()
   app.use(requestLog(logger, metrics))
+  app.use(dropEmptyParameters)
   app.use(accessControl(config.api))
   app.onError((error, context) => problemResponse(context, asSwitchyardError(error)))
   app.route('/', taskRoutes(service))
@@ -157,11 +159,12 @@ export const createApi = (deps: ApiDeps): Api => {
   app.route('/', serverPasswordRoutes(new ServerPasswords(records, calls)))
   app.route('/', operationRoutes(health, metrics))
   const mcpMethods = ['GET', 'POST', 'DELETE']
-  app.on(mcpMethods, '/mcp', (context) => mcp.fetch(context.req.raw, requireCaller(context.get('caller'))))
+  app.on(mcpMethods, ['/mcp', '/mcp/'], (context) => mcp.fetch(context.req.raw, requireCaller(context.get('caller'))))
   for (const set of TOOLSETS)
     app.on(mcpMethods, `/mcp/${set}`, (context) =>
       mcp.fetch(context.req.raw, requireCaller(context.get('caller')), set),
     )
+  app.get('/', (context) => context.redirect('/docs'))
   describeRoutes(app, version)
   const failureOf = explainUnmatched(app)
   app.notFound((context) => problemResponse(context, failureOf(context.req.method, context.req.path)))

@@ -18,7 +18,7 @@ export type ApiEnv = {
 }
 
 /** Routes that need no key. Without one, their responses contain less. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/health', '/ready', '/openapi.json', '/docs'])
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/', '/health', '/ready', '/openapi.json', '/docs'])
 
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 

@@ -8,6 +8,9 @@ import type { ApiEnv } from '../access/access-control.ts'
 
 const RETRY_AFTER_S = '2'
 
+/** The JSON-RPC error code for a call without a valid key, from the range for applications. */
+const UNAUTHORIZED = -32_001
+
 const BROKEN_CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND)$/
 
 /** Converts whatever Hono, Node or a library threw into a SwitchyardError. */
@@ -40,16 +43,36 @@ const toProblem = (error: SwitchyardError, instance: string): Problem => ({
   ...(error.context.errors === undefined ? {} : { errors: [...error.context.errors] }),
 })
 
+/** The fields by which OAuth clients recognize a missing token (RFC 6750); without them they start an OAuth flow. */
+const oauthFields = (error: SwitchyardError) => ({
+  error: 'invalid_token',
+  error_description: `${publicMessage(error)}. ${error.hint}`,
+})
+
+/** For clients that parse every response of `/mcp` as JSON-RPC. */
+const toJsonRpc = (error: SwitchyardError) => ({
+  jsonrpc: '2.0',
+  id: null,
+  error: { code: UNAUTHORIZED, message: publicMessage(error), data: { code: error.code, hint: error.hint } },
+  error_description: oauthFields(error).error_description,
+})
+
+const isMcp = (path: string): boolean => path === '/mcp' || path.startsWith('/mcp/')
+
 const headersOf = (error: SwitchyardError): Record<string, string> => ({
   ...(error.status === 503 || error.status === 429 ? { 'Retry-After': RETRY_AFTER_S } : {}),
-  ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="switchyard"' } : {}),
+  ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="switchyard", error="invalid_token"' } : {}),
   ...(error.context.allow === undefined ? {} : { Allow: error.context.allow }),
 })
 
-/** Returns the `application/problem+json` response for an error. */
-export const problemResponse = (context: Context<ApiEnv>, error: SwitchyardError): Response =>
-  context.body(
-    JSON.stringify(toProblem(error, context.req.path)),
-    error.status satisfies number as ContentfulStatusCode,
-    { 'Content-Type': 'application/problem+json', ...headersOf(error) },
-  )
+/** Returns the `application/problem+json` response for an error; for an MCP call without a key, a JSON-RPC error. */
+export const problemResponse = (context: Context<ApiEnv>, error: SwitchyardError): Response => {
+  const { path } = context.req
+  const status = error.status satisfies number as ContentfulStatusCode
+  if (error.status === 401 && isMcp(path)) return context.json(toJsonRpc(error), status, headersOf(error))
+  const problem = { ...toProblem(error, path), ...(error.status === 401 ? oauthFields(error) : {}) }
+  return context.body(JSON.stringify(problem), status, {
+    'Content-Type': 'application/problem+json',
+    ...headersOf(error),
+  })
+}

@@ -44,6 +44,7 @@ const events = createRoute({
         },
       },
     },
+    204: { description: 'Streams only: the task has ended, and you have its last event' },
     ...failures(404),
   },
 })
@@ -57,7 +58,8 @@ export const eventRoutes = (service: TaskService): RestApp => {
     if (!wantsStream(c.req.header('accept'))) return c.json(await service.events(caller, id, after, limit), 200)
     const from = parseLastEventId(c.req.header('last-event-id'), MAX_SEQ) ?? after
     const stream = await service.stream(caller, id, from, () => c.env?.outgoing?.destroy())
-    return c.body(stream, 200, STREAM_HEADERS)
+    // 204 is what makes an EventSource in a browser stop reconnecting.
+    return stream === null ? c.body(null, 204) : c.body(stream, 200, STREAM_HEADERS)
   })
   return app
 }

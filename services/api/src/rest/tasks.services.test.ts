@@ -62,6 +62,18 @@ describe('POST /tasks', () => {
     expect(both).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
   })
 
+  it('accepts null for each optional field, and says plainly what is wrong with a field', async () => {
+    const optional = { agent_id: null, project: null, wait_ms: null, observers: null, metadata: null, model: '' }
+    const accepted = await test.call('POST', '/tasks', { body: { task_description: 'Fix it', ...optional } })
+    expect(accepted).toMatchObject({ status: 202, body: { project_id: null, metadata: {} } })
+    const invalid = await test.call('POST', '/tasks', { body: { wait_ms: 'abc', priority: 1.5 } })
+    expect(invalid.body.detail).toBe(
+      'task_description: is required; wait_ms: must be a number; priority: must be an integer',
+    )
+    const query = await test.call('GET', `/tasks/${accepted.body.task_id}?wait_ms=abc`)
+    expect(query.body.detail).toBe('wait_ms: must be a number')
+  })
+
   it('takes the agent from the argument, else from X-Agent-Id', async () => {
     const header = await submit({ task_description: 'a' }, { 'x-agent-id': 'letta-1' })
     expect(header.body.agent_id).toBe('letta-1')
@@ -180,6 +192,8 @@ describe('GET /tasks', () => {
     expect(found.body.tasks.map((one) => one.task_id)).toEqual([task.task_id])
     const byPath = await test.call<{ tasks: Task[] }>('GET', '/tasks?project_id=/somewhere/repo')
     expect(byPath.body.tasks.map((one) => one.task_id)).toEqual([task.task_id])
+    const empty = await test.call<{ tasks: Task[] }>('GET', '/tasks?project_id=/somewhere/repo&agent_id=&cursor=')
+    expect(empty.body.tasks.map((one) => one.task_id)).toEqual([task.task_id])
     for (const query of ['cursor=xyz', 'status=new', 'limit=0', 'limit=101', 'page=2'])
       expect(await test.call('GET', `/tasks?${query}`)).toMatchObject({
         status: 400,

@@ -109,12 +109,17 @@ export class TaskService {
   }
 
   /**
-   * Returns the events after `after` as server-sent events, up to the terminal one.
+   * Returns the events after `after` as server-sent events, up to the terminal one; null when the reader has that one.
    *
    * @param disconnect - closes the connection of a reader that has stopped reading
    * @throws SwitchyardError `task_not_found`, `invalid_request`, `events_expired`, `database_unavailable`
    */
-  async stream(caller: Caller, id: string, after: number, disconnect: () => void): Promise<ReadableStream<Uint8Array>> {
+  async stream(
+    caller: Caller,
+    id: string,
+    after: number,
+    disconnect: () => void,
+  ): Promise<ReadableStream<Uint8Array> | null> {
     const { records, feeds, metrics, logger } = this.#deps
     const row = await findAccessibleTask(records, caller, id)
     if (after > row.last_seq)
@@ -122,6 +127,7 @@ export class TaskService {
         'invalid_request',
         `event ${after} does not exist yet; the last event is ${row.last_seq}`,
       )
+    if (after === row.last_seq && isTerminal(row.status)) return null
     requireRetained(row, after)
     return await openTaskEventStream({ id: row.id, after, feeds, metrics, logger, disconnect })
   }

@@ -6,11 +6,20 @@ import { dropAbsentValues } from './absent-values.ts'
 
 const dotted = (path: readonly PropertyKey[]): string => path.map(String).join('.')
 
+/** Returns zod's message in plain words: "is required", "must be a number". */
+const plainMessage = (message: string): string => {
+  const [, expected, received] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? []
+  if (expected === undefined) return message
+  if (received === 'undefined') return 'is required'
+  if (expected === 'int') return 'must be an integer'
+  return `must be ${/^[aeio]/.test(expected) ? 'an' : 'a'} ${expected}`
+}
+
 const fieldErrors = (error: z.ZodError): readonly FieldError[] =>
   error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({ path: dotted([...issue.path, key]), message: 'unknown field' }))
-      : [{ path: dotted(issue.path), message: issue.message }],
+      : [{ path: dotted(issue.path), message: plainMessage(issue.message) }],
   )
 
 /** Converts a zod error to `invalid_request`, with all invalid fields in the message and in the context. */
