@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { startMatrixWorld } from '@switchyard/testing'
+import { startMatrixFixture } from '@switchyard/testing'
 
 export type SlowHomeserver = {
   /** What the notifier needs to report tasks there. */
@@ -12,8 +12,8 @@ export type SlowHomeserver = {
 }
 
 export const startSlowHomeserver = async (delayMs: number): Promise<SlowHomeserver> => {
-  const world = await startMatrixWorld()
-  const { hostname, port } = new URL(world.env.MATRIX_HOMESERVER_URL)
+  const matrix = await startMatrixFixture()
+  const { hostname, port } = new URL(matrix.env.MATRIX_HOMESERVER_URL)
   const proxy = createServer((from, to) => {
     const pass = () => {
       const onward = request(
@@ -32,13 +32,13 @@ export const startSlowHomeserver = async (delayMs: number): Promise<SlowHomeserv
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
   const { port: own } = proxy.address() as AddressInfo
-  const roomId = await world.room()
+  const roomId = await matrix.room()
   return {
-    env: { ...world.env, MATRIX_HOMESERVER_URL: `http://127.0.0.1:${own}`, MATRIX_ROOM_ID: roomId },
+    env: { ...matrix.env, MATRIX_HOMESERVER_URL: `http://127.0.0.1:${own}`, MATRIX_ROOM_ID: roomId },
     close: async () => {
       proxy.closeAllConnections()
       proxy.close()
-      await world.close()
+      await matrix.close()
     },
   }
 }

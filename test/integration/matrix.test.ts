@@ -8,10 +8,10 @@ import { newTaskId, type Task } from '@switchyard/contracts'
 import { acceptTask, advance, findTask, Records } from '@switchyard/records'
 import {
   createDatabase,
-  type MatrixWorld,
+  type MatrixFixture,
   ordinaryTask,
   script,
-  startMatrixWorld,
+  startMatrixFixture,
   whyNoSynapse,
 } from '@switchyard/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,15 +22,16 @@ const missing = await whyNoSynapse()
 const soon = { timeout: 20_000 }
 
 describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  let world: MatrixWorld
+  let matrix: MatrixFixture
   beforeAll(async () => {
-    world = await startMatrixWorld()
+    matrix = await startMatrixFixture()
   })
-  afterAll(() => world?.close())
+  afterAll(() => matrix?.close())
 
   /** Waits for the message of a room that contains these words, and returns its id. */
   const message = async (roomId: string, words: string): Promise<string> => {
-    const find = async () => (await world.seen(roomId)).find(({ content }) => content.body?.includes(words))?.event_id
+    const find = async () =>
+      (await matrix.roomEvents(roomId)).find(({ content }) => content.body?.includes(words))?.event_id
     await expect.poll(find, soon).toBeDefined()
     return (await find()) ?? ''
   }
@@ -39,8 +40,8 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
     let system: System
     let roomId: string
     beforeAll(async () => {
-      roomId = await world.room()
-      system = await startSystem('postgres', { ...world.env, MATRIX_ROOM_ID: roomId })
+      roomId = await matrix.room()
+      system = await startSystem('postgres', { ...matrix.env, MATRIX_ROOM_ID: roomId })
     })
     afterAll(() => system?.close())
 
@@ -56,19 +57,19 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
         ]),
       })
       const root = await message(roomId, task_id)
-      await world.react(world.ann, roomId, await message(roomId, 'May the agent use bash'), '♾️')
-      await message(roomId, `answered by ${world.ann.id}: always`)
-      await world.say(world.ann, roomId, root, 'use tabs')
+      await matrix.react(matrix.ann, roomId, await message(roomId, 'May the agent use bash'), '♾️')
+      await message(roomId, `answered by ${matrix.ann.id}: always`)
+      await matrix.say(matrix.ann, roomId, root, 'use tabs')
       await message(roomId, 'The agent has it.')
       model.release('matrix')
       const task = await caller.ended(task_id)
       expect(task).toMatchObject({ status: 'completed', result: { files_changed: ['yes.txt'] } })
       expect(task.result?.output).toContain('use tabs')
       const end = await message(roomId, 'Completed')
-      const told = (await world.seen(roomId)).find(({ event_id }) => event_id === end)
+      const told = (await matrix.roomEvents(roomId)).find(({ event_id }) => event_id === end)
       expect(told?.content.body).toMatch(/1 file, \+2 −0 · \$0\.\d{4}/)
 
-      await world.say(world.ann, roomId, root, '!diff')
+      await matrix.say(matrix.ann, roomId, root, '!diff')
       await message(roomId, '+allowed')
     })
 
@@ -78,11 +79,11 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
         task_description: script([{ hold: 'never-released' }, { say: 'never' }]),
       })
       const root = await message(roomId, task_id)
-      await world.say(world.ann, roomId, root, '!pause')
+      await matrix.say(matrix.ann, roomId, root, '!pause')
       await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).status, soon).toBe('paused')
-      await world.say(world.ann, roomId, root, '!resume')
+      await matrix.say(matrix.ann, roomId, root, '!resume')
       await expect.poll(async () => ((await caller.get(`/tasks/${task_id}`)) as Task).status, soon).toBe('running')
-      await world.say(world.ann, roomId, root, '!cancel enough')
+      await matrix.say(matrix.ann, roomId, root, '!cancel enough')
       expect(await caller.ended(task_id)).toMatchObject({ status: 'cancelled' })
       await message(roomId, 'Cancelled')
     })
@@ -92,14 +93,14 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
     timeout: 150_000,
   }, async () => {
     const TASKS = 30
-    const roomId = await world.room()
+    const roomId = await matrix.room()
     const database = await createDatabase()
     const records = new Records({ connectionString: database.url, applicationName: 'test', max: 4 })
     const running: ChildProcess[] = []
     const start = () => {
       const env = { PATH: process.env.PATH, NOTIFIER_PORT: '0', LOG_LEVEL: 'error', DATABASE_URL: database.url }
       const child = spawn(process.execPath, [NOTIFIER], {
-        env: { ...env, ...world.env, MATRIX_ROOM_ID: roomId },
+        env: { ...env, ...matrix.env, MATRIX_ROOM_ID: roomId },
         stdio: 'inherit',
       })
       running.push(child)
@@ -109,7 +110,7 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       child.kill('SIGKILL')
       await once(child, 'exit')
     }
-    const bodies = async () => (await world.seen(roomId)).map(({ content }) => content.body ?? '')
+    const bodies = async () => (await matrix.roomEvents(roomId)).map(({ content }) => content.body ?? '')
     const isOn = async () =>
       (await records.db.selectFrom('matrix_syncs').select('since').execute()).some(({ since }) => since !== null)
     try {
@@ -130,8 +131,9 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       await expect.poll(async () => (await bodies()).length, { ...soon, interval: 20 }).toBeGreaterThan(10)
       await kill(first)
       const [task] = ids
-      const root = (await world.seen(roomId)).find(({ content }) => content.body?.includes(task ?? ''))?.event_id ?? ''
-      await world.say(world.ann, roomId, root, '!pause')
+      const root =
+        (await matrix.roomEvents(roomId)).find(({ content }) => content.body?.includes(task ?? ''))?.event_id ?? ''
+      await matrix.say(matrix.ann, roomId, root, '!pause')
       start()
       await expect
         .poll(async () => (await findTask(records.db, task ?? newTaskId()))?.status, { timeout: 60_000 })

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ProjectObject, SentToSession, SessionInfo } from '@switchyard/contracts'
-import { openSessionRows, type ScriptedModel, type SessionRows, startGitDaemon } from '@switchyard/testing'
+import { openSessionDatabase, type ScriptedModel, type SessionDatabase, startGitDaemon } from '@switchyard/testing'
 import { expect } from 'vitest'
 import { connectMcp, type McpCaller } from './mcp-caller.ts'
 import { makeRepository } from './repository.ts'
@@ -37,7 +37,7 @@ export type SessionSystem = {
   /** Waits until the session's turn has ended. */
   readonly idle: (project: Project, session: Ref) => Promise<void>
   /** Opens OpenCode's own database. */
-  readonly sessionRows: () => SessionRows
+  readonly sessionRows: () => SessionDatabase
   readonly close: () => Promise<void>
 }
 
@@ -87,7 +87,7 @@ export const startSessionSystem = async (
       const status = async () => (await ops.ok<SessionInfo>('GET', at(project, session))).status
       await expect.poll(status, { timeout: 20_000, interval: 100 }).toBe('idle')
     },
-    sessionRows: () => openSessionRows(path.join(system.home, 'opencode', 'share', 'opencode', 'opencode.db')),
+    sessionRows: () => openSessionDatabase(path.join(system.home, 'opencode', 'share', 'opencode', 'opencode.db')),
     close: async () => {
       await mcp.close()
       await system.close()

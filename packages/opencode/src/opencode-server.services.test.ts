@@ -5,7 +5,7 @@ import path from 'node:path'
 import {
   OWN_MODELS_ONLY,
   opencodeConfig,
-  openSessionRows,
+  openSessionDatabase,
   type ScriptedModel,
   script,
   startScriptedModel,
@@ -376,7 +376,7 @@ describe('a remote server', () => {
       return server.busy().map(({ sessionId }) => sessionId)
     }
     expect(await remote(false)).toEqual([session.id])
-    const rows = openSessionRows(path.join(directories.dataDir, 'share', 'opencode', 'opencode.db'))
+    const rows = openSessionDatabase(path.join(directories.dataDir, 'share', 'opencode', 'opencode.db'))
     rows.age(session.id, 30 * 3_600_000)
     rows.close()
     expect(await remote(true)).toEqual([session.id])

@@ -1,4 +1,4 @@
-// Reads a chat completion request: what kind of call it is, which script rules it, and which turn comes next.
+// Reads a chat completion request: its kind, the script that it follows, and the turn to play next.
 
 import { createHash } from 'node:crypto'
 import { type FoundScript, findScript, type Turn, toTurns } from './script.ts'
@@ -17,32 +17,37 @@ export type ChatRequest = {
   readonly tools?: readonly { readonly function: { readonly name: string } }[]
 }
 
-/** turn: the agent's own work; title and compaction: calls that OpenCode makes for itself. */
+/**
+ * `turn`: a turn of the agent. `title` and `compaction`: calls that OpenCode makes for its own
+ * purposes.
+ */
 export type CallKind = 'turn' | 'title' | 'compaction'
 
 export type Conversation = {
   readonly kind: CallKind
-  /** The same for every call about the same scripted message, so that failures can be counted. */
+  /** Identifies the scripted message across calls, so that its failures can be counted. */
   readonly key: string
   /** The last user message without its script. */
   readonly lastUser: string
   readonly lastToolOutput: string
   /** The working directory that the system prompt names; empty if it names none. */
   readonly directory: string
-  /** Whether a script rules the conversation, and the number of the turn in it (from 0). */
+  /** Whether the conversation follows a script. */
   readonly scripted: boolean
+  /** Number of the turn in the script, from 0. */
   readonly index: number
-  /** The turn to play; undefined when the script is at its end or there is none. */
+  /** The turn to play; undefined without a script or after its end. */
   readonly turn: Turn | undefined
-  /** The turns that are left, this one included. */
+  /** The remaining turns, including this one. */
   readonly remaining: readonly Turn[]
-  /** Whether a user message came after the one with the script. */
+  /** Whether a user message follows the one with the script. */
   readonly steered: boolean
 }
 
 /**
- * Everything that decides the answer, from the request alone: the last user message with a script rules, and the
- * number of assistant messages since then says how far it has been played.
+ * Returns everything that decides the answer, from the request alone. The conversation follows the
+ * script in its last user message that has one. The number of assistant messages since then is the
+ * number of the turn.
  */
 export const readConversation = (request: ChatRequest, sessionKey: string | undefined): Conversation => {
   const { messages } = request
@@ -50,7 +55,7 @@ export const readConversation = (request: ChatRequest, sessionKey: string | unde
   const system = texts.filter((_, at) => messages[at]?.role === 'system').join('\n')
   const lastUserAt = messages.findLastIndex((message) => message.role === 'user')
   const lastUser = withoutReminder(texts[lastUserAt] ?? '')
-  const { found, at } = rulingScript(messages, texts)
+  const { found, at } = findLastScript(messages, texts)
   const index = messages.slice(at + 1).filter(isAssistant).length
   const turns = found?.turns ?? []
   return {
@@ -67,7 +72,7 @@ export const readConversation = (request: ChatRequest, sessionKey: string | unde
   }
 }
 
-const rulingScript = (
+const findLastScript = (
   messages: readonly ChatMessage[],
   texts: readonly string[],
 ): { readonly found: FoundScript | undefined; readonly at: number } => {
@@ -77,7 +82,8 @@ const rulingScript = (
       const found = findScript(text)
       if (found) return { found, at }
     }
-    // A compaction replaces the messages by a summary; ours carries what is left of the script.
+    // A compaction replaces the messages with a summary. The scripted model puts the rest of the
+    // script into it.
     const rest = messages[at]?.role === 'assistant' ? findRest(text) : undefined
     if (rest) return { found: rest, at }
   }
@@ -86,7 +92,7 @@ const rulingScript = (
 
 const REST = /\[\[rest of script: ([A-Za-z0-9+/=]+) \]\]/
 
-/** What a summary says so that the script goes on after a compaction. */
+/** Returns the text that a summary contains so that the script continues after a compaction. */
 export const restOfScript = (turns: readonly Turn[]): string => {
   const steps = turns.flatMap((turn) => [...turn.preludes, turn.step])
   return `[[rest of script: ${Buffer.from(JSON.stringify(steps)).toString('base64')} ]]`
@@ -112,7 +118,7 @@ const withoutScript = (text: string): string => {
   return found ? found.around : text.trim()
 }
 
-// OpenCode wraps what a user says while the agent works into a reminder.
+// OpenCode wraps a message that arrives while the agent works in a reminder.
 const withoutReminder = (text: string): string => {
   const wrapped =
     /<system-reminder>\s*The user sent the following message:\s*([\s\S]*?)\s*Please address this message/.exec(text)

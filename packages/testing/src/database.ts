@@ -8,7 +8,10 @@ export type TestDatabase = { readonly url: string; readonly drop: () => Promise<
 export type TestDatabaseOptions = {
   /** URL of the server. Defaults to the one that the test run started. */
   readonly server?: string | undefined
-  /** Creates a database without tables, for tests of the migrations. By default it has the current schema. */
+  /**
+   * Creates a database without tables, for tests of the migrations. By default it has the current
+   * schema.
+   */
   readonly isEmpty?: boolean
 }
 

@@ -1,32 +1,32 @@
-// Named gates that a scripted step waits at until a test opens them.
+// Named gates: a scripted step waits at one until a test releases it.
 
-/** A gate that was opened stays open, so it does not matter whether the wait or the release comes first. */
+/** A released gate stays open, so a release may come before the wait. */
 export class Gates {
   readonly #open = new Set<string>()
   readonly #waiting = new Map<string, Set<() => void>>()
 
   release(name: string): void {
     this.#open.add(name)
-    for (const go of this.#waiting.get(name) ?? []) go()
+    for (const resolve of this.#waiting.get(name) ?? []) resolve()
     this.#waiting.delete(name)
   }
 
-  /** Resolves when the gate opens; rejects when `signal` aborts or after `limitMs`. */
+  /** Resolves when the gate is released; rejects when `signal` aborts or after `limitMs`. */
   async wait(name: string, limitMs: number, signal: AbortSignal): Promise<void> {
     if (this.#open.has(name)) return
     const waiting = this.#waiting.get(name) ?? new Set()
     this.#waiting.set(name, waiting)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const giveUp = () => reject(new Error(`gave up waiting for the release of ${name}`))
-    const timer = setTimeout(giveUp, limitMs)
-    signal.addEventListener('abort', giveUp, { once: true })
+    const fail = () => reject(new Error(`gate ${name} was not released in time`))
+    const timer = setTimeout(fail, limitMs)
+    signal.addEventListener('abort', fail, { once: true })
     waiting.add(resolve)
-    if (signal.aborted) giveUp()
+    if (signal.aborted) fail()
     try {
       await promise
     } finally {
       clearTimeout(timer)
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', fail)
       waiting.delete(resolve)
     }
   }

@@ -1,4 +1,5 @@
-// git's own daemon, for tests: repositories by a URL that is no path of this machine, without keys.
+// Starts `git daemon` for tests: serves repositories by URL instead of path, without
+// authentication.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +7,7 @@ import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export type GitDaemon = {
-  /** `git://127.0.0.1:port/name` of the repository `name` in its root. */
+  /** Returns the URL of a repository below the root: `git://127.0.0.1:port/name`. */
   readonly url: (name: string) => string
   readonly close: () => Promise<void>
 }
@@ -22,7 +23,7 @@ const freePort = async (): Promise<number> => {
   return address !== null && typeof address !== 'string' ? address.port : 0
 }
 
-const answers = async (port: number): Promise<boolean> => {
+const isListening = async (port: number): Promise<boolean> => {
   const socket = connect(port, '127.0.0.1')
   try {
     await once(socket, 'connect')
@@ -34,21 +35,23 @@ const answers = async (port: number): Promise<boolean> => {
   }
 }
 
-/** Serves every repository below `root` to be read. */
+/**
+ * Serves every repository below `root`, read-only. Resolves when the daemon accepts connections.
+ */
 export const startGitDaemon = async (root: string): Promise<GitDaemon> => {
   const port = await freePort()
   const at = ['--listen=127.0.0.1', `--port=${port}`, `--base-path=${root}`, '--export-all', '--reuseaddr']
   const child = spawn('git', ['daemon', ...at, root], { stdio: 'ignore', detached: true })
   const ended = once(child, 'exit')
   const close = async (): Promise<void> => {
-    // `git daemon` is a child of `git`.
+    // `git daemon` runs as a child of `git`, so the whole process group must stop.
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
     await ended
   }
-  for (const until = Date.now() + START_MS; !(await answers(port)); await delay(50))
+  for (const until = Date.now() + START_MS; !(await isListening(port)); await delay(50))
     if (Date.now() > until || child.exitCode !== null) {
       await close()
-      throw new Error(`git daemon does not answer on port ${port}`)
+      throw new Error(`git daemon does not listen on port ${port} after ${START_MS} ms`)
     }
   return { url: (name) => `git://127.0.0.1:${port}/${name}`, close }
 }

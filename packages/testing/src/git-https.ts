@@ -1,5 +1,5 @@
-// A real https server with git's own http-backend behind it, for tests: it wants a user and a token, and notes what was
-// sent to it.
+// Starts an HTTPS server with `git http-backend` for tests. It requires a user and a token, and
+// records every request.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,27 +13,27 @@ const run = promisify(execFile)
 
 export type GitHttps = {
   readonly port: number
-  /** The file of the authority that signed its certificate (GIT_SSL_CAINFO). */
+  /** File of the certificate authority to trust (GIT_SSL_CAINFO). */
   readonly caFile: string
-  /** `https://host:port/name` of the repository `name` in its root. */
+  /** Returns the URL of a repository below the root: `https://host:port/name`. */
   readonly url: (name: string) => string
-  /** Every request: its path and, where it had one, its Authorization header. */
+  /** The path and Authorization header of every request. */
   readonly requests: { readonly path: string; readonly authorization: string | undefined }[]
-  /** Sends every request on to that address from now on. */
+  /** Redirects every request to another address from now on. */
   readonly redirectTo: (base: string) => void
-  /** Takes no push from now on. */
+  /** Rejects every push with 403 from now on. */
   readonly refuseWrites: () => void
   readonly close: () => Promise<void>
 }
 
 export type GitHttpsOptions = {
-  /** For its certificate; made here. */
+  /** Directory for the server's certificate; created if missing. */
   readonly directory: string
-  /** Where the repositories are. */
+  /** Directory of the repositories. */
   readonly root: string
   readonly user: string
   readonly token: string
-  /** An IP address to listen on, for clients outside this machine. Default: 127.0.0.1. */
+  /** IP address to listen on; default 127.0.0.1. Containers need one that they can reach. */
   readonly address?: string
 }
 
@@ -78,6 +78,7 @@ const serveGit = async (
   response.end(answer.subarray(end + 4))
 }
 
+/** Starts the server on a free port with a new self-signed certificate. */
 export const startGitHttps = async (options: GitHttpsOptions): Promise<GitHttps> => {
   const at = (name: string) => path.join(options.directory, name)
   await mkdir(options.directory, { recursive: true })

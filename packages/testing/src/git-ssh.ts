@@ -1,4 +1,5 @@
-// A real sshd with git behind it, for tests: deploy keys are held to one repository, to read or to write, as forges do it.
+// Starts an sshd with git for tests. As on a forge, a deploy key gives access to one repository,
+// read-only or with write access.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +15,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const SSHD = '/usr/sbin/sshd'
 
-/** What a forge does with the command that a deploy key asks for. */
+/** Checks the git command that a deploy key requests, as a forge does. */
 const GUARD = `#!/bin/sh
 case "$SSH_ORIGINAL_COMMAND" in
   "git-upload-pack '$1'") ;;
@@ -29,22 +30,26 @@ if [ -e "$at/hold" ]; then
 fi
 exec git-shell -c "$SSH_ORIGINAL_COMMAND"
 `
-/** How often it is looked whether somebody waits, ms. */
-const LOOK_EVERY_MS = 50
+/** Interval of checking whether a client waits, ms. */
+const POLL_MS = 50
 
 export type GitSsh = {
   readonly port: number
-  /** The line of its host's key for a file of known hosts. */
+  /** Returns the server's host key as a line of a known_hosts file. */
   readonly knownHost: () => Promise<string>
-  /** The ssh URL of a repository on this machine. */
+  /** Returns the ssh URL of a repository on this machine. */
   readonly url: (repository: string) => string
-  /** Takes this public key for one repository from now on. */
+  /** Accepts a public key for one repository from now on. */
   readonly allow: (publicKey: string, repository: string, access: 'read' | 'write') => Promise<void>
-  /** Takes no key from now on. */
+  /** Rejects every key from now on. */
   readonly denyAll: () => Promise<void>
-  /** Holds clients whose key is accepted. @returns a wait for the first of them, and a release */
+  /**
+   * Makes every client wait after its key was accepted.
+   *
+   * @returns `reached` resolves when the first client waits; `release` lets all of them continue
+   */
   readonly hold: () => Promise<{ readonly reached: () => Promise<void>; readonly release: () => Promise<void> }>
-  /** Comes back on the same port with another host key. */
+  /** Restarts on the same port with a new host key. */
   readonly replaceHostKey: () => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -55,18 +60,21 @@ const freePort = async (host: string): Promise<number> => {
   const found = server.address()
   server.close()
   await once(server, 'close')
-  if (found === null || typeof found === 'string') throw new Error('no port')
+  if (found === null || typeof found === 'string') throw new Error(`${host} has no free port`)
   return found.port
 }
 
 /**
- * @param directory - for its configuration and keys; made here
- * @param address - of this machine, where it listens: containers reach the one that their network's gateway has
+ * Starts sshd on a free port.
+ *
+ * @param directory - for its configuration and keys; created if missing
+ * @param address - the address to listen on; containers reach the address of their network's
+ *   gateway
  */
 export const startGitSsh = async (directory: string, address = '127.0.0.1'): Promise<GitSsh> => {
   const at = (name: string) => path.join(directory, name)
   const isRoot = process.getuid?.() === 0
-  // The empty directory in which sshd, as root, keeps those who have not said who they are.
+  // As root, sshd requires this empty directory for its privilege separation.
   if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
   await mkdir(directory, { recursive: true })
   await writeFile(at('guard'), GUARD)
@@ -74,7 +82,7 @@ export const startGitSsh = async (directory: string, address = '127.0.0.1'): Pro
   await writeFile(at('authorized_keys'), '', { mode: 0o600 })
   const port = await freePort(address)
 
-  const makeHostKey = async () => {
+  const createHostKey = async () => {
     await rm(at('host_key'), { force: true })
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at('host_key')])
   }
@@ -99,16 +107,16 @@ export const startGitSsh = async (directory: string, address = '127.0.0.1'): Pro
     const child = spawn(SSHD, ['-D', '-e', '-f', at('sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
     const ended = once(child, 'exit')
     const lines = createInterface({ input: child.stderr })
-    const told: string[] = []
+    const output: string[] = []
     const listening = (async () => {
       for await (const line of lines) {
-        told.push(line)
+        output.push(line)
         if (line.startsWith('Server listening')) return
       }
-      throw new Error(`sshd did not start: ${told.join('; ')}`)
+      throw new Error(`sshd did not start: ${output.join('; ')}`)
     })()
     const failed = once(child, 'error').then(([error]) => {
-      throw new Error(`${SSHD} cannot be run; install openssh-server: ${error}`)
+      throw new Error(`${SSHD} cannot run; install openssh-server: ${error}`)
     })
     await Promise.race([listening, failed])
     child.stderr.resume()
@@ -118,7 +126,7 @@ export const startGitSsh = async (directory: string, address = '127.0.0.1'): Pro
     }
   }
 
-  await makeHostKey()
+  await createHostKey()
   let stop = await start()
   return {
     port,
@@ -135,14 +143,14 @@ export const startGitSsh = async (directory: string, address = '127.0.0.1'): Pro
       await writeFile(at('hold'), '')
       return {
         reached: async () => {
-          while (!existsSync(at('held'))) await delay(LOOK_EVERY_MS)
+          while (!existsSync(at('held'))) await delay(POLL_MS)
         },
         release: () => rm(at('hold'), { force: true }),
       }
     },
     replaceHostKey: async () => {
       await stop()
-      await makeHostKey()
+      await createHostKey()
       stop = await start()
     },
     close: async () => await stop(),

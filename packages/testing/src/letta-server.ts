@@ -1,5 +1,6 @@
-// A stand-in for a Letta server, which cannot run in tests: a real HTTP server that checks path, method, token and body of
-// every call, keeps agents, runs, messages and blocks, and answers as Letta does, its 409 for an unknown agent included.
+// A fake Letta server, for tests that cannot run a real one. It is an HTTP server that checks
+// path, method, token and body of every call, and answers as Letta does, including the 409 for a
+// message to an unknown agent.
 
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -13,39 +14,48 @@ type RunStatus = 'created' | 'running' | 'completed' | 'failed'
 type Run = { id: string; agent_id: string; status: RunStatus; created_at: string; metadata: Record<string, unknown> }
 type Block = { id: string; label: string; value: string; limit: number; description: string | null }
 
-/** A status instead of an answer; as ever; nothing, and the connection stays; or the call is done and its answer lost. */
+/**
+ * How to answer a call: with an error status; normally (`pass`); not at all, with the connection
+ * open (`hang`); or by executing it and closing the connection (`cut`).
+ */
 type LettaAnswer = number | 'pass' | 'hang' | 'cut'
 
 export type LettaServer = {
   readonly url: string
-  /** Messages that agents have, in the order in which they came. */
+  /** Messages of all agents, in order of arrival. */
   readonly messages: readonly Message[]
   readonly runs: readonly Run[]
   readonly blocks: ReadonlyMap<string, Block>
-  /** `METHOD path`, of every call, in order. */
+  /** Every call as `METHOD path`, in order. */
   readonly calls: readonly string[]
-  /** What was refused with 422, and calls to an agent whose run was still active. */
+  /**
+   * Mistakes of the client: calls that were rejected with 422, and messages to an agent with an
+   * active run.
+   */
   readonly faults: readonly string[]
   addAgent(): string
   removeAgent(id: string): void
-  /** Labels of the blocks that an agent has. */
+  /** Returns the labels of an agent's blocks. */
   blocksOf(agentId: string): readonly string[]
-  /** Whether runs end by themselves, at once; at first they do. */
-  endRuns(byThemselves: boolean): void
-  /** Starts a run of the agent that Switchyard did not cause. @returns its id */
+  /** Sets whether runs finish immediately, which is the default, or only with `finishRuns`. */
+  endRuns(immediately: boolean): void
+  /** Starts a run that Switchyard did not cause. Returns its id. */
   startRun(agentId: string): string
-  /** Ends all runs. @param failure - they fail with that, and their messages are lost. */
+  /**
+   * Finishes all runs. With `failure` they fail with that error, and the last message of each agent
+   * is lost.
+   */
   finishRuns(failure?: string): void
-  /** From now on only this token is let in; undefined: any call is. */
+  /** Requires this token from now on; undefined accepts every call. */
   setToken(token: string | undefined): void
-  /** Answers each call so much later, ms. */
+  /** Delays every answer, ms. */
   slowDown(ms: number): void
-  /** How the next calls are answered, first to last. */
+  /** Sets how the next calls are answered, in order. */
   answerNext(...answers: LettaAnswer[]): void
   close(): Promise<void>
 }
 
-class Refused extends Error {
+class HttpError extends Error {
   readonly status: number
   constructor(status: number, message: string) {
     super(message)
@@ -67,7 +77,11 @@ const route = (method: string, path: string, answer: Route[2]): Route => [
   answer,
 ]
 
-/** @param port - 0 takes a free one. */
+/**
+ * Starts the server on loopback.
+ *
+ * @param port - 0 for a free one
+ */
 export const startLettaServer = async (port = 0): Promise<LettaServer> => {
   const agents = new Map<string, Set<string>>()
   const messages: Message[] = []
@@ -78,23 +92,23 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
   const faults: string[] = []
   const answers: LettaAnswer[] = []
   let token: string | undefined
-  let endsByItself = true
+  let finishesImmediately = true
   let slowMs = 0
 
   const checked = <S extends z.ZodType>(schema: S, body: unknown): z.infer<S> => {
     const parsed = schema.safeParse(body)
     if (parsed.success) return parsed.data
     faults.push(parsed.error.message)
-    throw new Refused(422, parsed.error.message)
+    throw new HttpError(422, parsed.error.message)
   }
   const agentOf = (id = ''): Set<string> => {
     const agent = agents.get(id)
-    if (!agent) throw new Refused(404, `Agent ${id} not found`)
+    if (!agent) throw new HttpError(404, `Agent ${id} not found`)
     return agent
   }
   const blockOf = (id = ''): Block => {
     const block = blocks.get(id)
-    if (!block) throw new Refused(404, `Block ${id} not found`)
+    if (!block) throw new HttpError(404, `Block ${id} not found`)
     return block
   }
   const isActive = (run: Run): boolean => run.status === 'created' || run.status === 'running'
@@ -112,17 +126,18 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
 
   const receive: Route[2] = ({ ids: [agentId = ''], body }) => {
     const { messages: got } = checked(asyncMessagesSchema, body)
-    // A foreign key says so, and not a look at the agent.
-    if (!agents.has(agentId)) throw new Refused(409, 'violates foreign key constraint')
+    // Letta answers 409 instead of 404 here, because the database's foreign key rejects the
+    // message.
+    if (!agents.has(agentId)) throw new HttpError(409, 'violates foreign key constraint')
     if (runs.some((run) => run.agent_id === agentId && isActive(run))) {
-      faults.push(`a message to ${agentId} while a run of it was active`)
-      throw new Refused(409, 'Another request is currently being processed')
+      faults.push(`a message to ${agentId} during one of its runs`)
+      throw new HttpError(409, 'Another request is currently being processed')
     }
     messages.push(...got.map((message) => ({ ...message, agentId })))
     const run = newRun(agentId, 'created')
-    // The answer is that of its beginning, however soon it ends.
+    // The answer shows the run as created, even if it finishes immediately.
     const answer = { ...run }
-    if (endsByItself) run.status = 'completed'
+    if (finishesImmediately) run.status = 'completed'
     return answer
   }
 
@@ -149,7 +164,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     ),
     route('GET', '/v1/runs/*', ({ ids: [id] }) => {
       const run = runs.find((one) => one.id === id)
-      if (!run) throw new Refused(404, `Run ${id} not found`)
+      if (!run) throw new HttpError(404, `Run ${id} not found`)
       return run
     }),
     route('GET', '/v1/agents/*/core-memory/blocks', ({ ids: [id] }) => [...agentOf(id)].map(blockOf)),
@@ -182,7 +197,7 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
       const { value } = checked(updateBlockSchema, body)
       if (value.length > block.limit) {
         faults.push(`a value of ${value.length} characters in a block of ${block.limit}`)
-        throw new Refused(422, 'exceeds the limit')
+        throw new HttpError(422, 'exceeds the limit')
       }
       block.value = value
       return block
@@ -197,12 +212,12 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
   const answerOf = (request: IncomingMessage, raw: string): unknown => {
     const url = new URL(request.url ?? '/', 'http://letta')
     if (token !== undefined && request.headers.authorization !== `Bearer ${token}`)
-      throw new Refused(401, 'Unauthorized')
+      throw new HttpError(401, 'Unauthorized')
     const [found] = routes.flatMap(([method, path, answer]) => {
       const match = method === request.method && path.exec(url.pathname)
       return match ? [{ answer, ids: match.slice(1).map(decodeURIComponent) }] : []
     })
-    if (!found) throw new Refused(404, `no ${request.method} ${url.pathname}`)
+    if (!found) throw new HttpError(404, `no ${request.method} ${url.pathname}`)
     return found.answer({ body: raw === '' ? undefined : JSON.parse(raw), query: url.searchParams, ids: found.ids })
   }
 
@@ -213,16 +228,16 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     const forced = answers.shift()
     if (forced === 'hang') return
     if (slowMs > 0) await delay(slowMs)
-    const say = (status: number, body: unknown) =>
+    const send = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-    if (typeof forced === 'number') return void say(forced, { detail: 'as the test requested' })
+    if (typeof forced === 'number') return void send(forced, { detail: 'as the test requested' })
     try {
       const body = answerOf(request, raw)
       if (forced === 'cut') response.destroy()
-      else say(200, body)
+      else send(200, body)
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      say(error.status, { detail: error.message })
+      if (!(error instanceof HttpError)) throw error
+      send(error.status, { detail: error.message })
     }
   }
 
@@ -247,8 +262,8 @@ export const startLettaServer = async (port = 0): Promise<LettaServer> => {
     },
     removeAgent: (id) => void agents.delete(id),
     blocksOf: (id) => [...(agents.get(id) ?? [])].map((block) => blockOf(block).label),
-    endRuns(byThemselves) {
-      endsByItself = byThemselves
+    endRuns(immediately) {
+      finishesImmediately = immediately
     },
     startRun: (id) => newRun(id, 'running').id,
     finishRuns(failure) {

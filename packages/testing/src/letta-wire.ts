@@ -1,12 +1,12 @@
-// What Letta's API takes, as zod schemas that the compiler holds against the types of its own client: a field that the client
-// does not know, or that has another form there, does not compile here, and is refused with 422 when it comes.
+// Schemas of the request bodies of Letta's API. The compiler checks them against the types of
+// Letta's client: a field that the client lacks or types differently does not compile.
 
 import type { MessageCreate } from '@letta-ai/letta-client/resources/agents/agents'
 import type { MessageCreateAsyncParams } from '@letta-ai/letta-client/resources/agents/messages'
 import type { BlockCreateParams, BlockUpdateParams } from '@letta-ai/letta-client/resources/blocks/blocks'
 import { z } from 'zod'
 
-/** Fails to compile where the schema takes what the client's type does not. */
+/** Fails to compile if the schema accepts something that the client's type does not. */
 const wire =
   <T>() =>
   <S extends z.ZodType>(

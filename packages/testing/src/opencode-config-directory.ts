@@ -3,7 +3,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
-/** The package that OpenCode installs into each configuration directory whose lock file does not list it. */
+/**
+ * The package that OpenCode installs into each configuration directory whose lock file does not
+ * list it.
+ */
 const PLUGIN_SDK = { dependencies: { '@opencode-ai/plugin': '*' } }
 
 /**

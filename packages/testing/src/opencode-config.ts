@@ -1,13 +1,14 @@
-// The OpenCode configuration that puts the scripted model in a provider's place.
+// The OpenCode configuration that makes the scripted model its only provider.
 
 import type { Config } from '@opencode-ai/sdk/v2'
 
-/** US dollars for a million tokens: round figures, so that costs can be reckoned by hand. */
+/** US dollars per million tokens: round figures, so that a reader can compute the costs. */
 export const SCRIPTED_PRICES = { input: 1, output: 10, cache_read: 0.1, cache_write: 0 } as const
 
 /**
- * What tests and the demo pass in OPENCODE_CONFIG_CONTENT (as JSON). `modelUrl` is the `url` of the scripted model,
- * or its address as the OpenCode server sees it.
+ * Returns the configuration to pass as JSON in OPENCODE_CONFIG_CONTENT.
+ *
+ * @param modelUrl - the address of the scripted model, as the OpenCode server reaches it
  */
 export const opencodeConfig = (modelUrl: string): Config => ({
   model: 'scripted/model',

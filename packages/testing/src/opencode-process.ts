@@ -1,4 +1,4 @@
-// A real OpenCode server for a test, on the scripted model, with directories of its own that go when it is closed.
+// Starts a real OpenCode server with the scripted model for a test, in a temporary home directory.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,9 +15,9 @@ export type OpenCodeProcess = {
   readonly url: string
   readonly password: string
   readonly pid: number
-  /** A client whose calls are about this directory. */
+  /** Returns a client for a directory. */
   readonly client: (directory: string) => OpencodeClient
-  /** Ends sessions, tools and the server, and removes its data. */
+  /** Stops sessions, tools and the server, and removes its data. */
   readonly close: () => Promise<void>
 }
 
@@ -25,13 +25,16 @@ const START_MS = 30_000
 const STOP_MS = 5_000
 
 /**
- * Starts the `opencode-ai` binary on a free port and waits until it serves.
+ * Starts the `opencode-ai` binary on a free port. Resolves when it listens.
  *
- * @throws Error when it ends or says nothing within 30 s; the message holds what it wrote.
+ * @throws Error with the server's output if it exits, or does not listen within 30 s
  */
 export const startOpenCode = async (options: {
   readonly modelUrl: string
-  /** More variables for the server, beside those that keep it offline and apart from the user's own. */
+  /**
+   * Further environment variables. By default the server is offline and does not use the user's
+   * home.
+   */
   readonly env?: Readonly<Record<string, string>>
 }): Promise<OpenCodeProcess> => {
   const home = await mkdtemp(join(tmpdir(), 'switchyard-opencode-'))
@@ -55,7 +58,7 @@ export const startOpenCode = async (options: {
     pid: child.pid ?? 0,
     client: (directory) => createOpencodeClient({ baseUrl: url, directory, headers }),
     close: async () => {
-      // SIGTERM alone would leave running tools behind.
+      // SIGTERM alone does not stop running tools.
       await fetch(`${url}/global/dispose`, { method: 'POST', headers, signal: AbortSignal.timeout(STOP_MS) }).catch(
         () => undefined,
       )
@@ -76,7 +79,8 @@ const environment = (home: string, modelUrl: string): NodeJS.ProcessEnv => ({
   XDG_CACHE_HOME: join(home, 'cache'),
   XDG_CONFIG_HOME: join(home, 'config'),
   OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig(modelUrl)),
-  // As our own servers have it: without it a long run of one server hangs at the kernel's limit for mappings.
+  // Switchyard sets it too: without it, a server that runs for long hangs at the kernel's limit of
+  // memory mappings.
   Malloc: '1',
   OPENCODE_DISABLE_MODELS_FETCH: '1',
   OPENCODE_DISABLE_AUTOUPDATE: '1',
@@ -86,21 +90,21 @@ const environment = (home: string, modelUrl: string): NodeJS.ProcessEnv => ({
 
 const listening = (child: ChildProcess): Promise<string> =>
   new Promise((resolve, reject) => {
-    let written = ''
-    const timer = setTimeout(() => reject(new Error(`opencode did not start in ${START_MS} ms: ${written}`)), START_MS)
+    let output = ''
+    const timer = setTimeout(() => reject(new Error(`opencode did not start in ${START_MS} ms: ${output}`)), START_MS)
     const settle = (finish: () => void) => {
       clearTimeout(timer)
       finish()
     }
     const read = (data: Buffer) => {
-      written = `${written}${data}`.slice(-4_000)
-      const url = /listening on (http:\S+)/.exec(written)?.[1]
+      output = `${output}${data}`.slice(-4_000)
+      const url = /listening on (http:\S+)/.exec(output)?.[1]
       if (url !== undefined) settle(() => resolve(url))
     }
     child.stdout?.on('data', read)
     child.stderr?.on('data', read)
     child.once('error', (error) => settle(() => reject(error)))
-    child.once('exit', (code) => settle(() => reject(new Error(`opencode ended with ${code}: ${written}`))))
+    child.once('exit', (code) => settle(() => reject(new Error(`opencode exited with ${code}: ${output}`))))
   })
 
 const stop = async (child: ChildProcess): Promise<void> => {

@@ -1,6 +1,9 @@
-// A task in which nothing is out of the ordinary, as the api hands it to the record.
+// A task with default values, for tests that write tasks to the database.
 
-/** All that `acceptTask` of @switchyard/records takes but an id; due in an hour. */
+/**
+ * Returns the arguments of `acceptTask` of @switchyard/records without an id. The deadline is in an
+ * hour.
+ */
 export const ordinaryTask = () =>
   ({
     agent_id: 'agent',

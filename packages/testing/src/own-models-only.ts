@@ -1,5 +1,5 @@
-// Makes an OpenCode server of a test know the configured models only. With the whole list of models, 5 MB for each
-// directory, a new directory costs it three times as much CPU.
+// Environment variables that limit a test's OpenCode server to the configured models. With the full
+// list of models, 5 MB per directory, a new directory costs it three times as much CPU.
 
 import { fileURLToPath } from 'node:url'
 

@@ -1,4 +1,5 @@
-// Starts a real Redis-compatible server for a test: `valkey-server` or `redis-server` from PATH, else a container.
+// Starts a real Redis-compatible server for a test: `valkey-server` or `redis-server` from PATH,
+// else a container.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,14 +15,14 @@ const IMAGE = 'valkey/valkey:8.1'
 const SERVERS = ['valkey-server', 'redis-server']
 
 const findOnPath = (): string | undefined => {
-  for (const folder of (process.env.PATH ?? '').split(path.delimiter))
+  for (const directory of (process.env.PATH ?? '').split(path.delimiter))
     for (const name of SERVERS) {
-      const file = path.join(folder, name)
+      const file = path.join(directory, name)
       try {
         accessSync(file, constants.X_OK)
         return file
       } catch {
-        // Not in this folder.
+        // Not in this directory.
       }
     }
   return undefined
@@ -34,8 +35,9 @@ const hasImage = async (): Promise<boolean> => {
 }
 
 /**
- * Returns the reason why tests that need Redis must be skipped here, or undefined when `startRedis` works. With
- * REQUIRE_DOCKER=1 it always returns undefined, so that a missing server fails the test.
+ * Returns the reason why tests that need Redis must be skipped here, or undefined when `startRedis`
+ * works. With REQUIRE_DOCKER=1 it always returns undefined, so that a missing server fails the
+ * test.
  */
 export const whyNoRedis = async (): Promise<string | undefined> => {
   if (process.env.REQUIRE_DOCKER === '1' || findOnPath() !== undefined || (await hasImage())) return undefined
@@ -70,7 +72,8 @@ const startBinary = async (file: string): Promise<TestRedis> => {
 }
 
 const startContainer = async (): Promise<TestRedis> => {
-  // Testcontainers reads this at import. Its reaper needs an image of its own; here the caller stops the container.
+  // Testcontainers reads this at import. Its reaper needs another image; here the caller stops the
+  // container.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE)

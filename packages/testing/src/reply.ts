@@ -1,9 +1,13 @@
-// What the scripted model answers to a conversation: text, reasoning, tool calls and token counts.
+// Creates the scripted model's answer to a conversation: text, reasoning, tool calls and token
+// counts.
 
 import { type Conversation, restOfScript } from './conversation.ts'
 import { type ScriptedUsage, type ScriptStep, toolCallsOf } from './script.ts'
 
-/** What every turn costs unless its step says otherwise, so that totals can be reckoned. */
+/**
+ * Token counts of a turn whose step has no `usage`: round figures, so that a reader can compute
+ * totals.
+ */
 export const DEFAULT_USAGE = { input: 100, output: 10, reasoning: 0, cache_read: 0 } as const satisfies ScriptedUsage
 
 export type Reply = {
@@ -16,15 +20,15 @@ export type Reply = {
   readonly finish: string
 }
 
-/** The answer to a conversation, without the waiting and failing that may come before it. */
+/** Returns the answer to a conversation, without the waits and failures that may precede it. */
 export const replyTo = (conversation: Conversation): Reply => {
-  if (conversation.kind === 'title') return spoken(titleOf(conversation.lastUser))
+  if (conversation.kind === 'title') return textReply(titleOf(conversation.lastUser))
   if (conversation.kind === 'compaction') {
-    return spoken(`Summary of the work so far. ${restOfScript(conversation.remaining)}`)
+    return textReply(`Summary of the work so far. ${restOfScript(conversation.remaining)}`)
   }
-  if (!conversation.scripted) return spoken(`You said: ${oneLine(conversation.lastUser, 500)}`)
+  if (!conversation.scripted) return textReply(`You said: ${oneLine(conversation.lastUser, 500)}`)
   const { turn } = conversation
-  if (turn === undefined || Object.keys(turn.step).length === 0) return spoken(lastWords(conversation))
+  if (turn === undefined || Object.keys(turn.step).length === 0) return textReply(closingText(conversation))
   return stepReply(turn.step, conversation)
 }
 
@@ -35,7 +39,7 @@ const stepReply = (step: ScriptStep, conversation: Conversation): Reply => {
   }))
   const chunks = step.stream?.chunks ?? 1
   return {
-    text: step.say === undefined ? madeUp(step.stream ? chunks : 0) : fillInText(step.say, conversation),
+    text: step.say === undefined ? placeholderText(step.stream ? chunks : 0) : fillInText(step.say, conversation),
     think: step.think ?? '',
     calls,
     chunks,
@@ -45,7 +49,7 @@ const stepReply = (step: ScriptStep, conversation: Conversation): Reply => {
   }
 }
 
-const spoken = (text: string): Reply => ({
+const textReply = (text: string): Reply => ({
   text,
   think: '',
   calls: [],
@@ -55,8 +59,8 @@ const spoken = (text: string): Reply => ({
   finish: 'stop',
 })
 
-// Without this a test could not see that a message reached a session whose script had ended.
-const lastWords = (conversation: Conversation): string =>
+// Shows a test that a message reached a session whose script had ended.
+const closingText = (conversation: Conversation): string =>
   conversation.steered ? `Acknowledged: ${conversation.lastUser}` : 'Done.'
 
 const fillInText = (text: string, conversation: Conversation): string =>
@@ -65,7 +69,7 @@ const fillInText = (text: string, conversation: Conversation): string =>
     .replaceAll('{{last_tool_output}}', () => conversation.lastToolOutput)
     .replaceAll('{{directory}}', () => conversation.directory)
 
-// A nested script (the prompt of a subagent) has templates of its own.
+// A nested script (in the prompt of a subagent) fills in its own templates.
 const fillIn = (value: unknown, conversation: Conversation): unknown => {
   if (typeof value === 'string') return value.includes('[[script:') ? value : fillInText(value, conversation)
   if (Array.isArray(value)) return value.map((item) => fillIn(item, conversation))
@@ -75,7 +79,7 @@ const fillIn = (value: unknown, conversation: Conversation): unknown => {
   return value
 }
 
-const madeUp = (words: number): string => Array.from({ length: words }, (_, at) => `word${at + 1} `).join('')
+const placeholderText = (words: number): string => Array.from({ length: words }, (_, at) => `word${at + 1} `).join('')
 
 const titleOf = (text: string): string => oneLine(text, 60) || 'A task'
 

@@ -1,8 +1,8 @@
-// Scripts that play a whole task, for the demo, the benchmarks and end-to-end tests.
+// Scripts of whole tasks, for the demo, the benchmarks and end-to-end tests.
 
 import { type ScriptStep, script } from './script.ts'
 
-/** A repository with one bug and the test that shows it: `sum.js`, `sum.test.js` and a `package.json`. */
+/** Files of a repository with a bug and the test that fails because of it. */
 export const FAILING_REPOSITORY = {
   'package.json': `${JSON.stringify({ name: 'sum', type: 'module', scripts: { test: 'node --test' } }, null, 2)}\n`,
   'sum.js': 'export const sum = (a, b) => a - b\n',
@@ -18,7 +18,7 @@ export const FAILING_REPOSITORY = {
   ].join('\n'),
 } as const
 
-/** Reads the code, sees the test fail, fixes the bug, sees the test pass, and says so. */
+/** Reads the code, runs the failing test, fixes the bug, runs the test again, and reports it. */
 export const fixFailingTestSteps: readonly ScriptStep[] = [
   {
     say: 'I will look at the code and its test first.',
@@ -37,5 +37,5 @@ export const fixFailingTestSteps: readonly ScriptStep[] = [
   { say: 'The test failed because `sum` subtracted its arguments. It adds them now, and the test passes.' },
 ]
 
-/** The steps above as text to put behind a task's description. */
+/** Returns the steps above as text to append to a task's description. */
 export const fixFailingTestScript = (): string => script(fixFailingTestSteps)

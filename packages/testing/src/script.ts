@@ -1,9 +1,11 @@
-// The script of a scripted model: what it says and which tools it calls, written inside the user's own prompt.
+// The script of the scripted model: its answers and tool calls, written in the user's prompt.
 
-/** One tool call. `args` are the tool's own arguments; strings in them may hold `{{…}}` templates. */
+/**
+ * One tool call. `args` are the tool's arguments; strings in them may contain `{{…}}` templates.
+ */
 export type ScriptedToolCall = { readonly tool: string; readonly args?: Readonly<Record<string, unknown>> }
 
-/** Token counts in OpenCode's own terms: what a step reports is what the message shows. */
+/** Token counts, as OpenCode's message shows them. */
 export type ScriptedUsage = {
   readonly input?: number
   readonly output?: number
@@ -11,41 +13,44 @@ export type ScriptedUsage = {
   readonly cache_read?: number
 }
 
-/** An HTTP failure in place of an answer. */
+/** An HTTP error instead of an answer. */
 export type ScriptedFailure = {
   readonly status: number
-  /** How often before the step is answered; default 1. 0: for ever. */
+  /** Number of failures before the step is answered; default 1. 0: always fail. */
   readonly times?: number
   readonly message?: string
-  /** Sent as `retry-after-ms` so that a retry comes soon; default 50 ms. */
+  /** Sent as `retry-after-ms`, so that OpenCode retries soon; default 50 ms. */
   readonly retry_after_ms?: number
 }
 
 /**
- * One model turn. A step that neither speaks nor calls a tool (only `wait`, `hold`, `fail` or `drop`)
- * is no turn of its own: it happens before the next one.
+ * One turn of the model. A step with only `wait`, `hold`, `fail` or `drop` is not a turn: it
+ * happens before the next one.
  *
- * A step that calls no tool ends the session's turn; the steps after it wait for the next user message.
+ * A step that calls no tool ends the session's turn; the steps after it wait for the next user
+ * message.
  */
 export type ScriptStep = {
   readonly say?: string
-  /** Reasoning text that comes before the answer. */
+  /** Reasoning text before the answer. */
   readonly think?: string
   readonly tool?: string
   readonly args?: Readonly<Record<string, unknown>>
-  /** Several tool calls in one turn; they come after `tool`, if both are there. */
+  /** Several tool calls in one turn, after that of `tool` if both are set. */
   readonly tools?: readonly ScriptedToolCall[]
-  /** Milliseconds until the answer, with the connection held open. */
+  /** Milliseconds before the answer; the connection stays open. */
   readonly wait?: number
-  /** Holds the answer until this name is released. A name that is released once stays so. */
+  /** Delays the answer until this name is released. A released name stays released. */
   readonly hold?: string
-  /** Cuts the text into `chunks` pieces, `delay_ms` apart. Without `say` the text is made up. */
+  /**
+   * Streams the text in `chunks` pieces, `delay_ms` apart. Without `say` the text is a placeholder.
+   */
   readonly stream?: { readonly chunks: number; readonly delay_ms: number }
   readonly fail?: ScriptedFailure
-  /** Cuts the socket in the middle of the answer: once, or as often as it says. */
+  /** Closes the connection in the middle of the answer: once, or `times` times. */
   readonly drop?: true | { readonly times: number }
   readonly usage?: ScriptedUsage
-  /** The finish reason of the wire, such as `length` or `content_filter`; default `stop` or `tool_calls`. */
+  /** The finish reason, such as `length` or `content_filter`; default `stop` or `tool_calls`. */
   readonly finish?: string
 }
 
@@ -55,22 +60,24 @@ export type Prelude = Pick<ScriptStep, 'wait' | 'hold' | 'fail' | 'drop'>
 /** A turn with everything that happens before it. */
 export type Turn = { readonly preludes: readonly Prelude[]; readonly step: ScriptStep }
 
-/** A script as found in a text: its turns, and the text around it. */
+/** A script in a text: its turns, and the text around it. */
 export type FoundScript = { readonly turns: readonly Turn[]; readonly around: string }
 
 const MARKER = '[[script:'
 
 /**
- * The steps as text for a prompt.
+ * Returns the steps as text for a prompt.
  *
- * @example `Fix the test. ${script([{ tool: 'bash', args: { command: 'npm test' } }, { say: 'done' }])}`
+ * @example `Fix the test. ${script([{ tool: 'bash', args: { command: 'npm test' } }, { say: 'done'
+ *   }])}`
  */
 export const script = (steps: readonly ScriptStep[]): string => `${MARKER} ${JSON.stringify(steps)} ]]`
 
 /**
- * Finds the first script in a text. Steps may hold further scripts (for subagents) inside their strings.
+ * Returns the first script in a text. Strings of its steps may contain further scripts, for
+ * subagents.
  *
- * @throws Error when there is a marker but no JSON array of steps behind it.
+ * @throws Error if no JSON array of steps follows the marker
  */
 export const findScript = (text: string): FoundScript | undefined => {
   const start = text.indexOf(MARKER)
@@ -83,7 +90,7 @@ export const findScript = (text: string): FoundScript | undefined => {
   return { turns: toTurns(steps), around: `${text.slice(0, start)}${rest}`.trim() }
 }
 
-/** Puts each step that is no turn of its own before the one that follows. */
+/** Converts steps to turns: a step that is not a turn becomes a prelude of the next one. */
 export const toTurns = (steps: readonly ScriptStep[]): readonly Turn[] => {
   const turns: Turn[] = []
   let preludes: Prelude[] = []
@@ -103,7 +110,7 @@ export const toTurns = (steps: readonly ScriptStep[]): readonly Turn[] => {
   return turns
 }
 
-/** The tool calls of a step, in order. */
+/** Returns the tool calls of a step, in order. */
 export const toolCallsOf = (step: ScriptStep): readonly ScriptedToolCall[] => [
   ...(step.tool === undefined ? [] : [{ tool: step.tool, args: step.args ?? {} }]),
   ...(step.tools ?? []),
@@ -125,7 +132,7 @@ const parseSteps = (json: string): readonly ScriptStep[] => {
   return steps as readonly ScriptStep[]
 }
 
-// JSON strings may hold brackets, so the end is found by reading, not by searching for "]]".
+// JSON strings may contain brackets, so searching for "]]" would find the wrong end.
 const endOfArray = (text: string, from: number): number => {
   let depth = 0
   let inString = false

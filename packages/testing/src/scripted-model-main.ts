@@ -1,4 +1,4 @@
-// The scripted model as a program of its own: node scripted-model-main.ts --port N --host H
+// Runs the scripted model as a program: node scripted-model-main.ts --port N --host H
 
 import { parseArgs } from 'node:util'
 import { startScriptedModel } from './scripted-model.ts'

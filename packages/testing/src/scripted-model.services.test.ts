@@ -49,39 +49,39 @@ describe('the scripted model over HTTP', () => {
     })
   const ask = async (...messages: readonly Message[]): Promise<Answer> =>
     (await post(messages)).json() as Promise<Answer>
-  const say = async (...messages: readonly Message[]) => (await ask(...messages)).choices[0]?.message.content
+  const answerTo = async (...messages: readonly Message[]) => (await ask(...messages)).choices[0]?.message.content
 
-  it('repeats the request where there is no script', async () => {
-    expect(await say(user('hello'))).toBe('You said: hello')
+  it('repeats the message if the prompt has no script', async () => {
+    expect(await answerTo(user('hello'))).toBe('You said: hello')
   })
 
-  it('plays one step for each assistant message since the script, then says that it is done', async () => {
+  it('plays one step per assistant message since the script, then answers Done', async () => {
     const prompt = user(`Go. ${script([{ tool: 'bash', args: { command: 'ls' } }, { say: 'two' }])}`)
     const first = await ask(prompt)
     expect(first.choices[0]).toMatchObject({
       finish_reason: 'tool_calls',
       message: { tool_calls: [{ function: { name: 'bash', arguments: '{"command":"ls"}' } }] },
     })
-    expect(await say(prompt, assistant(''), { role: 'tool', content: 'a' })).toBe('two')
-    expect(await say(prompt, assistant(''), assistant('two'))).toBe('Done.')
+    expect(await answerTo(prompt, assistant(''), { role: 'tool', content: 'a' })).toBe('two')
+    expect(await answerTo(prompt, assistant(''), assistant('two'))).toBe('Done.')
   })
 
-  it('goes on with the script after a message that steers it, and repeats that message', async () => {
+  it('continues the script after a further user message, which a template can repeat', async () => {
     const prompt = user(script([{ say: 'one' }, { say: 'received {{last_user}}' }]))
-    expect(await say(prompt, assistant('one'), user('use tabs'))).toBe('received use tabs')
-    expect(await say(prompt, assistant('one'), assistant('two'), user('and now?'))).toBe('Acknowledged: and now?')
+    expect(await answerTo(prompt, assistant('one'), user('use tabs'))).toBe('received use tabs')
+    expect(await answerTo(prompt, assistant('one'), assistant('two'), user('and now?'))).toBe('Acknowledged: and now?')
   })
 
   it('follows the newest script', async () => {
-    expect(await say(user(script([{ say: 'old' }])), assistant('old'), user(script([{ say: 'new' }])))).toBe('new')
+    expect(await answerTo(user(script([{ say: 'old' }])), assistant('old'), user(script([{ say: 'new' }])))).toBe('new')
   })
 
-  it('hands a nested script over to the subagent as it is', async () => {
+  it('passes a nested script to the subagent unchanged', async () => {
     const nested = `count ${script([{ say: 'in "brackets" ]] {{last_user}}' }])}`
     const answer = await ask(user(script([{ tool: 'task', args: { prompt: nested } }])))
     const call = answer.choices[0]?.message.tool_calls?.[0]?.function
     expect(JSON.parse(call?.arguments ?? '')).toEqual({ prompt: nested })
-    expect(await say(user(nested))).toBe('in "brackets" ]] count')
+    expect(await answerTo(user(nested))).toBe('in "brackets" ]] count')
   })
 
   it('calls several tools in one step', async () => {
@@ -93,7 +93,7 @@ describe('the scripted model over HTTP', () => {
     expect(answer.choices[0]?.message.tool_calls).toHaveLength(2)
   })
 
-  it('counts the same tokens for every turn unless the step says otherwise', async () => {
+  it('reports the same token counts for every turn unless the step has a usage', async () => {
     const prompt = user(
       script([{ say: 'a' }, { say: 'b', usage: { input: 7, output: 5, reasoning: 3, cache_read: 2 } }]),
     )
@@ -104,15 +104,15 @@ describe('the scripted model over HTTP', () => {
     expect((await ask(prompt, assistant('a'))).usage).toMatchObject({ prompt_tokens: 9, completion_tokens: 8 })
   })
 
-  it('fails as often as the script says, then answers', async () => {
+  it('fails the scripted number of times, then answers', async () => {
     const prompt = user(script([{ fail: { status: 429, times: 2 } }, { say: 'at last' }]))
     expect((await post([prompt])).status).toBe(429)
     const second = await post([prompt])
     expect([second.status, second.headers.get('retry-after-ms')]).toEqual([429, '50'])
-    expect(await say(prompt)).toBe('at last')
+    expect(await answerTo(prompt)).toBe('at last')
   })
 
-  it('answers a script that cannot be read with 400', async () => {
+  it('answers an invalid script with 400', async () => {
     expect((await post([user('[[script: [{"say":}] ]]')])).status).toBe(400)
   })
 
@@ -124,7 +124,7 @@ describe('the scripted model over HTTP', () => {
     expect(body.trimEnd().endsWith('data: [DONE]')).toBe(true)
   })
 
-  it('cuts the socket in the middle of an answer once', async () => {
+  it('closes the connection in the middle of an answer once', async () => {
     const prompt = user(script([{ drop: true }, { say: 'whole' }]))
     const cut = await post([prompt], { stream: true })
     expect(cut.status).toBe(200)
@@ -132,17 +132,17 @@ describe('the scripted model over HTTP', () => {
     expect(await (await post([prompt], { stream: true })).text()).toContain('whole')
   })
 
-  it('holds an answer until its name is released over HTTP, and lets the next one through', async () => {
+  it('delays an answer until its name is released over HTTP, and not the next one', async () => {
     const prompt = user(script([{ hold: 'gate 1' }, { say: 'free' }]))
     let answered = false
-    const held = say(prompt).finally(() => {
+    const held = answerTo(prompt).finally(() => {
       answered = true
     })
     await model.waitForRequest((request) => request.turn === 0)
     expect(answered).toBe(false)
     await fetch(`${model.url}/control/release/gate%201`, { method: 'POST' })
     expect(await held).toBe('free')
-    expect(await say(prompt)).toBe('free')
+    expect(await answerTo(prompt)).toBe('free')
   })
 
   it('drops an answer whose client has disconnected', async () => {
@@ -155,10 +155,10 @@ describe('the scripted model over HTTP', () => {
     await model.waitForRequest(() => true)
     leaving.abort()
     await expect(held).rejects.toThrow()
-    expect(await say(user('still there?'))).toBe('You said: still there?')
+    expect(await answerTo(user('still there?'))).toBe('You said: still there?')
   })
 
-  it('gives up waiting for a request that does not come', async () => {
+  it('rejects waitForRequest after its timeout', async () => {
     await expect(model.waitForRequest(() => false, 20)).rejects.toThrow('within 20 ms')
   })
 
@@ -169,7 +169,7 @@ describe('the scripted model over HTTP', () => {
 })
 
 describe('the scripted model as a program', () => {
-  it('says where it listens and ends on SIGTERM', async () => {
+  it('prints its address and exits with 0 on SIGTERM', async () => {
     const main = fileURLToPath(new URL('./scripted-model-main.ts', import.meta.url))
     const child = spawn(process.execPath, [main, '--port', '0', '--host', '127.0.0.1'], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -215,7 +215,7 @@ describe('the scripted model behind the real OpenCode server', () => {
   const newSession = async (directory: string): Promise<string> =>
     (await server.client(directory).session.create({ title: 'test' })).data?.id ?? ''
 
-  it('fixes the failing test of the demo’s repository', async () => {
+  it("fixes the failing test of the demo's repository", async () => {
     for (const [name, content] of Object.entries(FAILING_REPOSITORY)) await writeFile(join(root, name), content)
     const session = await newSession(root)
     await prompt(root, session, `Make the test pass. ${fixFailingTestScript()}`)
@@ -229,7 +229,7 @@ describe('the scripted model behind the real OpenCode server', () => {
     expect(outputs.map((state) => state.metadata.exit)).toEqual([1, 0])
   })
 
-  it('sees a message that comes while it is at work', async () => {
+  it('receives a message that the user sends during a turn', async () => {
     const session = await newSession(root)
     await prompt(root, session, script([{ say: 'first', hold: session }, { say: 'received: {{last_user}}' }]))
     await model.waitForRequest((request) => request.session === session && request.turn === 0)
@@ -238,7 +238,7 @@ describe('the scripted model behind the real OpenCode server', () => {
     await expect.poll(() => lastAnswer(root, session), { timeout: 25_000 }).toBe('received: use tabs')
   })
 
-  it('keeps the scripts of many sessions apart', async () => {
+  it('plays the scripts of several sessions at the same time', async () => {
     const sessions = await Promise.all(Array.from({ length: 12 }, () => newSession(root)))
     await Promise.all(
       sessions.map((session) =>

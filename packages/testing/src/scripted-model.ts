@@ -1,4 +1,4 @@
-// An OpenAI-compatible model provider that plays the script it finds in the prompt: the one test double there is.
+// An OpenAI-compatible model provider that plays the script in the prompt.
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -6,18 +6,18 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CallKind, type ChatRequest, type Conversation, readConversation } from './conversation.ts'
 import { Gates } from './gates.ts'
-import { Progress, withoutPreludes } from './progress.ts'
+import { RemainingTurns, withoutPreludes } from './remaining-turns.ts'
 import { replyTo } from './reply.ts'
 import type { Prelude, ScriptedFailure, Turn } from './script.ts'
 import { chunksOf, completion } from './wire.ts'
 
-/** One call that a client made, for tests that ask what reached the model. */
+/** One call to the model, for tests that check which calls arrived. */
 export type ModelRequest = {
   /** Milliseconds since the epoch. */
   readonly at: number
   readonly kind: CallKind
   readonly model: string
-  /** The same for all calls of one session: the session id where the client sends it. */
+  /** Identifies the session: its id if the client sends it. */
   readonly session: string
   /** The last user message without its script. */
   readonly lastUser: string
@@ -33,22 +33,27 @@ export type ScriptedModel = {
   readonly url: string
   /** The newest 10,000 calls, oldest first. */
   readonly requests: readonly ModelRequest[]
-  /** The first call, past or future, that fits; rejects after `timeoutMs` (default 10 s). */
+  /**
+   * Resolves with the first past or future call that matches; rejects after `timeoutMs` (default 10
+   * s).
+   */
   readonly waitForRequest: (predicate: (request: ModelRequest) => boolean, timeoutMs?: number) => Promise<ModelRequest>
-  /** Lets every step go on that holds under this name, now and later. */
+  /** Lets every step continue that waits for this name with `hold`, now or later. */
   readonly release: (name: string) => void
-  /** Cuts every connection and stops listening. */
+  /** Closes every connection and stops listening. */
   readonly close: () => Promise<void>
 }
 
 const MAX_LOG = 10_000
 const MAX_BODY_BYTES = 32 * 1_048_576
-// OpenCode gives up on a provider that sends nothing for 300 s.
+// OpenCode aborts a call to a provider that sends nothing for 300 s.
 const KEEP_ALIVE_MS = 10_000
 const MAX_HOLD_MS = 3_600_000
 
 /**
- * Starts the model on a port of its own (0: a free one) and this host (default loopback).
+ * Starts the model.
+ *
+ * @param options - port (default: a free one) and host (default: loopback)
  *
  * @example
  * const model = await startScriptedModel()
@@ -61,7 +66,7 @@ export const startScriptedModel = async (
   const watchers = new Set<(request: ModelRequest) => void>()
   const gates = new Gates()
   const failures = new Map<string, number>()
-  const progress = new Progress()
+  const remainingTurns = new RemainingTurns()
   const sockets = new Set<Socket>()
   const closing = new AbortController()
 
@@ -75,16 +80,16 @@ export const startScriptedModel = async (
     const request = JSON.parse(await bodyOf(incoming)) as ChatRequest
     const session = sessionHeader(incoming)
     const read = readConversation(request, session)
-    const left = read.kind === 'compaction' ? progress.get(session) : undefined
-    const conversation = left ? { ...read, remaining: left } : read
+    const remaining = read.kind === 'compaction' ? remainingTurns.get(session) : undefined
+    const conversation = remaining ? { ...read, remaining } : read
     log(logEntry(request, conversation, session))
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
-    const signal = AbortSignal.any([gone.signal, closing.signal])
-    const tell = (turns: readonly Turn[]) => {
-      if (conversation.kind === 'turn') progress.set(session, turns)
+    const disconnected = new AbortController()
+    response.once('close', () => disconnected.abort())
+    const signal = AbortSignal.any([disconnected.signal, closing.signal])
+    const setRemaining = (turns: readonly Turn[]) => {
+      if (conversation.kind === 'turn') remainingTurns.set(session, turns)
     }
-    await play(request, conversation, response, { gates, failures, signal, tell })
+    await play(request, conversation, response, { gates, failures, signal, setRemaining })
   }
 
   const server = createServer((incoming, response) => {
@@ -94,7 +99,7 @@ export const startScriptedModel = async (
       else answerJson(response, 400, failureBody(400, error instanceof Error ? error.message : String(error)))
     })
   })
-  // A step may hold for as long as its script says.
+  // A step with `hold` may wait for any time.
   server.requestTimeout = 0
   server.keepAliveTimeout = 60_000
 
@@ -139,8 +144,8 @@ export const startScriptedModel = async (
           timeoutMs,
         )
         watchers.add(watcher)
-        const seen = requests.find(predicate)
-        if (seen) settle(() => resolve(seen))
+        const earlier = requests.find(predicate)
+        if (earlier) settle(() => resolve(earlier))
       }),
     close: async () => {
       closing.abort()
@@ -152,46 +157,47 @@ export const startScriptedModel = async (
   }
 }
 
-type Stage = {
+type PlayDeps = {
   readonly gates: Gates
   readonly failures: Map<string, number>
   readonly signal: AbortSignal
-  /** Takes the turns that are left. */
-  readonly tell: (turns: readonly Turn[]) => void
+  /** Records the turns that remain after this call. */
+  readonly setRemaining: (turns: readonly Turn[]) => void
 }
 
 const play = async (
   request: ChatRequest,
   conversation: Conversation,
   response: ServerResponse,
-  stage: Stage,
+  deps: PlayDeps,
 ): Promise<void> => {
   const preludes = conversation.kind === 'turn' ? (conversation.turn?.preludes ?? []) : []
-  const keepAlive = request.stream === true ? keptAlive(response, preludes) : undefined
+  const keepAlive = request.stream === true ? startKeepAlive(response, preludes) : undefined
   let cut = false
   try {
     for (const [at, prelude] of preludes.entries()) {
-      if (prelude.wait !== undefined) await delay(prelude.wait, undefined, { signal: stage.signal })
-      if (prelude.hold !== undefined) await stage.gates.wait(prelude.hold, MAX_HOLD_MS, stage.signal)
+      if (prelude.wait !== undefined) await delay(prelude.wait, undefined, { signal: deps.signal })
+      if (prelude.hold !== undefined) await deps.gates.wait(prelude.hold, MAX_HOLD_MS, deps.signal)
       const key = `${conversation.key}:${conversation.index}:${at}`
-      if (prelude.fail && isDue(stage.failures, `${key}:fail`, prelude.fail.times ?? 1)) {
-        stage.tell(withoutPreludes(conversation.remaining, at + 1))
+      if (prelude.fail && isDue(deps.failures, `${key}:fail`, prelude.fail.times ?? 1)) {
+        deps.setRemaining(withoutPreludes(conversation.remaining, at + 1))
         return fail(response, prelude.fail)
       }
-      cut ||= isCut(prelude, stage.failures, `${key}:drop`)
+      cut ||= isCut(prelude, deps.failures, `${key}:drop`)
     }
-    stage.tell(conversation.remaining.slice(cut ? 0 : 1))
-    await answer(request, conversation, response, { cut, signal: stage.signal })
+    deps.setRemaining(conversation.remaining.slice(cut ? 0 : 1))
+    await answer(request, conversation, response, { cut, signal: deps.signal })
   } catch (error) {
-    // The client left, or the model is closing: nobody is there to answer.
-    if (!stage.signal.aborted) throw error
+    // The client disconnected or the model is closing, so nothing can be answered.
+    if (!deps.signal.aborted) throw error
   } finally {
     clearInterval(keepAlive)
   }
 }
 
-// Headers go out at once, as with a model that thinks; a step that may still fail with a status must wait.
-const keptAlive = (response: ServerResponse, preludes: readonly Prelude[]): NodeJS.Timeout | undefined => {
+// Sends the headers immediately, as a provider does whose model still thinks. A step that may fail
+// with an HTTP status cannot do that.
+const startKeepAlive = (response: ServerResponse, preludes: readonly Prelude[]): NodeJS.Timeout | undefined => {
   if (preludes.length === 0 || preludes.some((prelude) => prelude.fail)) return undefined
   startStream(response)
   response.write(': waiting\n\n')
@@ -218,12 +224,12 @@ const answer = async (
     if (!response.write(chunk.data)) await once(response, 'drain', { signal })
     if (chunk.isText && reply.delayMs > 0) await delay(reply.delayMs, undefined, { signal })
   }
-  if (cut) await cutOff(response)
+  if (cut) await flushAndDestroy(response)
   else response.end()
 }
 
-// What was written reaches the client first, so that the cut is in the middle of the answer and not before it.
-const cutOff = async (response: ServerResponse): Promise<void> => {
+// Flushes before closing, so that the client receives the first half of the answer.
+const flushAndDestroy = async (response: ServerResponse): Promise<void> => {
   await new Promise<void>((resolve) => response.write(': cut\n\n', () => resolve()))
   response.destroy()
 }
@@ -236,7 +242,7 @@ const startStream = (response: ServerResponse): void => {
 const isCut = (prelude: Prelude, failures: Map<string, number>, key: string): boolean =>
   prelude.drop !== undefined && isDue(failures, key, prelude.drop === true ? 1 : prelude.drop.times)
 
-// The number of failures of a step is the only state that no request contains.
+// The number of failures of a step is state of this process: a request does not contain it.
 const isDue = (failures: Map<string, number>, key: string, times: number): boolean => {
   const done = failures.get(key) ?? 0
   if (times !== 0 && done >= times) return false

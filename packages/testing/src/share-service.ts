@@ -1,4 +1,5 @@
-// Stands in for the service that OpenCode shares sessions on: what its `enterprise.url` names, with the three calls that it makes.
+// A fake of the service that publishes shared OpenCode sessions (`enterprise.url` in its
+// configuration), with the three calls that OpenCode makes.
 
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,9 +8,9 @@ type Shared = { readonly secret: string; readonly sessionID: string; readonly ki
 
 export type ShareService = {
   readonly url: string
-  /** The sessions that are shared now, with the kinds of data that were sent of each. */
+  /** Returns the shared sessions, with the kinds of data that OpenCode sent for each. */
   readonly shared: () => readonly { readonly sessionID: string; readonly kinds: readonly string[] }[]
-  /** From now on everything is answered with 503. */
+  /** Sets whether every call is answered with 503. */
   readonly fail: (on: boolean) => void
   readonly close: () => Promise<void>
 }
@@ -32,10 +33,10 @@ export const startShareService = async (): Promise<ShareService> => {
     const [, id, what] = /^\/api\/share(?:\/([^/]+))?(?:\/(sync))?$/.exec(request.url ?? '') ?? []
     const body = await readJson(request)
     if (request.method === 'POST' && id === undefined && request.url === '/api/share') {
-      const made = crypto.randomUUID()
+      const newId = crypto.randomUUID()
       const secret = crypto.randomUUID()
-      shares.set(made, { secret, sessionID: String(body.sessionID), kinds: new Set() })
-      return { status: 200, body: { id: made, secret, url: `${urlOf()}/s/${made}` } }
+      shares.set(newId, { secret, sessionID: String(body.sessionID), kinds: new Set() })
+      return { status: 200, body: { id: newId, secret, url: `${urlOf()}/s/${newId}` } }
     }
     const share = shares.get(id ?? '')
     if (!share) return { status: 404 }

@@ -1,4 +1,4 @@
-// A real Matrix homeserver for a test file: Synapse in a container, and the people on it.
+// Starts a Matrix homeserver for a test file: Synapse in a container.
 
 import { execFile } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
@@ -8,35 +8,41 @@ const IMAGE = 'matrixdotorg/synapse:latest'
 const NAME = 'switchyard.test'
 const PORT = 8008
 const REGISTRATION_SECRET = 'only-for-this-container'
-/** So much that no test meets a limit that it does not set. */
+/** High enough that only tests that set a limit reach it. */
 const UNLIMITED = { per_second: 10_000, burst_count: 10_000 }
 
 export type RateLimit = { readonly per_second: number; readonly burst_count: number }
 
-/** Who is registered: what they can do is the client-server API, called as they are. */
+/** A registered user. */
 export type MatrixUser = {
   readonly id: string
   readonly token: string
   /**
-   * @param path - after the host, such as `/_matrix/client/v3/sync`.
-   * @throws Error with status and body where the server does not answer with 2xx.
+   * Calls the client-server API as this user.
+   *
+   * @param path - such as `/_matrix/client/v3/sync`
+   * @throws Error with status and body if the status is not 2xx
    */
   readonly call: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>
 }
 
 export type Synapse = {
   readonly url: string
-  /** A user of that local part, with a token of their own. */
+  /** Registers a user by the local part of its id. */
   readonly register: (name: string, isAdmin?: boolean) => Promise<MatrixUser>
   readonly stop: () => Promise<void>
 }
 
-/** Why there can be no Synapse here; undefined where there can. With REQUIRE_DOCKER=1 nothing is missing: it fails instead. */
+/**
+ * Returns the reason why tests that need Synapse must be skipped here, or undefined if
+ * `startSynapse` works. With REQUIRE_DOCKER=1 it always returns undefined, so that a missing engine
+ * fails the test.
+ */
 export const whyNoSynapse = async (): Promise<string | undefined> => {
   if (process.env.REQUIRE_DOCKER === '1') return undefined
   return await promisify(execFile)('docker', ['image', 'inspect', IMAGE], { timeout: 15_000 }).then(
     () => undefined,
-    () => `there is no Docker engine with the image ${IMAGE} on this machine`,
+    () => `no Docker engine on this machine has the image ${IMAGE}`,
   )
 }
 
@@ -89,14 +95,19 @@ const register = async (url: string, username: string, isAdmin: boolean): Promis
   const mac = createHmac('sha1', REGISTRATION_SECRET)
     .update([nonce, username, password, isAdmin ? 'admin' : 'notadmin'].join('\0'))
     .digest('hex')
-  const made = await call('POST', path, { nonce, username, password, admin: isAdmin, mac })
-  const token = String(made.access_token)
-  return { id: String(made.user_id), token, call: caller(url, token) }
+  const created = await call('POST', path, { nonce, username, password, admin: isAdmin, mac })
+  const token = String(created.access_token)
+  return { id: String(created.user_id), token, call: caller(url, token) }
 }
 
-/** @param messages - the limit of messages for each user, as Synapse's `rc_message`; default: none. */
+/**
+ * Starts an empty homeserver.
+ *
+ * @param messages - limit of messages per user (Synapse's `rc_message`); default: no limit
+ */
 export const startSynapse = async (messages: RateLimit = UNLIMITED): Promise<Synapse> => {
-  // Its reaper is another image; the test that started the container stops it. Read at import.
+  // Testcontainers reads this at import. Its reaper needs another image; here the caller stops the
+  // container.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
   const { GenericContainer, Wait } = await import('testcontainers')
   const container = await new GenericContainer(IMAGE)

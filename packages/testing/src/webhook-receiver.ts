@@ -1,5 +1,5 @@
-// A receiver of webhooks for tests: a real HTTP server that records every call and answers as configured. It verifies with the
-// specification's own package.
+// Receives webhooks in tests: an HTTP server that records every call and answers as configured.
+// Signatures are verified with the package of the Standard Webhooks specification.
 
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -24,25 +24,33 @@ export type WebhookCall = {
   readonly receivedAt: number
 }
 
-/** What to answer; `hang`: nothing, and the connection stays. */
+/** How to answer a call. `hang`: not at all, with the connection open. */
 export type WebhookAnswer = number | 'hang' | { readonly status: number; readonly headers: Record<string, string> }
 
 export type WebhookReceiver = {
   readonly url: string
   readonly port: number
-  /** Every call, in the order of arrival, whatever was answered. */
+  /** Every call in order of arrival, whatever the answer was. */
   readonly calls: WebhookCall[]
-  /** How calls are answered from now on; at first with 200. */
+  /** Sets how calls are answered from now on. The default is 200. */
   answerWith(answer: (call: WebhookCall) => WebhookAnswer | Promise<WebhookAnswer>): void
   close(): Promise<void>
 }
 
-/** @throws WebhookVerificationError where the signature is not made with `secret` */
+/**
+ * Checks the signature of a call.
+ *
+ * @throws WebhookVerificationError if `secret` did not create it
+ */
 export const verifyWebhook = (call: WebhookCall, secret: string): void => {
   new Webhook(secret).verify(call.raw, call.headers as Record<string, string>)
 }
 
-/** @param port - 0 takes a free one. */
+/**
+ * Starts the receiver on loopback.
+ *
+ * @param port - 0 for a free one
+ */
 export const startWebhookReceiver = async (port = 0): Promise<WebhookReceiver> => {
   const calls: WebhookCall[] = []
   let answerOf: (call: WebhookCall) => WebhookAnswer | Promise<WebhookAnswer> = () => 200
@@ -64,7 +72,7 @@ export const startWebhookReceiver = async (port = 0): Promise<WebhookReceiver> =
     response.writeHead(status, headers).end()
   }
   const server = createServer((request, response) => {
-    // A caller that breaks off is no fault of the receiver.
+    // The caller may close the connection before the answer.
     receive(request, response).catch(() => response.destroy())
   })
   server.listen(port, '127.0.0.1')

@@ -1,10 +1,11 @@
-// Writes a reply in OpenAI's chat completion format: one JSON document, or a stream of server-sent chunks.
+// Writes a reply in OpenAI's chat completion format: one JSON document, or a stream of server-sent
+// chunks.
 
 import type { Reply } from './reply.ts'
 
 type Head = { readonly id: string; readonly created: number; readonly model: string }
 
-/** The non-streaming answer. */
+/** Returns the answer as one JSON document. */
 export const completion = (head: Head, reply: Reply): Record<string, unknown> => ({
   ...head,
   object: 'chat.completion',
@@ -23,7 +24,10 @@ export const completion = (head: Head, reply: Reply): Record<string, unknown> =>
   usage: wireUsage(reply),
 })
 
-/** The streaming answer, chunk by chunk; the caller waits `reply.delayMs` after each one that holds text. */
+/**
+ * Yields the answer as chunks of a stream. The caller waits `reply.delayMs` after each chunk with
+ * text.
+ */
 export function* chunksOf(
   head: Head,
   reply: Reply,

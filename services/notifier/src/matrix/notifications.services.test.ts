@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { advance } from '@switchyard/records'
-import { type MatrixWorld, type Seen, startMatrixWorld, whyNoSynapse } from '@switchyard/testing'
+import { type MatrixFixture, type RoomEvent, startMatrixFixture, whyNoSynapse } from '@switchyard/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { event, startTestNotifier, type TestNotifier } from '../notifier.fixture.ts'
@@ -11,17 +11,17 @@ import { complete, run } from './tasks.fixture.ts'
 const missing = await whyNoSynapse()
 
 describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  let world: MatrixWorld
+  let matrix: MatrixFixture
   let notifier: TestNotifier
 
   beforeAll(async () => {
-    world = await startMatrixWorld()
+    matrix = await startMatrixFixture()
   })
-  afterAll(() => world?.close())
+  afterAll(() => matrix?.close())
   afterEach(() => notifier?.close())
 
   const startWith = async (env: Readonly<Record<string, string>>) => {
-    notifier = await startTestNotifier({ ...world.env, ...env })
+    notifier = await startTestNotifier({ ...matrix.env, ...env })
     await notifier.start()
     return notifier
   }
@@ -29,10 +29,10 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     expect.poll(async () => (await notifier.deliveries({ state: 'delivered' })).length, { timeout: 20_000 }).toBe(count)
   const failureCode = () =>
     expect.poll(async () => (await notifier.deliveries()).map((each) => each.failure?.code), { timeout: 20_000 })
-  const bodies = (seen: readonly Seen[]) => seen.map(({ content }) => content.body ?? '')
+  const bodies = (events: readonly RoomEvent[]) => events.map(({ content }) => content.body ?? '')
 
   it('posts the start, one progress message and the end of a task in one thread', async () => {
-    const roomId = await world.room()
+    const roomId = await matrix.room()
     const { records, accept, addEvents } = await startWith({ MATRIX_ROOM_ID: roomId, MATRIX_PROGRESS_INTERVAL_MS: '1' })
     const task = await accept({ description: 'Fix <b>it</b> & notify @room' })
     await run(records, task)
@@ -44,9 +44,9 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     await complete(records, task, 'All <script>done</script>.')
     await delivered(5)
 
-    const [root, progress, firstEdit, secondEdit, end, ...rest] = await world.seen(roomId)
+    const [root, progress, firstEdit, secondEdit, end, ...rest] = await matrix.roomEvents(roomId)
     expect(rest).toEqual([])
-    expect(root?.sender).toBe(world.bot.id)
+    expect(root?.sender).toBe(matrix.bot.id)
     expect(root?.content.body).toContain('Fix <b>it</b> & notify @room')
     expect(root?.content.formatted_body).toContain('Fix &lt;b&gt;it&lt;/b&gt; &amp; notify @room')
     expect(root?.content).toMatchObject({ 'm.mentions': {}, msgtype: 'm.notice' })
@@ -68,17 +68,17 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
   })
 
   it('attaches a long answer, and shows why a task failed', async () => {
-    const roomId = await world.room()
+    const roomId = await matrix.room()
     const { records, accept } = await startWith({ MATRIX_ROOM_ID: roomId })
     const [long, failing] = [await accept(), await accept()]
     await run(records, long)
     const answer = `${'words '.repeat(2_000)}END`
     await complete(records, long, answer)
     await delivered(2)
-    const file = (await world.seen(roomId)).find(({ content }) => content.msgtype === 'm.file')
+    const file = (await matrix.roomEvents(roomId)).find(({ content }) => content.msgtype === 'm.file')
     const [, server, media] = /^mxc:\/\/([^/]+)\/(.+)$/.exec(String(file?.content.url)) ?? []
-    const got = await fetch(`${world.synapse.url}/_matrix/client/v1/media/download/${server}/${media}`, {
-      headers: { authorization: `Bearer ${world.ann.token}` },
+    const got = await fetch(`${matrix.synapse.url}/_matrix/client/v1/media/download/${server}/${media}`, {
+      headers: { authorization: `Bearer ${matrix.ann.token}` },
     })
     expect(await got.text()).toBe(answer)
 
@@ -87,13 +87,13 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     const failed = event('task_failed')
     await advance(records.db, { taskId: failing, generation: null, to: 'failed', set: { error }, events: [failed] })
     await delivered(4)
-    const last = (await world.seen(roomId)).at(-1)
+    const last = (await matrix.roomEvents(roomId)).at(-1)
     expect(last?.content.body).toContain('the provider <refused>')
     expect(last?.content.formatted_body).toContain('the provider &lt;refused&gt;')
   })
 
   it('posts nothing twice under one id, even if the first attempt was not recorded', async () => {
-    const roomId = await world.room()
+    const roomId = await matrix.room()
     const { records, accept } = await startWith({ MATRIX_ROOM_ID: roomId })
     const task = await accept()
     await run(records, task)
@@ -104,12 +104,12 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     await sql`DELETE FROM matrix_threads`.execute(records.db)
     await sql`UPDATE deliveries SET state = 'pending', next_attempt_at = now()`.execute(records.db)
     await delivered(2)
-    expect(bodies(await world.seen(roomId))).toHaveLength(2)
+    expect(bodies(await matrix.roomEvents(roomId))).toHaveLength(2)
   })
 
   it("posts to the agent's room, given by its alias, or to a room of the task with its observers", async () => {
-    const [ben, eve] = [await world.synapse.register('ben'), await world.synapse.register('eve')]
-    const roomId = await world.room({ room_alias_name: 'builds' })
+    const [ben, eve] = [await matrix.synapse.register('ben'), await matrix.synapse.register('eve')]
+    const roomId = await matrix.room({ room_alias_name: 'builds' })
     const { records, accept } = await startWith({
       MATRIX_ROOMS: 'builder=#builds:switchyard.test',
       MATRIX_ROOM_PER_TASK: 'true',
@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     ]
     for (const task of [builders, own, lonely]) await run(records, task)
     await delivered(3)
-    expect(await world.seen(roomId)).toHaveLength(1)
+    expect(await matrix.roomEvents(roomId)).toHaveLength(1)
     const invitedTo = async (user: typeof ben) => {
       const { rooms } = (await user.call('GET', '/_matrix/client/v3/sync')) as { rooms?: { invite?: object } }
       return Object.keys(rooms?.invite ?? {})
@@ -129,30 +129,30 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     const [ownRoom, ...others] = await invitedTo(ben)
     expect(others).toEqual([])
     expect(await invitedTo(eve)).toEqual([])
-    expect(await invitedTo(world.ann)).toHaveLength(1)
+    expect(await invitedTo(matrix.ann)).toHaveLength(1)
     await ben.call('POST', `/_matrix/client/v3/join/${encodeURIComponent(ownRoom ?? '')}`, {})
-    const name = await ben.call('GET', world.path(ownRoom ?? '', 'state/m.room.name/'))
+    const name = await ben.call('GET', matrix.path(ownRoom ?? '', 'state/m.room.name/'))
     expect(name).toEqual({ name: 'Own room' })
 
     // The bot leaves the task's room long after the end, and stays in the shared room.
     await complete(records, own, 'done')
     await delivered(4)
-    expect(await world.joined(world.bot)).toContain(ownRoom)
+    expect(await matrix.joined(matrix.bot)).toContain(ownRoom)
     await sql`UPDATE tasks SET completed_at = now() - interval '8 days' WHERE id = ${own}`.execute(records.db)
-    await expect.poll(() => world.joined(world.bot), { timeout: 20_000 }).not.toContain(ownRoom)
-    expect(await world.joined(world.bot)).toContain(roomId)
+    await expect.poll(() => matrix.joined(matrix.bot), { timeout: 20_000 }).not.toContain(ownRoom)
+    expect(await matrix.joined(matrix.bot)).toContain(roomId)
   })
 
   it('reports a deleted, closed, encrypted or read-only room, and delivers once it is fixed', async () => {
-    const roomId = await world.room({ power_level_content_override: { events_default: 50 } })
-    await world.bot.call('POST', `/_matrix/client/v3/join/${roomId}`, {})
-    const encrypted = await world.room({
+    const roomId = await matrix.room({ power_level_content_override: { events_default: 50 } })
+    await matrix.bot.call('POST', `/_matrix/client/v3/join/${roomId}`, {})
+    const encrypted = await matrix.room({
       initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
     })
-    const closed = await world.room({}, [])
-    const deleted = await world.room()
-    await world.bot.call('POST', `/_matrix/client/v3/join/${deleted}`, {})
-    await world.admin.call('DELETE', `/_synapse/admin/v1/rooms/${encodeURIComponent(deleted)}`, { block: true })
+    const closed = await matrix.room({}, [])
+    const deleted = await matrix.room()
+    await matrix.bot.call('POST', `/_matrix/client/v3/join/${deleted}`, {})
+    await matrix.admin.call('DELETE', `/_synapse/admin/v1/rooms/${encodeURIComponent(deleted)}`, { block: true })
     const { records, accept, deliveries } = await startWith({
       MATRIX_ROOM_ID: roomId,
       MATRIX_ROOMS: `encrypted=${encrypted},closed=${closed},deleted=${deleted}`,
@@ -168,16 +168,16 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     for (const { failure } of await deliveries()) expect(failure?.hint.length).toBeGreaterThan(20)
     expect((await deliveries({ state: 'dead' })).map((each) => each.failure?.code)).toEqual(['matrix_room_encrypted'])
 
-    const powers = await world.ann.call('GET', world.path(roomId, 'state/m.room.power_levels/'))
-    await world.ann.call('PUT', world.path(roomId, 'state/m.room.power_levels/'), { ...powers, events_default: 0 })
-    await world.ann.call('POST', world.path(closed, 'invite'), { user_id: world.bot.id })
+    const powers = await matrix.ann.call('GET', matrix.path(roomId, 'state/m.room.power_levels/'))
+    await matrix.ann.call('PUT', matrix.path(roomId, 'state/m.room.power_levels/'), { ...powers, events_default: 0 })
+    await matrix.ann.call('POST', matrix.path(closed, 'invite'), { user_id: matrix.bot.id })
     await delivered(2)
   })
 
   it('reports an invalid token, and later that Matrix is no longer configured', async () => {
-    const roomId = await world.room()
-    const bot = await world.synapse.register('shortlived')
-    await world.ann.call('POST', world.path(roomId, 'invite'), { user_id: bot.id })
+    const roomId = await matrix.room()
+    const bot = await matrix.synapse.register('shortlived')
+    await matrix.ann.call('POST', matrix.path(roomId, 'invite'), { user_id: bot.id })
     const { records, accept, stop, database } = await startWith({
       MATRIX_ROOM_ID: roomId,
       MATRIX_ACCESS_TOKEN: bot.token,
@@ -205,9 +205,9 @@ describe.skipIf(missing !== undefined)(`Matrix notifications${missing ? ` (skipp
     const { port } = website.address() as AddressInfo
     for (const [env, code] of [
       [{ MATRIX_HOMESERVER_URL: 'http://127.0.0.1:9' }, 'connection_failed'],
-      [{ MATRIX_HOMESERVER_URL: `${world.synapse.url}/nowhere` }, 'endpoint_not_found'],
+      [{ MATRIX_HOMESERVER_URL: `${matrix.synapse.url}/nowhere` }, 'endpoint_not_found'],
       [{ MATRIX_HOMESERVER_URL: `http://127.0.0.1:${port}` }, 'http_error'],
-      [{ MATRIX_USER_ID: world.ann.id }, 'matrix_token_invalid'],
+      [{ MATRIX_USER_ID: matrix.ann.id }, 'matrix_token_invalid'],
     ] as const) {
       const { records, accept, close } = await startWith({ MATRIX_ROOM_ID: '!room:x', ...env })
       await run(records, await accept())

@@ -1,4 +1,5 @@
-// Matrix for a test file: a real homeserver, the bot, people, and what they see of each other.
+// A Matrix homeserver for a test file, with the bot, a user and an administrator, and functions to
+// write to rooms and read them.
 
 import { type MatrixUser, type RateLimit, startSynapse } from './synapse.ts'
 
@@ -11,32 +12,37 @@ type Content = Readonly<Record<string, unknown>> & {
   readonly 'm.new_content'?: { readonly body?: string }
 }
 
-export type Seen = {
+export type RoomEvent = {
   readonly event_id: string
   readonly sender: string
   readonly type: string
   readonly content: Content
 }
 
-let names = 0
+let transactions = 0
 
-export const startMatrixWorld = async (limit?: RateLimit) => {
+/**
+ * Starts a homeserver and registers its users.
+ *
+ * @param limit - the limit of messages per user; default: no limit
+ */
+export const startMatrixFixture = async (limit?: RateLimit) => {
   const synapse = await startSynapse(limit)
   const admin = await synapse.register('admin', true)
   const bot = await synapse.register('bot')
   const ann = await synapse.register('ann')
   const room = async (settings: object = {}, invited: readonly MatrixUser[] = [bot]): Promise<string> => {
-    const made = await ann.call('POST', '/_matrix/client/v3/createRoom', {
+    const created = await ann.call('POST', '/_matrix/client/v3/createRoom', {
       preset: 'private_chat',
       invite: invited.map((user) => user.id),
       ...settings,
     })
-    return String(made.room_id)
+    return String(created.room_id)
   }
   const path = (roomId: string, rest: string) => `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}/${rest}`
   const send = async (user: MatrixUser, roomId: string, type: string, content: object): Promise<string> => {
-    names += 1
-    const sent = await user.call('PUT', path(roomId, `send/${type}/test${names}`), content)
+    transactions += 1
+    const sent = await user.call('PUT', path(roomId, `send/${type}/test${transactions}`), content)
     return String(sent.event_id)
   }
 
@@ -52,15 +58,17 @@ export const startMatrixWorld = async (limit?: RateLimit) => {
       MATRIX_ACCESS_TOKEN: bot.token,
       MATRIX_ALLOWED_USERS: ann.id,
     },
-    /** What is in a room, oldest first, as Ann sees it. */
-    seen: async (roomId: string): Promise<readonly Seen[]> => {
+    /** Returns the messages and reactions that Ann sees in a room, oldest first. */
+    roomEvents: async (roomId: string): Promise<readonly RoomEvent[]> => {
       const { chunk } = await ann.call('GET', path(roomId, 'messages?dir=b&limit=1000'))
-      return (chunk as Seen[]).filter(({ type }) => type === 'm.room.message' || type === 'm.reaction').toReversed()
+      return (chunk as RoomEvent[])
+        .filter(({ type }) => type === 'm.room.message' || type === 'm.reaction')
+        .toReversed()
     },
     joined: async (user: MatrixUser): Promise<readonly string[]> =>
       (await user.call('GET', '/_matrix/client/v3/joined_rooms')).joined_rooms as string[],
     send,
-    /** Says something in a thread. */
+    /** Sends a message in a thread. */
     say: (user: MatrixUser, roomId: string, root: string, body: string) =>
       send(user, roomId, 'm.room.message', {
         msgtype: 'm.text',
@@ -78,4 +86,4 @@ export const startMatrixWorld = async (limit?: RateLimit) => {
   }
 }
 
-export type MatrixWorld = Awaited<ReturnType<typeof startMatrixWorld>>
+export type MatrixFixture = Awaited<ReturnType<typeof startMatrixFixture>>

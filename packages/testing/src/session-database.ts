@@ -1,4 +1,5 @@
-// Sessions as OpenCode would have them after months of use, written into its own database: to hold them takes minutes.
+// Writes sessions and messages to OpenCode's database, for tests with months of history. Creating
+// them through the API would take minutes.
 
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 
@@ -6,18 +7,25 @@ type Row = Record<string, SQLInputValue>
 
 const BUSY_MS = 10_000
 
-export type SessionRows = {
-  /** So many more sessions like this one, each changed a millisecond before the other. */
+export type SessionDatabase = {
+  /**
+   * Adds copies of a session. The update time of each is a millisecond before that of the one
+   * before it.
+   */
   readonly copySession: (sessionId: string, copies: number) => void
-  /** So many more messages like the first one of the session, before it; oldest first. @returns their ids */
+  /** Adds copies of a session's first message before it. Returns their ids, oldest first. */
   readonly copyMessage: (sessionId: string, copies: number) => readonly string[]
-  /** As if the session had last changed then. */
+  /** Moves the update time of a session back by `ms`. */
   readonly age: (sessionId: string, ms: number) => void
   readonly close: () => void
 }
 
-/** @param file - `opencode/opencode.db` in the server’s XDG_DATA_HOME; the server may run. */
-export const openSessionRows = (file: string): SessionRows => {
+/**
+ * Opens the database of an OpenCode server, which may be running.
+ *
+ * @param file - `opencode/opencode.db` in the server's XDG_DATA_HOME
+ */
+export const openSessionDatabase = (file: string): SessionDatabase => {
   const db = new DatabaseSync(file, { timeout: BUSY_MS })
   const one = (sql: string, ...args: SQLInputValue[]): Row => {
     const row = db.prepare(sql).get(...args)
@@ -30,7 +38,7 @@ export const openSessionRows = (file: string): SessionRows => {
       `INSERT INTO ${table} (${columns.map((name) => `"${name}"`).join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
     ).run(...Object.values(row))
   }
-  const together = (work: () => void): void => {
+  const inTransaction = (work: () => void): void => {
     db.exec('BEGIN IMMEDIATE')
     work()
     db.exec('COMMIT')
@@ -39,7 +47,7 @@ export const openSessionRows = (file: string): SessionRows => {
   return {
     copySession: (sessionId, copies) => {
       const row = one('SELECT * FROM session WHERE id = ?', sessionId)
-      together(() => {
+      inTransaction(() => {
         for (let number = 1; number <= copies; number += 1)
           insert('session', {
             ...row,
@@ -53,7 +61,7 @@ export const openSessionRows = (file: string): SessionRows => {
       const message = one('SELECT * FROM message WHERE session_id = ? ORDER BY time_created, id', sessionId)
       const part = one('SELECT * FROM part WHERE message_id = ? ORDER BY id', message.id ?? null)
       const ids = Array.from({ length: copies }, (_, number) => numbered('msg', number))
-      together(() => {
+      inTransaction(() => {
         for (const [number, id] of ids.entries()) {
           const created = Number(message.time_created) - copies + number
           const data = { ...JSON.parse(String(message.data)), time: { created } }
