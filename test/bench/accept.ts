@@ -1,4 +1,5 @@
-// How long a caller waits until a task is accepted, against the two writes that an accept cannot do without.
+// Measures how long a caller waits until a task is accepted, against the two writes that are the
+// minimum.
 
 import { newTaskId } from '@switchyard/contracts'
 import { TaskQueue } from '@switchyard/queue'
@@ -11,10 +12,10 @@ import { openConnection } from './http-connection.ts'
 import { type Load, measureCalls } from './load.ts'
 import { startProgram } from './program.ts'
 import type { Row, Section } from './report.ts'
-import { type Postgres, Stage } from './stage.ts'
+import { type Postgres, Resources } from './resources.ts'
 
 const AIM = 2
-/** As many as the api's own pool has. */
+/** The size of the api's connection pool. */
 const CONNECTIONS = 20
 const DESCRIPTION = 'Find out why the tests fail and fix it. '.repeat(10)
 
@@ -27,25 +28,25 @@ const INSERT = `
 type Side = (load: Load) => Promise<readonly number[]>
 
 const openApi = async (
-  stage: Stage,
+  resources: Resources,
   databaseUrl: string,
   redisUrl: string | undefined,
   most: number,
 ): Promise<Side> => {
-  const home = await stage.directory('api')
-  const api = await stage.keep(
+  const home = await resources.directory('api')
+  const api = await resources.add(
     startProgram('services/api/src/main.ts', [], {
       HOME: home,
       PORT: '0',
       SWITCHYARD_HOME: home,
       DATABASE_URL: databaseUrl,
-      // No worker empties the queue: all that is submitted waits.
+      // No worker runs, so every submitted task stays in the queue.
       MAX_QUEUED_TASKS: '1000000',
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     }),
   )
   const connections = await Promise.all(Array.from({ length: most }, () => openConnection(api.url)))
-  stage.onEnd(async () => connections.map((connection) => connection.close()))
+  resources.onClose(async () => connections.map((connection) => connection.close()))
   const body = JSON.stringify({ task_description: DESCRIPTION, agent_id: 'bench' })
   return (load) =>
     measureCalls(load, async (caller) => {
@@ -54,14 +55,14 @@ const openApi = async (
     })
 }
 
-const openBare = async (stage: Stage, databaseUrl: string, redisUrl: string | undefined): Promise<Side> => {
+const openBare = async (resources: Resources, databaseUrl: string, redisUrl: string | undefined): Promise<Side> => {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS })
-  stage.onEnd(() => pool.end())
+  resources.onClose(() => pool.end())
   const queue = new TaskQueue(
     redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl },
     pino({ level: 'silent' }),
   )
-  stage.onEnd(() => queue.close())
+  resources.onClose(() => queue.close())
   await queue.ready()
   return (load) =>
     measureCalls(load, async () => {
@@ -97,14 +98,14 @@ const rowsOf = async (name: string, ours: Side, bare: Side, callers: number, pla
 }
 
 const measureBackend = async (postgres: Postgres, backend: Backend, quick: boolean): Promise<readonly Row[]> => {
-  await using stage = new Stage()
+  await using resources = new Resources()
   const database = await createDatabase({ server: postgres.url })
-  stage.onEnd(database.drop)
+  resources.onClose(database.drop)
   const redis = backend === 'redis' ? await startRedis() : undefined
-  if (redis) stage.onEnd(redis.stop)
-  // The api first: it makes the tables.
-  const ours = await openApi(stage, database.url, redis?.url, 50)
-  const bare = await openBare(stage, database.url, redis?.url)
+  if (redis) resources.onClose(redis.stop)
+  // Start the api first, because it creates the tables.
+  const ours = await openApi(resources, database.url, redis?.url, 50)
+  const bare = await openBare(resources, database.url, redis?.url)
   for (const side of [ours, bare, ours, bare]) await side({ callers: 50, calls: quick ? 200 : 1_500 })
   const name = `queue on ${backend}`
   const alone = await rowsOf(name, ours, bare, 1, { rounds: quick ? 2 : 10, calls: quick ? 50 : 200 })
@@ -121,8 +122,8 @@ export const measureAccept = async (postgres: Postgres, quick: boolean): Promise
   return {
     title: '1. Time to accept a task',
     explanation: [
-      'Switchyard: POST /tasks over kept-alive connections to the api in a process of its own; no worker runs.',
-      'bare: the same row by one INSERT through pg, then BullMQ’s queue.add, called from within the measuring process.',
+      'Switchyard: POST /tasks over keep-alive connections to the api in a separate process; no worker runs.',
+      "bare: the same row with one INSERT through pg, then BullMQ's queue.add, in the process of the benchmark.",
     ],
     unit: 'ms',
     rows,

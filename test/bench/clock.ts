@@ -1,4 +1,4 @@
-// The one clock that all processes of a measurement share.
+// A clock that all processes of a measurement share.
 
-/** ms since the epoch, with fractions. */
+/** Returns ms since the epoch, with fractions. */
 export const now = (): number => performance.timeOrigin + performance.now()

@@ -1,4 +1,4 @@
-// How long it takes, in Docker mode, from handing over a task until its container runs.
+// Measures the time from submitting a task to its running container in Docker mode.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,12 +11,12 @@ import { IMAGE, whyNoContainers } from '../integration/docker-system.ts'
 import { interleave, percentile, spreadOf } from './figures.ts'
 import { startProgram } from './program.ts'
 import type { Section } from './report.ts'
-import { type Postgres, Stage } from './stage.ts'
+import { type Postgres, Resources } from './resources.ts'
 
 const AIM_MS = 400
 const WAIT_MS = 60_000
 
-/** When the engine says that the container of a task has started, ms since 1970. */
+/** Returns when the engine started the container of a task, ms since the epoch. */
 const startOf = async (taskId: string): Promise<number> => {
   const label = `label=switchyard.task=${taskId}`
   for (const until = Date.now() + WAIT_MS; Date.now() < until; await delay(50)) {
@@ -26,7 +26,10 @@ const startOf = async (taskId: string): Promise<number> => {
   throw new Error(`${taskId} has no running container after ${WAIT_MS} ms`)
 }
 
-/** One task: handed over, running, cancelled. @returns ms from before the call to the container's start */
+/**
+ * Submits a task, waits for its container and cancels it. Returns ms from before the call to the
+ * container's start.
+ */
 const measureOne = async (caller: Caller): Promise<number> => {
   const began = Date.now()
   const { task_id } = await caller.submit({ task_description: 'Wait.' })
@@ -36,12 +39,16 @@ const measureOne = async (caller: Caller): Promise<number> => {
   return took
 }
 
-/** The engine alone: one container as ours, in a network of its own. @returns ms from before the calls to its start */
-const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
-  const root = await stage.directory('bare')
+/**
+ * Prepares the measurement without Switchyard: the same container in a separate network.
+ *
+ * @returns a function that measures ms from before the call to the container's start
+ */
+const openBare = async (resources: Resources): Promise<() => Promise<number>> => {
+  const root = await resources.directory('bare')
   const network = `switchyard-bench-${randomBytes(4).toString('hex')}`
   await docker(['network', 'create', '--internal', network])
-  stage.onEnd(() => docker(['network', 'rm', network]))
+  resources.onClose(() => docker(['network', 'rm', network]))
   const runner = new Runner({
     engine: connectEngine('unix:///var/run/docker.sock'),
     settings: {
@@ -83,26 +90,26 @@ const openBare = async (stage: Stage): Promise<() => Promise<number>> => {
 export const measureContainerStart = async (postgres: Postgres, quick: boolean): Promise<Section> => {
   const title = '5. From enqueue to a running container (Docker mode)'
   const explanation = [
-    'Switchyard: from before POST /tasks until the engine’s own time of the container’s start; a scratch repository, the image present.',
-    'bare: the same container made and started by dockerode, without a task.',
+    'Switchyard: from before POST /tasks to the start time of the container in the engine; scratch repository, image present.',
+    'bare: the same container created and started with dockerode, without a task.',
   ]
   const missing = await whyNoContainers()
   if (missing) return { title, explanation, unit: 'ms', rows: [], notes: [`not measured: ${missing}`] }
-  await using stage = new Stage()
-  const home = await stage.directory('home')
-  const switchyard = await stage.keep(
+  await using resources = new Resources()
+  const home = await resources.directory('home')
+  const switchyard = await resources.add(
     startProgram('services/embedded/src/main.ts', [], {
       HOME: home,
       PORT: '0',
       SWITCHYARD_HOME: home,
-      DATABASE_URL: await stage.database(postgres),
+      DATABASE_URL: await resources.database(postgres),
       OPENCODE_SERVER_ENABLED: 'false',
     }),
   )
   const caller = createCaller(switchyard.url)
   // The first one creates the network and the egress proxy.
   await measureOne(caller)
-  const bare = await openBare(stage)
+  const bare = await openBare(resources)
   const rounds = await interleave(
     quick ? 5 : 40,
     () => measureOne(caller),

@@ -1,5 +1,5 @@
-// A thousand tasks that end at once, with a dead webhook and slow servers among the destinations: how long the others wait, and
-// what a SIGKILL of the notifier costs.
+// Measures notifications when a thousand tasks end at once and some destinations are dead or slow:
+// the delay of the healthy destinations, and the cost of a SIGKILL of the notifier.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,19 +17,19 @@ import {
 import type { Backend } from '../integration/system.ts'
 import { percentile, spreadOf } from './figures.ts'
 import type { Row, Section } from './report.ts'
-import { SLOW_SIDES, startSlowSides } from './slow-sides.ts'
-import { type Postgres, Stage } from './stage.ts'
+import { type Postgres, Resources } from './resources.ts'
+import { SLOW_DESTINATIONS, startSlowDestinations } from './slow-destinations.ts'
 
-/** Every healthy destination has all of its notifications within this time, s. */
+/** Target: every healthy destination has all of its notifications within this time, s. */
 const AIM_S = 10
-const WELL = 3
+const HEALTHY = 3
 const WRITERS = 10
 const NOTIFIER = path.resolve(import.meta.dirname, '../../services/notifier/src/main.ts')
 const SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
 
 type Notifier = { readonly kill: () => Promise<void> }
 
-const startNotifier = (env: Readonly<Record<string, string>>, stage: Stage): Notifier => {
+const startNotifier = (env: Readonly<Record<string, string>>, resources: Resources): Notifier => {
   const child = spawn(process.execPath, [NOTIFIER], {
     env: {
       ...env,
@@ -44,7 +44,7 @@ const startNotifier = (env: Readonly<Record<string, string>>, stage: Stage): Not
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   }
-  stage.onEnd(kill)
+  resources.onClose(kill)
   return { kill }
 }
 
@@ -75,7 +75,7 @@ const accept = async (records: Records, callbackUrl: string, agentId = 'bench'):
   return row.id
 }
 
-/** Ends them all; @returns when each was ended, ms. */
+/** Ends all tasks. Returns when each one ended, ms since the epoch. */
 const endAll = async (records: Records, ids: readonly TaskId[]): Promise<ReadonlyMap<string, number>> => {
   const endedAt = new Map<string, number>()
   const waiting = [...ids]
@@ -97,10 +97,10 @@ const endAll = async (records: Records, ids: readonly TaskId[]): Promise<Readonl
 }
 
 const hasAll = async (receiver: WebhookReceiver, count: number, limitMs: number): Promise<void> => {
-  const ends = Date.now() + limitMs
+  const limit = Date.now() + limitMs
   while (new Set(receiver.calls.map((call) => call.id)).size < count) {
-    if (Date.now() > ends)
-      throw new Error(`${receiver.url} has ${receiver.calls.length} of ${count} after ${limitMs} ms`)
+    if (Date.now() > limit)
+      throw new Error(`${receiver.url} received ${receiver.calls.length} of ${count} calls in ${limitMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
@@ -108,34 +108,34 @@ const hasAll = async (receiver: WebhookReceiver, count: number, limitMs: number)
 type Run = {
   readonly backend: Backend
   readonly tasks: number
-  /** SIGKILL the notifier once a third has been sent, and start another. */
+  /** Whether to kill the notifier after a third of the notifications, and start another one. */
   readonly isKilled: boolean
 }
 
 type Measured = { readonly rows: readonly Row[]; readonly notes: readonly string[] }
 
 const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run): Promise<Measured> => {
-  await using stage = new Stage()
+  await using resources = new Resources()
   const database = await createDatabase({ server: postgres.url })
-  stage.onEnd(database.drop)
+  resources.onClose(database.drop)
   const redis = backend === 'redis' ? await startRedis() : undefined
-  if (redis) stage.onEnd(redis.stop)
+  if (redis) resources.onClose(redis.stop)
   const records = new Records({ connectionString: database.url, applicationName: 'bench', max: WRITERS })
-  stage.onEnd(() => records.close())
+  resources.onClose(() => records.close())
   await records.migrate()
-  const dead = await stage.keep(startWebhookReceiver())
+  const dead = await resources.add(startWebhookReceiver())
   dead.answerWith(() => 'hang')
-  const slow = await startSlowSides(stage)
-  const callbacks = await stage.keep(startWebhookReceiver())
-  const endpoints = await Promise.all(Array.from({ length: WELL - 1 }, () => stage.keep(startWebhookReceiver())))
+  const slow = await startSlowDestinations(resources)
+  const callbacks = await resources.add(startWebhookReceiver())
+  const endpoints = await Promise.all(Array.from({ length: HEALTHY - 1 }, () => resources.add(startWebhookReceiver())))
   for (const url of [dead.url, ...slow.endpoints, ...endpoints.map((each) => each.url)]) await addEndpoint(records, url)
   const env = { DATABASE_URL: database.url, ...(redis ? { REDIS_URL: redis.url } : {}), ...slow.env }
-  const notifier = startNotifier(env, stage)
-  const well = [...endpoints, callbacks]
-  // It is ready when it has delivered something everywhere.
+  const notifier = startNotifier(env, resources)
+  const healthy = [...endpoints, callbacks]
+  // The notifier is ready when it has delivered to every healthy destination.
   await endAll(records, [await accept(records, callbacks.url)])
-  await Promise.all(well.map((each) => hasAll(each, 1, 30_000)))
-  for (const each of well) each.calls.length = 0
+  await Promise.all(healthy.map((each) => hasAll(each, 1, 30_000)))
+  for (const each of healthy) each.calls.length = 0
   const ids: TaskId[] = []
   for (let n = 0; n < tasks; n += 1) ids.push(await accept(records, `${callbacks.url}/${n}`, slow.agentOf(n)))
 
@@ -143,13 +143,13 @@ const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run)
   const killing = isKilled
     ? hasAll(callbacks, Math.ceil(tasks / 3), 120_000).then(async () => {
         await notifier.kill()
-        startNotifier(env, stage)
+        startNotifier(env, resources)
       })
     : Promise.resolve()
   const endedAt = await endAll(records, ids)
   const written = (Date.now() - began) / 1_000
-  await Promise.all([killing, ...well.map((each) => hasAll(each, tasks, 120_000))])
-  const firsts = well.map((each) => [...new Map(each.calls.toReversed().map((call) => [call.id, call])).values()])
+  await Promise.all([killing, ...healthy.map((each) => hasAll(each, tasks, 120_000))])
+  const firsts = healthy.map((each) => [...new Map(each.calls.toReversed().map((call) => [call.id, call])).values()])
   const last = firsts.map((calls) => (Math.max(...calls.map((call) => call.receivedAt)) - began) / 1_000)
   const delays = firsts.flatMap((calls) =>
     calls.map((call) => (call.receivedAt - (endedAt.get(call.body.data.task?.task_id ?? '') ?? began)) / 1_000),
@@ -160,20 +160,20 @@ const measureRun = async (postgres: Postgres, { backend, tasks, isKilled }: Run)
     spread: spreadOf(values),
     ...(aim === undefined ? {} : { aim }),
   })
-  const whole = row('the last well destination has everything', Math.max(...last), last, isKilled ? undefined : AIM_S)
-  const calls = well.reduce((sum, each) => sum + each.calls.length, 0)
-  const told = firsts.map((some) => new Set(some.map((call) => call.body.data.task?.task_id)).size)
+  const complete = row('last healthy destination complete', Math.max(...last), last, isKilled ? undefined : AIM_S)
+  const calls = healthy.reduce((sum, each) => sum + each.calls.length, 0)
+  const notifiedTasks = firsts.map((some) => new Set(some.map((call) => call.body.data.task?.task_id)).size)
   return {
     rows: isKilled
-      ? [whole]
+      ? [complete]
       : [
           row('all tasks ended', written, [written]),
-          whole,
+          complete,
           row('one notification, p50', percentile(delays, 0.5), delays),
           row('one notification, p99', percentile(delays, 0.99), delays),
         ],
     notes: [
-      `queue on ${backend}${isKilled ? ', killed once' : ''}: of ${tasks} tasks the ${WELL} well destinations know ${told.join(', ')};` +
+      `queue on ${backend}${isKilled ? ', killed once' : ''}: the ${HEALTHY} healthy destinations were notified of ${notifiedTasks.join(', ')} of ${tasks} tasks;` +
         ` ${firsts.reduce((sum, some) => sum + some.length, 0)} ids in ${calls} calls`,
     ],
   }
@@ -189,10 +189,10 @@ export const measureDeliveries = async (postgres: Postgres, quick: boolean): Pro
   return {
     title: '5. Notifications when many tasks end at once',
     explanation: [
-      `${WRITERS} writers end ${tasks} tasks. Each is sent to a webhook that never answers, ${SLOW_SIDES},`,
-      `and ${WELL} healthy destinations (two webhooks, and a callback_url per task). The notifier is a process of`,
-      'its own. Times are from the first end, and from each task’s end; the spread is over the healthy destinations. Then the same again with',
-      'a SIGKILL of the notifier when a third has been sent: what was sent but not recorded is sent again, under its id.',
+      `${WRITERS} writers end ${tasks} tasks. Each is sent to a webhook that never answers, ${SLOW_DESTINATIONS},`,
+      `and ${HEALTHY} healthy destinations (two webhooks, and a callback_url per task). The notifier is a separate process.`,
+      "Times are from the end of the first task and from each task's own end; the spread is over the healthy destinations.",
+      'Then the same with a SIGKILL of the notifier after a third: calls without a recorded answer are repeated under their id.',
     ],
     unit: 's',
     rows: measured.flatMap(({ rows }) => rows),

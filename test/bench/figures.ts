@@ -1,6 +1,11 @@
 // Medians, percentiles and spreads of measurements.
 
-/** The value below which `share` (0 to 1) of the values lie. @throws Error for no values. */
+/**
+ * Returns a percentile of the values.
+ *
+ * @param share - from 0 to 1
+ * @throws Error without values
+ */
 export const percentile = (values: readonly number[], share: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const found = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
@@ -10,7 +15,10 @@ export const percentile = (values: readonly number[], share: number): number => 
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5)
 
-/** What a machine that does other work too makes of the same measurement: smallest and largest. */
+/**
+ * The smallest and the largest value: shows how much the machine's other work disturbs a
+ * measurement.
+ */
 export type Spread = { readonly low: number; readonly high: number }
 
 export const spreadOf = (values: readonly number[]): Spread => ({
@@ -18,7 +26,10 @@ export const spreadOf = (values: readonly number[]): Spread => ({
   high: percentile(values, 1),
 })
 
-/** Runs both sides `rounds` times, each first in every other round, so that a drift of the machine hits both. */
+/**
+ * Runs both sides `rounds` times and alternates which one is first, so that changes of the machine
+ * affect both.
+ */
 export const interleave = async <A, B>(
   rounds: number,
   ours: (round: number) => Promise<A>,

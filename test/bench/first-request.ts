@@ -1,4 +1,5 @@
-// How long it takes from the call to the first request that the model gets, on a repository that is known already.
+// Measures the time from submitting a task to its first model request, in a repository that is
+// already cloned.
 
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -6,21 +7,21 @@ import type { Task } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { type Caller, createCaller } from '../compose/caller.ts'
 import { git } from '../integration/repository.ts'
-import { type BareSdk, openBareSdk, type Seen } from './bare-sdk.ts'
+import { type BareSdk, openBareSdk, type TimedEvent } from './bare-sdk.ts'
 import { now } from './clock.ts'
 import { interleave, median, spreadOf } from './figures.ts'
 import { firstRequest } from './model-log.ts'
 import type { Section } from './report.ts'
 import { addWorktree, makeClone, makeSizedRepository } from './repositories.ts'
-import { openWhole, type Postgres, Stage } from './stage.ts'
+import { type Postgres, Resources, startSwitchyardSystem } from './resources.ts'
 
 const AIM = 1.15
 const CONCURRENCY = 8
 
-/** Times since the call, ms. */
+/** Times of the phases since the call, ms. */
 type Ours = {
   readonly accepted: number
-  readonly taken: number
+  readonly started: number
   readonly worktree: number
   readonly session: number
   readonly prompt: number
@@ -31,16 +32,16 @@ type Bare = Pick<Ours, 'session' | 'prompt' | 'model'>
 
 const promptOf = (marker: string): string => `Say that you are there, ${marker}. ${script([{ say: 'I am.' }])}`
 
-const isAbout = ({ properties }: Seen['event'], sessionId: string): boolean =>
+const isOfSession = ({ properties }: TimedEvent['event'], sessionId: string): boolean =>
   'sessionID' in properties && properties.sessionID === sessionId
 
 const eventTime = (sdk: BareSdk, sessionId: string, type: string, began: number): number => {
-  const found = sdk.seen.find(({ event }) => event.type === type && isAbout(event, sessionId))
-  if (!found) throw new Error(`no ${type} of ${sessionId} was seen`)
+  const found = sdk.events.find(({ event }) => event.type === type && isOfSession(event, sessionId))
+  if (!found) throw new Error(`no event ${type} of ${sessionId} arrived`)
   return found.at - began
 }
 
-/** git writes a worktree's index when everything is checked out. */
+/** Returns when the worktree was ready: git writes its index after the checkout. */
 const worktreeTime = async (directory: string, began: number): Promise<number> => {
   const index = await git(directory, 'rev-parse', '--path-format=absolute', '--git-path', 'index')
   return (await stat(index)).mtimeMs - began
@@ -60,7 +61,7 @@ const runTask = async (
     throw new Error(`the task ended as ${task.status}: ${task.error?.message}`)
   return {
     accepted,
-    taken: Date.parse(task.started_at) - began,
+    started: Date.parse(task.started_at) - began,
     worktree: await worktreeTime(task.directory, began),
     session: eventTime(sdk, task.session_id, 'session.created', began),
     prompt: eventTime(sdk, task.session_id, 'message.updated', began),
@@ -82,13 +83,13 @@ const runBare = async (sdk: BareSdk, modelUrl: string, directory: string, marker
 
 const ms = (value: number): string => `${value.toFixed(0)} ms`
 
-const tellParts = (rounds: readonly { readonly ours: Ours; readonly bare: Bare }[]): readonly string[] => {
+const describePhases = (rounds: readonly { readonly ours: Ours; readonly bare: Bare }[]): readonly string[] => {
   const ours = (pick: (one: Ours) => number) => ms(median(rounds.map((round) => pick(round.ours))))
   const bare = (pick: (one: Bare) => number) => ms(median(rounds.map((round) => pick(round.bare))))
   return [
-    'Medians of the parts, Switchyard:',
-    `  call → answered ${ours((one) => one.accepted)}; call → taken ${ours((one) => one.taken)}`,
-    `  taken → worktree ready ${ours((one) => one.worktree - one.taken)}; → session ${ours((one) => one.session - one.worktree)}` +
+    'Medians of the phases, Switchyard:',
+    `  call → answered ${ours((one) => one.accepted)}; call → started ${ours((one) => one.started)}`,
+    `  started → worktree ready ${ours((one) => one.worktree - one.started)}; → session ${ours((one) => one.session - one.worktree)}` +
       `; → prompt ${ours((one) => one.prompt - one.session)}; → model ${ours((one) => one.model - one.prompt)}`,
     'bare:',
     `  call → session ${bare((one) => one.session)}; → prompt ${bare((one) => one.prompt - one.session)}` +
@@ -97,18 +98,18 @@ const tellParts = (rounds: readonly { readonly ours: Ours; readonly bare: Bare }
 }
 
 export const measureFirstRequest = async (postgres: Postgres, quick: boolean): Promise<Section> => {
-  await using stage = new Stage()
-  const { model, opencode, switchyard } = await openWhole(stage, postgres, CONCURRENCY)
-  const place = await stage.directory('repositories')
-  const repository = await makeSizedRepository(path.join(place, 'origin'))
-  const clone = await makeClone(repository, path.join(place, 'clone'))
-  const sdk = await stage.keep(openBareSdk(opencode, true))
+  await using resources = new Resources()
+  const { model, opencode, switchyard } = await startSwitchyardSystem(resources, postgres, CONCURRENCY)
+  const directory = await resources.directory('repositories')
+  const repository = await makeSizedRepository(path.join(directory, 'origin'))
+  const clone = await makeClone(repository, path.join(directory, 'clone'))
+  const sdk = await resources.add(openBareSdk(opencode, true))
   const system = { caller: createCaller(switchyard.url), sdk, modelUrl: model.url }
   const warmUp = 2
   const rounds = quick ? 3 : 15
   const worktrees: string[] = []
   for (let at = 0; at < warmUp + rounds; at += 1)
-    worktrees.push(await addWorktree(clone, path.join(place, `worktree-${at}`), `bare-${at}`))
+    worktrees.push(await addWorktree(clone, path.join(directory, `worktree-${at}`), `bare-${at}`))
   const both = await interleave(
     warmUp + rounds,
     (round) => runTask(system, repository, `ours-${round}-`),
@@ -116,10 +117,10 @@ export const measureFirstRequest = async (postgres: Postgres, quick: boolean): P
   )
   const measured = both.slice(warmUp)
   return {
-    title: '2. From the call to the first model request, on a warm repository',
+    title: '2. From the call to the first model request, in a cloned repository',
     explanation: [
-      'Switchyard: POST /tasks with a project, sent → the model gets the first request; fetch and a new worktree are in it.',
-      'bare: session create sent → the model gets the first request, in a worktree that is ready and new to OpenCode.',
+      'Switchyard: POST /tasks with a project → first model request, including a fetch and a new worktree.',
+      'bare: session create → first model request, in an existing worktree that is new to OpenCode.',
       `${rounds} times each, one at a time, on the same OpenCode server; the repository has 203 files.`,
     ],
     unit: 'ms',
@@ -132,6 +133,6 @@ export const measureFirstRequest = async (postgres: Postgres, quick: boolean): P
         aim: AIM,
       },
     ],
-    notes: tellParts(measured),
+    notes: describePhases(measured),
   }
 }

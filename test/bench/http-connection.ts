@@ -1,10 +1,11 @@
-// A kept-alive HTTP connection that costs the client next to nothing: one write, one answer, its length from the header.
+// A keep-alive HTTP connection with minimal client CPU: one write per request, and answers read by
+// their content-length.
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
 export type HttpConnection = {
-  /** Sends one POST with a JSON body and waits for the whole answer. @returns status and body. */
+  /** Sends a POST with a JSON body. Resolves with the whole answer. */
   readonly post: (path: string, body: string) => Promise<{ readonly status: number; readonly body: string }>
   readonly close: () => void
 }
@@ -23,7 +24,7 @@ export const openConnection = async (url: string): Promise<HttpConnection> => {
     const end = text.indexOf('\r\n\r\n')
     if (end < 0) return
     const length = Number(/content-length: (\d+)/i.exec(text)?.[1])
-    if (Number.isNaN(length)) return settle?.reject(new Error(`an answer without a length: ${text.slice(0, end)}`))
+    if (Number.isNaN(length)) return settle?.reject(new Error(`answer without content-length: ${text.slice(0, end)}`))
     if (Buffer.byteLength(text) < end + 4 + length) return
     const answer = text
     text = ''

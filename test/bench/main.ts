@@ -1,4 +1,5 @@
-// `npm run bench`: what Switchyard adds to the parts it is made of, each against those parts alone in the same run.
+// `npm run bench`: measures the overhead of Switchyard against the same work without it, in one
+// run.
 
 import { availableParallelism, loadavg } from 'node:os'
 import { measureAccept } from './accept.ts'
@@ -8,8 +9,8 @@ import { measureEventDelay } from './event-delay.ts'
 import { measureFirstRequest } from './first-request.ts'
 import { type Part, readOptions } from './options.ts'
 import { measureProjects } from './projects.ts'
-import { type Section, tell } from './report.ts'
-import { openPostgres, type Postgres } from './stage.ts'
+import { formatSection, type Section } from './report.ts'
+import { openPostgres, type Postgres } from './resources.ts'
 import { measureWallTime } from './wall-time.ts'
 
 const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Promise<Section>>> = {
@@ -22,7 +23,7 @@ const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Pr
   projects: measureProjects,
 }
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const load = (): string =>
   loadavg()
@@ -31,15 +32,15 @@ const load = (): string =>
 
 const bench = async (): Promise<void> => {
   const { parts, quick } = readOptions(process.argv.slice(2))
-  say(`${availableParallelism()} processors, load ${load()} before; medians; both sides alternate, the first in turn`)
-  if (quick) say('--quick: too few rounds to judge by')
+  print(`${availableParallelism()} processors, load ${load()} before; medians; both sides alternate`)
+  if (quick) print('--quick: too few rounds for reliable figures')
   const postgres = await openPostgres()
   try {
-    for (const part of parts) say(tell(await MEASURES[part](postgres, quick)))
+    for (const part of parts) print(formatSection(await MEASURES[part](postgres, quick)))
   } finally {
     await postgres.close()
   }
-  say(`\nload ${load()} after`)
+  print(`\nload ${load()} after`)
 }
 
 bench().then(

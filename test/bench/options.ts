@@ -1,4 +1,4 @@
-// What the command line asks for.
+// The arguments of `npm run bench`.
 
 import { parseArgs } from 'node:util'
 
@@ -7,7 +7,7 @@ export type Part = (typeof PARTS)[number]
 
 export type Options = {
   readonly parts: readonly Part[]
-  /** Fewer rounds: to see that it runs, not to judge by. */
+  /** Fewer rounds: checks that the benchmark runs, but the figures are not reliable. */
   readonly quick: boolean
 }
 
@@ -15,7 +15,11 @@ const USAGE = `usage: npm run bench -- [--quick] [--only ${PARTS.join(',')}]`
 
 const isPart = (name: string): name is Part => (PARTS as readonly string[]).includes(name)
 
-/** @throws Error that says how it is used. */
+/**
+ * Parses the command line.
+ *
+ * @throws Error with the usage for unknown parts
+ */
 export const readOptions = (args: readonly string[]): Options => {
   const { values } = parseArgs({
     args: [...args],

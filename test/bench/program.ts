@@ -1,14 +1,14 @@
-// A Switchyard program as a process of its own, so that its CPU time is not the measuring process's.
+// Runs a program as a separate process, so that it does not share the CPU time of the benchmark.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 export type Program = {
-  /** Where it says that it listens. */
+  /** The address that it printed. */
   readonly url: string
   readonly pid: number
-  /** SIGTERM, and SIGKILL 20 s later. */
+  /** Sends SIGTERM, and SIGKILL after 20 s. */
   readonly close: () => Promise<void>
 }
 
@@ -17,10 +17,11 @@ const STOP_MS = 20_000
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * Starts `node <file>` and waits for the first address in what it prints.
+ * Starts `node <file>`. Resolves when it prints its address.
  *
- * @param file - from the repository's root.
- * @param env - all that it gets beside PATH.
+ * @param file - relative to the repository's root
+ * @param env - its environment variables besides PATH
+ * @throws Error with its output if it exits, or prints no address within 40 s
  */
 export const startProgram = async (
   file: string,
@@ -43,15 +44,15 @@ export const startProgram = async (
 
 const listening = (child: ChildProcess, file: string): Promise<string> =>
   new Promise((resolve, reject) => {
-    let written = ''
-    const timer = setTimeout(() => reject(new Error(`${file} did not start in ${START_MS} ms: ${written}`)), START_MS)
+    let output = ''
+    const timer = setTimeout(() => reject(new Error(`${file} did not start in ${START_MS} ms: ${output}`)), START_MS)
     const settle = (finish: () => void) => {
       clearTimeout(timer)
       finish()
     }
-    // Read on for ever: a full pipe would stop the program.
+    // Keep reading: a full pipe would block the program.
     const read = (data: Buffer) => {
-      written = `${written}${data}`.slice(-4_000)
+      output = `${output}${data}`.slice(-4_000)
     }
     child.stderr?.on('data', read)
     child.stdout?.on('data', (data: Buffer) => {
@@ -60,7 +61,7 @@ const listening = (child: ChildProcess, file: string): Promise<string> =>
       if (url !== undefined) settle(() => resolve(url))
     })
     child.once('error', (error) => settle(() => reject(error)))
-    child.once('exit', (code) => settle(() => reject(new Error(`${file} ended with ${code}: ${written}`))))
+    child.once('exit', (code) => settle(() => reject(new Error(`${file} exited with ${code}: ${output}`))))
   })
 
 const stop = async (child: ChildProcess): Promise<void> => {

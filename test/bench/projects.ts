@@ -1,4 +1,4 @@
-// Many projects and many sandboxes: how long each takes, and what they cost in memory.
+// Measures the time and memory of many projects and sandboxes.
 
 import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -8,10 +8,11 @@ import { median, spreadOf } from './figures.ts'
 import { measureCalls } from './load.ts'
 import type { Row, Section } from './report.ts'
 import { addWorktree, makeClone, makeSizedRepository } from './repositories.ts'
-import { openWhole, type Postgres, Stage, type Whole } from './stage.ts'
+import { type Postgres, Resources, type SwitchyardSystem, startSwitchyardSystem } from './resources.ts'
 
 const CALLERS = 2
-/** Resident memory of a process alone, MiB. */
+
+/** Returns the resident memory of a process without its children, MiB. */
 const residentMiB = async (pid: number): Promise<number> => {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1_024)
@@ -30,16 +31,16 @@ const row = (name: string, ours: readonly number[], bare?: readonly number[]): R
   spread: bare === undefined ? spreadOf(ours) : spreadOf(ours.map((value) => value / median(bare))),
 })
 
-type Place = { readonly whole: Whole; readonly mcp: McpCaller; readonly root: string }
+type Setup = { readonly system: SwitchyardSystem; readonly mcp: McpCaller; readonly root: string }
 
-const open = async (stage: Stage, postgres: Postgres): Promise<Place> => {
-  const whole = await openWhole(stage, postgres, 4)
-  const mcp = await connectMcp(whole.switchyard.url)
-  stage.onEnd(mcp.close)
-  return { whole, mcp, root: await stage.directory('repositories') }
+const setUp = async (resources: Resources, postgres: Postgres): Promise<Setup> => {
+  const system = await startSwitchyardSystem(resources, postgres, 4)
+  const mcp = await connectMcp(system.switchyard.url)
+  resources.onClose(mcp.close)
+  return { system, mcp, root: await resources.directory('repositories') }
 }
 
-const registerMany = async ({ mcp, root }: Place, count: number) => {
+const registerProjects = async ({ mcp, root }: Setup, count: number) => {
   const first = await makeSizedRepository(path.join(root, 'r0'))
   for (let at = 1; at <= count; at += 1) await cp(first, path.join(root, `r${at}`), { recursive: true })
   let next = 0
@@ -52,7 +53,7 @@ const registerMany = async ({ mcp, root }: Place, count: number) => {
   return { ours, bare }
 }
 
-const makeSandboxes = async ({ mcp, root }: Place, count: number) => {
+const createSandboxes = async ({ mcp, root }: Setup, count: number) => {
   const repository = path.join(root, 'r1')
   const ours: number[] = []
   for (let at = 0; at < count; at += 1)
@@ -66,13 +67,13 @@ const makeSandboxes = async ({ mcp, root }: Place, count: number) => {
 }
 
 export const measureProjects = async (postgres: Postgres, quick: boolean): Promise<Section> => {
-  await using stage = new Stage()
+  await using resources = new Resources()
   const [projects, sandboxes, rounds] = quick ? [10, 5, 5] : [200, 50, 20]
-  const place = await open(stage, postgres)
-  const { mcp, whole } = place
+  const setup = await setUp(resources, postgres)
+  const { mcp, system } = setup
   const memory = async () => ({
-    switchyard: await residentMiB(whole.switchyard.pid),
-    opencode: await residentMiB(whole.opencode.pid),
+    switchyard: await residentMiB(system.switchyard.pid),
+    opencode: await residentMiB(system.opencode.pid),
   })
   const list = () => timed(() => mcp.call<{ projects: readonly ProjectInfo[] }>('opencode_project_list'))
   const repeat = async (work: () => Promise<number>, times = rounds): Promise<readonly number[]> => {
@@ -81,33 +82,33 @@ export const measureProjects = async (postgres: Postgres, quick: boolean): Promi
     return figures
   }
   const before = await memory()
-  const registered = await registerMany(place, projects)
+  const registered = await registerProjects(setup, projects)
   const afterProjects = await memory()
   const listed = await repeat(list)
-  const made = await makeSandboxes(place, sandboxes)
+  const created = await createSandboxes(setup, sandboxes)
   const listedWithSandboxes = await repeat(list)
-  const url = `file://${path.join(place.root, 'r1')}`
+  const url = `file://${path.join(setup.root, 'r1')}`
   const states = await repeat(() => timed(() => mcp.call('opencode_sandbox_list', { git_url: url })), 5)
   const after = await memory()
   const each = ((afterProjects.opencode - before.opencode) / projects).toFixed(1)
   return {
     title: '7. Many projects and many sandboxes',
     explanation: [
-      `Switchyard: ${projects} local repositories of 200 files registered with opencode_project_start by ${CALLERS} callers, then listed with live`,
-      `status, then ${sandboxes} sandboxes on one of them; api, worker and queue in one process.`,
-      'bare: git clone of such a repository; git worktree add. Git alone, with hooks and settings as the machine has them.',
+      `Switchyard: ${CALLERS} callers register ${projects} local repositories of 200 files with opencode_project_start and list them with`,
+      `live status, then create ${sandboxes} sandboxes in one of them; api, worker and queue in one process.`,
+      "bare: git clone of such a repository; git worktree add. Git alone, with the machine's hooks and settings.",
     ],
     unit: 'ms',
     rows: [
       row(`register one of ${projects} projects`, registered.ours, registered.bare),
       row(`list ${projects} projects with live status`, listed),
-      row(`make one of ${sandboxes} sandboxes`, made.ours, made.bare),
+      row(`create one of ${sandboxes} sandboxes`, created.ours, created.bare),
       row(`list ${projects} projects, one with ${sandboxes} sandboxes`, listedWithSandboxes),
-      row(`list ${sandboxes} sandboxes with git’s state of each`, states),
+      row(`list ${sandboxes} sandboxes with their git state`, states),
     ],
     notes: [
-      `memory of Switchyard: ${before.switchyard} MiB at first, ${afterProjects.switchyard} with ${projects} projects, ${after.switchyard} with ${sandboxes} sandboxes`,
-      `memory of OpenCode: ${before.opencode} MiB at first, ${afterProjects.opencode} with ${projects} projects (${each} each), ${after.opencode} with ${sandboxes} sandboxes`,
+      `memory of Switchyard: ${before.switchyard} MiB at the start, ${afterProjects.switchyard} with ${projects} projects, ${after.switchyard} with ${sandboxes} sandboxes`,
+      `memory of OpenCode: ${before.opencode} MiB at the start, ${afterProjects.opencode} with ${projects} projects (${each} each), ${after.opencode} with ${sandboxes} sandboxes`,
     ],
   }
 }

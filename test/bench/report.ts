@@ -1,21 +1,21 @@
-// The table that the benchmark prints.
+// Formats the table of one part of the benchmark.
 
 import type { Spread } from './figures.ts'
 
 export type Row = {
   readonly name: string
   readonly ours: number
-  /** The same without Switchyard, in the same run; left out where there is no such thing. */
+  /** The same measurement without Switchyard, in the same run, if there is one. */
   readonly bare?: number
-  /** Of `ours / bare` round by round, or of `ours` where there is no `bare`. */
+  /** Spread of `ours / bare` over the rounds, or of `ours` without `bare`. */
   readonly spread: Spread
-  /** `ours / bare` at most, or `ours` at most where there is no `bare`. Left out: nobody set one. */
+  /** Target: the maximum of `ours / bare`, or of `ours` without `bare`. */
   readonly aim?: number
 }
 
 export type Section = {
   readonly title: string
-  /** What exactly each side does. */
+  /** What each side does, line by line. */
   readonly explanation: readonly string[]
   readonly unit: 'ms' | 's'
   readonly rows: readonly Row[]
@@ -39,10 +39,10 @@ const cells = (row: Row, unit: string): readonly string[] => {
   ]
 }
 
-const HEAD = ['', 'Switchyard', 'bare', 'ratio', 'spread', 'aim', '']
+const HEAD = ['', 'Switchyard', 'bare', 'ratio', 'spread', 'target', '']
 
-/** The section as lines of text. */
-export const tell = (section: Section): string => {
+/** Returns the section as text. */
+export const formatSection = (section: Section): string => {
   const table = [HEAD, ...section.rows.map((row) => cells(row, section.unit))]
   const widths = HEAD.map((_, column) => Math.max(...table.map((line) => line[column]?.length ?? 0)))
   const lines = table.map((line) =>

@@ -7,7 +7,7 @@ import { git, makeRepository } from '../integration/repository.ts'
 
 const FILES = 200
 
-/** A repository of some size: 200 files of 2 KiB beside the small one of the demo. */
+/** Creates a repository with the demo's files and 200 files of 2 KiB. */
 export const makeSizedRepository = (directory: string): Promise<string> => {
   const files: Record<string, string> = { ...FAILING_REPOSITORY }
   for (let at = 0; at < FILES; at += 1)
@@ -15,7 +15,7 @@ export const makeSizedRepository = (directory: string): Promise<string> => {
   return makeRepository(directory, files)
 }
 
-/** A clone that gives out linked worktrees, as a person who works without Switchyard would have one. */
+/** Creates a clone to add worktrees to, as a person without Switchyard would have. */
 export const makeClone = async (repository: string, directory: string): Promise<string> => {
   await git(path.dirname(directory), 'clone', '--quiet', repository, directory)
   return directory
@@ -26,7 +26,7 @@ export const addWorktree = async (clone: string, directory: string, branch: stri
   return directory
 }
 
-/** An empty repository with one commit, as a task without a project has. */
+/** Creates an empty repository with one commit, as a task without a project has. */
 export const makeScratch = async (directory: string): Promise<string> => {
   await mkdir(directory, { recursive: true })
   await git(directory, 'init', '--quiet', '--initial-branch=main')

@@ -1,4 +1,4 @@
-// A Matrix homeserver that is slow: a real Synapse behind a proxy that holds every message up.
+// A slow Matrix homeserver: Synapse behind a proxy that delays every message.
 
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { startMatrixFixture } from '@switchyard/testing'
 
 export type SlowHomeserver = {
-  /** What the notifier needs to report tasks there. */
+  /** The notifier's settings for this homeserver. */
   readonly env: Readonly<Record<string, string>>
   readonly close: () => Promise<void>
 }
@@ -14,27 +14,27 @@ export type SlowHomeserver = {
 export const startSlowHomeserver = async (delayMs: number): Promise<SlowHomeserver> => {
   const matrix = await startMatrixFixture()
   const { hostname, port } = new URL(matrix.env.MATRIX_HOMESERVER_URL)
-  const proxy = createServer((from, to) => {
-    const pass = () => {
-      const onward = request(
-        { hostname, port, method: from.method, path: from.url, headers: from.headers },
+  const proxy = createServer((incoming, response) => {
+    const forward = () => {
+      const upstream = request(
+        { hostname, port, method: incoming.method, path: incoming.url, headers: incoming.headers },
         (answer) => {
-          to.writeHead(answer.statusCode ?? 502, answer.headers)
-          answer.pipe(to)
+          response.writeHead(answer.statusCode ?? 502, answer.headers)
+          answer.pipe(response)
         },
       )
-      onward.on('error', () => to.destroy())
-      to.on('close', () => onward.destroy())
-      from.pipe(onward)
+      upstream.on('error', () => response.destroy())
+      response.on('close', () => upstream.destroy())
+      incoming.pipe(upstream)
     }
-    if (from.method === 'PUT') setTimeout(pass, delayMs)
-    else pass()
+    if (incoming.method === 'PUT') setTimeout(forward, delayMs)
+    else forward()
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
-  const { port: own } = proxy.address() as AddressInfo
+  const { port: proxyPort } = proxy.address() as AddressInfo
   const roomId = await matrix.room()
   return {
-    env: { ...matrix.env, MATRIX_HOMESERVER_URL: `http://127.0.0.1:${own}`, MATRIX_ROOM_ID: roomId },
+    env: { ...matrix.env, MATRIX_HOMESERVER_URL: `http://127.0.0.1:${proxyPort}`, MATRIX_ROOM_ID: roomId },
     close: async () => {
       proxy.closeAllConnections()
       proxy.close()

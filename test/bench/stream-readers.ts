@@ -1,17 +1,21 @@
-// A process that only reads: OpenCode's event stream once, a task's event stream many times. It keeps what came and when;
-// nothing is parsed before the task has ended, so that reading costs as little as it can.
+// A process that reads OpenCode's event stream once and a task's event stream many times. It stores
+// every chunk with its time and parses it after the task has ended, so that reading costs little
+// CPU.
 
 import { get, type IncomingMessage } from 'node:http'
 import { now } from './clock.ts'
 
-/** What the parent sends first. */
+/** The first message from the parent process. */
 export type ReadOrder = {
   readonly opencode: { readonly url: string; readonly password: string }
   readonly taskUrl: string
   readonly readers: number
 }
 
-/** What it answers: `ready` when every stream stands, then for each stream the arrival of each part's completion. */
+/**
+ * The answers: `ready` when every stream is open, then the arrival times of finished parts on each
+ * stream.
+ */
 export type ReadReport =
   | { readonly kind: 'ready' }
   | {
@@ -34,13 +38,13 @@ const openStream = (url: string, headers: Readonly<Record<string, string>>): Pro
       response.on('error', () => {})
       response.on('data', (bytes: Buffer) => {
         chunks.push({ at: now(), bytes })
-        // Both servers greet: from now on the stream brings what happens.
+        // Both servers send a first event on connect. The stream is complete from here on.
         if (chunks.length === 1) resolve({ chunks, ended, close: () => request.destroy() })
       })
     })
   })
 
-/** Every frame with the time at which its last byte came. */
+/** Yields every event with the time of arrival of its last byte. */
 const framesOf = function* (chunks: readonly Chunk[]): Generator<{ readonly at: number; readonly data: unknown }> {
   let text = ''
   const decoder = new TextDecoder()
@@ -55,7 +59,7 @@ const framesOf = function* (chunks: readonly Chunk[]): Generator<{ readonly at: 
   }
 }
 
-type FromOpenCode = {
+type OpenCodeEvent = {
   readonly payload: {
     readonly type: string
     readonly properties?: {
@@ -63,7 +67,9 @@ type FromOpenCode = {
     }
   }
 }
-type FromTask = { readonly data?: { readonly part_id?: string; readonly state?: string; readonly kind?: string } }
+type TaskStreamEvent = {
+  readonly data?: { readonly part_id?: string; readonly state?: string; readonly kind?: string }
+}
 
 const completionsOf = (chunks: readonly Chunk[], partOf: (data: unknown) => string | undefined) => {
   const found: Record<string, number> = {}
@@ -75,15 +81,15 @@ const completionsOf = (chunks: readonly Chunk[], partOf: (data: unknown) => stri
 }
 
 const completedInOpenCode = (data: unknown): string | undefined => {
-  const { payload } = data as FromOpenCode
+  const { payload } = data as OpenCodeEvent
   const part = payload.properties?.part
   const isDone = payload.type === 'message.part.updated' && part?.type === 'tool' && part.state?.status === 'completed'
   return isDone ? part.id : undefined
 }
 
 const completedInTask = (data: unknown): string | undefined => {
-  const { data: about } = data as FromTask
-  return about?.kind === 'tool' && about.state === 'completed' ? about.part_id : undefined
+  const { data: fields } = data as TaskStreamEvent
+  return fields?.kind === 'tool' && fields.state === 'completed' ? fields.part_id : undefined
 }
 
 const send = (report: ReadReport): Promise<void> =>

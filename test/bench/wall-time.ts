@@ -1,4 +1,5 @@
-// Fifty tasks of three steps through the public API, against the same fifty sessions driven straight through the SDK.
+// Measures the wall time of fifty tasks of three steps, against fifty equal sessions through
+// OpenCode's SDK.
 
 import path from 'node:path'
 import { script } from '@switchyard/testing'
@@ -7,7 +8,7 @@ import { type BareSdk, openBareSdk } from './bare-sdk.ts'
 import { interleave, median, spreadOf } from './figures.ts'
 import type { Section } from './report.ts'
 import { makeScratch } from './repositories.ts'
-import { openBare, openWhole, type Postgres, Stage } from './stage.ts'
+import { type Postgres, Resources, startBareSystem, startSwitchyardSystem } from './resources.ts'
 
 const AIM = 1.05
 const CONCURRENCY = 8
@@ -30,8 +31,8 @@ const seconds = async (work: () => Promise<void>): Promise<number> => {
 }
 
 const runOurs = async (postgres: Postgres, tasks: number): Promise<number> => {
-  await using stage = new Stage()
-  const { switchyard } = await openWhole(stage, postgres, CONCURRENCY)
+  await using resources = new Resources()
+  const { switchyard } = await startSwitchyardSystem(resources, postgres, CONCURRENCY)
   const caller = createCaller(switchyard.url)
   const runAll = async (all: readonly string[]): Promise<void> => {
     await Promise.all(
@@ -47,23 +48,23 @@ const runOurs = async (postgres: Postgres, tasks: number): Promise<number> => {
 }
 
 const runBare = async (tasks: number): Promise<number> => {
-  await using stage = new Stage()
-  const { opencode } = await openBare(stage)
-  const place = await stage.directory('sessions')
-  const sdk: BareSdk = await stage.keep(openBareSdk(opencode, false))
+  await using resources = new Resources()
+  const { opencode } = await startBareSystem(resources)
+  const root = await resources.directory('sessions')
+  const sdk: BareSdk = await resources.add(openBareSdk(opencode, false))
   const runAll = async (all: readonly string[]): Promise<void> => {
     const left = [...all]
-    const drive = async () => {
+    const runNext = async () => {
       for (let name = left.shift(); name !== undefined; name = left.shift()) {
-        const directory = path.join(place, name)
+        const directory = path.join(root, name)
         await sdk.ended(await sdk.prompt(directory, promptOf(name)), directory)
       }
     }
-    await Promise.all(Array.from({ length: CONCURRENCY }, drive))
+    await Promise.all(Array.from({ length: CONCURRENCY }, runNext))
   }
   const warm = names('warm', WARM_UP)
   const all = names('task', tasks)
-  for (const name of [...warm, ...all]) await makeScratch(path.join(place, name))
+  for (const name of [...warm, ...all]) await makeScratch(path.join(root, name))
   await runAll(warm)
   return await seconds(() => runAll(all))
 }
@@ -78,10 +79,10 @@ export const measureWallTime = async (postgres: Postgres, quick: boolean): Promi
   return {
     title: `4. Wall time of ${tasks} tasks of three steps (write, bash, say), ${CONCURRENCY} at once`,
     explanation: [
-      `Switchyard: ${tasks} × POST /tasks at once, each then GET /tasks/{id}?wait_ms until it has ended; scratch directories, records,`,
-      'events and diffs are made within that time.',
+      `Switchyard: ${tasks} × POST /tasks at once, then GET /tasks/{id}?wait_ms until each has ended, including scratch directories,`,
+      'records, events and diffs.',
       `bare: ${CONCURRENCY} loops of session create, prompt_async, wait for session.idle on one event stream, read the messages; git`,
-      'directories are ready before. Either side gets an OpenCode server of its own each round, warmed up with 4 of the same.',
+      'directories exist before. Each side gets a new OpenCode server in each round, after 4 tasks to warm it up.',
     ],
     unit: 's',
     rows: [
@@ -94,7 +95,7 @@ export const measureWallTime = async (postgres: Postgres, quick: boolean): Promi
       },
     ],
     notes: [
-      `Round by round: ${rounds.map((round) => `${round.ours.toFixed(1)} s against ${round.bare.toFixed(1)} s`).join(', ')}.`,
+      `Rounds: ${rounds.map((round) => `${round.ours.toFixed(1)} s against ${round.bare.toFixed(1)} s`).join(', ')}.`,
     ],
   }
 }

@@ -1,44 +1,44 @@
-// A short run of `npm run chaos`: every scenario a few times, on one system, with the same judgement.
+// A short run of `npm run chaos`: every scenario a few times on one system, with the same checks.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { leftRunning, leftSignedIn } from './leftovers.ts'
-import { play } from './run.ts'
+import { findRegisteredWorkers, findRunningProcesses } from './leftovers.ts'
+import { runScenario } from './run-scenario.ts'
 import { SCENARIOS } from './scenarios/index.ts'
-import { findings } from './table.ts'
+import { startSystem, type TestSystem } from './system.ts'
+import { listProblems } from './table.ts'
 import { whyNoValkey } from './valkey.ts'
-import { startWorld, type World } from './world.ts'
 
 const missing = await whyNoValkey()
 
-describe.skipIf(missing !== undefined)(`under faults${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  let world: World
+describe.skipIf(missing !== undefined)(`the system under faults${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let system: TestSystem
   let isClosed = false
 
   beforeAll(async () => {
-    world = await startWorld()
+    system = await startSystem()
   })
 
   afterAll(async () => {
-    if (!isClosed) await world?.close(true)
+    if (!isClosed) await system?.close(true)
   })
 
   for (const scenario of SCENARIOS)
-    it(`${scenario.name}: nothing is lost, run twice, reported twice or left over`, async () => {
-      const outcome = await play(world, scenario, {
+    it(`loses, repeats and leaves behind nothing in ${scenario.name}`, async () => {
+      const outcome = await runScenario(system, scenario, {
         seed: 1,
         times: scenario.times.short,
         isShort: true,
-        say: () => {},
+        log: () => {},
       })
       expect(outcome.submitted).toBeGreaterThan(0)
-      expect(findings(outcome)).toEqual([])
+      expect(listProblems(outcome)).toEqual([])
     })
 
-  it('ends with nothing left', async () => {
-    expect(await world.stopServices()).toEqual([])
-    expect(await leftSignedIn(world)).toEqual([])
+  it('stops without leaving a registered worker or a process', async () => {
+    expect(await system.stopServices()).toEqual([])
+    expect(await findRegisteredWorkers(system)).toEqual([])
     isClosed = true
-    await world.close(false)
-    expect(await leftRunning(world.runId)).toEqual([])
+    await system.close(false)
+    expect(await findRunningProcesses(system.runId)).toEqual([])
   })
 })

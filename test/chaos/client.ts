@@ -1,20 +1,24 @@
-// A caller of the public API as a careful program writes one: it repeats what failed with a retryable error, with the
-// same idempotency key, and resumes event streams by their last number.
+// A client of the public API that follows its rules: it retries retryable errors with the same
+// idempotency key, and resumes event streams after the last event it received.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ExecuteTask, isTerminal, type Task, type TaskEvent, taskEventSchema } from '@switchyard/contracts'
 import { createParser } from 'eventsource-parser'
 
-/** One answer of the API: the status, and the body where there is one. */
+/** An HTTP answer with its duration. */
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>>; readonly ms: number }
 
 export type Client = {
   readonly url: string
-  /** One call, tried once. A connection that fails is status 0. */
+  /** Makes one call without retries. Returns status 0 if the connection fails. */
   readonly once: (method: string, path: string, body?: unknown, timeoutMs?: number) => Promise<Answer>
-  /** One call, repeated while its failure is retryable. @throws Error where it is not, or after 90 s. */
+  /**
+   * Makes one call and retries retryable errors.
+   *
+   * @throws Error for any other error, or after 90 s
+   */
   readonly call: (method: string, path: string, body?: unknown) => Promise<Readonly<Record<string, unknown>>>
-  /** With an idempotency key, so that a repeated call makes one task. */
+  /** Submits a task. The idempotency key makes sure that retries create only one. */
   readonly submit: (task: ExecuteTask & { readonly idempotency_key: string }) => Promise<Task>
   readonly task: (id: string) => Promise<Task>
   readonly ended: (id: string, timeoutMs: number) => Promise<Task>
@@ -22,8 +26,8 @@ export type Client = {
 }
 
 const CALL_MS = 60_000
-const PATIENCE_MS = 90_000
-const AGAIN_MS = 250
+const RETRY_LIMIT_MS = 90_000
+const RETRY_DELAY_MS = 250
 const PAGE = 1_000
 
 export const createClient = (url: string): Client => {
@@ -43,13 +47,13 @@ export const createClient = (url: string): Client => {
     }
   }
   const call: Client['call'] = async (method, path, body) => {
-    const end = Date.now() + PATIENCE_MS
+    const end = Date.now() + RETRY_LIMIT_MS
     for (;;) {
       const answer = await once(method, path, body)
       if (answer.status >= 200 && answer.status < 300) return answer.body
       if (answer.body.retryable !== true || Date.now() > end)
         throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
-      await delay(AGAIN_MS)
+      await delay(RETRY_DELAY_MS)
     }
   }
   const task = async (id: string): Promise<Task> => (await call('GET', `/tasks/${id}`)) as Task
@@ -82,13 +86,13 @@ export const createClient = (url: string): Client => {
 }
 
 export type Reader = {
-  /** Every numbered event in the order in which it came, whatever the connection did. */
-  readonly seen: readonly TaskEvent[]
-  /** How often the stream broke before its end. */
+  /** Every numbered event in order of arrival, across reconnects. */
+  readonly events: readonly TaskEvent[]
+  /** Returns how often the stream broke before its end. */
   readonly cuts: () => number
-  /** Milliseconds from each break to the next answer with a stream. */
+  /** Milliseconds from each break to the reconnect. */
   readonly reconnects: readonly number[]
-  /** Resolves at the terminal event, or when the reader is closed. */
+  /** Resolves after the terminal event, or when the reader is closed. */
   readonly done: Promise<void>
   readonly close: () => void
 }
@@ -96,17 +100,19 @@ export type Reader = {
 const ENDS = new Set(['task_completed', 'task_failed', 'task_timeout', 'task_cancelled'])
 const RECONNECT_MS = 50
 
-/** Follows a task's event stream to its terminal event, and resumes with Last-Event-ID whenever it breaks. */
+/**
+ * Reads a task's event stream up to its terminal event. Resumes with Last-Event-ID when it breaks.
+ */
 export const followEvents = (url: string, id: string): Reader => {
-  const seen: TaskEvent[] = []
+  const events: TaskEvent[] = []
   const reconnects: number[] = []
   const closing = new AbortController()
   let cuts = 0
   let brokenAt = 0
-  const hasEnded = (): boolean => ENDS.has(seen.at(-1)?.type ?? '')
+  const hasEnded = (): boolean => ENDS.has(events.at(-1)?.type ?? '')
 
   const readOnce = async (): Promise<void> => {
-    const last = seen.at(-1)
+    const last = events.at(-1)
     const response = await fetch(`${url}/tasks/${id}/events`, {
       headers: { accept: 'text/event-stream', ...(last ? { 'last-event-id': String(last.seq) } : {}) },
       signal: closing.signal,
@@ -116,7 +122,7 @@ export const followEvents = (url: string, id: string): Reader => {
     brokenAt = 0
     const parser = createParser({
       onEvent: (message) => {
-        if (message.id !== undefined) seen.push(taskEventSchema.parse(JSON.parse(message.data)))
+        if (message.id !== undefined) events.push(taskEventSchema.parse(JSON.parse(message.data)))
       },
     })
     const text = new TextDecoder()
@@ -135,5 +141,5 @@ export const followEvents = (url: string, id: string): Reader => {
     }
   }
 
-  return { seen, cuts: () => cuts, reconnects, done: follow(), close: () => closing.abort() }
+  return { events, cuts: () => cuts, reconnects, done: follow(), close: () => closing.abort() }
 }

@@ -1,31 +1,31 @@
-// A steady load: so many tasks at work at any time while a scenario does its worst.
+// Keeps a constant number of tasks running during a scenario.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Expectation, Ledger } from './ledger.ts'
 import type { Random } from './random.ts'
-import { makeWork, type Shape } from './work.ts'
+import type { Expectation, TaskVerifier } from './task-verifier.ts'
+import { createWorkload, type WorkloadShape } from './workload.ts'
 
 export type Load = {
-  /** Submits no more. Those at work go on. */
+  /** Stops submitting tasks. Running tasks continue. */
   readonly stop: () => Promise<void>
 }
 
-const LOOK_MS = 100
+const POLL_MS = 100
 
-/** Keeps `atOnce` tasks of this shape at work; the first are submitted before it resolves. */
-export const keepBusy = async (
-  ledger: Ledger,
+/** Keeps `atOnce` tasks running. Resolves when the first ones are submitted. */
+export const startLoad = async (
+  verifier: TaskVerifier,
   options: {
     readonly name: string
     readonly atOnce: number
-    readonly shape: (random: Random) => Shape
+    readonly shape: (random: Random) => WorkloadShape
     readonly random: Random
     readonly expected?: Expectation
   },
 ): Promise<Load> => {
   const stopping = new AbortController()
   const submitOne = async () =>
-    await ledger.submit(makeWork(options.name, options.shape(options.random)), options.expected)
+    await verifier.submit(createWorkload(options.name, options.shape(options.random)), options.expected)
   const keepOne = async (first: Awaited<ReturnType<typeof submitOne>>): Promise<void> => {
     let current = first
     while (!stopping.signal.aborted) {
@@ -33,17 +33,17 @@ export const keepBusy = async (
       void current.reader.done.then(() => {
         isDone = true
       })
-      while (!isDone && !stopping.signal.aborted) await delay(LOOK_MS)
+      while (!isDone && !stopping.signal.aborted) await delay(POLL_MS)
       if (!stopping.signal.aborted) current = await submitOne()
     }
   }
   const firsts = await Promise.all(Array.from({ length: options.atOnce }, submitOne))
-  const kept = Promise.all(firsts.map(keepOne))
-  kept.catch((error: Error) => ledger.problem(`a task could not be submitted: ${error.message}`))
+  const working = Promise.all(firsts.map(keepOne))
+  working.catch((error: Error) => verifier.problem(`a task could not be submitted: ${error.message}`))
   return {
     stop: async () => {
       stopping.abort()
-      await kept.catch(() => undefined)
+      await working.catch(() => undefined)
     },
   }
 }

@@ -1,13 +1,13 @@
-// `npm run chaos`: faults done to the whole system while it works, and a table of what they cost. Exit code 1 when
-// anything was lost, run twice, reported twice or left over.
+// `npm run chaos`: injects faults into the running system and prints a table of the outcome. Exit
+// code 1 if anything was lost, run twice, reported twice or left behind.
 
-import { leftRunning, leftSignedIn } from './leftovers.ts'
+import { findRegisteredWorkers, findRunningProcesses } from './leftovers.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { isClean, type Outcome, play } from './run.ts'
+import { isClean, type Outcome, runScenario } from './run-scenario.ts'
 import { SCENARIOS } from './scenarios/index.ts'
-import { findings, table } from './table.ts'
+import { startSystem } from './system.ts'
+import { formatTable, listProblems } from './table.ts'
 import { whyNoValkey } from './valkey.ts'
-import { startWorld } from './world.ts'
 
 const print = (text = ''): void => void process.stdout.write(`${text}\n`)
 
@@ -17,41 +17,41 @@ const chaos = async (options: Options): Promise<boolean> => {
     print(`skipped: ${missing}`)
     return true
   }
-  const world = await startWorld()
+  const system = await startSystem()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void world.close(true).finally(() => process.exit(130)))
+    process.once(signal, () => void system.close(true).finally(() => process.exit(130)))
   const outcomes: Outcome[] = []
   const left: string[] = []
   try {
-    await world.untilWhole()
-    print(`run ${world.runId}, seed ${options.seed}, in ${world.home}`)
+    await system.restoreServices()
+    print(`run ${system.runId}, seed ${options.seed}, in ${system.home}`)
     for (const scenario of SCENARIOS.filter((each) => options.scenarios.includes(each.name))) {
       const times = options.times ?? (options.short ? scenario.times.short : scenario.times.full)
       print(`\n${scenario.name} × ${times}: ${scenario.what}`)
-      const outcome = await play(world, scenario, {
+      const outcome = await runScenario(system, scenario, {
         seed: options.seed,
         times,
         isShort: options.short,
-        say: (text) => print(`  ${text}`),
+        log: (text) => print(`  ${text}`),
       })
       outcomes.push(outcome)
       for (const note of outcome.notes) print(`  ${note}`)
-      for (const finding of findings(outcome)) print(`  ! ${finding}`)
+      for (const problem of listProblems(outcome)) print(`  ! ${problem}`)
     }
-    left.push(...(await world.stopServices()).map((name) => `${name} did not end by itself`))
-    left.push(...(await leftSignedIn(world)))
+    left.push(...(await system.stopServices()).map((name) => `${name} did not stop on SIGTERM`))
+    left.push(...(await findRegisteredWorkers(system)))
   } finally {
-    await world.close(options.keep || left.length > 0 || !outcomes.every(isClean))
+    await system.close(options.keep || left.length > 0 || !outcomes.every(isClean))
   }
-  left.push(...(await leftRunning(world.runId)))
-  print(`\n${table(outcomes)}`)
-  print(`\nleft over at the end: ${left.length === 0 ? 'nothing' : left.join('; ')}`)
+  left.push(...(await findRunningProcesses(system.runId)))
+  print(`\n${formatTable(outcomes)}`)
+  print(`\nleft behind: ${left.length === 0 ? 'nothing' : left.join('; ')}`)
   return left.length === 0 && outcomes.every(isClean)
 }
 
 try {
-  const isFine = await chaos(readOptions(process.argv.slice(2)))
-  process.exit(isFine ? 0 : 1)
+  const hasPassed = await chaos(readOptions(process.argv.slice(2)))
+  process.exit(hasPassed ? 0 : 1)
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n\n${USAGE}`)
   process.exit(2)

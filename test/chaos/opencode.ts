@@ -1,4 +1,4 @@
-// The OpenCode server as a victim: the real binary under a restarter that stands for Compose's restart policy.
+// Runs the real OpenCode server and restarts it when it exits, as Compose's restart policy does.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,35 +8,36 @@ import { createConfigDirectory, OWN_MODELS_ONLY, opencodeConfig } from '@switchy
 import { pino } from 'pino'
 import { freePort } from './free-port.ts'
 import { MARK, signal } from './processes.ts'
-import { until } from './wait.ts'
+import { waitUntil } from './wait.ts'
 
-export type OpenCodeVictim = {
+export type RestartingOpenCode = {
   readonly port: number
   readonly password: string
   readonly client: (directory: string) => OpencodeClient
   /**
    * Sends SIGKILL. Resolves when the server and everything that it had started have exited.
    *
-   * @param outageMs - how long the restarter waits before it starts the server again, ms; default 100
+   * @param outageMs - how long the restarter waits before it starts the server again, ms; default
+   *   100
    */
   readonly kill: (outageMs?: number) => Promise<void>
   readonly pause: () => void
   readonly resume: () => void
-  /** How often it was started. */
+  /** Returns how often the server was started. */
   readonly starts: () => number
-  /** Resolves once a server started after that many starts serves. */
-  readonly untilStarted: (moreThan: number) => Promise<void>
+  /** Resolves when a server runs that was started after the first `moreThan` starts. */
+  readonly waitForStart: (moreThan: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 const RESTART_MS = 100
 
-export const startVictimOpenCode = async (options: {
+export const startRestartingOpenCode = async (options: {
   readonly dataDir: string
   readonly home: string
   readonly modelUrl: string
   readonly runId: string
-}): Promise<OpenCodeVictim> => {
+}): Promise<RestartingOpenCode> => {
   const port = await freePort()
   await createConfigDirectory(`${options.home}/config`)
   const password = randomBytes(18).toString('base64url')
@@ -65,21 +66,21 @@ export const startVictimOpenCode = async (options: {
         starts += 1
         await running.exited
       } catch {
-        // Tried again, as a container's restart policy does.
+        // Start it again, as a container's restart policy does.
       }
       running = undefined
       await delay(restartMs, undefined, { signal: closing.signal }).catch(() => undefined)
     }
   }
-  const kept = keepRunning()
-  const untilStarted = async (moreThan: number): Promise<void> => {
-    await until('OpenCode serves', () => running !== undefined && starts > moreThan, 60_000)
+  const stopped = keepRunning()
+  const waitForStart = async (moreThan: number): Promise<void> => {
+    await waitUntil('OpenCode starts', () => running !== undefined && starts > moreThan, 60_000)
   }
   const pidOf = (): number => {
-    if (running?.pid === undefined) throw new Error('OpenCode does not run')
+    if (running?.pid === undefined) throw new Error('OpenCode is not running')
     return running.pid
   }
-  await untilStarted(0)
+  await waitForStart(0)
   return {
     port,
     password,
@@ -98,12 +99,12 @@ export const startVictimOpenCode = async (options: {
     pause: () => void signal(pidOf(), 'SIGSTOP'),
     resume: () => void signal(pidOf(), 'SIGCONT'),
     starts: () => starts,
-    untilStarted,
+    waitForStart,
     close: async () => {
       closing.abort()
       if (running?.pid !== undefined) signal(running.pid, 'SIGCONT')
       await running?.stop()
-      await kept
+      await stopped
     },
   }
 }

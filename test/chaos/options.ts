@@ -13,20 +13,24 @@ export type Options = {
 
 export const USAGE = `npm run chaos -- [--scenario name]… [--times N] [--seed S] [--short] [--keep]
 
-  --scenario  play only this one; may be repeated. There are: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
-  --times     how often each fault is done, instead of the scenario's own number
-  --seed      decides the moments and the victims; the same seed meets the same faults (default 1)
-  --short     few faults each, as in CI
-  --keep      leave the directory with the logs
+  --scenario  run only this scenario; can be repeated. One of: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}
+  --times     number of faults, instead of the scenario's default
+  --seed      chooses when and where faults happen; the same seed gives the same faults (default 1)
+  --short     few faults per scenario, as in CI
+  --keep      keep the directory with the logs
 `
 
-const whole = (name: string, text: string | undefined): number | undefined => {
+const parseWholeNumber = (name: string, text: string | undefined): number | undefined => {
   if (text === undefined) return undefined
   if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text} is not a whole number`)
   return Number(text)
 }
 
-/** @throws Error that says which argument is wrong. */
+/**
+ * Parses the command line.
+ *
+ * @throws Error that names the invalid argument
+ */
 export const readOptions = (args: readonly string[]): Options => {
   const { values } = parseArgs({
     args: [...args],
@@ -40,11 +44,11 @@ export const readOptions = (args: readonly string[]): Options => {
   })
   const names = SCENARIOS.map((scenario) => scenario.name)
   const unknown = (values.scenario ?? []).find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new Error(`there is no scenario ${unknown}`)
+  if (unknown !== undefined) throw new Error(`--scenario ${unknown}: unknown scenario`)
   return {
     scenarios: values.scenario ?? names,
-    times: whole('times', values.times),
-    seed: whole('seed', values.seed) ?? 1,
+    times: parseWholeNumber('times', values.times),
+    seed: parseWholeNumber('seed', values.seed) ?? 1,
     short: values.short ?? false,
     keep: values.keep ?? false,
   }

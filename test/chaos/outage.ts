@@ -1,48 +1,55 @@
-// Callers while a store is unavailable: each call is answered soon, and either accepted or refused as retryable.
+// Submits tasks while a store is unavailable, and checks that each call is answered fast: accepted,
+// or rejected with a retryable error.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from './client.ts'
-import type { Ledger } from './ledger.ts'
-import { makeWork } from './work.ts'
-import type { World } from './world.ts'
+import type { TestSystem } from './system.ts'
+import type { TaskVerifier } from './task-verifier.ts'
+import { createWorkload } from './workload.ts'
 
-/** A call that takes longer than this has not failed fast, ms: two bounded waits of 2 to 2.5 s, and a busy machine. */
+/**
+ * Limit of a call during an outage, ms: two bounded waits of 2 to 2.5 s, plus the delays of a busy
+ * machine.
+ */
 const FAST_MS = 6_000
 const EVERY_MS = 500
 
 export type Callers = {
-  /** Ends the calling. Every task that was accepted, or may have been, is in the ledger then. */
+  /**
+   * Stops the calls and submits the rejected tasks again. Every task that may have been accepted is
+   * then checked.
+   */
   readonly stop: () => Promise<{ readonly accepted: number; readonly refused: number; readonly slowestMs: number }>
 }
 
 /**
- * Submits a task every half second, each tried once; what was refused is submitted again, with the same key, when the
- * outage is over.
+ * Submits a task every half second without retries. `stop` submits the rejected ones again, with
+ * the same key.
  */
-export const callThroughout = (world: World, ledger: Ledger, name: string): Callers => {
-  const client = createClient(world.apiUrl)
+export const submitRepeatedly = (system: TestSystem, verifier: TaskVerifier, name: string): Callers => {
+  const client = createClient(system.apiUrl)
   const stopping = new AbortController()
   let accepted = 0
   let refused = 0
   let slowestMs = 0
-  const again: ReturnType<typeof makeWork>[] = []
+  const rejected: ReturnType<typeof createWorkload>[] = []
   const callOnce = async (): Promise<void> => {
-    const work = makeWork(name, { steps: 1 })
+    const work = createWorkload(name, { steps: 1 })
     const answer = await client.once('POST', '/tasks', {
       task_description: work.description,
       idempotency_key: work.token,
     })
     slowestMs = Math.max(slowestMs, answer.ms)
-    if (answer.ms > FAST_MS) ledger.problem(`a call took ${answer.ms} ms during the outage`)
+    if (answer.ms > FAST_MS) verifier.problem(`a call took ${answer.ms} ms during the outage`)
     if (answer.status === 202) {
       accepted += 1
-      ledger.adopt(String(answer.body.task_id) as `task_${string}`, work)
+      verifier.track(String(answer.body.task_id) as `task_${string}`, work)
       return
     }
     refused += 1
-    again.push(work)
+    rejected.push(work)
     if (answer.body.retryable !== true)
-      ledger.problem(`a call was refused as not retryable: ${answer.status} ${JSON.stringify(answer.body)}`)
+      verifier.problem(`a call failed with a permanent error: ${answer.status} ${JSON.stringify(answer.body)}`)
   }
   const calling = (async () => {
     while (!stopping.signal.aborted) {
@@ -54,15 +61,15 @@ export const callThroughout = (world: World, ledger: Ledger, name: string): Call
     stop: async () => {
       stopping.abort()
       await calling
-      for (const work of again) await ledger.submit(work)
+      for (const work of rejected) await verifier.submit(work)
       return { accepted, refused, slowestMs }
     },
   }
 }
 
-/** Milliseconds from now until the api accepts a task again. The task is in the ledger. */
-export const untilAccepted = async (ledger: Ledger, name: string): Promise<number> => {
+/** Submits a task with retries. Returns how long the api took to accept it, ms. */
+export const measureAcceptance = async (verifier: TaskVerifier, name: string): Promise<number> => {
   const began = Date.now()
-  await ledger.submit(makeWork(name, { steps: 1 }))
+  await verifier.submit(createWorkload(name, { steps: 1 }))
   return Date.now() - began
 }

@@ -1,8 +1,8 @@
-// What runs on this machine that this run started: found by a mark in its environment.
+// Finds the processes that a run started, by a variable in their environment.
 
 import { readdir, readFile } from 'node:fs/promises'
 
-/** Every process that a run starts, and all that those start, carry this variable with the run's id. */
+/** Environment variable with the run's id, which every process of the run inherits. */
 export const MARK = 'SWITCHYARD_CHAOS_RUN'
 
 const environmentOf = async (pid: string): Promise<readonly string[]> =>
@@ -10,8 +10,11 @@ const environmentOf = async (pid: string): Promise<readonly string[]> =>
 
 export type Found = { readonly pid: number; readonly command: string }
 
-/** Living processes of the run. Only Linux shows another process's environment; elsewhere the list is empty. */
-export const markedProcesses = async (runId: string): Promise<readonly Found[]> => {
+/**
+ * Returns the running processes of a run. Empty except on Linux, which alone shows another
+ * process's environment.
+ */
+export const findProcesses = async (runId: string): Promise<readonly Found[]> => {
   if (process.platform !== 'linux') return []
   const found: Found[] = []
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
@@ -22,7 +25,7 @@ export const markedProcesses = async (runId: string): Promise<readonly Found[]> 
   return found
 }
 
-/** The pids directly below this one. */
+/** Returns the pids of the direct children of a process. */
 export const childrenOf = async (pid: number): Promise<readonly number[]> => {
   const children: number[] = []
   for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
@@ -32,7 +35,7 @@ export const childrenOf = async (pid: number): Promise<readonly number[]> => {
   return children
 }
 
-/** @returns false where the process is gone already. */
+/** Sends a signal. Returns false if the process does not exist. */
 export const signal = (pid: number, name: NodeJS.Signals): boolean => {
   try {
     return process.kill(pid, name)

@@ -1,16 +1,16 @@
-// Chance with a seed: the same seed gives the same faults at the same moments.
+// Seeded random numbers: the same seed gives the same faults at the same times.
 
 export type Random = {
-  /** In [0, 1). */
+  /** Returns a number in [0, 1). */
   readonly next: () => number
-  /** A whole number in [min, max]. */
+  /** Returns a whole number in [min, max]. */
   readonly between: (min: number, max: number) => number
-  /** @throws Error where there is nothing to pick from. */
+  /** Returns one of the items. Throws if there are none. */
   readonly pick: <T>(items: readonly T[]) => T
 }
 
-/** mulberry32: small, quick, good enough to choose a victim. */
-export const seeded = (seed: number): Random => {
+/** Returns a generator (mulberry32) for a seed. */
+export const createRandom = (seed: number): Random => {
   let state = seed >>> 0
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -30,6 +30,6 @@ export const seeded = (seed: number): Random => {
   }
 }
 
-/** A seed of its own for each scenario, so that one run alone meets the same faults as in the whole suite. */
-export const seedOf = (seed: number, name: string): number =>
+/** Returns the seed of a scenario, so that it has the same faults alone as in the whole suite. */
+export const scenarioSeed = (seed: number, name: string): number =>
   [...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed) >>> 0

@@ -1,25 +1,25 @@
-// What a scenario is: a fault, done to the whole system while it works, N times.
+// The type of a scenario: a fault that is injected into the running system several times.
 
-import type { Ledger } from './ledger.ts'
 import type { Random } from './random.ts'
-import type { World } from './world.ts'
+import type { TestSystem } from './system.ts'
+import type { TaskVerifier } from './task-verifier.ts'
 
 export type Context = {
-  readonly world: World
+  readonly system: TestSystem
   readonly random: Random
-  /** How often to do it. */
+  /** How often to inject the fault. */
   readonly times: number
-  /** Outages are kept as brief as they can be and still be noticed. */
+  /** Keeps outages as short as the system still notices them. */
   readonly isShort: boolean
-  readonly ledger: Ledger
-  readonly say: (text: string) => void
+  readonly verifier: TaskVerifier
+  readonly log: (text: string) => void
 }
 
 export type Scenario = {
   readonly name: string
-  /** What is done, in one line. */
+  /** One line that describes the fault. */
   readonly what: string
-  /** How often in a full run, and in a short one. */
+  /** Number of faults in a full run and in a short one. */
   readonly times: { readonly full: number; readonly short: number }
   readonly run: (context: Context) => Promise<void>
 }

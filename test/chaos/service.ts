@@ -1,4 +1,4 @@
-// One Switchyard service as a process: started, signalled, stopped by its pid; its log is kept to find causes.
+// Runs one Switchyard service as a process, and writes its log to a file.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,14 +10,20 @@ import { fileURLToPath } from 'node:url'
 export type Service = {
   readonly name: string
   readonly pid: number
-  /** What the log line that says it is ready holds; rejects where the process ends before. */
+  /**
+   * Resolves with the fields of the log line `readyMessage`; rejects if the process exits before
+   * it.
+   */
   readonly ready: Promise<Readonly<Record<string, unknown>>>
   readonly isAlive: () => boolean
   readonly signal: (name: NodeJS.Signals) => void
   readonly exited: Promise<void>
-  /** SIGTERM, then SIGKILL where it takes longer than this. @returns milliseconds that it took. */
+  /**
+   * Sends SIGTERM, and SIGKILL after `limitMs` (default 20 s). Returns the milliseconds until it
+   * exited.
+   */
   readonly stop: (limitMs?: number) => Promise<number>
-  /** SIGKILL. */
+  /** Sends SIGKILL. Resolves when the process has exited. */
   readonly kill: () => Promise<void>
 }
 
@@ -26,7 +32,7 @@ export type ServiceOptions = {
   readonly main: 'services/api/src/main.ts' | 'services/worker/src/main.ts' | 'services/notifier/src/main.ts'
   readonly env: Readonly<Record<string, string>>
   readonly logFile: string
-  /** The message of the log line that says it is ready. */
+  /** The message of the log line that reports readiness. */
   readonly readyMessage: string
 }
 
@@ -41,6 +47,7 @@ const parseLine = (line: string): Readonly<Record<string, unknown>> => {
   }
 }
 
+/** Starts a service. `ready` of the result resolves when it can work. */
 export const startService = (options: ServiceOptions): Service => {
   const main = fileURLToPath(new URL(`../../${options.main}`, import.meta.url))
   const child: ChildProcess = spawn(process.execPath, [main], {
@@ -48,7 +55,7 @@ export const startService = (options: ServiceOptions): Service => {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const { pid, stdout, stderr } = child
-  if (pid === undefined || stdout === null || stderr === null) throw new Error(`${options.name} could not be started`)
+  if (pid === undefined || stdout === null || stderr === null) throw new Error(`${options.name} could not start`)
   const log = createWriteStream(options.logFile, { flags: 'a' })
   const ready = Promise.withResolvers<Readonly<Record<string, unknown>>>()
   ready.promise.catch(() => undefined)
@@ -59,8 +66,8 @@ export const startService = (options: ServiceOptions): Service => {
     if (entry.msg === options.readyMessage) ready.resolve(entry)
   })
   const exited = once(child, 'exit').then(([code, name]) => {
-    log.end(`${options.name} ended: ${code ?? name}\n`)
-    ready.reject(new Error(`${options.name} ended (${code ?? name}); its log is ${options.logFile}`))
+    log.end(`${options.name} exited: ${code ?? name}\n`)
+    ready.reject(new Error(`${options.name} exited (${code ?? name}); its log is ${options.logFile}`))
   })
   const isAlive = (): boolean => child.exitCode === null && child.signalCode === null
   const kill = async (): Promise<void> => {

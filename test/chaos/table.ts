@@ -1,6 +1,6 @@
-// The outcome as a table that a person can read.
+// Formats the outcome of scenarios as a table and a list of problems.
 
-import { isClean, type Outcome } from './run.ts'
+import { isClean, type Outcome } from './run-scenario.ts'
 
 const HEAD = [
   'scenario',
@@ -8,7 +8,7 @@ const HEAD = [
   'lost',
   'run twice',
   'events lost',
-  'events doubled',
+  'events duplicated',
   'cuts',
   'recovered',
   'p50',
@@ -17,7 +17,7 @@ const HEAD = [
   '',
 ]
 
-/** The value below which `share` of the values lie; undefined for none. */
+/** Returns the percentile of the values, `share` from 0 to 1; undefined without values. */
 const percentile = (values: readonly number[], share: number): number | undefined => {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
@@ -31,7 +31,7 @@ const cells = (outcome: Outcome): readonly string[] => [
   String(outcome.lost.length),
   String(outcome.runTwice.length),
   String(outcome.eventsLost.length),
-  String(outcome.eventsDoubled.length),
+  String(outcome.eventsDuplicated.length),
   outcome.cuts > 0 ? String(outcome.cuts) : '–',
   outcome.recoveries.length > 0 ? String(outcome.recoveries.length) : '–',
   seconds(percentile(outcome.recoveries, 0.5)),
@@ -40,7 +40,8 @@ const cells = (outcome: Outcome): readonly string[] => [
   isClean(outcome) ? 'ok' : 'FAILED',
 ]
 
-export const table = (outcomes: readonly Outcome[]): string => {
+/** Returns a table with one line per scenario. */
+export const formatTable = (outcomes: readonly Outcome[]): string => {
   const rows = [HEAD, ...outcomes.map(cells)]
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
@@ -53,20 +54,20 @@ export const table = (outcomes: readonly Outcome[]): string => {
     .join('\n')
 }
 
-const LISTED = 20
+const MAX_LISTED = 20
 
-/** What went wrong, one line each; empty where nothing did. */
-export const findings = (outcome: Outcome): readonly string[] => {
+/** Returns one line per problem, at most 20 of each kind; empty if there is none. */
+export const listProblems = (outcome: Outcome): readonly string[] => {
   const named: readonly (readonly [string, readonly string[]])[] = [
     ['lost', outcome.lost],
     ['run twice', outcome.runTwice],
     ['event lost', outcome.eventsLost],
-    ['event doubled', outcome.eventsDoubled],
+    ['event duplicated', outcome.eventsDuplicated],
     ['problem', outcome.problems],
-    ['left over', outcome.leftovers],
+    ['left behind', outcome.leftovers],
   ]
   return named.flatMap(([what, list]) => [
-    ...list.slice(0, LISTED).map((text) => `${outcome.name}: ${what}: ${text}`),
-    ...(list.length > LISTED ? [`${outcome.name}: ${what}: … and ${list.length - LISTED} more`] : []),
+    ...list.slice(0, MAX_LISTED).map((text) => `${outcome.name}: ${what}: ${text}`),
+    ...(list.length > MAX_LISTED ? [`${outcome.name}: ${what}: … and ${list.length - MAX_LISTED} more`] : []),
   ])
 }

@@ -1,20 +1,20 @@
-// The queue's store as a victim: a Valkey container, restarted, paused and emptied.
+// Runs Valkey, the queue's store, in a container that can be restarted, paused and emptied.
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
-import { until } from './wait.ts'
+import { waitUntil } from './wait.ts'
 
 const run = promisify(execFile)
 
 const IMAGE = 'valkey/valkey:8.1'
-/** Nothing is kept on disk, and connections from outside of the container are taken. */
+/** Valkey without persistence, reachable from outside its container. */
 const SERVER = ['valkey-server', '--save', '', '--protected-mode', 'no']
 
 export type Valkey = {
   readonly url: string
   readonly port: number
-  /** Everything it held is gone, and so is every connection. */
+  /** Restarts it without its data. Every connection breaks. */
   readonly restart: () => Promise<void>
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
@@ -22,14 +22,17 @@ export type Valkey = {
   readonly close: () => Promise<void>
 }
 
-/** Why there can be no Valkey here; undefined where there can. With REQUIRE_DOCKER=1 it fails instead of being skipped. */
+/**
+ * Returns the reason why Valkey cannot run here, or undefined if it can. With REQUIRE_DOCKER=1 it
+ * always returns undefined, so that a missing engine fails the test.
+ */
 export const whyNoValkey = async (): Promise<string | undefined> => {
   if (process.env.REQUIRE_DOCKER === '1') return undefined
   try {
     await run('docker', ['image', 'inspect', IMAGE], { timeout: 10_000 })
     return undefined
   } catch {
-    return `there is no Docker engine with the image ${IMAGE}`
+    return `no Docker engine has the image ${IMAGE}`
   }
 }
 
@@ -37,16 +40,16 @@ const docker = async (...args: string[]): Promise<string> =>
   (await run('docker', args, { timeout: 60_000 })).stdout.trim()
 
 export const startValkey = async (runId: string): Promise<Valkey> => {
-  // A port of our choice: one that Docker chooses changes with a restart.
+  // Choose the port here, because a port that Docker chooses changes with a restart.
   const port = await freePort()
   const name = `switchyard-chaos-${runId}`
   await docker('run', '-d', '--name', name, '-p', `127.0.0.1:${port}:6379`, IMAGE, ...SERVER)
   const url = `redis://127.0.0.1:${port}`
   const cli = (command: string): Promise<string> => docker('exec', name, 'valkey-cli', command)
-  const untilReady = async (): Promise<void> => {
-    await until('Valkey answers', async () => (await cli('ping')) === 'PONG', 30_000, 100)
+  const waitUntilReady = async (): Promise<void> => {
+    await waitUntil('Valkey answers', async () => (await cli('ping')) === 'PONG', 30_000, 100)
   }
-  await untilReady()
+  await waitUntilReady()
   let isPaused = false
   const resume = async (): Promise<void> => {
     if (!isPaused) return
@@ -57,11 +60,12 @@ export const startValkey = async (runId: string): Promise<Valkey> => {
     url,
     port,
     restart: async () => {
-      // Step by step: a busy engine can take a restart for done before the old process has ended.
+      // Not `docker restart`: a busy engine can report it as done before the old process has
+      // exited.
       await docker('kill', name)
       await docker('wait', name)
       await docker('start', name)
-      await untilReady()
+      await waitUntilReady()
     },
     pause: async () => {
       await docker('pause', name)

@@ -1,15 +1,17 @@
-// Waiting for a condition, never for ever.
+// Waits for a condition or a result, with a time limit.
 
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Asks until there is an answer other than undefined or false. A question that throws counts as no answer yet.
+ * Calls `check` until it returns something other than undefined or false. An error counts as
+ * undefined.
  *
- * @throws Error naming `what`, and the last failure, when `timeoutMs` is over.
+ * @param what - the awaited condition, for the error message
+ * @throws Error with `what` and the last failure after `timeoutMs`
  */
-export const until = async <T>(
+export const waitUntil = async <T>(
   what: string,
-  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
   timeoutMs: number,
   everyMs = 50,
 ): Promise<T> => {
@@ -17,19 +19,19 @@ export const until = async <T>(
   let failure = ''
   for (;;) {
     try {
-      const answer = await ask()
-      if (answer !== undefined && answer !== false) return answer
+      const result = await check()
+      if (result !== undefined && result !== false) return result
       failure = ''
     } catch (error) {
       failure = `: ${error instanceof Error ? error.message : error}`
     }
-    if (Date.now() >= end) throw new Error(`${what}: not within ${timeoutMs} ms${failure}`)
+    if (Date.now() >= end) throw new Error(`timed out after ${timeoutMs} ms waiting until ${what}${failure}`)
     await delay(everyMs)
   }
 }
 
-/** The result, or undefined where it takes longer. What it does meanwhile is not stopped. */
-export const within = async <T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> => {
+/** Returns the result, or undefined after `timeoutMs`. Does not stop the work. */
+export const withTimeout = async <T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> => {
   const limit = new AbortController()
   try {
     return await Promise.race([work, delay(timeoutMs, undefined, { signal: limit.signal }).catch(() => undefined)])

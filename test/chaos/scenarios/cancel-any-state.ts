@@ -1,55 +1,60 @@
-// Cancel a task in each of its states: it ends within 2 s, and what it had started is gone.
+// Cancels a task in each of its states. It ends within 2 s, and so do the processes that it
+// started.
 
 import { createClient } from '../client.ts'
-import type { Submitted } from '../ledger.ts'
-import { markedProcesses } from '../processes.ts'
+import { type HangingRepository, startHangingRepository } from '../hanging-repository.ts'
+import { findProcesses } from '../processes.ts'
 import type { Context, Scenario } from '../scenario.ts'
-import { openSlowRepository, type SlowRepository } from '../slow-repository.ts'
-import { until } from '../wait.ts'
-import { makeWork } from '../work.ts'
+import type { Submitted } from '../task-verifier.ts'
+import { waitUntil } from '../wait.ts'
+import { createWorkload } from '../workload.ts'
 
 const CANCELLED_MS = 2_000
-/** What the machine that runs this may add on its own: the harness looks from outside. */
-const LOOK_MS = 500
+/** Added to the limit, because the test polls from outside the process. */
+const POLL_TOLERANCE_MS = 500
 
 type Situation = {
   readonly name: string
   /** Brings a new task into the state. */
-  readonly reach: (context: Context, slow: SlowRepository, round: number) => Promise<Submitted>
-  /** Puts right what reaching the state took away. */
+  readonly reach: (context: Context, slow: HangingRepository, round: number) => Promise<Submitted>
+  /** Undoes what `reach` did to the system. */
   readonly restore?: (context: Context) => Promise<void>
-  /** Processes that must be gone after the cancel. */
+  /** Matches the commands of processes that must have ended after the cancel. */
   readonly started?: RegExp
 }
 
 const CANCELLED = { end: ['cancelled'] } as const
 
-const untilStatus = async ({ world }: Context, id: string, status: string): Promise<void> => {
-  const client = createClient(world.apiUrl)
-  await until(`${id} is ${status}`, async () => (await client.task(id as `task_${string}`)).status === status, 60_000)
+const waitForStatus = async ({ system }: Context, id: string, status: string): Promise<void> => {
+  const client = createClient(system.apiUrl)
+  await waitUntil(
+    `${id} is ${status}`,
+    async () => (await client.task(id as `task_${string}`)).status === status,
+    60_000,
+  )
 }
 
-const running = async ({ world }: Context, pattern: RegExp): Promise<readonly string[]> =>
-  (await markedProcesses(world.runId)).map((found) => found.command).filter((command) => pattern.test(command))
+const running = async ({ system }: Context, pattern: RegExp): Promise<readonly string[]> =>
+  (await findProcesses(system.runId)).map((found) => found.command).filter((command) => pattern.test(command))
 
 const SITUATIONS: readonly Situation[] = [
   {
     name: 'queued',
-    reach: async ({ world, ledger }) => {
-      for (const worker of world.workers()) await worker.stop()
-      return await ledger.submit(makeWork('cancel-queued', { steps: 1 }), CANCELLED)
+    reach: async ({ system, verifier }) => {
+      for (const worker of system.workers()) await worker.stop()
+      return await verifier.submit(createWorkload('cancel-queued', { steps: 1 }), CANCELLED)
     },
-    restore: ({ world }) => world.untilWhole(),
+    restore: ({ system }) => system.restoreServices(),
   },
   {
     name: 'preparing',
     started: /^git |git-remote-http/,
     reach: async (context, slow, round) => {
-      const task = await context.ledger.submit(makeWork('cancel-preparing', { steps: 1 }), CANCELLED, {
-        project: slow.url(`${context.world.runId}-${round}`),
+      const task = await context.verifier.submit(createWorkload('cancel-preparing', { steps: 1 }), CANCELLED, {
+        project: slow.url(`${context.system.runId}-${round}`),
       })
-      await untilStatus(context, task.id, 'preparing')
-      await until('the clone hangs', () => slow.waiting() > 0, 30_000)
+      await waitForStatus(context, task.id, 'preparing')
+      await waitUntil('the clone hangs', () => slow.waiting() > 0, 30_000)
       return task
     },
   },
@@ -57,19 +62,19 @@ const SITUATIONS: readonly Situation[] = [
     name: 'running (tool)',
     started: /^sleep 300$/,
     reach: async (context) => {
-      const task = await context.ledger.submit(makeWork('cancel-tool', { steps: 1, toolS: 300 }), CANCELLED)
-      await until('the tool runs', async () => (await running(context, /^sleep 300$/)).length > 0, 60_000)
+      const task = await context.verifier.submit(createWorkload('cancel-tool', { steps: 1, toolS: 300 }), CANCELLED)
+      await waitUntil('the tool runs', async () => (await running(context, /^sleep 300$/)).length > 0, 60_000)
       return task
     },
   },
   {
     name: 'running (model)',
     reach: async (context) => {
-      const work = makeWork('cancel-model', { steps: 2, holdBefore: 1 })
-      const task = await context.ledger.submit(work, CANCELLED)
-      await until(
+      const work = createWorkload('cancel-model', { steps: 2, holdBefore: 1 })
+      const task = await context.verifier.submit(work, CANCELLED)
+      await waitUntil(
         'the first step is reported',
-        () => task.reader.seen.some((event) => event.data.state === 'completed'),
+        () => task.reader.events.some((event) => event.data.state === 'completed'),
         60_000,
       )
       return task
@@ -78,10 +83,10 @@ const SITUATIONS: readonly Situation[] = [
   {
     name: 'input_required',
     reach: async (context) => {
-      const task = await context.ledger.submit(makeWork('cancel-input', { steps: 1 }), CANCELLED, {
+      const task = await context.verifier.submit(createWorkload('cancel-input', { steps: 1 }), CANCELLED, {
         permissions: 'ask',
       })
-      await untilStatus(context, task.id, 'input_required')
+      await waitForStatus(context, task.id, 'input_required')
       return task
     },
   },
@@ -89,10 +94,10 @@ const SITUATIONS: readonly Situation[] = [
     name: 'paused',
     started: /^sleep 300$/,
     reach: async (context) => {
-      const task = await context.ledger.submit(makeWork('cancel-paused', { steps: 1, toolS: 300 }), CANCELLED)
-      await until('the tool runs', async () => (await running(context, /^sleep 300$/)).length > 0, 60_000)
-      await createClient(context.world.apiUrl).call('POST', `/tasks/${task.id}/control`, { control: 'pause' })
-      await untilStatus(context, task.id, 'paused')
+      const task = await context.verifier.submit(createWorkload('cancel-paused', { steps: 1, toolS: 300 }), CANCELLED)
+      await waitUntil('the tool runs', async () => (await running(context, /^sleep 300$/)).length > 0, 60_000)
+      await createClient(context.system.apiUrl).call('POST', `/tasks/${task.id}/control`, { control: 'pause' })
+      await waitForStatus(context, task.id, 'paused')
       return task
     },
   },
@@ -100,12 +105,12 @@ const SITUATIONS: readonly Situation[] = [
 
 export const cancelAnyState: Scenario = {
   name: 'cancel-any-state',
-  what: 'cancel while queued, preparing, running, waiting for an answer, paused',
+  what: 'cancel a task while it is queued, preparing, running, waiting for an answer or paused',
   times: { full: 5, short: 1 },
   run: async (context) => {
-    const { world, times, ledger, say } = context
-    const slow = await openSlowRepository()
-    const client = createClient(world.apiUrl)
+    const { system, times, verifier, log } = context
+    const slow = await startHangingRepository()
+    const client = createClient(system.apiUrl)
     try {
       for (let round = 1; round <= times; round += 1)
         for (const situation of SITUATIONS) {
@@ -113,28 +118,30 @@ export const cancelAnyState: Scenario = {
           const at = Date.now()
           const answer = await client.once('POST', `/tasks/${task.id}/control`, { control: 'cancel' })
           if (answer.body.outcome !== 'done')
-            ledger.problem(`cancel while ${situation.name}: ${answer.status} ${JSON.stringify(answer.body)}`)
-          await until(
+            verifier.problem(`cancel while ${situation.name}: ${answer.status} ${JSON.stringify(answer.body)}`)
+          await waitUntil(
             `${task.id} is cancelled`,
             async () => (await client.task(task.id)).status === 'cancelled',
             30_000,
           )
           const ms = Date.now() - at
-          ledger.recovered(ms)
+          verifier.recovered(ms)
           const { started } = situation
-          let goneMs = 0
+          let processesMs = 0
           if (started) {
-            await until(
-              'what it had started is gone',
+            await waitUntil(
+              'the processes of the task have ended',
               async () => (await running(context, started)).length === 0,
               30_000,
             )
-            goneMs = Date.now() - at
+            processesMs = Date.now() - at
           }
-          const limit = CANCELLED_MS + LOOK_MS
-          if (ms > limit || goneMs > limit)
-            ledger.problem(`cancel while ${situation.name} took ${ms} ms, its processes were gone after ${goneMs} ms`)
-          say(`cancel while ${situation.name}: ${ms} ms${started ? `, processes gone after ${goneMs} ms` : ''}`)
+          const limit = CANCELLED_MS + POLL_TOLERANCE_MS
+          if (ms > limit || processesMs > limit)
+            verifier.problem(
+              `cancel while ${situation.name} took ${ms} ms, its processes ended after ${processesMs} ms`,
+            )
+          log(`cancel while ${situation.name}: ${ms} ms${started ? `, processes ended after ${processesMs} ms` : ''}`)
           await situation.restore?.(context)
         }
     } finally {

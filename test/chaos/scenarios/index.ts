@@ -1,4 +1,4 @@
-// Every scenario, in the order in which a whole run plays them.
+// All scenarios, in the order of a full run.
 
 import type { Scenario } from '../scenario.ts'
 import { apiRestart } from './api-restart.ts'
@@ -10,7 +10,7 @@ import { opencodeBusy } from './opencode-busy.ts'
 import { opencodeKill } from './opencode-kill.ts'
 import { opencodeOutage } from './opencode-outage.ts'
 import { opencodeSilent } from './opencode-silent.ts'
-import { storeUnreachable } from './store-unreachable.ts'
+import { storeUnreachable } from './store-unreachable-at-start.ts'
 import { postgresPause, postgresRestart, valkeyFlush, valkeyPause, valkeyRestart } from './stores.ts'
 import { streamDownstream } from './stream-downstream.ts'
 import { streamUpstream } from './stream-upstream.ts'

@@ -1,34 +1,38 @@
-// SIGKILL the notifier while tasks end: every destination receives every event, under one id each.
+// Kills the notifier while tasks end. Every destination still receives every event, each under one
+// id.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LettaServer, startLettaServer, startWebhookReceiver, type WebhookReceiver } from '@switchyard/testing'
-import { judgeDeliveries, undelivered } from '../deliveries.ts'
-import type { Submitted } from '../ledger.ts'
+import { checkDeliveries, findUndelivered } from '../deliveries.ts'
 import type { Context, Scenario } from '../scenario.ts'
-import { until } from '../wait.ts'
-import { makeWork } from '../work.ts'
+import type { Submitted } from '../task-verifier.ts'
+import { waitUntil } from '../wait.ts'
+import { createWorkload } from '../workload.ts'
 
 const TASKS = 8
-/** A time limit of one attempt that is short: for so long, and 5 s more, a lost one waits, ms. */
+/**
+ * Time limit of one attempt, ms. Short, because an attempt that the kill interrupted is retried 5 s
+ * after it.
+ */
 const ATTEMPT_MS = 2_000
-/** One that was too slow on a busy machine is no matter of this scenario: it is tried again soon, ms. */
-const AGAIN_MS = 500
+/** Retry delay, ms. Short, because an attempt may time out on a busy machine. */
+const RETRY_MS = 500
 const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`
 
-const play = async (
-  { world, random, times, ledger, say }: Context,
+const killRepeatedly = async (
+  { system, random, times, verifier, log }: Context,
   receiver: WebhookReceiver,
   letta: LettaServer,
 ): Promise<void> => {
   const start = () =>
-    world.startNotifier({
+    system.startNotifier({
       WEBHOOK_SECRET: SECRET,
       WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
       WEBHOOK_TIMEOUT_MS: String(ATTEMPT_MS),
-      DELIVERY_RETRY_DELAY_MS: String(AGAIN_MS),
+      DELIVERY_RETRY_DELAY_MS: String(RETRY_MS),
       LETTA_API_URL: letta.url,
     })
-  // So slow that there is always something under way.
+  // Answer slowly, so that some calls are always in progress.
   receiver.answerWith(async () => {
     await delay(random.between(0, 60))
     return 200
@@ -40,34 +44,36 @@ const play = async (
   for (let round = 1; round <= times; round += 1) {
     const tasks = await Promise.all(
       Array.from({ length: TASKS }, () => {
-        const work = makeWork('notifier-kill', { steps: 1, holdBefore: 0 })
-        const told = { callback_url: `${receiver.url}/${work.token}`, agent_id: letta.addAgent() }
-        return ledger.submit(work, {}, told)
+        const work = createWorkload('notifier-kill', { steps: 1, holdBefore: 0 })
+        const destinations = { callback_url: `${receiver.url}/${work.token}`, agent_id: letta.addAgent() }
+        return verifier.submit(work, {}, destinations)
       }),
     )
     all.push(...tasks)
-    const runs = (one: Submitted) => one.reader.seen.some((event) => event.type === 'task_started')
-    await until('all tasks run', () => tasks.every(runs), 60_000)
-    for (const { work } of tasks) world.model.release(work.token)
-    const last = () => tasks.filter((one) => one.reader.seen.some((event) => event.type === 'task_completed')).length
-    const atWhich = random.between(1, TASKS)
-    await until('some tasks have ended', () => last() >= atWhich, 60_000, 5)
+    const hasStarted = (one: Submitted) => one.reader.events.some((event) => event.type === 'task_started')
+    await waitUntil('all tasks have started', () => tasks.every(hasStarted), 60_000)
+    for (const { work } of tasks) system.model.release(work.token)
+    const ended = () => tasks.filter((one) => one.reader.events.some((event) => event.type === 'task_completed')).length
+    const killAfter = random.between(1, TASKS)
+    await waitUntil('some tasks have ended', () => ended() >= killAfter, 60_000, 5)
     await delay(random.between(0, 500))
     await notifier.kill()
     const at = Date.now()
     kills.push(at)
     notifier = start()
-    const open = () => undelivered(world, tasks)
-    await until('all tasks have ended', () => last() === TASKS, 60_000)
+    const open = () => findUndelivered(system, tasks)
+    await waitUntil('all tasks have ended', () => ended() === TASKS, 60_000)
     const left = (await open()).length
-    await until('everything is delivered', async () => (await open()).length === 0, 60_000)
-    ledger.recovered(Date.now() - at)
-    say(`kill ${round}: ${left} deliveries open when all had ended, none ${Date.now() - at} ms after the kill`)
+    await waitUntil('everything is delivered', async () => (await open()).length === 0, 60_000)
+    verifier.recovered(Date.now() - at)
+    log(
+      `kill ${round}: ${left} deliveries open when all tasks had ended; all delivered ${Date.now() - at} ms after the kill`,
+    )
   }
-  const { problems, repeats } = await judgeDeliveries(world, all, { receiver, letta, kills })
-  for (const problem of problems) ledger.problem(problem)
-  ledger.note(
-    `${repeats} calls of ${receiver.calls.length} were repeated, under their id, for a kill took their answer`,
+  const { problems, repeats } = await checkDeliveries(system, all, { receiver, letta, kills })
+  for (const problem of problems) verifier.problem(problem)
+  verifier.note(
+    `${repeats} of ${receiver.calls.length} calls were repeated under the same id, because a kill lost their answer`,
   )
   await notifier.stop()
 }
@@ -80,7 +86,7 @@ export const notifierKill: Scenario = {
     const receiver = await startWebhookReceiver()
     const letta = await startLettaServer()
     try {
-      await play(context, receiver, letta)
+      await killRepeatedly(context, receiver, letta)
     } finally {
       await receiver.close()
       await letta.close()

@@ -1,16 +1,17 @@
-// A server that is slow and alive: it stalls for 3 to 5 s again and again. Nobody may restart it or prompt again.
+// Stalls the OpenCode server for 3 to 5 s repeatedly. The system must neither restart it nor prompt
+// again.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { keepBusy } from '../load.ts'
+import { startLoad } from '../load.ts'
 import type { Scenario } from '../scenario.ts'
 
 export const opencodeBusy: Scenario = {
   name: 'opencode-busy',
-  what: 'the OpenCode server stalls for 3 to 5 s again and again',
+  what: 'stall the OpenCode server for 3 to 5 s, repeatedly',
   times: { full: 12, short: 2 },
-  run: async ({ world, random, times, ledger, say }) => {
-    const before = world.opencode.starts()
-    const load = await keepBusy(ledger, {
+  run: async ({ system, random, times, verifier, log }) => {
+    const before = system.opencode.starts()
+    const load = await startLoad(verifier, {
       name: 'opencode-busy',
       atOnce: 3,
       random,
@@ -20,14 +21,14 @@ export const opencodeBusy: Scenario = {
       for (let round = 1; round <= times; round += 1) {
         await delay(random.between(800, 2_000))
         const stallMs = random.between(3_000, 5_000)
-        world.opencode.pause()
+        system.opencode.pause()
         await delay(stallMs)
-        world.opencode.resume()
-        say(`stall ${round}: ${stallMs} ms`)
+        system.opencode.resume()
+        log(`stall ${round}: ${stallMs} ms`)
       }
     } finally {
       await load.stop()
     }
-    if (world.opencode.starts() !== before) ledger.problem('the server was restarted')
+    if (system.opencode.starts() !== before) verifier.problem('the OpenCode server was restarted')
   },
 }

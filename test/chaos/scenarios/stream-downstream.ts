@@ -1,15 +1,16 @@
-// Cut the connections between clients and the api again and again: every reader resumes by the last number it has.
+// Cuts the connections between clients and the api repeatedly. Every client resumes after its last
+// event.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { keepBusy } from '../load.ts'
+import { startLoad } from '../load.ts'
 import type { Scenario } from '../scenario.ts'
 
 export const streamDownstream: Scenario = {
   name: 'stream-downstream',
-  what: 'cut clients’ event streams; they resume with Last-Event-ID',
+  what: 'cut the event streams of clients, which resume with Last-Event-ID',
   times: { full: 500, short: 40 },
-  run: async ({ world, random, times, ledger, say }) => {
-    const load = await keepBusy(ledger, {
+  run: async ({ system, random, times, verifier, log }) => {
+    const load = await startLoad(verifier, {
       name: 'stream-downstream',
       atOnce: 6,
       random,
@@ -19,11 +20,11 @@ export const streamDownstream: Scenario = {
       let cuts = 0
       while (cuts < times) {
         await delay(random.between(30, 500))
-        const cut = world.toApi.cut()
+        const cut = system.apiProxy.cut()
         cuts += cut
-        ledger.cut(cut)
+        verifier.cut(cut)
       }
-      say(`${cuts} event streams cut`)
+      log(`${cuts} event streams cut`)
     } finally {
       await load.stop()
     }

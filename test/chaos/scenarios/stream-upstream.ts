@@ -1,16 +1,17 @@
-// Cut the connections between the workers and OpenCode again and again while text streams and tools run.
+// Cuts the connections between the workers and OpenCode repeatedly while text streams and tools
+// run.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { keepBusy } from '../load.ts'
+import { startLoad } from '../load.ts'
 import type { Scenario } from '../scenario.ts'
-import { until } from '../wait.ts'
+import { waitUntil } from '../wait.ts'
 
 export const streamUpstream: Scenario = {
   name: 'stream-upstream',
-  what: 'cut the workers’ connections to OpenCode during long streams',
+  what: 'cut the connections of the workers to OpenCode during long streams',
   times: { full: 500, short: 20 },
-  run: async ({ world, random, times, ledger, say }) => {
-    const load = await keepBusy(ledger, {
+  run: async ({ system, random, times, verifier, log }) => {
+    const load = await startLoad(verifier, {
       name: 'stream-upstream',
       atOnce: 4,
       random,
@@ -20,15 +21,15 @@ export const streamUpstream: Scenario = {
       let cuts = 0
       while (cuts < times) {
         await delay(random.between(50, 800))
-        const cut = world.toOpenCode.cut()
+        const cut = system.opencodeProxy.cut()
         const at = Date.now()
         cuts += cut
-        ledger.cut(cut)
+        verifier.cut(cut)
         if (cut === 0) continue
-        await until('the event stream is back', () => world.toOpenCode.streams() > 0, 30_000, 10)
-        ledger.recovered(Date.now() - at)
+        await waitUntil('the event stream is reconnected', () => system.opencodeProxy.streams() > 0, 30_000, 10)
+        verifier.recovered(Date.now() - at)
       }
-      say(`${cuts} event streams cut`)
+      log(`${cuts} event streams cut`)
     } finally {
       await load.stop()
     }

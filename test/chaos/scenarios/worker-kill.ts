@@ -1,19 +1,20 @@
-// SIGKILL a worker in the middle of turns: another takes its tasks and goes on watching the same sessions.
+// Kills a worker during turns. Another worker takes over its tasks and continues to follow the same
+// sessions.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { keepBusy } from '../load.ts'
-import { busyWorkers, ownedBy, untilTakenOver } from '../ownership.ts'
+import { startLoad } from '../load.ts'
 import type { Scenario } from '../scenario.ts'
-import { until } from '../wait.ts'
+import { busyWorkers, ownedBy, waitForTakeover } from '../task-owners.ts'
+import { waitUntil } from '../wait.ts'
 
-const TAKEN_MS = 30_000
+const TAKEOVER_MS = 30_000
 
 export const workerKill: Scenario = {
   name: 'worker-kill',
-  what: 'SIGKILL a worker in the middle of turns',
+  what: 'SIGKILL a worker during turns',
   times: { full: 100, short: 2 },
-  run: async ({ world, random, times, ledger, say }) => {
-    const load = await keepBusy(ledger, {
+  run: async ({ system, random, times, verifier, log }) => {
+    const load = await startLoad(verifier, {
       name: 'worker-kill',
       atOnce: 4,
       random,
@@ -21,24 +22,26 @@ export const workerKill: Scenario = {
     })
     try {
       for (let round = 1; round <= times; round += 1) {
-        const candidates = await until(
+        const candidates = await waitUntil(
           'a worker has running tasks',
           async () => {
-            const busy = await busyWorkers(world)
+            const busy = await busyWorkers(system)
             return busy.length > 0 && busy
           },
           60_000,
         )
         const victim = random.pick(candidates)
         await delay(random.between(0, 1_500))
-        const owned = await ownedBy(world, await victim.id())
+        const owned = await ownedBy(system, await victim.id())
         const at = Date.now()
         await victim.kill()
-        world.startWorker()
-        const taken = await untilTakenOver(world, owned, at, TAKEN_MS)
-        for (const ms of taken) ledger.recovered(ms)
-        say(`kill ${round}: ${owned.length} tasks, taken over after ${taken.map((ms) => `${ms} ms`).join(', ') || '–'}`)
-        await world.untilWhole()
+        system.startWorker()
+        const takeovers = await waitForTakeover(system, owned, at, TAKEOVER_MS)
+        for (const ms of takeovers) verifier.recovered(ms)
+        log(
+          `kill ${round}: ${owned.length} tasks taken over after ${takeovers.map((ms) => `${ms} ms`).join(', ') || '–'}`,
+        )
+        await system.restoreServices()
       }
     } finally {
       await load.stop()

@@ -1,29 +1,34 @@
-// A TCP line between two parties that can be cut, silenced or taken down.
+// A TCP proxy that can cut connections, withhold data or refuse connections.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-export type Line = {
+export type TcpProxy = {
   readonly port: number
-  /** Breaks every connection there is. @returns how many of them carried an event stream. */
+  /** Closes every connection. Returns how many of them carried an event stream. */
   readonly cut: () => number
-  /** Keeps connections open and delivers nothing to the client: neither what is sent now nor what is sent later. */
+  /** Keeps connections open, but drops everything that is sent to the client. */
   readonly mute: (on: boolean) => void
-  /** Of the event streams there are now, delivers nothing but heartbeats: alive to look at, and silent. */
+  /** Delivers only heartbeats on the event streams that are open now. */
   readonly onlyHeartbeats: (on: boolean) => void
-  /** Breaks what is there and refuses what comes, until it is taken up again. */
+  /** Closes every connection and refuses new ones until it is switched off. */
   readonly refuse: (on: boolean) => void
-  /** How many connections carry an event stream now. */
+  /** Returns how many connections carry an event stream. */
   readonly streams: () => number
   readonly close: () => Promise<void>
 }
 
 const STREAM = /GET \/(global\/event|tasks\/[^ ]+\/events) HTTP/
 
-type Connection = { readonly client: Socket; readonly upstream: Socket; isStream: boolean; isHollow: boolean }
+type Connection = { readonly client: Socket; readonly upstream: Socket; isStream: boolean; hasHeartbeatsOnly: boolean }
 
-/** A proxy to a loopback port. `target` is called for each connection, since a restarted server may have another port. */
-export const openLine = async (target: () => number): Promise<Line> => {
+/**
+ * Starts a proxy to a loopback port.
+ *
+ * @param target - returns the port; called for each connection, because a restarted server may have
+ *   another one
+ */
+export const startTcpProxy = async (target: () => number): Promise<TcpProxy> => {
   const connections = new Set<Connection>()
   let isMuted = false
   let isRefusing = false
@@ -38,7 +43,7 @@ export const openLine = async (target: () => number): Promise<Line> => {
       return
     }
     const upstream = connect(target(), '127.0.0.1')
-    const connection: Connection = { client, upstream, isStream: false, isHollow: false }
+    const connection: Connection = { client, upstream, isStream: false, hasHeartbeatsOnly: false }
     connections.add(connection)
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true)
@@ -50,7 +55,7 @@ export const openLine = async (target: () => number): Promise<Line> => {
     client.pipe(upstream)
     upstream.on('data', (chunk: Buffer) => {
       if (isMuted || client.destroyed) return
-      if (connection.isHollow && !chunk.includes('server.heartbeat')) return
+      if (connection.hasHeartbeatsOnly && !chunk.includes('server.heartbeat')) return
       if (client.write(chunk)) return
       upstream.pause()
       client.once('drain', () => upstream.resume())
@@ -66,7 +71,7 @@ export const openLine = async (target: () => number): Promise<Line> => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the line has no port')
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
   return {
     port: address.port,
     cut,
@@ -74,7 +79,7 @@ export const openLine = async (target: () => number): Promise<Line> => {
       isMuted = on
     },
     onlyHeartbeats: (on) => {
-      for (const connection of connections) connection.isHollow = on && connection.isStream
+      for (const connection of connections) connection.hasHeartbeatsOnly = on && connection.isStream
     },
     refuse: (on) => {
       isRefusing = on

@@ -1,4 +1,5 @@
-// The whole system as real processes on this machine: api, workers, OpenCode, PostgreSQL, Valkey, and the scripted model.
+// Starts the whole system on this machine: api, workers, OpenCode, PostgreSQL and Valkey as real
+// processes, and the scripted model.
 
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -6,48 +7,51 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type ScriptedModel, startScriptedModel } from '@switchyard/testing'
 import { freePort } from './free-port.ts'
-import { type Line, openLine } from './line.ts'
-import { type OpenCodeVictim, startVictimOpenCode } from './opencode.ts'
-import { type PostgresVictim, startVictimPostgres } from './postgres.ts'
+import { type RestartingOpenCode, startRestartingOpenCode } from './opencode.ts'
+import { type PostgresProcess, startPostgresProcess } from './postgres.ts'
 import { MARK } from './processes.ts'
 import { type Service, startService } from './service.ts'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 import { startValkey, type Valkey } from './valkey.ts'
-import { until, within } from './wait.ts'
+import { waitUntil, withTimeout } from './wait.ts'
 
-/** A worker, with the id under which it owns tasks. */
+/** A worker; `id` is the one under which it owns tasks. */
 export type WorkerService = Service & { readonly id: () => Promise<string> }
 
-export type World = {
+export type TestSystem = {
   readonly runId: string
   readonly home: string
-  /** Where the services put temporary files. */
+  /** Directory of the services' temporary files. */
   readonly temporary: string
   readonly workspaces: string
   readonly model: ScriptedModel
-  readonly postgres: PostgresVictim
+  readonly postgres: PostgresProcess
   readonly valkey: Valkey
-  readonly opencode: OpenCodeVictim
+  readonly opencode: RestartingOpenCode
   /** Between the workers and OpenCode. */
-  readonly toOpenCode: Line
+  readonly opencodeProxy: TcpProxy
   /** Between the clients and the api; `clientUrl` goes through it. */
-  readonly toApi: Line
+  readonly apiProxy: TcpProxy
   readonly clientUrl: string
-  /** The api without a line between. */
+  /** The api's address without the proxy. */
   readonly apiUrl: string
   readonly api: () => Service
   readonly workers: () => readonly WorkerService[]
-  /** The worker that owns this task now, or undefined. */
+  /** Returns the worker that owns a task, or undefined. */
   readonly ownerOf: (taskId: string) => Promise<WorkerService | undefined>
   readonly startWorker: (env?: Readonly<Record<string, string>>) => WorkerService
-  /** Starts an api on the same port; the one before must have ended. */
+  /** Starts an api on the same port. The previous one must have exited. */
   readonly startApi: (env?: Readonly<Record<string, string>>) => Service
-  /** Nothing of a whole system but its own scenario needs one. */
+  /** Starts a notifier. Only its own scenario needs one. */
   readonly startNotifier: (env: Readonly<Record<string, string>>) => Service
-  /** Fills up to this many living workers, and waits until everything reports ready. */
-  readonly untilWhole: (workers?: number) => Promise<void>
-  /** Ends all services by SIGTERM. @returns the names of those that had to be killed. */
+  /**
+   * Starts a missing api and missing workers (default: 2 in total). Resolves when everything is
+   * ready.
+   */
+  readonly restoreServices: (workers?: number) => Promise<void>
+  /** Stops all services with SIGTERM. Returns the names of those that had to be killed. */
   readonly stopServices: () => Promise<readonly string[]>
-  /** Ends everything. The home goes, unless it is to be looked at. */
+  /** Stops everything, and removes the home directory unless `keepHome` is set. */
   readonly close: (keepHome: boolean) => Promise<void>
 }
 
@@ -55,7 +59,7 @@ const WORKERS = 2
 const READY_MS = 60_000
 const STOP_LIMIT_MS = 16_000
 
-export const startWorld = async (): Promise<World> => {
+export const startSystem = async (): Promise<TestSystem> => {
   const runId = randomBytes(4).toString('hex')
   const closing: (() => Promise<unknown>)[] = []
   const closeAll = async (): Promise<void> => {
@@ -64,7 +68,7 @@ export const startWorld = async (): Promise<World> => {
   }
   try {
     const home = await mkdtemp(path.join(tmpdir(), `switchyard-chaos-${runId}-`))
-    // Open to pass through: as root, the database runs as another user, and would be put elsewhere.
+    // As root, the database runs as another user, who must be able to enter the directory.
     await chmod(home, 0o711)
     const temporary = path.join(home, 'tmp')
     const logs = path.join(home, 'logs')
@@ -73,22 +77,22 @@ export const startWorld = async (): Promise<World> => {
 
     const model = await startScriptedModel()
     closing.push(model.close)
-    const postgres = await startVictimPostgres(path.join(home, 'database'))
+    const postgres = await startPostgresProcess(path.join(home, 'database'))
     closing.push(postgres.close)
     const valkey = await startValkey(runId)
     closing.push(valkey.close)
-    const opencode = await startVictimOpenCode({
+    const opencode = await startRestartingOpenCode({
       dataDir: path.join(home, 'opencode'),
       home,
       modelUrl: model.url,
       runId,
     })
     closing.push(opencode.close)
-    const toOpenCode = await openLine(() => opencode.port)
-    closing.push(toOpenCode.close)
+    const opencodeProxy = await startTcpProxy(() => opencode.port)
+    closing.push(opencodeProxy.close)
     const apiPort = await freePort()
-    const toApi = await openLine(() => apiPort)
-    closing.push(toApi.close)
+    const apiProxy = await startTcpProxy(() => apiPort)
+    closing.push(apiProxy.close)
 
     const env = {
       PATH: process.env.PATH ?? '',
@@ -99,9 +103,9 @@ export const startWorld = async (): Promise<World> => {
       REDIS_URL: valkey.url,
       SWITCHYARD_HOME: home,
       WORKSPACES_DIR: workspaces,
-      OPENCODE_SERVER_URL: `http://127.0.0.1:${toOpenCode.port}`,
+      OPENCODE_SERVER_URL: `http://127.0.0.1:${opencodeProxy.port}`,
       OPENCODE_SERVER_PASSWORD: opencode.password,
-      // Connections are cut hundreds of times here: they come back sooner than an operator would want.
+      // Scenarios cut connections hundreds of times, so reconnect sooner than in production.
       OPENCODE_SERVER_RETRY_DELAY_MS: '100',
       MAX_CONCURRENT_TASKS: '6',
       PORT: String(apiPort),
@@ -113,10 +117,13 @@ export const startWorld = async (): Promise<World> => {
     let count = 0
     const logFile = (name: string): string => path.join(logs, `${name}.log`)
 
-    /** The application name of its database connections: it shows who wrote what. */
+    /**
+     * Sets the application name of a service's database connections, by which event-writers.ts
+     * identifies it.
+     */
     const named = (url: string, name: string): string => `${url}?application_name=${name}`
 
-    const startWorker: World['startWorker'] = (more = {}) => {
+    const startWorker: TestSystem['startWorker'] = (more = {}) => {
       count += 1
       const service = startService({
         name: `worker-${count}`,
@@ -130,7 +137,7 @@ export const startWorld = async (): Promise<World> => {
       workers = [...workers.filter((each) => each.isAlive()), worker]
       return worker
     }
-    const startApi: World['startApi'] = (more = {}) => {
+    const startApi: TestSystem['startApi'] = (more = {}) => {
       const service = startService({
         name: 'api',
         main: 'services/api/src/main.ts',
@@ -142,7 +149,7 @@ export const startWorld = async (): Promise<World> => {
       api = service
       return service
     }
-    const startNotifier: World['startNotifier'] = (more) => {
+    const startNotifier: TestSystem['startNotifier'] = (more) => {
       const service = startService({
         name: 'notifier',
         main: 'services/notifier/src/main.ts',
@@ -168,13 +175,13 @@ export const startWorld = async (): Promise<World> => {
       if (!api) throw new Error('the api was not started')
       return api
     }
-    const untilWhole: World['untilWhole'] = async (wanted = WORKERS) => {
+    const restoreServices: TestSystem['restoreServices'] = async (wanted = WORKERS) => {
       if (!api?.isAlive()) startApi()
       for (let missing = wanted - living().length; missing > 0; missing -= 1) startWorker()
       const ready = Promise.all([apiNow().ready, ...living().map((worker) => worker.ready)])
-      if (!(await within(ready, READY_MS))) throw new Error(`api or workers are not ready after ${READY_MS} ms`)
-      await until(
-        'everything is ready',
+      if (!(await withTimeout(ready, READY_MS))) throw new Error(`api or workers are not ready after ${READY_MS} ms`)
+      await waitUntil(
+        'the api reports ready',
         async () => (await fetch(`${apiUrl}/ready`, { signal: AbortSignal.timeout(5_000) })).status === 200,
         60_000,
         200,
@@ -189,9 +196,9 @@ export const startWorld = async (): Promise<World> => {
       postgres,
       valkey,
       opencode,
-      toOpenCode,
-      toApi,
-      clientUrl: `http://127.0.0.1:${toApi.port}`,
+      opencodeProxy,
+      apiProxy,
+      clientUrl: `http://127.0.0.1:${apiProxy.port}`,
       apiUrl,
       api: apiNow,
       workers: living,
@@ -205,7 +212,7 @@ export const startWorld = async (): Promise<World> => {
       startWorker,
       startApi,
       startNotifier,
-      untilWhole,
+      restoreServices,
       stopServices,
       close: async (keepHome) => {
         if (!keepHome) closing.unshift(() => rm(home, { recursive: true, force: true, maxRetries: 5 }))

@@ -1,17 +1,18 @@
-// A git server that accepts every connection and never answers: a clone from it goes on until it is stopped.
+// A git server that accepts connections and never answers, so that a clone from it hangs.
 
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 
-export type SlowRepository = {
-  /** A new URL each time: another repository. */
+export type HangingRepository = {
+  /** Returns the URL of a repository. */
   readonly url: (name: string) => string
-  /** How many connections wait for an answer. */
+  /** Returns how many connections wait for an answer. */
   readonly waiting: () => number
   readonly close: () => Promise<void>
 }
 
-export const openSlowRepository = async (): Promise<SlowRepository> => {
+/** Starts the server on a free port. */
+export const startHangingRepository = async (): Promise<HangingRepository> => {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)

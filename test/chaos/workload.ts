@@ -1,46 +1,46 @@
-// The tasks that a scenario submits: scripts whose every step leaves a mark that can be counted afterwards.
+// Creates the tasks that a scenario submits. Each step of their scripts writes a mark to a file, so
+// that executions can be counted.
 
 import { type ScriptStep, script } from '@switchyard/testing'
 
-export type Work = {
-  /** Unique: it is in the prompt, in every command and in the last words. */
+export type Workload = {
+  /** Unique; part of the prompt, of every command and of the last answer. */
   readonly token: string
   readonly description: string
-  /** What each tool step appends to `runs.txt`, in order. */
+  /** The lines that the tool steps append to `runs.txt`, in order. */
   readonly marks: readonly string[]
 }
 
-/** The file, in the working directory, that shows what was executed and how often. */
+/** The file in the working directory to which every executed step appends a line. */
 export const RUNS_FILE = 'runs.txt'
 
 let count = 0
 
-/** @param name - the scenario; the token says where a stray task comes from. */
+/** Returns a unique token that starts with the scenario's name. */
 const newToken = (name: string): string => {
   count += 1
   return `${name}-${process.pid}-${count}`
 }
 
-export type Shape = {
+export type WorkloadShape = {
   readonly steps: number
-  /** Milliseconds that the model thinks before each step. */
+  /** Delay of the model before each step, ms. */
   readonly thinkMs?: number
-  /** Seconds that the tool of each step runs. */
+  /** Duration of each step's tool, s. */
   readonly toolS?: number
-  /** The step before which the model holds until `release(token)`. */
+  /** The step before which the model waits for `release(token)`. */
   readonly holdBefore?: number
-  /** Text that is streamed in each step. */
+  /** Text that each step streams. */
   readonly stream?: { readonly chunks: number; readonly delay_ms: number }
 }
 
-/** The mark of one step, and the command that leaves it. */
 const markOf = (token: string, step: number): string => `${token}.${step}.`
 
 const commandOf = (mark: string, toolS = 0): string =>
   `echo ${mark} >> ${RUNS_FILE}${toolS > 0 ? `; sleep ${toolS}` : ''}`
 
-/** Steps that each run a tool, then last words. */
-export const makeWork = (name: string, shape: Shape): Work => {
+/** Returns a task whose steps each run a tool, followed by a last answer. */
+export const createWorkload = (name: string, shape: WorkloadShape): Workload => {
   const token = newToken(name)
   const marks = Array.from({ length: shape.steps }, (_, step) => markOf(token, step))
   const steps = marks.flatMap((mark, step): ScriptStep[] => [
