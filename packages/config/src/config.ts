@@ -51,6 +51,15 @@ export type Config = Readonly<{
     /** What a supervised server inherits: the caller's own environment without what is ours alone. */
     inherited: Readonly<Record<string, string>>
   }>
+  /** The model gateway, which calls model providers for OpenCode servers. */
+  gateway: Readonly<{
+    /** Port of a gateway that runs as its own process. */
+    port: number
+    /** Ids of providers that OpenCode calls itself. */
+    directProviders: readonly string[]
+    /** Proxies for calls to providers. */
+    proxy: Readonly<{ http?: string; https?: string; except?: string }>
+  }>
   /** OpenCode servers that projects have for themselves. */
   projectServers: Readonly<{
     /** Bytes at which one is drained and replaced, of a project that does not say. */
@@ -159,7 +168,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Variables that give access to Switchyard or its stores. The agent can read its server's environment, so none may reach it. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_DIRECT_PROVIDERS$|MODEL_GATEWAY_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
 
 /** Returns whether a variable belongs to Switchyard alone: no server and no agent receives it. */
 export const isOurs = (name: string): boolean => OURS.test(name)
@@ -168,6 +177,13 @@ const inheritedBy = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && !isOurs(entry[0])),
   )
+
+const proxyIn = (env: NodeJS.ProcessEnv): Config['gateway']['proxy'] => {
+  const http = env.http_proxy ?? env.HTTP_PROXY
+  const https = env.https_proxy ?? env.HTTPS_PROXY
+  const except = env.no_proxy ?? env.NO_PROXY
+  return { ...(http ? { http } : {}), ...(https ? { https } : {}), ...(except ? { except } : {}) }
+}
 
 /**
  * Reads and checks the environment.
@@ -242,6 +258,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       retryDelayMs: vars.OPENCODE_SERVER_RETRY_DELAY_MS,
       outageMs: vars.OPENCODE_SERVER_OUTAGE_MS,
       inherited: Object.freeze(inheritedBy(env)),
+    }),
+    gateway: Object.freeze({
+      port: vars.MODEL_GATEWAY_PORT,
+      directProviders: Object.freeze(vars.OPENCODE_DIRECT_PROVIDERS),
+      proxy: Object.freeze(proxyIn(env)),
     }),
     projectServers: Object.freeze({
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,

@@ -5,7 +5,7 @@ import type { GitToken } from './git-tokens.ts'
 import type { ApiKey } from './keys.ts'
 
 /** The process that reads the environment; each needs different secrets. `all`: one process (`npm start`). */
-export type Part = 'api' | 'worker' | 'notifier' | 'docker-filter' | 'all'
+export type Part = 'api' | 'worker' | 'notifier' | 'docker-filter' | 'model-gateway' | 'all'
 
 /** The variables that hold secrets, as they were read. */
 export type Secrets = {

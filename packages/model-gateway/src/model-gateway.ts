@@ -2,17 +2,16 @@
 
 import { once } from 'node:events'
 import { type ServerType, serve } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
-import { createGatewayApp, type ServerProviders } from './app.ts'
+import { createGatewayApp, type GrantedAccess } from './app.ts'
 import { readOperatorConfig } from './opencode-config/config-sources.ts'
 import { type Logins, parseLogins } from './opencode-config/logins.ts'
 import { catalogProvider } from './providers/catalog.ts'
 import type { ProviderProblem } from './providers/provider.ts'
 import { resolveProviders } from './providers/resolve-providers.ts'
-import { gatewayEnvironment } from './server-environment.ts'
-import { ServerTokens } from './server-tokens.ts'
+import { gatewayEnvironment, remoteSetup } from './server-environment.ts'
+import { newToken, ServerTokens } from './server-tokens.ts'
 import type { ModelCall } from './usage/usage.ts'
 
 export type ModelGatewayOptions = {
@@ -43,9 +42,9 @@ export type ServerAccess = {
 const NO_LOGINS: Logins = parseLogins({})
 
 export class ModelGateway {
-  readonly app: Hono
+  readonly app: ReturnType<typeof createGatewayApp>
   readonly #options: ModelGatewayOptions
-  readonly #tokens = new ServerTokens<ServerProviders>()
+  readonly #tokens = new ServerTokens<GrantedAccess>()
   readonly #dispatcher: Dispatcher
   readonly #direct: ReadonlyMap<string, readonly string[]>
   #server: ServerType | undefined
@@ -98,17 +97,17 @@ export class ModelGateway {
       logins: mergedLogins(this.#options.logins ?? NO_LOGINS, env.OPENCODE_AUTH_CONTENT),
       direct: new Set(this.#direct.keys()),
     })
-    const value: ServerProviders = new Map(providers.map((provider) => [provider.id, provider]))
-    const issued = this.#tokens.issue({ serverId, value }, token)
+    const issued = token ?? newToken()
+    const options = { env, operator, providers, direct: this.#direct, gatewayUrl: this.#url, token: issued }
+    this.#tokens.add(issued, {
+      serverId,
+      value: {
+        providers: new Map(providers.map((provider) => [provider.id, provider])),
+        setup: remoteSetup(options),
+      },
+    })
     return {
-      environment: gatewayEnvironment({
-        env,
-        operator,
-        providers,
-        direct: this.#direct,
-        gatewayUrl: this.#url,
-        token: issued,
-      }),
+      environment: gatewayEnvironment(options),
       providers: providers.map(({ id }) => id),
       problems,
       revoke: () => this.#tokens.revoke(issued),

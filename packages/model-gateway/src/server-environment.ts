@@ -22,6 +22,35 @@ export type ServerEnvironmentOptions = {
   readonly token: string
 }
 
+/** What a server in another container needs of the environment that it would have here. */
+export type RemoteSetup = {
+  readonly environment: Environment
+  /** The operator's configuration file without keys. */
+  readonly configFile: JsonObject
+}
+
+/** Variables that name files of this container. */
+const LOCAL = ['OPENCODE_CONFIG', 'OPENCODE_CONFIG_DIR']
+
+export const remoteSetup = (options: ServerEnvironmentOptions): RemoteSetup => {
+  const { providers, direct, operator } = options
+  const names = new Set([
+    ...providers.flatMap(({ keyVariable }) => keyVariable ?? []),
+    ...[...direct.values()].flat(),
+    'NO_PROXY',
+    'no_proxy',
+  ])
+  const environment = Object.entries(gatewayEnvironment(options)).filter(
+    ([name]) => names.has(name) || (name.startsWith('OPENCODE_') && !LOCAL.includes(name)),
+  )
+  return {
+    environment: Object.fromEntries(environment),
+    configFile: merge(operator.file, {
+      provider: providerConfig(options, Object.keys(objectAt(operator.file, 'provider'))),
+    }),
+  }
+}
+
 /** Returns the environment without keys, and with a configuration that leads every provider to the gateway. */
 export const gatewayEnvironment = (options: ServerEnvironmentOptions): Environment => {
   const { env, operator, direct } = options
@@ -32,37 +61,57 @@ export const gatewayEnvironment = (options: ServerEnvironmentOptions): Environme
   const tokens = options.providers.flatMap(({ keyVariable }) => (keyVariable ? [[keyVariable, options.token]] : []))
   return {
     ...Object.fromEntries([...kept, ...tokens]),
+    ...withoutProxy(env, new URL(options.gatewayUrl).hostname),
     OPENCODE_CONFIG_CONTENT: JSON.stringify(openCodeConfig(options)),
   }
 }
 
-const openCodeConfig = ({ operator, providers, direct, gatewayUrl, token }: ServerEnvironmentOptions): JsonObject => {
-  const provider = Object.fromEntries(
-    providers.map(({ id, headers, options, exchangesToken }) => {
-      const baseURL = `${gatewayUrl}/providers/${encodeURIComponent(id)}`
-      const endpoint = 'endpoint' in objectAt(objectAt(objectAt(operator.config, 'provider'), id), 'options')
-      return [
-        id,
-        {
-          options: {
-            ...options,
-            ...(exchangesToken ? { googleAuthOptions: { credentials: exchangedCredentials(gatewayUrl, token) } } : {}),
-            baseURL,
-            ...(endpoint ? { endpoint: baseURL } : {}),
-            apiKey: token,
-            ...(Object.keys(headers).length > 0 ? { headers: masked(operator.config, id, token) } : {}),
-          },
-        },
-      ]
-    }),
-  )
+/** OpenCode calls the gateway itself, even if it reaches everything else through a proxy. */
+const withoutProxy = (env: Environment, host: string): Environment => {
+  if (!Object.keys(env).some((name) => /^(HTTPS?|ALL)_PROXY$/i.test(name))) return {}
+  const names = ['NO_PROXY', 'no_proxy'].filter((name) => name === 'NO_PROXY' || env[name])
+  return Object.fromEntries(names.map((name) => [name, [env[name], host].filter(Boolean).join(',')]))
+}
+
+const openCodeConfig = (options: ServerEnvironmentOptions): JsonObject => {
+  const { operator, providers, direct } = options
   const hasHosted = direct.has(HOSTED) || providers.some(({ id }) => id === HOSTED)
   const disabled = listAt(operator.config, 'disabled_providers') ?? []
   return merge(operator.content, {
-    ...(providers.length > 0 ? { provider } : {}),
+    ...(providers.length > 0 ? { provider: providerConfig(options) } : {}),
     ...(hasHosted ? {} : { disabled_providers: [...new Set([...disabled, HOSTED])] }),
   })
 }
+
+/** @param only - the providers to configure. Default: all. */
+const providerConfig = (
+  { operator, providers, gatewayUrl, token }: ServerEnvironmentOptions,
+  only?: readonly string[],
+): JsonObject =>
+  Object.fromEntries(
+    providers
+      .filter(({ id }) => only === undefined || only.includes(id))
+      .map(({ id, headers, options, exchangesToken }) => {
+        const baseURL = `${gatewayUrl}/providers/${encodeURIComponent(id)}`
+        const endpoint = 'endpoint' in objectAt(objectAt(objectAt(operator.config, 'provider'), id), 'options')
+        const credentials = exchangesToken
+          ? { googleAuthOptions: { credentials: exchangedCredentials(gatewayUrl, token) } }
+          : {}
+        return [
+          id,
+          {
+            options: {
+              ...options,
+              ...credentials,
+              baseURL,
+              ...(endpoint ? { endpoint: baseURL } : {}),
+              apiKey: token,
+              ...(Object.keys(headers).length > 0 ? { headers: masked(operator.config, id, token) } : {}),
+            },
+          },
+        ]
+      }),
+  )
 
 /** Replaces the values of the operator's headers: the gateway sends the real ones. */
 const masked = (config: JsonObject, id: string, token: string): Record<string, string> => {

@@ -7,17 +7,16 @@ export type ServerGrant<T> = {
   readonly value: T
 }
 
+/** Returns a token with 192 random bits. */
+export const newToken = (): string => `swgw_${randomBytes(24).toString('base64url')}`
+
 /** Holds hashes only, so that no token can be read from this process's memory. */
 export class ServerTokens<T> {
   readonly #grants = new Map<string, ServerGrant<T>>()
 
-  /**
-   * @param token - default: a random one.
-   * @returns a token that is valid until it is revoked.
-   */
-  issue(grant: ServerGrant<T>, token: string = `swgw_${randomBytes(24).toString('base64url')}`): string {
+  /** The token is valid until it is revoked. */
+  add(token: string, grant: ServerGrant<T>): void {
     this.#grants.set(digest(token), grant)
-    return token
   }
 
   revoke(token: string): void {

@@ -33,7 +33,10 @@ const whenAborted = (signal: AbortSignal): Promise<void> =>
  * @param service - the name in the configuration and in the log: `worker`.
  * @example await runMain('worker', { stopMs: 15_000, start: async ({ config, logger, shutdown }) => { … } })
  */
-export const runMain = async (service: 'api' | 'worker' | 'notifier' | 'docker-filter', main: Main): Promise<void> => {
+export const runMain = async (
+  service: 'api' | 'worker' | 'notifier' | 'docker-filter' | 'model-gateway',
+  main: Main,
+): Promise<void> => {
   const { stopMs, start, environment, host } = main
   let logger: Logger | undefined
   await runUntilStopped({

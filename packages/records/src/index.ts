@@ -108,6 +108,7 @@ export {
   sendMessage,
   undeliveredMessages,
 } from './messages.ts'
+export { deleteOldUsage, type ModelUsage, recordModelUsage, type TaskModelUsage, usageOfTask } from './model-usage.ts'
 export {
   listLiveNotifiers,
   type NotifierState,

@@ -12,6 +12,7 @@ import { sessions } from './migrations/0007-sessions.ts'
 import { servers } from './migrations/0008-servers.ts'
 import { uploads } from './migrations/0009-uploads.ts'
 import { probeTimes } from './migrations/0010-probe-times.ts'
+import { modelUsage } from './migrations/0011-model-usage.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-servers': servers,
   '0009-uploads': uploads,
   '0010-probe-times': probeTimes,
+  '0011-model-usage': modelUsage,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -472,7 +472,26 @@ type MatrixSyncsTable = {
   lease_until: Time
 }
 
+export type ModelUsageTable = {
+  server_id: string
+  session_id: string
+  provider: string
+  model: string
+  parent_session_id: string | null
+  task_id: TaskId | null
+  requests: number
+  failed_requests: number
+  input_tokens: number
+  output_tokens: number
+  reasoning_tokens: number
+  cache_read_tokens: number
+  cache_write_tokens: number
+  first_at: Generated<Time>
+  last_at: Generated<Time>
+}
+
 export type Database = {
+  model_usage: ModelUsageTable
   tasks: TasksTable
   task_events: EventsTable
   task_messages: MessagesTable

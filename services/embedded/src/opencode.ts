@@ -2,7 +2,7 @@
 
 import type { Config, Logger } from '@switchyard/config'
 import { isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
-import { childServer, OpenCodeServer, remoteServer } from '@switchyard/opencode'
+import { childServer, OpenCodeServer, type OpenGateway, remoteServer } from '@switchyard/opencode'
 import { Layout } from '@switchyard/workspace/layout'
 import { type Guard, guardProcess } from './system/guard.ts'
 
@@ -22,7 +22,11 @@ export type StartedOpenCode = {
 }
 
 /** Starts the server and does not wait for it. */
-export const startOpenCode = (config: Config, logger: Logger): StartedOpenCode => {
+export const startOpenCode = (
+  config: Config,
+  openGateway: OpenGateway | undefined,
+  logger: Logger,
+): StartedOpenCode => {
   const { url, password, memoryFile, healthCheckIntervalMs, maxRetries, retryDelayMs, outageMs, inherited } =
     config.opencode
   // Without a guard, a server whose Switchyard was killed would keep running. The next start removes its tools.
@@ -39,6 +43,7 @@ export const startOpenCode = (config: Config, logger: Logger): StartedOpenCode =
           env: inherited,
           // Diffs come from git. OpenCode's own snapshots cost two thirds of the throughput in one directory.
           config: { snapshot: false },
+          ...(openGateway ? { openGateway } : {}),
           logger,
           onSpawn: replaceGuard,
         })

@@ -1,9 +1,11 @@
 // Starts and stops all of Switchyard in one process.
 
 import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
 import { createApi, serve } from '@switchyard/api'
 import { type Config, createLogger, type Logger, warnOfWeakSecrets } from '@switchyard/config'
 import type { SwitchyardError } from '@switchyard/contracts'
+import { type StartedGateway, startModelGateway } from '@switchyard/model-gateway-service'
 import { startNotifier } from '@switchyard/notifier'
 import type { OpenCodeServer } from '@switchyard/opencode'
 import { createShutdown, type Shutdown } from '@switchyard/process'
@@ -90,8 +92,10 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   using progress = createStartProgress(logger)
   for (const directory of [config.home, config.workspacesDir]) await mkdir(directory, { recursive: true })
 
+  const gateway = await startGateway(config, logger)
+  if (gateway) shutdown.add('model gateway', 5_000, gateway.close)
   // OpenCode takes longest to start, so it starts first and nothing waits for it here.
-  const opencode = config.opencode.serverEnabled ? startOpenCode(config, logger) : null
+  const opencode = config.opencode.serverEnabled ? startOpenCode(config, gateway?.open, logger) : null
   if (opencode) shutdown.add('opencode', 20_000, opencode.close)
   const providersKnown =
     opencode?.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal) ?? Promise.resolve(undefined)
@@ -107,6 +111,8 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   shutdown.add('bus', 5_000, () => bus.close())
   progress.waitFor('database migrations')
   await Promise.all([records.migrate(), queue.ready()])
+  gateway?.record(records)
+  if (gateway) shutdown.add('model usage', 5_000, gateway.stopRecording)
   signal?.throwIfAborted()
 
   progress.waitFor('worker')
@@ -124,6 +130,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
         const guard = guardProcess(pid, 'TERM')
         return () => guard.close()
       },
+      ...(gateway ? { openGateway: gateway.open } : {}),
       logger,
     }),
     logger,
@@ -150,6 +157,17 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   const providers = await providersKnown
   signal?.throwIfAborted()
   return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers }
+}
+
+/** A server that runs elsewhere has keys of its own, so no gateway is needed for it. */
+const startGateway = async (config: Config, logger: Logger): Promise<StartedGateway | undefined> => {
+  if (!config.opencode.serverEnabled) return undefined
+  return await startModelGateway({
+    config,
+    host: '127.0.0.1',
+    loginsFile: path.join(new Layout(config).opencode, 'share', 'opencode', 'auth.json'),
+    logger,
+  })
 }
 
 const openRecords = async (options: EmbeddedOptions, logger: Logger, shutdown: Shutdown) => {

@@ -1,8 +1,23 @@
 // The OpenCode servers: the shared one, and those of single projects.
 
 import { MIN_SERVER_MEMORY } from '@switchyard/contracts'
+import { z } from 'zod'
 import { CORE, setting } from './setting.ts'
-import { boolean, bytes, choice, count, DAY, MEBIBYTE, MINUTE, milliseconds, SECOND, string, urlOf } from './types.ts'
+import {
+  boolean,
+  bytes,
+  choice,
+  count,
+  DAY,
+  entriesOf,
+  MEBIBYTE,
+  MINUTE,
+  milliseconds,
+  parsed,
+  SECOND,
+  string,
+  urlOf,
+} from './types.ts'
 
 export const opencode = {
   title: 'OpenCode servers',
@@ -44,6 +59,23 @@ export const opencode = {
     OPENCODE_SERVER_RETRY_DELAY_MS: setting(milliseconds(SECOND, 10, 10 * MINUTE), {
       description: 'Delay before the first restart; it grows from there.',
       services: ['worker'],
+    }),
+    OPENCODE_DIRECT_PROVIDERS: setting(
+      parsed(
+        z.preprocess(entriesOf, z.array(z.string().regex(/^[\w.-]+$/, 'is not a provider id'))),
+        'provider ids, separated by commas',
+      ),
+      {
+        description:
+          "Providers that OpenCode calls itself, with their variables in its environment, instead of through the model gateway. `opencode` allows OpenCode's hosted models.",
+        example: 'gitlab',
+        services: ['model-gateway'],
+      },
+    ),
+    MODEL_GATEWAY_PORT: setting(count(3459, 0, 65_535), {
+      description: 'Port of a model gateway that runs as its own process.',
+      services: ['model-gateway'],
+      isFixedInStack: true,
     }),
     OPENCODE_POOL: setting(choice(['blue', 'green'], 'blue', 'is neither blue nor green'), {
       description: "Pool of a separate worker's OpenCode server. compose.yaml sets it for the green worker.",

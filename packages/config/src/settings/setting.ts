@@ -3,7 +3,7 @@
 import type { z } from 'zod'
 
 /** The services of compose.yaml that can receive a setting. */
-export type StackService = 'api' | 'worker' | 'notifier' | 'opencode' | 'docker-filter' | 'egress'
+export type StackService = 'api' | 'worker' | 'notifier' | 'opencode' | 'model-gateway' | 'docker-filter' | 'egress'
 
 /** How a value is read, and what to show people about it. */
 export type SettingType<S extends z.ZodType = z.ZodType> = Readonly<{

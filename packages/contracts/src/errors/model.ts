@@ -21,7 +21,7 @@ export const modelErrors = {
   no_model_configured: {
     status: 422,
     retryable: false,
-    hint: 'Give `model`, set DEFAULT_MODEL, or configure a provider for the OpenCode server.',
+    hint: "Set a model provider's key, such as ANTHROPIC_API_KEY, or name a provider in OpenCode's configuration, and restart.",
   },
   model_error: {
     status: 502,

@@ -13,6 +13,8 @@ type Environment = Readonly<Record<string, string>>
 export type OperatorConfig = {
   /** All sources merged, with variables and files put in. */
   readonly config: JsonObject
+  /** The file that OPENCODE_CONFIG names, alone. */
+  readonly file: JsonObject
   /** OPENCODE_CONFIG_CONTENT alone. */
   readonly content: JsonObject
   /** Variables that the provider settings refer to: they hold keys. */
@@ -31,13 +33,17 @@ export const readOperatorConfig = async (env: Environment): Promise<OperatorConf
     return parseConfig(await substitute(text, env, directory), source)
   }
   let config: JsonObject = {}
+  let ownFile: JsonObject = {}
   for (const file of configFiles(env)) {
     const text = await readIfPresent(file)
-    if (text !== undefined) config = merge(config, await read(text, path.dirname(file), file))
+    if (text === undefined) continue
+    const parsed = await read(text, path.dirname(file), file)
+    if (env.OPENCODE_CONFIG && file === path.resolve(env.OPENCODE_CONFIG)) ownFile = parsed
+    config = merge(config, parsed)
   }
   const text = env.OPENCODE_CONFIG_CONTENT
   const content = text?.trim() ? await read(text, process.cwd(), 'OPENCODE_CONFIG_CONTENT') : {}
-  return { config: merge(config, content), content, variables }
+  return { config: merge(config, content), file: ownFile, content, variables }
 }
 
 const configFiles = (env: Environment): readonly string[] => {

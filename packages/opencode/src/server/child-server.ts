@@ -17,6 +17,15 @@ import { freePort } from './free-port.ts'
 import type { RunningServer, ServerLauncher } from './launcher.ts'
 import { descendants, kill, type ProcessInfo, residentBytes, sweep } from './processes.ts'
 
+/**
+ * @param serverId - the server's name in records.
+ * @returns the environment for the server, and a function to call when the server has exited.
+ */
+export type OpenGateway = (
+  serverId: string,
+  env: Readonly<Record<string, string>>,
+) => Promise<{ readonly environment: Readonly<Record<string, string>>; readonly revoke: () => void }>
+
 export type ChildServerOptions = {
   /** Holds the database, state and cache of this server only. Created if it does not exist. */
   readonly dataDir: string
@@ -32,6 +41,8 @@ export type ChildServerOptions = {
   readonly extraPath?: readonly string[]
   /** Merged under the caller's own OPENCODE_CONFIG_CONTENT. */
   readonly config?: OpenCodeConfig
+  /** Replaces the keys in the environment by access to the model gateway, for one run of the server. */
+  readonly openGateway?: OpenGateway
   readonly logger: Logger
   /** Called with the pid as soon as the process exists, so that a guard can kill it if this process is killed. */
   readonly onSpawn?: (pid: number) => void
@@ -53,14 +64,27 @@ const TERM_MS = 5_000
  */
 export const childServer = (options: ChildServerOptions): ServerLauncher => {
   const password = options.password ?? randomBytes(24).toString('base64url')
+  const id = options.id ?? path.resolve(options.dataDir)
   return {
     kind: 'child',
-    id: options.id ?? path.resolve(options.dataDir),
-    launch: ({ signal }) => launch({ ...options, password }, signal),
+    id,
+    launch: async ({ signal }) => {
+      const { environment, revoke } = (await options.openGateway?.(id, options.env)) ?? withoutGateway(options.env)
+      try {
+        const running = await launch({ ...options, env: environment, password }, signal)
+        running.exited.then(revoke, revoke)
+        return running
+      } catch (error) {
+        revoke()
+        throw error
+      }
+    },
   }
 }
 
-type LaunchOptions = ChildServerOptions & { readonly password: string }
+const withoutGateway = (environment: Readonly<Record<string, string>>) => ({ environment, revoke: () => {} })
+
+type LaunchOptions = Omit<ChildServerOptions, 'openGateway'> & { readonly password: string }
 
 const launch = async (options: LaunchOptions, signal: AbortSignal): Promise<RunningServer> => {
   const { logger } = options

@@ -66,8 +66,8 @@ export class Catalog {
   #problem({ model, agent }: ModelAndAgent): SwitchyardError | undefined {
     const available = this.#available
     if (!available) return undefined
-    if (model === null && !available.hasModel)
-      return new SwitchyardError('no_model_configured', 'the call names no model and no OpenCode server has a provider')
+    if (!available.hasModel)
+      return new SwitchyardError('no_model_configured', 'no OpenCode server has a model provider')
     if (model !== null && !available.models.has(model))
       return new SwitchyardError('model_not_found', `model ${model} is not available on any OpenCode server`)
     if (agent !== null && !available.agents.has(agent))

@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { withModel } from '@switchyard/contracts'
-import { childServer, freePort, type RunningServer } from '@switchyard/opencode'
+import { childServer, freePort, type OpenGateway, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { serverPassword } from '../secrets/server-password.ts'
 import type { ServerFactory } from './server-factory.ts'
@@ -19,10 +19,18 @@ export type ChildServerFactoryOptions = {
    * @returns a function that is called after the process has exited.
    */
   readonly guard: (pid: number) => () => void
+  /** Replaces the keys in the environment by access to the model gateway. */
+  readonly openGateway?: OpenGateway
   readonly logger: Logger
 }
 
-export const childServerFactory = ({ root, env, guard, logger }: ChildServerFactoryOptions): ServerFactory => {
+export const childServerFactory = ({
+  root,
+  env,
+  guard,
+  openGateway,
+  logger,
+}: ChildServerFactoryOptions): ServerFactory => {
   const directoryOf = (projectId: string): string => path.join(root, projectId)
   const password = (projectId: string): Promise<string> => serverPassword(directoryOf(projectId))
   return {
@@ -37,6 +45,7 @@ export const childServerFactory = ({ root, env, guard, logger }: ChildServerFact
         const { environment, model, port, reservedPorts } = await settings()
         let unguard = (): void => {}
         const launcher = childServer({
+          id,
           dataDir: path.join(directoryOf(projectId), 'opencode'),
           password: await password(projectId),
           env: withModel({ ...env, ...environment }, model),
@@ -44,6 +53,7 @@ export const childServerFactory = ({ root, env, guard, logger }: ChildServerFact
           // Diffs come from git; OpenCode's own snapshots cost two thirds of the throughput within
           // one directory.
           config: { snapshot: false },
+          ...(openGateway ? { openGateway } : {}),
           logger,
           onSpawn: (pid) => {
             unguard = guard(pid)

@@ -5,7 +5,7 @@ import type { Config } from '@switchyard/config'
 import type { TaskId } from '@switchyard/contracts'
 import { removeStaleStaging } from '@switchyard/git'
 import { type Repeating, repeat } from '@switchyard/process'
-import { deleteOldTasks, findExpiredWorkspaces, pruneEvents } from '@switchyard/records'
+import { deleteOldTasks, deleteOldUsage, findExpiredWorkspaces, pruneEvents } from '@switchyard/records'
 import { abortPendingSessions } from './pending-aborts.ts'
 import { type RemoveWorkspaceDeps, removeWorkspace } from './remove-workspace.ts'
 
@@ -35,6 +35,7 @@ const removeExpired = async (deps: RetentionDeps, skipped: Map<TaskId, number>):
       })
     await pruneEvents(records.db, retention.eventsMs, BATCH)
     await deleteOldTasks(records.db, retention.recordsMs, BATCH)
+    await deleteOldUsage(records.db, retention.recordsMs)
   })
 }
 
