@@ -61,7 +61,7 @@ export const createLock = () => {
 }
 
 export const createRepositories = (at: At): Repositories =>
-  new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock: createLock() })
+  new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), poolsDir: at('pools'), lock: createLock() })
 
 /** Fetches a project, and adds the worktree `tasks/t1` on branch `b1`. @param source - default: a new repository */
 export const createProject = async (at: At, source?: string) => {
@@ -72,7 +72,14 @@ export const createProject = async (at: At, source?: string) => {
   const shared = path.join(repositories.sharedDirectory(identity), '.git')
   const add = (name: string, branch: string, more: object = {}) =>
     repositories.addWorktree(identity, { directory: at('tasks', name), branch, ...more })
-  return { identity, repositories, first, shared, add, objectDirs: [repositories.objectDirectory(identity)] }
+  return {
+    identity,
+    repositories,
+    first,
+    shared,
+    add,
+    objectDirs: await repositories.objectDirectories(identity, first.directory),
+  }
 }
 
 /** Creates an executable that leaves a trace, for configurations that git must not run. */

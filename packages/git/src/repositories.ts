@@ -1,19 +1,21 @@
 // The entry point of the worker: clones and worktrees of repositories, and the work in them. A private mirror talks to the
-// network; agents see a shared clone that is updated from the mirror, and worktrees of that clone. Submodules and LFS
-// objects are not fetched.
+// network. A task gets a clone of its own, which borrows the remote's objects from a pool that only the worker writes; a
+// project's base checkout and its sandboxes are worktrees of one shared clone. Submodules and LFS objects are not fetched.
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
 import type { Checkout, CheckoutRequest } from './clones/checkout.ts'
 import { Clones, type ClonesOptions } from './clones/clones.ts'
-import { createTaskClone } from './clones/task-clone.ts'
+import { createStandaloneClone } from './clones/standalone-clone.ts'
 import { requireBranch } from './identity/branch.ts'
 import type { RepositoryIdentity } from './identity/identity.ts'
+import { requireNoLinks } from './untrusted/borrowed-objects.ts'
 import { findGitDirectory, isRealDirectory } from './untrusted/git-directory.ts'
 import { readHead } from './untrusted/refs.ts'
 import { RepositoryWork } from './work/repository-work.ts'
 import {
+  fetchRepository,
   listMirroredRepositories,
   type MirroredRepository,
   openWorktrees,
@@ -35,9 +37,21 @@ export class Repositories {
     return this.#clones.shared(identity).directory
   }
 
-  /** Returns the object directory that all worktrees of a repository share, for `diffAgainst`. */
-  objectDirectory(identity: RepositoryIdentity): string {
-    return path.join(this.#clones.shared(identity).gitDirectory, 'objects')
+  /**
+   * Returns the object directories that have the commits of a working directory, the most trusted first: those of the
+   * mirror, and those of the shared clone or of the directory's own repository.
+   */
+  async objectDirectories(identity: RepositoryIdentity, directory: string): Promise<readonly string[]> {
+    const mirror = this.#clones.mirror(identity).objectDirectory
+    const known = await openWorktrees(this.#clones, identity).gitDirectoryOf(directory)
+    if (known && known.gitDir !== known.commonDir) return [mirror, path.join(known.commonDir, 'objects')]
+    const own = path.join(path.resolve(directory), '.git', 'objects')
+    // Links could lead to any repository that the worker can read.
+    const isSafe = await requireNoLinks(own).then(
+      () => true,
+      () => false,
+    )
+    return isSafe ? [mirror, own] : [mirror]
   }
 
   /** Returns the repositories that have a mirror, each with its worktrees. */
@@ -46,13 +60,18 @@ export class Repositories {
   }
 
   /**
-   * Updates the mirror and the shared clone from the remote. Concurrent callers share one fetch, provided that it starts
+   * Updates the mirror from the remote, and the object pool and the shared clone from the mirror. Concurrent callers share one fetch, provided that it starts
    * after they called.
    *
    * @throws SwitchyardError `repository_*`, `invalid_project`, `disk_full`, `directory_unwritable`, `call_timeout`
    */
   async fetch(identity: RepositoryIdentity, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    await this.#clones.fetch(identity, options)
+    await fetchRepository(this.#clones, identity, options)
+  }
+
+  /** Returns the tips of the remote's branches and tags, as of the last fetch. */
+  async remoteTips(identity: RepositoryIdentity): Promise<readonly string[]> {
+    return (await this.#clones.mirror(identity).tips()) ?? []
   }
 
   /**
@@ -65,12 +84,13 @@ export class Repositories {
   }
 
   /**
-   * Adds a linked worktree of the shared clone on a branch. Call `fetch` first: the files come from the mirror.
+   * Adds a linked worktree of the shared clone on a branch, for a base checkout or a sandbox. Call `fetch` first: the
+   * files come from the mirror.
    *
    * Safe to repeat after a crash. The same directory on the same branch is completed; a complete one is returned as it
    * is, with all work in it, whatever branch the agent has checked out. A directory that is not one of our worktrees is
-   * never changed. A branch that exists in the shared clone or on the remote is refused unless `reuse` is set; then the
-   * worktree continues at its tip, which also becomes the base commit.
+   * never changed. A branch that another worktree or clone left, or that the remote has, is refused unless `reuse` is set;
+   * then the worktree continues at its tip, which also becomes the base commit.
    *
    * @throws SwitchyardError `branch_not_found`, `branch_in_use`, `invalid_branch`, `repository_empty`,
    *   `directory_unwritable`, `disk_full`; `repository_unavailable` when the shared clone is damaged
@@ -81,18 +101,30 @@ export class Repositories {
   }
 
   /**
-   * Restores the links between a worktree and the shared clone if an agent deleted them. All files stay as they are. Does
-   * nothing for a directory that is not one of our worktrees or does not exist.
+   * Adds a clone of its own for one task, as `addWorktree` adds a worktree. Nothing that its agent writes to it is read by
+   * another task's git. It borrows the remote's objects from the pool, so creating it copies no history.
    *
-   * @throws SwitchyardError `repository_unavailable` when the shared clone is damaged
+   * @throws SwitchyardError as `addWorktree`
    */
-  async relink(identity: RepositoryIdentity, directory: string): Promise<void> {
-    await openWorktrees(this.#clones, identity).relink(directory)
+  async addClone(identity: RepositoryIdentity, request: CheckoutRequest): Promise<Checkout> {
+    requireBranch(request.branch)
+    return await openWorktrees(this.#clones, identity).add(request, 'clone')
   }
 
   /**
-   * Removes a worktree: its directory and its entry in the shared clone. The branch stays. Safe to repeat when the
-   * directory no longer exists.
+   * Restores the repository of a worktree or clone if an agent deleted it: the links between a worktree and the shared
+   * clone, or the git directory of a clone as it was created. All files stay as they are. Does nothing for a directory
+   * that is not one of ours or does not exist.
+   *
+   * @throws SwitchyardError `repository_unavailable` when the shared clone is damaged
+   */
+  async restore(identity: RepositoryIdentity, directory: string): Promise<void> {
+    await openWorktrees(this.#clones, identity).restore(directory)
+  }
+
+  /**
+   * Removes a worktree or a clone. The branch stays: that of a clone is stored in the mirror, unless the remote has all its
+   * commits. Safe to repeat when the directory no longer exists.
    *
    * @param root - the directory that must contain the worktree
    * @throws SwitchyardError `path_outside_workspace` when the directory is not one of our worktrees below `root`
@@ -127,41 +159,48 @@ export class Repositories {
     return { head: commit ?? null, branch }
   }
 
-  /** Deletes a branch of the shared clone that no worktree uses. git deletes its commits in a later clean-up. */
+  /** Deletes a branch that no worktree and no clone uses. git deletes its commits in a later clean-up. */
   async deleteBranch(identity: RepositoryIdentity, branch: string): Promise<void> {
     requireBranch(branch)
-    await this.#clones.shared(identity).deleteBranch(branch)
+    const shared = this.#clones.shared(identity)
+    if (shared.exists) await shared.deleteBranch(branch)
+    await this.#clones.registry(identity).delete(branch)
   }
 
   /**
-   * Creates a self-contained clone on a branch. Call `fetch` first: the clone is created from the mirror. An unfinished
-   * or earlier clone in the same directory is replaced.
+   * Creates a clone that needs no other directory, for a task in Docker mode. Call `fetch` first: the clone is created
+   * from the mirror. An unfinished or earlier clone in the same directory is replaced.
    *
    * @throws SwitchyardError as `addWorktree`
    */
-  async createClone(identity: RepositoryIdentity, request: CheckoutRequest): Promise<Checkout> {
+  async createStandaloneClone(identity: RepositoryIdentity, request: CheckoutRequest): Promise<Checkout> {
     requireBranch(request.branch)
-    const { displayUrl } = identity
-    return await createTaskClone(this.#clones.mirror(identity), this.#clones.shared(identity), displayUrl, request)
+    const source = {
+      mirror: this.#clones.mirror(identity),
+      registry: this.#clones.registry(identity),
+      shared: this.#clones.shared(identity),
+    }
+    return await createStandaloneClone(source, identity.displayUrl, request)
   }
 
   /**
-   * Removes the mirror and the shared clone of a repository that has no worktrees.
+   * Removes the mirror, the object pool and the shared clone of a repository that has no worktrees and clones.
    *
    * @param confirm - called when there are no worktrees, while nobody can fetch; false keeps the clones. Default: true
    * @returns false when the clones were kept
    */
   async removeClones(identity: RepositoryIdentity, confirm?: () => Promise<boolean>): Promise<boolean> {
     const { lock, mirrorsDir } = this.#clones
-    return await lock(`mirror:${identity.key}`, () =>
-      lock(`shared:${identity.key}`, async () => {
-        if (await openWorktrees(this.#clones, identity).hasAny()) return false
-        if (confirm && !(await confirm())) return false
-        const { records, indexes } = worktreeDirectories(mirrorsDir, identity)
-        const clones = [this.#clones.shared(identity).directory, this.#clones.mirror(identity).directory]
-        for (const directory of [...clones, records, indexes]) await rm(directory, { recursive: true, force: true })
-        return true
-      }),
-    )
+    const alone = <T>(work: () => Promise<T>): Promise<T> =>
+      lock(`mirror:${identity.key}`, () => lock(`shared:${identity.key}`, () => lock(`pool:${identity.key}`, work)))
+    return await alone(async () => {
+      if (await openWorktrees(this.#clones, identity).hasAny()) return false
+      if (confirm && !(await confirm())) return false
+      const { records, indexes } = worktreeDirectories(mirrorsDir, identity)
+      const clones = [this.#clones.shared(identity).directory, this.#clones.mirror(identity).directory]
+      await this.#clones.pool(identity).remove()
+      for (const directory of [...clones, records, indexes]) await rm(directory, { recursive: true, force: true })
+      return true
+    })
   }
 }

@@ -19,13 +19,15 @@ describe('createWorkspace', () => {
     expect(await git(made.directory, 'rev-parse', 'HEAD')).toBe(made.baseCommit)
   })
 
-  it('creates a worktree on a branch named after the task', async () => {
+  it('creates a clone of its own on a branch named after the task, which borrows the objects of the pool', async () => {
     const row = await workspaces.task({ project_id: workspaces.projectId })
     const made = await workspaces.create(row)
     expect(made).toMatchObject({ directory: workspaces.deps.layout.task(row), branch: `switchyard/${row.id}` })
     expect(await readFile(path.join(made.directory, 'a.txt'), 'utf8')).toBe('one\n')
-    const common = await git(made.directory, 'rev-parse', '--git-common-dir')
-    expect(common).toBe(path.join(workspaces.deps.repositories.sharedDirectory(workspaces.identity), '.git'))
+    expect(await git(made.directory, 'rev-parse', '--git-common-dir')).toBe('.git')
+    expect(await git(made.directory, 'count-objects')).toBe('0 objects, 0 kilobytes')
+    expect(await git(made.directory, 'status', '--porcelain', '--branch')).toBe(`## switchyard/${row.id}`)
+    expect(await git(made.directory, 'diff', 'origin/main')).toBe('')
   })
 
   it('creates a clone that needs no other directory in Docker mode', async () => {

@@ -1,5 +1,5 @@
-// Creates the directory that a task works in: a worktree of its project's shared clone, a clone of its own in Docker mode,
-// a scratch repository without a project. A task in a sandbox works in that.
+// Creates the directory that a task works in: a clone of its own, or a scratch repository without a project. A task in a
+// sandbox works in that.
 
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -67,8 +67,8 @@ export const createWorkspace = async (deps: WorkspaceDeps, row: TaskRow, signal:
     ...(row.base_commit ? { base: row.base_commit } : row.base_branch ? { base: row.base_branch } : {}),
     signal,
   }
-  // A container mounts its own task's directory only: a linked worktree would also need the shared clone.
+  // A container mounts its own task's directory only, so its clone cannot borrow objects.
   return row.mode === 'docker'
-    ? await deps.repositories.createClone(identity, request)
-    : await deps.repositories.addWorktree(identity, request)
+    ? await deps.repositories.createStandaloneClone(identity, request)
+    : await deps.repositories.addClone(identity, request)
 }

@@ -7,6 +7,7 @@ const identity = { slug: 'acme-app-1a2b3c' }
 describe('Layout', () => {
   it('puts what agents write to below WORKSPACES_DIR', () => {
     expect(layout.sharedClones).toBe('/workspaces/repos')
+    expect(layout.objectPools).toBe('/workspaces/object-pools')
     expect(layout.task({ id: 'task_1', mode: 'opencode' })).toBe('/workspaces/tasks/task_1')
     expect(layout.task({ id: 'task_1', mode: 'docker' })).toBe('/workspaces/docker/task_1/work')
     expect(layout.sandboxes(identity)).toBe('/workspaces/sandboxes/acme-app-1a2b3c')
@@ -33,10 +34,13 @@ describe('Layout', () => {
     ])
   })
 
-  it.each(['repos', 'tasks', 'sandboxes', 'docker', 'servers'])('gives no project the directory %s', (name) => {
-    expect(layout.baseDirectories(name, identity)).toEqual(['/workspaces/acme-app-1a2b3c'])
-    expect(layout.isReserved(`/workspaces/${name}/x`)).toBe(true)
-  })
+  it.each(['repos', 'object-pools', 'tasks', 'sandboxes', 'docker', 'servers'])(
+    'gives no project the directory %s',
+    (name) => {
+      expect(layout.baseDirectories(name, identity)).toEqual(['/workspaces/acme-app-1a2b3c'])
+      expect(layout.isReserved(`/workspaces/${name}/x`)).toBe(true)
+    },
+  )
 
   it.each([
     ['/workspaces/tasks/task_1', true],

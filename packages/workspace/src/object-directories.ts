@@ -17,8 +17,8 @@ export const projectIdentity = async (records: Records, projectId: string): Prom
 }
 
 /**
- * Returns the object directories that have a task's commits, the most trusted first: the shared clone of its project, the
- * task's own repository (a scratch task, or a clone in Docker mode), or both.
+ * Returns the object directories that have a task's commits, the most trusted first: those of the project's mirror, and
+ * those of the task's own repository, or of the shared clone for a task in a sandbox.
  *
  * @throws SwitchyardError `invalid_project`, `database_unavailable`
  */
@@ -26,11 +26,10 @@ export const objectDirectories = async (
   {
     records,
     repositories,
-  }: { readonly records: Records; readonly repositories: Pick<Repositories, 'objectDirectory'> },
-  row: Pick<TaskRow, 'directory' | 'project_id' | 'mode'>,
+  }: { readonly records: Records; readonly repositories: Pick<Repositories, 'objectDirectories'> },
+  row: Pick<TaskRow, 'directory' | 'project_id'>,
 ): Promise<readonly string[]> => {
-  const own = row.directory === null ? [] : [path.join(row.directory, '.git', 'objects')]
-  if (row.project_id === null) return own
-  const shared = repositories.objectDirectory(await projectIdentity(records, row.project_id))
-  return row.mode === 'docker' ? [shared, ...own] : [shared]
+  if (row.directory === null) return []
+  if (row.project_id === null) return [path.join(row.directory, '.git', 'objects')]
+  return await repositories.objectDirectories(await projectIdentity(records, row.project_id), row.directory)
 }

@@ -19,13 +19,20 @@ const inProject = (mode: 'opencode' | 'docker' = 'opencode') =>
 const at = (row: TaskRow, ...names: string[]) => path.join(row.directory ?? '', ...names)
 
 describe('objectDirectories', () => {
-  it('names the shared clone for a worktree, the own repository for scratch, both for a clone in Docker mode', async () => {
-    const shared = workspaces.deps.repositories.objectDirectory(workspaces.identity)
-    const [worktree, clone] = [await inProject(), await inProject('docker')]
+  it('names the mirror and the own repository of a task with a project, and the own repository of any other', async () => {
+    const { layout } = workspaces.deps
+    const mirror = path.join(layout.mirrors, `${workspaces.identity.slug}.git`, 'objects')
     const scratch = await workspaces.begin(await workspaces.task())
-    expect(await objectDirectories(workspaces.deps, worktree)).toEqual([shared])
-    expect(await objectDirectories(workspaces.deps, clone)).toEqual([shared, at(clone, '.git', 'objects')])
     expect(await objectDirectories(workspaces.deps, scratch)).toEqual([at(scratch, '.git', 'objects')])
+    for (const row of [await inProject(), await inProject('docker')])
+      expect(await objectDirectories(workspaces.deps, row)).toEqual([mirror, at(row, '.git', 'objects')])
+  })
+
+  it('names the mirror and the shared clone of a task in a sandbox', async () => {
+    const directory = await workspaces.sandbox('shared-objects')
+    const row = await workspaces.set(await workspaces.task({ project_id: workspaces.projectId }), { directory })
+    const shared = workspaces.deps.repositories.sharedDirectory(workspaces.identity)
+    expect((await objectDirectories(workspaces.deps, row))[1]).toBe(path.join(shared, '.git', 'objects'))
   })
 })
 

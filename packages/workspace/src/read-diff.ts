@@ -11,7 +11,7 @@ const MAX_BYTES = 4 * 1_048_576
 
 export type DiffDeps = {
   readonly records: Records
-  readonly repositories: Pick<Repositories, 'objectDirectory'>
+  readonly repositories: Pick<Repositories, 'objectDirectories'>
   readonly layout: Layout
 }
 

@@ -134,6 +134,7 @@ export const startTaskCalls = async (
   const repositories = new Repositories({
     mirrorsDir: layout.mirrors,
     sharedDir: layout.sharedClones,
+    poolsDir: layout.objectPools,
     lock: (_name, work) => work(),
   })
   return await startAnsweringCalls({

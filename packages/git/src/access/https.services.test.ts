@@ -32,7 +32,13 @@ const worker = (token: string | null = TOKEN) => {
   })
   const identity = parseRepositoryUrl(server.url('r.git'))
   const { connect } = access
-  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock, connect })
+  const repositories = new Repositories({
+    mirrorsDir: at('mirrors'),
+    sharedDir: at('repos'),
+    poolsDir: at('pools'),
+    lock,
+    connect,
+  })
   return { identity, repositories, connect, check: () => checkAccess(access, keys, identity) }
 }
 

@@ -45,6 +45,7 @@ const worker = async (options: { readonly trustNewHosts?: boolean; readonly know
   const repositories = new Repositories({
     mirrorsDir: at('mirrors'),
     sharedDir: at('repos'),
+    poolsDir: at('pools'),
     lock,
     connect: access.connect,
   })

@@ -75,6 +75,7 @@ describe('Repositories.fetch', () => {
     const repositories = new Repositories({
       mirrorsDir: at('mirrors'),
       sharedDir: at('repos'),
+      poolsDir: at('pools'),
       workspacesDir: at('tasks'),
       lock: createLock(),
     })

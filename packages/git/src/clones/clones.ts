@@ -1,12 +1,15 @@
-// Opens and updates the two clones of a repository: the private mirror, and the shared clone that agents use.
+// Opens and updates what the worker stores of a repository: the private mirror, the object pool that tasks' clones borrow
+// from, and the shared clone of the project's own checkouts.
 
 import { realpath } from 'node:fs/promises'
 import path from 'node:path'
-import { isInside, SwitchyardError } from '@switchyard/contracts'
+import { isInside, isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
 import { type Connect, type Connection, networkEnvironment } from '../access/connection.ts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
+import { BranchRegistry } from './branch-registry.ts'
 import { Mirror } from './mirror.ts'
 import { mirrorDirectory } from './mirror-url.ts'
+import { ObjectPool } from './object-pool.ts'
 import { SharedClone } from './shared-clone.ts'
 import { SharedFetches } from './shared-fetches.ts'
 
@@ -15,6 +18,8 @@ export type ClonesOptions = {
   readonly mirrorsDir: string
   /** Contains the shared clones. Agents read and write here. */
   readonly sharedDir: string
+  /** Contains the object pools. Agents only need to read here. */
+  readonly poolsDir: string
   /** Contains the worktrees, if they have a common parent. No local repository in it can be used as a project. */
   readonly workspacesDir?: string
   /** Runs `work` while no other process holds the lock of that name. */
@@ -71,22 +76,50 @@ export class Clones {
     return new SharedClone(directory, this.mirror(identity).directory, identity.displayUrl)
   }
 
-  /** Updates both clones; see `Repositories.fetch`. */
-  async fetch(identity: RepositoryIdentity, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  pool(identity: RepositoryIdentity): ObjectPool {
+    return new ObjectPool({
+      objectDirectory: path.join(this.#options.poolsDir, identity.slug),
+      gitDirectory: path.join(this.#options.mirrorsDir, `${identity.slug}.pool`),
+      mirror: this.mirror(identity).directory,
+    })
+  }
+
+  registry(identity: RepositoryIdentity): BranchRegistry {
+    return new BranchRegistry(this.mirror(identity))
+  }
+
+  /** Updates the mirror, the pool, and the shared clone if there is one; see `Repositories.fetch`. */
+  async fetch(
+    identity: RepositoryIdentity,
+    basesInUse: () => Promise<readonly string[]>,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     await this.#refuseOwnDirectories(identity)
     await this.#fetches.share(identity.key, signal, async (shared) => {
       await this.lock(`mirror:${identity.key}`, () => this.mirror(identity).update(shared))
-      await this.lock(`shared:${identity.key}`, () => this.shared(identity).update(shared))
+      await Promise.all([
+        this.lock(`pool:${identity.key}`, () => this.pool(identity).update(basesInUse, shared)),
+        this.#updateSharedClone(identity, shared),
+      ])
+    })
+  }
+
+  /** A shared clone that an agent damaged does not stop tasks, which do not use it. */
+  async #updateSharedClone(identity: RepositoryIdentity, signal: AbortSignal): Promise<void> {
+    const clone = this.shared(identity)
+    if (!clone.exists) return
+    await this.lock(`shared:${identity.key}`, () => clone.update(signal)).catch((error: unknown) => {
+      if (!isSwitchyardError(error, 'repository_unavailable')) throw error
     })
   }
 
   /** Refuses local paths in our directories: a project with such a path would reveal another project. */
   async #refuseOwnDirectories(identity: RepositoryIdentity): Promise<void> {
     if (identity.kind !== 'path') return
-    const { mirrorsDir, sharedDir, workspacesDir } = this.#options
+    const { mirrorsDir, sharedDir, poolsDir, workspacesDir } = this.#options
     const real = async (directory: string) => await realpath(directory).catch(() => path.resolve(directory))
     const source = await real(identity.fetchUrl)
-    for (const ours of [mirrorsDir, sharedDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
+    for (const ours of [mirrorsDir, sharedDir, poolsDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
       if (isInside(await real(ours), source))
         throw new SwitchyardError('invalid_project', `${identity.displayUrl} is inside a directory of Switchyard`, {
           hint: 'Name the project that the directory belongs to, or move your own repository out of WORKSPACES_DIR.',

@@ -1,7 +1,7 @@
 // The private bare mirror of a repository. Only the worker can read it, and only the mirror talks to the network.
 
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import type { Connect, Connection } from '../access/connection.ts'
@@ -11,12 +11,10 @@ import { isValidBase } from '../identity/branch.ts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
 import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
 import { SWITCHYARD_REFS } from '../untrusted/switchyard-refs.ts'
+import { combinePacks } from './combine-packs.ts'
 import { FETCH_OPTIONS } from './fetch-options.ts'
 import { writeMirrorUrl } from './mirror-url.ts'
 import { LOCAL_RECEIVE_PACK } from './push.ts'
-
-/** Every fetch adds a pack. Above this number they are combined, because many packs make reading slow. */
-const MAX_PACKS = 50
 
 export class Mirror {
   readonly directory: string
@@ -32,6 +30,11 @@ export class Mirror {
     this.#timeoutMs = timeoutMs
   }
 
+  /** True after the first fetch. */
+  get exists(): boolean {
+    return existsSync(this.directory)
+  }
+
   get objectDirectory(): string {
     return path.join(this.directory, 'objects')
   }
@@ -40,7 +43,7 @@ export class Mirror {
   async update(signal: AbortSignal): Promise<void> {
     const { kind, fetchUrl } = this.#identity
     if (kind === 'path') await requireDirectory(fetchUrl)
-    const isNew = !existsSync(this.directory)
+    const isNew = !this.exists
     const target = isNew ? `${this.directory}.new` : this.directory
     if (isNew) {
       await rm(target, { recursive: true, force: true })
@@ -48,7 +51,7 @@ export class Mirror {
         throw fromFileError(error, target)
       })
       await git(['init', '--quiet', '--bare', '--template=', '.'], { cwd: target, signal })
-      // Lets the shared clone fetch a commit that only a tag reaches.
+      // Lets a clone fetch a commit that no branch reaches.
       await git(['config', 'uploadpack.allowAnySHA1InWant', 'true'], { cwd: target, signal })
     }
     const connection = await this.#connect(this.#identity)
@@ -58,7 +61,7 @@ export class Mirror {
       await git(['update-ref', '--no-deref', 'HEAD', head.commit], { cwd: target, signal, okCodes: [0, 128] })
     await writeMirrorUrl(target, this.#identity)
     if (isNew) await rename(target, this.directory)
-    await this.#combinePacks(signal)
+    await combinePacks(this.directory, signal)
   }
 
   async #fetch(connection: Connection, target: string, signal: AbortSignal): Promise<void> {
@@ -92,16 +95,6 @@ export class Mirror {
     if (ref) return { ref }
     const commit = /^([0-9a-f]{40,64})\tHEAD$/m.exec(output)?.[1]
     return commit ? { commit } : undefined
-  }
-
-  async #combinePacks(signal: AbortSignal): Promise<void> {
-    const packs = await readdir(path.join(this.objectDirectory, 'pack')).catch(() => [])
-    if (packs.filter((name) => name.endsWith('.pack')).length <= MAX_PACKS) return
-    await git(['repack', '--geometric=2', '-d', '-l', '-q'], {
-      cwd: this.directory,
-      signal,
-      timeoutMs: this.#timeoutMs,
-    })
   }
 
   /**
@@ -154,12 +147,18 @@ export class Mirror {
 
   /** Returns the tips of all branches and tags, or undefined before the first fetch. */
   async tips(signal?: AbortSignal): Promise<readonly string[] | undefined> {
-    if (!existsSync(this.directory)) return undefined
+    if (!this.exists) return undefined
     const output = await gitLine(
       ['for-each-ref', '--format=%(objectname)', 'refs/heads', 'refs/tags'],
       this.#options(signal),
     )
     return output === '' ? [] : output.split('\n')
+  }
+
+  /** Returns true when a branch or tag of the remote reaches a commit, as of the last fetch. */
+  async isPublished(commit: string): Promise<boolean> {
+    const args = ['for-each-ref', '--count=1', '--format=%(refname)', '--contains', commit, 'refs/heads', 'refs/tags']
+    return (await gitLine(args, this.#options(undefined))) !== ''
   }
 
   /** Returns a commit that `storeCommit` stored. */

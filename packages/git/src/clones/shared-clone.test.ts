@@ -87,7 +87,8 @@ describe('an agent that changes the shared clone', () => {
     await repositories.fetch(identity)
     await repositories.addWorktree(identity, { directory: at('t2'), branch: 'x2' })
     const { directory, baseCommit: base } = first
-    const diff = await diffAgainst({ directory, base, objectDirs: [repositories.objectDirectory(identity)] })
+    const objectDirs = await repositories.objectDirectories(identity, directory)
+    const diff = await diffAgainst({ directory, base, objectDirs })
     await repositories.removeWorktree(identity, at('t2'), at())
     expect(diff.files.map((file) => file.path)).toEqual(['new.txt'])
     expect(await exists(at('t1', 'new.txt'))).toBe(true)

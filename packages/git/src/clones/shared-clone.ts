@@ -1,4 +1,5 @@
-// The clone that agents read and write. The worker uses its objects and refs only through an isolated repository.
+// The clone whose linked worktrees are a project's base checkout and its sandboxes. Agents read and write it; the worker
+// uses its objects and refs only through an isolated repository. It is created with the first worktree.
 
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
@@ -7,13 +8,13 @@ import { fromFileError } from '@switchyard/contracts'
 import { removeLockFiles } from '../command/lock-files.ts'
 import { git } from '../command/run.ts'
 import { damagedRepository, inspectClone } from '../untrusted/inspect-git-directory.ts'
-import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { type IsolatedRepository, openIsolatedRepository, STORE_PACKS } from '../untrusted/isolated-repository.ts'
 import { FETCH_OPTIONS } from './fetch-options.ts'
 
 const LOCAL_FETCH_TIMEOUT_MS = 10 * 60_000
 /** An agent's git holds a lock file for milliseconds. One of this age was left by a process that was killed. */
 const STALE_LOCK_MS = 60_000
-const WAIT_FOR_LOCKS = ['core.filesRefLockTimeout=5000', 'core.packedRefsTimeout=10000', 'fetch.unpackLimit=1']
+const WAIT_FOR_LOCKS = ['core.filesRefLockTimeout=5000', 'core.packedRefsTimeout=10000', ...STORE_PACKS]
 
 /** `exists`: the branch exists, or one whose name contains this name as a directory, or the reverse. */
 type BranchCreation = 'created' | 'exists' | 'no-such-commit'
@@ -34,9 +35,14 @@ export class SharedClone {
     return path.join(this.directory, '.git')
   }
 
+  /** True once a worktree was created. */
+  get exists(): boolean {
+    return existsSync(this.directory)
+  }
+
   /** Creates the clone if it does not exist, and fetches from the mirror. Requires the lock of the clone. */
   async update(signal: AbortSignal): Promise<void> {
-    if (!existsSync(this.directory)) await this.#create(signal)
+    if (!this.exists) await this.#create(signal)
     await this.#withIsolated(async (isolated) => {
       // Fetches tags but does not prune them: agents may have created some.
       const fetch = () =>

@@ -11,27 +11,19 @@ const borrows = (directory: string, what: string, hint: string): SwitchyardError
     retryable: false,
   })
 
-const isLink = async (target: string): Promise<boolean> =>
-  (await lstat(target).catch(() => undefined))?.isSymbolicLink() ?? false
-
 /**
- * Checks that object directories are not links and name no alternates.
+ * Checks that an object directory names no alternates.
  *
  * @throws SwitchyardError `repository_unavailable`
  */
-export const requireNoAlternates = async (objectDirs: readonly string[]): Promise<void> => {
-  for (const directory of objectDirs) {
-    // `.git` itself may be a link too.
-    for (const target of [path.dirname(directory), directory])
-      if (await isLink(target)) throw borrows(directory, `${target} is a link`, 'Replace the link by the directory.')
-    if (await lstat(path.join(directory, 'info', 'alternates')).catch(() => undefined))
-      throw borrows(directory, 'objects/info/alternates names other repositories', 'Delete objects/info/alternates.')
-  }
+export const requireNoAlternates = async (objectDir: string): Promise<void> => {
+  if (await lstat(path.join(objectDir, 'info', 'alternates')).catch(() => undefined))
+    throw borrows(objectDir, 'objects/info/alternates names other repositories', 'Delete objects/info/alternates.')
 }
 
 /**
- * Checks that no file or directory among the objects is a link. Needed when only an agent says where the
- * repository is. Takes 25 ms for a few thousand files.
+ * Checks that no file or directory among the objects is a link. Needed where an agent can write. Takes 25 ms for a few
+ * thousand files.
  *
  * @throws SwitchyardError `repository_unavailable`
  */

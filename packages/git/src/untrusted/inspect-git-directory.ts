@@ -6,7 +6,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 
 export const damagedRepository = (directory: string, what: string): SwitchyardError =>
   new SwitchyardError('repository_unavailable', `the repository in ${directory} is damaged: ${what}`, {
-    hint: 'Move that directory away. If it is the shared clone of a project, the next task creates it again from the mirror.',
+    hint: 'Move that directory away. If it is the shared clone of a project, the next sandbox creates it again from the mirror.',
     retryable: false,
   })
 
@@ -37,9 +37,6 @@ export const inspectGitDirectory = async (gitDir: string, directory: string): Pr
   for (const name of ['packed-refs', 'shallow'])
     if (!['file', 'missing'].includes(await kindOf(name)))
       throw damagedRepository(directory, `.git/${name} is not a file`)
-  // Alternates would give access to the objects of every repository that the worker can read.
-  if ((await kindOf('objects/info/alternates')) !== 'missing')
-    throw damagedRepository(directory, 'objects/info/alternates names other repositories')
   const refs = await readdir(path.join(gitDir, 'refs'), { recursive: true, withFileTypes: true })
   if (refs.some((entry) => !entry.isDirectory() && !entry.isFile()))
     throw damagedRepository(directory, 'a ref is a link')

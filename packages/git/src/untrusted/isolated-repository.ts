@@ -11,14 +11,17 @@ import path from 'node:path'
 import { fromFileError } from '@switchyard/contracts'
 import { type GitOptions, type GitOutput, git } from '../command/run.ts'
 import { temporaryRepositoryPrefix } from '../command/staging.ts'
-import { requireNoAlternates } from './borrowed-objects.ts'
+import { createObjectView } from './object-view.ts'
 
 const CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n'
 const CONFIG_SHA256 = `${CONFIG.replace('= 0', '= 1')}[extensions]\n\tobjectFormat = sha256\n`
 // Overrides the attributes of the working directory: no drivers run, and no file is excluded from a diff.
 const ATTRIBUTES = '* !filter !diff !merge\n'
-/** What `linkTo` shares. git follows these links when it writes. */
-const LINKED = ['objects', 'refs', 'packed-refs', 'shallow']
+/** What `linkTo` shares besides the objects. git follows these links when it writes. */
+const LINKED = ['refs', 'packed-refs', 'shallow']
+
+/** Settings for a fetch into `linkTo`: loose objects would be written to the temporary repository. */
+export const STORE_PACKS: readonly string[] = ['fetch.unpackLimit=1', 'transfer.unpackLimit=1']
 
 export type IsolatedRepository = {
   readonly directory: string
@@ -30,9 +33,15 @@ export type IsolatedRepository = {
 }
 
 export type IsolatedRepositoryOptions = {
-  /** Object directories to read from, most trusted first: git takes an object from the first that has it. */
+  /**
+   * Object directories to read from, most trusted first: git takes an object from the first that has it. Only their
+   * objects are read, never what they say about other directories.
+   */
   readonly objectDirs?: readonly string[]
-  /** A git directory whose objects and refs are read and written. Check it with `inspectClone` first. */
+  /**
+   * A git directory whose refs are read and written, and whose objects are read. Check it with `inspectClone` first. git
+   * may add packs to it: fetch with `STORE_PACKS`.
+   */
   readonly linkTo?: string
   /** The directory whose files are read or written. */
   readonly workTree?: string
@@ -50,26 +59,31 @@ const quoted = (directory: string): string =>
 /**
  * Creates an isolated repository, in about a millisecond and without starting a process. The caller closes it.
  *
- * @throws SwitchyardError `disk_full`, `directory_unwritable`; `repository_unavailable` when an object directory
- *   borrows objects from elsewhere
+ * @throws SwitchyardError `disk_full`, `directory_unwritable`
  */
 export const openIsolatedRepository = async (options: IsolatedRepositoryOptions): Promise<IsolatedRepository> => {
-  const { linkTo, workTree } = options
-  await requireNoAlternates(options.objectDirs ?? [])
+  const { linkTo, workTree, objectDirs = [] } = options
   const directory = await mkdtemp(path.join(tmpdir(), temporaryRepositoryPrefix())).catch((error: unknown) => {
     throw fromFileError(error, tmpdir())
   })
   const close = () => rm(directory, { recursive: true, force: true })
   const at = (name: string) => path.join(directory, name)
+  const views = objectDirs.map((_, index) => at(`view-${index}`))
   try {
     await mkdir(at('info'))
     await Promise.all([
       writeFile(at('HEAD'), `${options.head ?? 'ref: refs/heads/none'}\n`),
       writeFile(at('config'), options.isSha256 ? CONFIG_SHA256 : CONFIG),
       writeFile(at('info/attributes'), ATTRIBUTES),
+      ...objectDirs.map((objectDir, index) => createObjectView(objectDir, at(`view-${index}`))),
       ...(linkTo === undefined
         ? [mkdir(at('objects')), mkdir(at('refs'))]
-        : LINKED.map((name) => symlink(path.join(linkTo, name), at(name)))),
+        : [
+            mkdir(path.join(linkTo, 'objects', 'pack'), { recursive: true }).then(() =>
+              createObjectView(path.join(linkTo, 'objects'), at('objects')),
+            ),
+            ...LINKED.map((name) => symlink(path.join(linkTo, name), at(name))),
+          ]),
     ])
   } catch (error) {
     await close()
@@ -78,7 +92,7 @@ export const openIsolatedRepository = async (options: IsolatedRepositoryOptions)
   const env: Record<string, string> = {
     GIT_DIR: directory,
     GIT_INDEX_FILE: at('index'),
-    GIT_ALTERNATE_OBJECT_DIRECTORIES: (options.objectDirs ?? []).map(quoted).join(path.delimiter),
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: views.map(quoted).join(path.delimiter),
     ...(workTree === undefined ? {} : { GIT_WORK_TREE: workTree }),
   }
   const run: IsolatedRepository['git'] = (args, more = {}) =>

@@ -7,7 +7,7 @@
 
 import path from 'node:path'
 import { SwitchyardError } from '@switchyard/contracts'
-import { requireNoLinks } from './borrowed-objects.ts'
+import { requireNoAlternates, requireNoLinks } from './borrowed-objects.ts'
 import { findGitDirectory, type GitDirectory, isRealDirectory } from './git-directory.ts'
 import { inspectClone } from './inspect-git-directory.ts'
 
@@ -18,6 +18,7 @@ import { inspectClone } from './inspect-git-directory.ts'
  */
 export const inspectRepository = async ({ commonDir }: GitDirectory): Promise<void> => {
   await inspectClone(path.dirname(commonDir))
+  await requireNoAlternates(path.join(commonDir, 'objects'))
   await requireNoLinks(path.join(commonDir, 'objects'))
 }
 

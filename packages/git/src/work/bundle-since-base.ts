@@ -1,5 +1,5 @@
-// Bundles the work in a directory since its base commit: its commits, and one more for what was never committed. Nothing
-// that the directory configures has any effect.
+// Bundles the work in a directory since its base commit: its commits, one more for what was never committed, and, for a
+// repository of its own, other branches, tags and stashes. Nothing that the directory configures has any effect.
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,9 +7,11 @@ import { fromFileError } from '@switchyard/contracts'
 import { findGitDirectory, type GitDirectory } from '../untrusted/git-directory.ts'
 import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
 import { readHead } from '../untrusted/refs.ts'
+import { LEFT_BRANCH_REF } from '../untrusted/switchyard-refs.ts'
 import { writeBundle } from '../untrusted/write-bundle.ts'
 import { allWorkOptions, commitAllWork } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
+import { readOtherWork } from './other-work.ts'
 
 export type BundleSinceBaseRequest = {
   readonly directory: string
@@ -18,6 +20,8 @@ export type BundleSinceBaseRequest = {
   readonly objectDirs: readonly string[]
   /** As `Repositories.gitDirectoryOf` returns it. Without it, the work in submodules is not saved. */
   readonly gitDirectory?: GitDirectory | undefined
+  /** The tips of the remote's branches and tags: their commits are not work. */
+  readonly remoteTips?: readonly string[]
   /** Where to write the bundle. */
   readonly file: string
   /** The name of the branch in the bundle. */
@@ -51,8 +55,14 @@ export const bundleSinceBase = async (request: BundleSinceBaseRequest): Promise<
       options,
     )
     const tip = snapshot ?? head
-    if (tip === undefined || (tip === base && submoduleRefs.size === 0)) return false
-    const refs = new Map([[`refs/heads/${branch}`, tip], ...submoduleRefs])
+    const safe = [...(request.remoteTips ?? []), ...(hasBase ? [base] : []), ...(tip === undefined ? [] : [tip])]
+    const other = await readOtherWork({ isolated, gitDirectory: request.gitDirectory, safe }, options)
+    if (tip === undefined || (tip === base && submoduleRefs.size === 0 && other.size === 0)) return false
+    const refs = new Map([...other, ...submoduleRefs])
+    const left = other.get(`refs/heads/${branch}`)
+    // The agent went on with another branch: what it left on this one is saved under another name.
+    if (left !== undefined) refs.set(LEFT_BRANCH_REF, left)
+    refs.set(`refs/heads/${branch}`, tip)
     for (const [ref, commit] of refs) await isolated.git(['update-ref', ref, commit], options)
     // The base is missing after `rm -r .git && git init`. Then the bundle contains all commits.
     await writeBundle(isolated, file, [...refs.keys(), ...(hasBase ? [`^${base}`] : [])], options)

@@ -30,7 +30,7 @@ const project = async () => {
     repositories,
     directory,
     baseCommit,
-    objectDirs: [repositories.objectDirectory(identity)],
+    objectDirs: await repositories.objectDirectories(identity, directory),
     loss: async () => describeLoss(await repositories.work.state(identity, directory)),
     bundle: () => repositories.work.bundle(identity, directory, at('bundles', 'x.bundle')),
     restore,

@@ -1,5 +1,5 @@
-// Bundles everything that is lost with a working directory, with its whole history: HEAD, its branch, and uncommitted
-// changes. It reads the git directory that our records name, as `workState` does, and not what the directory claims.
+// Bundles everything that is lost with a working directory, with its whole history: HEAD, its branch, uncommitted changes,
+// and, for a repository of its own, other branches, tags and stashes. It reads the git directory that our records name, as `workState` does, and not what the directory claims.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,12 +13,15 @@ import { writeBundle } from '../untrusted/write-bundle.ts'
 import type { BranchTip } from '../worktrees/worktrees.ts'
 import { allWorkOptions, commitAllWork } from './commit-all-work.ts'
 import { isCommit } from './commit-work.ts'
+import { readOtherWork } from './other-work.ts'
 
 export type BundleWithHistoryRequest = {
   readonly directory: string
   readonly gitDirectory: GitDirectory
   /** More object directories to read from: those of the mirror, which are trusted. */
   readonly objectDirs: readonly string[]
+  /** The tips of the remote's branches and tags: a branch that has nothing else is not saved. */
+  readonly remoteTips?: readonly string[] | undefined
   /** The branch that the worktree was created on, whatever is checked out. */
   readonly branch?: BranchTip | undefined
   /** Where to write the bundle. */
@@ -33,6 +36,8 @@ export type BundleWithHistoryRequest = {
  * - `refs/heads/<branch>`: the branch that the worktree was created on
  * - `refs/switchyard/worktree`: uncommitted changes, as one commit on top of HEAD, or as a first commit without HEAD.
  *   It contains the files of submodules with work, instead of the commits that HEAD names.
+ * - of a repository of its own: `refs/heads/<branch>` and `refs/tags/<tag>` with commits that the remote does not have, and
+ *   `refs/switchyard/stash/<n>`, newest first
  * - `refs/switchyard/submodules/<n>-<path>/head`, `…/heads/<branch>` and `…/stash/<n>`: the commits of these submodules
  *
  * @returns false when there is neither a commit nor a file
@@ -58,6 +63,8 @@ export const bundleWithHistory = async (request: BundleWithHistoryRequest): Prom
     if (head !== undefined) refs.set(HEAD_REF, head)
     if (branch !== undefined) refs.set(`refs/heads/${branch.name}`, branch.tip)
     if (snapshot !== undefined) refs.set(WORKTREE_REF, snapshot)
+    const safe = [...(request.remoteTips ?? []), ...refs.values()]
+    for (const [ref, commit] of await readOtherWork({ isolated, gitDirectory, safe }, options)) refs.set(ref, commit)
     if (refs.size === 0) return false
     for (const [ref, commit] of refs) await isolated.git(['update-ref', '--end-of-options', ref, commit], options)
     await writeBundle(isolated, file, [...refs.keys()], options)

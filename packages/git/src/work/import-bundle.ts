@@ -12,7 +12,7 @@ import type { SharedClone } from '../clones/shared-clone.ts'
 import type { GitOptions } from '../command/run.ts'
 import type { GitDirectory } from '../untrusted/git-directory.ts'
 import { inspectClone } from '../untrusted/inspect-git-directory.ts'
-import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import { type IsolatedRepository, openIsolatedRepository, STORE_PACKS } from '../untrusted/isolated-repository.ts'
 import { HEAD_REF, WORKTREE_REF } from '../untrusted/switchyard-refs.ts'
 import type { WorktreeRecord } from '../worktrees/worktree-records.ts'
 
@@ -76,7 +76,7 @@ const fetchBundle = async (
   const refs = worktree === head ? [HEAD_REF] : [HEAD_REF, WORKTREE_REF]
   const { code, stderr } = await linked.git(
     ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--', bundle, ...refs],
-    { ...OPTIONS, okCodes: [0, 1, 128] },
+    { ...OPTIONS, config: [...(OPTIONS.config ?? []), ...STORE_PACKS], okCodes: [0, 1, 128] },
   )
   if (code === 0) return
   if (/lacks these prerequisite|remote did not send all necessary objects|Could not read/.test(stderr))

@@ -37,7 +37,13 @@ const project = async (access: 'read' | 'write' = 'write') => {
   const { connect } = new RepositoryAccess({ keys, knownHosts: at('known_hosts') })
   const identity = parseRepositoryUrl(server.url(at('remote.git')))
   await server.allow((await keys.ensure(identity)).publicKey, at('remote.git'), access)
-  const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock, connect })
+  const repositories = new Repositories({
+    mirrorsDir: at('mirrors'),
+    sharedDir: at('repos'),
+    poolsDir: at('pools'),
+    lock,
+    connect,
+  })
   await repositories.fetch(identity)
   const directory = at('boxes', 'w')
   const { baseCommit } = await repositories.addWorktree(identity, { directory, branch: 'work' })
@@ -204,10 +210,10 @@ describe('RepositoryWork.publish', () => {
     await symlink(at('private', '.git'), path.join(directory, '.git'))
     expect(await publish()).toMatchObject({ pushed: false, commit: baseCommit })
     // The shared clone borrows objects from another repository.
-    const objects = path.join(repositories.objectDirectory(identity), 'info', 'alternates')
-    await writeFile(objects, `${at('private', '.git', 'objects')}\n`)
-    await expect(publish()).rejects.toMatchObject({ code: 'repository_unavailable' })
-    await rm(objects)
+    const shared = path.join(repositories.sharedDirectory(identity), '.git')
+    await mkdir(path.join(shared, 'objects', 'info'), { recursive: true })
+    await writeFile(path.join(shared, 'objects', 'info', 'alternates'), `${at('private', '.git', 'objects')}\n`)
+    expect(await publish()).toMatchObject({ pushed: false, commit: baseCommit })
     // The directory is not one of our worktrees.
     await mkdir(at('forged'))
     await writeFile(at('forged', '.git'), await readFile(at('lent', '.git')))
@@ -269,7 +275,7 @@ describe('RepositoryWork.publish', () => {
     await sh(root, 'init', '-q', '-b', 'main', at('private'))
     const head = await commit(at('private'), 'secret.txt')
     const directory = at('docker', 'task', 'work')
-    await repositories.createClone(identity, { directory, branch: 'main', reuse: true })
+    await repositories.createStandaloneClone(identity, { directory, branch: 'main', reuse: true })
     await attacks[name]?.(directory, at('private', '.git'), head)
     const refused = { code: expect.stringMatching(/^(?:workspace_gone|repository_unavailable)$/) }
     await expect(repositories.work.publish(identity, { directory, branch: 'published' })).rejects.toMatchObject(refused)
@@ -281,7 +287,7 @@ describe('RepositoryWork.publish', () => {
   it("publishes the work in a task's clone", async () => {
     const { identity, repositories, onRemote } = await project()
     const directory = at('docker', 'task', 'work')
-    await repositories.createClone(identity, { directory, branch: 'task' })
+    await repositories.createStandaloneClone(identity, { directory, branch: 'task' })
     await commit(directory, 'b.txt')
     const gitDirectory = await repositories.work.gitDirectoryOf(identity, directory)
     expect(await repositories.work.publish(identity, { directory, branch: 'published' })).toMatchObject({
@@ -299,7 +305,13 @@ describe('RepositoryWork.publish', () => {
       knownHosts: at('known_hosts'),
     })
     // A worker that has not fetched the repository yet.
-    const repositories = new Repositories({ mirrorsDir: at('mirrors2'), sharedDir: at('repos2'), lock, connect })
+    const repositories = new Repositories({
+      mirrorsDir: at('mirrors2'),
+      sharedDir: at('repos2'),
+      poolsDir: at('pools2'),
+      lock,
+      connect,
+    })
     await writeFile(at('other', 'mine.txt'), 'mine\n')
     const request = { directory: at('other'), branch: 'published' }
     expect(await repositories.work.publish(identity, request)).toMatchObject({ pushed: true, commits: 1 })
@@ -315,7 +327,12 @@ describe('RepositoryWork.publish', () => {
     await chmod(hook, 0o755)
     await sh(at('local'), 'config', 'receive.denyCurrentBranch', 'updateInstead')
     const identity = parseRepositoryUrl(at('local'))
-    const repositories = new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), lock })
+    const repositories = new Repositories({
+      mirrorsDir: at('mirrors'),
+      sharedDir: at('repos'),
+      poolsDir: at('pools'),
+      lock,
+    })
     await repositories.fetch(identity)
     const directory = at('boxes', 'w')
     await repositories.addWorktree(identity, { directory, branch: 'work' })
@@ -337,7 +354,7 @@ it('exportPatch returns commits, changes and binary files as a patch for the bas
   await commit(directory, 'b.txt')
   await writeFile(path.join(directory, 'image.bin'), Buffer.from([0, 1, 2, 255, 254]))
   await rm(path.join(directory, 'a.txt'))
-  const objectDirs = [repositories.objectDirectory(identity)]
+  const objectDirs = await repositories.objectDirectories(identity, directory)
   await writeFile(at('work.patch'), await exportPatch({ directory, base: baseCommit, objectDirs }))
   await sh(at('other'), 'apply', at('work.patch'))
   expect(

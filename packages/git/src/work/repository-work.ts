@@ -7,12 +7,13 @@ import type { WithIndex } from '../changes/index-cache.ts'
 import type { Clones } from '../clones/clones.ts'
 import { requireBranch } from '../identity/branch.ts'
 import type { RepositoryIdentity } from '../identity/identity.ts'
+import { requireNoLinks } from '../untrusted/borrowed-objects.ts'
 import { type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
 import { inspectClone } from '../untrusted/inspect-git-directory.ts'
 import { findOwnGitDirectory } from '../untrusted/own-git-directory.ts'
-import { openWorktrees } from '../worktrees/open-worktrees.ts'
+import { fetchRepository, openWorktrees } from '../worktrees/open-worktrees.ts'
 import { bundleWithHistory } from './bundle-with-history.ts'
-import { bundleClone, describeCloneLoss, readCloneLoss } from './clone-loss.ts'
+import { bundleClone, describeCloneLoss, readCloneLoss, type StoredWork } from './clone-loss.ts'
 import { type Imported, importBundle, isAsImported } from './import-bundle.ts'
 import { isPublished } from './is-published.ts'
 import { type Published, type PublishRequest, publish } from './publish.ts'
@@ -29,7 +30,7 @@ export class RepositoryWork {
   }
 
   /**
-   * Returns where the commits of a directory are. For our worktrees we know it. Any other directory must contain its own
+   * Returns where the commits of a directory are. For our worktrees and clones we know it. Any other directory must contain its own
    * repository: a directory that could name another project's repository would publish that project's work as its own.
    *
    * @throws SwitchyardError `workspace_gone`; `repository_unavailable` when the repository is damaged, or reads objects
@@ -41,6 +42,8 @@ export class RepositoryWork {
     if (!(await isRealDirectory(directory)))
       throw new SwitchyardError('workspace_gone', `${directory} no longer exists`)
     await inspectClone(path.dirname(known.commonDir))
+    // Where a clone borrows objects from is known; what the agent made of it is not read.
+    if (known.gitDir === known.commonDir) await requireNoLinks(path.join(known.commonDir, 'objects'))
     return known
   }
 
@@ -144,6 +147,7 @@ export class RepositoryWork {
       gitDirectory: await this.gitDirectoryOf(identity, directory),
       objectDirs: [this.#clones.mirror(identity).objectDirectory],
       branch: await openWorktrees(this.#clones, identity).branchOf(directory, signal),
+      remoteTips: await this.#clones.mirror(identity).tips(signal),
       file,
       ...(signal ? { signal } : {}),
     })
@@ -162,7 +166,7 @@ export class RepositoryWork {
     const mirror = this.#clones.mirror(identity)
     const gitDirectory = await this.gitDirectoryOf(identity, request.directory)
     if ((await mirror.tips(request.signal)) === undefined)
-      await this.#clones.fetch(identity, request.signal ? { signal: request.signal } : {})
+      await fetchRepository(this.#clones, identity, request.signal ? { signal: request.signal } : {})
     const lock = <T>(work: () => Promise<T>) => this.#clones.lock(`mirror:${identity.key}`, work)
     // The lock keeps two concurrent calls from creating two commits of the same work.
     return await this.#clones.lock(`publish:${identity.key}`, async () =>
@@ -207,24 +211,22 @@ export class RepositoryWork {
   }
 
   /**
-   * Describes what would be lost with the shared clone: commits on branches and tags that the remote did not have at the
-   * last `fetch`, and stashes. Commits on the branches of worktrees do not count.
+   * Describes what would be lost with the mirror and the shared clone: commits on branches and tags that the remote did
+   * not have at the last `fetch`, and stashes. Commits on the branches of worktrees and clones do not count.
    *
    * @param removed - worktrees that are removed too and of which no bundle was written, so their branches count
    * @returns null when nothing would be lost
-   * @throws SwitchyardError `repository_unavailable` when the clone is damaged; `call_timeout`
+   * @throws SwitchyardError `repository_unavailable` when the shared clone is damaged; `call_timeout`
    */
   async describeCloneLoss(identity: RepositoryIdentity, removed: readonly string[]): Promise<string | null> {
-    const shared = this.#clones.shared(identity)
-    if (!existsSync(shared.gitDirectory)) return null
-    const branches = await openWorktrees(this.#clones, identity).branchesExcept(removed)
+    const used = await openWorktrees(this.#clones, identity).branchesExcept(removed)
     const remoteTips = (await this.#clones.mirror(identity).tips()) ?? []
-    const safe = [...remoteTips, ...branches.map((branch) => `refs/heads/${branch}`)]
-    return describeCloneLoss(await readCloneLoss(shared.directory, safe))
+    return describeCloneLoss(await readCloneLoss(await this.#storedWork(identity), used, remoteTips))
   }
 
   /**
-   * Writes a bundle of all branches and tags of the shared clone, and of its stashes as `refs/switchyard/stash/<n>`.
+   * Writes a bundle of all stored branches: those of removed tasks, and those of the shared clone with its tags, and its
+   * stashes as `refs/switchyard/stash/<n>`.
    *
    * @param options.isThin - omit what the remote had at the last `fetch`
    * @throws SwitchyardError as `describeCloneLoss`; `disk_full`, `directory_unwritable`
@@ -235,6 +237,15 @@ export class RepositoryWork {
     { isThin }: { readonly isThin: boolean },
   ): Promise<void> {
     const without = isThin ? ((await this.#clones.mirror(identity).tips()) ?? []) : []
-    await bundleClone(this.#clones.shared(identity).directory, file, without)
+    await bundleClone(await this.#storedWork(identity), file, without)
+  }
+
+  async #storedWork(identity: RepositoryIdentity): Promise<StoredWork> {
+    const shared = this.#clones.shared(identity)
+    return {
+      mirrorObjects: this.#clones.mirror(identity).objectDirectory,
+      branches: await this.#clones.registry(identity).entries(),
+      ...(existsSync(shared.gitDirectory) ? { shared: shared.directory } : {}),
+    }
   }
 }

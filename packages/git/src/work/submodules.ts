@@ -7,6 +7,7 @@ import path from 'node:path'
 import { isBelow, isSwitchyardError } from '@switchyard/contracts'
 import { findUntracked } from '../changes/untracked.ts'
 import { type GitOptions, MAX_TEXT_BYTES } from '../command/run.ts'
+import { requireNoAlternates } from '../untrusted/borrowed-objects.ts'
 import { findGitDirectory, type GitDirectory } from '../untrusted/git-directory.ts'
 import { inspectGitDirectory } from '../untrusted/inspect-git-directory.ts'
 import type { IsolatedRepository } from '../untrusted/isolated-repository.ts'
@@ -105,10 +106,12 @@ const findSubmoduleGitDirectory = async (
   const allowed = await Promise.all([directory, ...modules.map((owner) => path.join(owner, 'modules'))].map(real))
   if (gitDir === undefined || !allowed.some((parent) => parent !== undefined && isBelow(parent, gitDir)))
     return undefined
-  const isIntact = await inspectGitDirectory(gitDir, directory).then(
-    () => true,
-    () => false,
-  )
+  const isIntact = await inspectGitDirectory(gitDir, directory)
+    .then(() => requireNoAlternates(path.join(gitDir, 'objects')))
+    .then(
+      () => true,
+      () => false,
+    )
   return isIntact ? { gitDir, commonDir: gitDir } : undefined
 }
 

@@ -32,9 +32,16 @@ export const listMirroredRepositories = async (mirrorsDir: string): Promise<read
 
 export const openWorktrees = (clones: Clones, identity: RepositoryIdentity): Worktrees => {
   const { records, indexes } = worktreeDirectories(clones.mirrorsDir, identity)
+  const shared = clones.shared(identity)
   return new Worktrees({
     mirror: clones.mirror(identity),
-    shared: clones.shared(identity),
+    shared,
+    pool: clones.pool(identity),
+    registry: clones.registry(identity),
+    url: identity.displayUrl,
+    createShared: async (signal = new AbortController().signal) => {
+      if (!shared.exists) await clones.lock(`shared:${identity.key}`, () => shared.update(signal))
+    },
     records: new WorktreeRecords(records),
     indexes: new IndexCache(indexes),
     lock: (work) => clones.lock(`worktrees:${identity.key}`, work),
@@ -43,4 +50,17 @@ export const openWorktrees = (clones: Clones, identity: RepositoryIdentity): Wor
         worktrees.some((record) => record.directory === directory),
       ),
   })
+}
+
+/**
+ * Updates the mirror, the object pool and the shared clone; see `Repositories.fetch`.
+ *
+ * @throws SwitchyardError as `Repositories.fetch`
+ */
+export const fetchRepository = async (
+  clones: Clones,
+  identity: RepositoryIdentity,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> => {
+  await clones.fetch(identity, () => openWorktrees(clones, identity).basesOfClones(), options)
 }

@@ -1,18 +1,20 @@
-// Finds and creates the branches of worktrees, and keeps two worktrees from using the same one.
+// Finds and creates the branches of worktrees and clones, and keeps two of them from using the same one.
 
 import { createHash } from 'node:crypto'
 import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { isSwitchyardError, SwitchyardError } from '@switchyard/contracts'
+import type { BranchRegistry } from '../clones/branch-registry.ts'
 import type { Mirror } from '../clones/mirror.ts'
 import type { SharedClone } from '../clones/shared-clone.ts'
+import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
 import { readUntrustedFile } from '../untrusted/read-untrusted-file.ts'
-import type { WorktreeRecords } from './worktree-records.ts'
+import type { WorktreeRecord, WorktreeRecords } from './worktree-records.ts'
 
 export type ExistingBranch = {
   readonly commit: string
-  /** False when only the remote has the branch. */
-  readonly isLocal: boolean
+  /** Where the branch is: registered for a clone, in the shared clone, or only on the remote. */
+  readonly source: 'registry' | 'shared' | 'remote'
 }
 
 /** Returns the id of the worktree in a directory. Two repositories may use the same id. */
@@ -27,26 +29,50 @@ export const worktreeId = (directory: string): string => {
 export const branchInUse = (branch: string, why: string): SwitchyardError =>
   new SwitchyardError('branch_in_use', `branch "${branch}" ${why}`)
 
+export type WorktreeBranchesOptions = {
+  readonly mirror: Mirror
+  readonly shared: SharedClone
+  readonly registry: BranchRegistry
+  readonly records: WorktreeRecords
+}
+
 export class WorktreeBranches {
   readonly #mirror: Mirror
   readonly #shared: SharedClone
+  readonly #registry: BranchRegistry
   readonly #records: WorktreeRecords
 
-  constructor(mirror: Mirror, shared: SharedClone, records: WorktreeRecords) {
+  constructor({ mirror, shared, registry, records }: WorktreeBranchesOptions) {
     this.#mirror = mirror
     this.#shared = shared
+    this.#registry = registry
     this.#records = records
   }
 
   async find(branch: string, signal: AbortSignal | undefined): Promise<ExistingBranch | undefined> {
-    const local = await this.#shared.resolve(`refs/heads/${branch}`, signal)
-    if (local) return { commit: local, isLocal: true }
-    const remote = await this.#mirror.branchTip(branch, signal)
-    return remote ? { commit: remote, isLocal: false } : undefined
+    const [{ registered, remote }, local] = await Promise.all([
+      this.#registry.find(branch, signal),
+      this.#shared.exists ? this.#shared.resolve(`refs/heads/${branch}`, signal) : undefined,
+    ])
+    if (registered) return { commit: registered, source: 'registry' }
+    if (local) return { commit: local, source: 'shared' }
+    return remote ? { commit: remote, source: 'remote' } : undefined
   }
 
-  /** Creates a branch unless it exists. */
-  async create(branch: string, commit: string, signal: AbortSignal | undefined): Promise<'created' | 'exists'> {
+  /** Returns the tip of a branch where worktrees of the record's kind have it. */
+  async tipOf({ kind, branch }: WorktreeRecord, signal: AbortSignal | undefined): Promise<string | undefined> {
+    return kind === 'clone'
+      ? (await this.#registry.find(branch, signal)).registered
+      : await this.#shared.resolve(`refs/heads/${branch}`, signal)
+  }
+
+  /** Creates the branch of a record unless it exists. */
+  async create(
+    { kind, branch }: WorktreeRecord,
+    commit: string,
+    signal: AbortSignal | undefined,
+  ): Promise<'created' | 'exists'> {
+    if (kind === 'clone') return await this.#registry.create(branch, commit, signal)
     let result = await this.#shared.createBranch(branch, commit, signal)
     if (result === 'no-such-commit') {
       await this.#shared.fetchCommit(commit, signal)
@@ -58,21 +84,63 @@ export class WorktreeBranches {
   }
 
   /**
-   * Creates the branch of a worktree whose record was just created. Removes the record if the branch belongs to
-   * another worktree.
+   * Creates the branch of a record that was just created. Removes the record if the branch belongs to another one.
    *
    * @throws SwitchyardError `branch_in_use`
    */
-  async createFor(directory: string, branch: string, commit: string, signal: AbortSignal | undefined): Promise<void> {
+  async createFor(record: WorktreeRecord, commit: string, signal: AbortSignal | undefined): Promise<void> {
+    const { directory, branch } = record
     try {
-      if ((await this.create(branch, commit, signal)) === 'created') return
+      if ((await this.create(record, commit, signal)) === 'created') return
       // A concurrent caller that found our record may have created the branch to finish this very worktree.
       await this.requireUnused(branch, directory)
-      if ((await this.#shared.resolve(`refs/heads/${branch}`, signal)) !== commit)
+      if ((await this.tipOf(record, signal)) !== commit)
         throw branchInUse(branch, 'already exists, or its name begins with the name of another branch')
     } catch (error) {
       await this.#records.delete(worktreeId(directory))
       throw error
+    }
+  }
+
+  /** Moves an unused branch to where worktrees of the record's kind have it. */
+  async continueAs(record: WorktreeRecord, existing: ExistingBranch, signal: AbortSignal | undefined): Promise<void> {
+    const { branch } = record
+    if (record.kind !== 'clone') {
+      if (existing.source !== 'shared') await this.createFor(record, existing.commit, signal)
+      if (existing.source === 'registry') await this.#registry.delete(branch)
+    } else if (existing.source === 'remote') await this.createFor(record, existing.commit, signal)
+    else if (existing.source === 'shared') {
+      await this.#storeFrom(path.join(this.#shared.gitDirectory, 'objects'), branch, existing.commit, signal)
+      await this.#shared.deleteBranch(branch)
+    }
+  }
+
+  /**
+   * Stores the commits of a clone's branch before the clone is removed, so that a later task can continue the branch.
+   *
+   * @param tip - undefined when the agent deleted the branch
+   * @throws SwitchyardError `disk_full`, `call_timeout`
+   */
+  async keep({ branch }: WorktreeRecord, objectDir: string, tip: string | undefined): Promise<void> {
+    const { registered } = await this.#registry.find(branch)
+    if (tip !== undefined && tip !== registered)
+      await this.#storeFrom(objectDir, branch, tip, undefined).catch((error: unknown) => {
+        // The agent damaged its repository; nothing of it can be continued.
+        if (!isSwitchyardError(error, 'repository_unavailable')) throw error
+      })
+    const kept = (await this.#registry.find(branch)).registered
+    if (kept !== undefined && (await this.#mirror.isPublished(kept))) await this.#registry.delete(branch)
+  }
+
+  async #storeFrom(objectDir: string, branch: string, commit: string, signal: AbortSignal | undefined): Promise<void> {
+    const isolated = await openIsolatedRepository({
+      objectDirs: [this.#mirror.objectDirectory, objectDir],
+      isSha256: commit.length === 64,
+    })
+    try {
+      await this.#registry.store(isolated, branch, commit, signal)
+    } finally {
+      await isolated.close()
     }
   }
 

@@ -1,103 +1,70 @@
 // Creates, links and removes the files of linked worktrees, in git's documented layout (gitrepository-layout).
 // `git worktree add` would run git in the shared clone, with whatever an agent configured there.
 
-import { copyFile, lstat, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fromFileError, systemErrorCode } from '@switchyard/contracts'
+import { SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { Mirror } from '../clones/mirror.ts'
 import type { SharedClone } from '../clones/shared-clone.ts'
-import { isStagingOf, stagingPath } from '../command/staging.ts'
 import { type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
 import { inspectClone } from '../untrusted/inspect-git-directory.ts'
 import { type IsolatedRepository, openIsolatedRepository } from '../untrusted/isolated-repository.ts'
 import { readUntrustedFile } from '../untrusted/read-untrusted-file.ts'
+import type { DirectoryFiles } from './directory-files.ts'
+import { type StagingDirectories, targetExists } from './staging-directories.ts'
 import type { WorktreeRecord } from './worktree-records.ts'
 
 const CHECKOUT_TIMEOUT_MS = 10 * 60_000
-/** A staging directory of this age was left by a crash. */
-const ABANDONED_MS = 3_600_000
-
 export type WorktreeFilesOptions = {
   readonly mirror: Mirror
   readonly shared: SharedClone
-  /** Returns true when a directory is a worktree of any repository. */
-  readonly isWorktree: (directory: string) => Promise<boolean>
+  readonly staging: StagingDirectories
 }
 
-/** Returns true when the target of a rename exists and is not empty. */
-const targetExists = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')
-
-const stagingDirectoriesOf = async (directory: string): Promise<readonly string[]> => {
-  const parent = path.dirname(directory)
-  const names = await readdir(parent).catch(() => [])
-  return names.filter((name) => isStagingOf(path.basename(directory), name)).map((name) => path.join(parent, name))
-}
-
-export class WorktreeFiles {
+export class WorktreeFiles implements DirectoryFiles {
   readonly #mirror: Mirror
   readonly #shared: SharedClone
-  readonly #isWorktree: WorktreeFilesOptions['isWorktree']
+  readonly #staging: StagingDirectories
 
-  constructor({ mirror, shared, isWorktree }: WorktreeFilesOptions) {
+  constructor({ mirror, shared, staging }: WorktreeFilesOptions) {
     this.#mirror = mirror
     this.#shared = shared
-    this.#isWorktree = isWorktree
+    this.#staging = staging
   }
 
-  /** Returns where git stores the data of a worktree, whatever an agent wrote to the worktree's `.git` file. */
-  gitDirectoryOf(id: string): GitDirectory {
+  gitDirectoryOf({ id }: WorktreeRecord): GitDirectory {
     const commonDir = this.#shared.gitDirectory
     return { gitDir: path.join(commonDir, 'worktrees', id), commonDir }
   }
 
-  #gitFile(id: string): string {
-    return `gitdir: ${this.gitDirectoryOf(id).gitDir}`
+  #gitFile(record: WorktreeRecord): string {
+    return `gitdir: ${this.gitDirectoryOf(record).gitDir}`
   }
 
-  /** Returns true when the directory is linked to the shared clone as this worktree. */
-  async isLinked({ directory, id }: WorktreeRecord): Promise<boolean> {
-    return (await readUntrustedFile(path.join(directory, '.git'))).trim() === this.#gitFile(id)
+  async isComplete(record: WorktreeRecord): Promise<boolean> {
+    return (await readUntrustedFile(path.join(record.directory, '.git'))).trim() === this.#gitFile(record)
   }
 
-  /**
-   * Creates the files of a worktree. They are created under another name first, so that the directory appears only
-   * when it is complete. If a concurrent caller creates the same worktree first, that one stays.
-   *
-   * @param start - the commit to check out
-   */
   async create(record: WorktreeRecord, start: string, signal: AbortSignal | undefined): Promise<void> {
     const { directory } = record
-    await this.#removeStaging(directory, ABANDONED_MS)
-    const fresh = stagingPath(directory)
-    const isolated = await this.#openIsolated(start, fresh)
-    try {
-      await mkdir(fresh, { recursive: true })
-      await isolated.git(['read-tree', '-u', '--reset', start], {
-        timeoutMs: CHECKOUT_TIMEOUT_MS,
-        ...(signal ? { signal } : {}),
-      })
-      await writeFile(path.join(fresh, '.git'), `${this.#gitFile(record.id)}\n`)
-      // The directory comes before the entry in `.git/worktrees`: an agent's `git worktree prune` deletes entries whose
-      // directory does not exist.
-      await rename(fresh, directory)
-      await this.#writeEntry(record, start, path.join(isolated.directory, 'index'))
-    } catch (error) {
-      const isCreatedByOther = targetExists(error) && (await this.isLinked(record))
-      if (!isCreatedByOther) throw fromFileError(error, directory)
-      await this.relink(record)
-    } finally {
-      await isolated.close()
-      await rm(fresh, { recursive: true, force: true })
-    }
-  }
-
-  async #removeStaging(directory: string, olderThanMs: number): Promise<void> {
-    for (const staging of await stagingDirectoriesOf(directory)) {
-      const found = await lstat(staging).catch(() => undefined)
-      if (found === undefined || Date.now() - found.mtimeMs < olderThanMs) continue
-      // A caller may have chosen such a name for a worktree, of this or of another project.
-      if (!(await this.#isWorktree(staging))) await rm(staging, { recursive: true, force: true })
-    }
+    let index: Buffer | undefined
+    const isCreated = await this.#staging.create(directory, async (fresh) => {
+      const isolated = await this.#openIsolated(start, fresh)
+      try {
+        const options = { timeoutMs: CHECKOUT_TIMEOUT_MS, ...(signal ? { signal } : {}) }
+        await isolated.git(['read-tree', '-u', '--reset', start], options)
+        index = await readFile(path.join(isolated.directory, 'index'))
+        await writeFile(path.join(fresh, '.git'), `${this.#gitFile(record)}\n`)
+      } finally {
+        await isolated.close()
+      }
+    })
+    // The directory comes before the entry in `.git/worktrees`: an agent's `git worktree prune` deletes entries whose
+    // directory does not exist.
+    if (isCreated && index) return await this.#writeEntry(record, start, index)
+    if (!(await this.isComplete(record)))
+      throw new SwitchyardError('directory_unwritable', `${directory} exists and is not a worktree`)
+    await this.restore(record)
   }
 
   async #openIsolated(commit: string, workTree: string): Promise<IsolatedRepository> {
@@ -111,7 +78,7 @@ export class WorktreeFiles {
   }
 
   /** Writes the worktree's entry in `.git/worktrees` of the shared clone. */
-  async #writeEntry(record: WorktreeRecord, start: string, index: string): Promise<void> {
+  async #writeEntry(record: WorktreeRecord, start: string, index: Buffer): Promise<void> {
     await inspectClone(this.#shared.directory)
     const fresh = await mkdtemp(path.join(this.#shared.gitDirectory, 'switchyard-'))
     const former = `${fresh}.former`
@@ -121,9 +88,9 @@ export class WorktreeFiles {
         writeFile(path.join(fresh, 'ORIG_HEAD'), `${start}\n`),
         writeFile(path.join(fresh, 'commondir'), '../..\n'),
         writeFile(path.join(fresh, 'gitdir'), `${path.join(record.directory, '.git')}\n`),
-        copyFile(index, path.join(fresh, 'index')),
+        writeFile(path.join(fresh, 'index'), index),
       ])
-      const { gitDir } = this.gitDirectoryOf(record.id)
+      const { gitDir } = this.gitDirectoryOf(record)
       await mkdir(path.dirname(gitDir), { recursive: true })
       // Moves an entry of a former directory out of the way. Concurrent callers write the same entry, so any of them
       // may stay.
@@ -139,28 +106,26 @@ export class WorktreeFiles {
     }
   }
 
-  /** Restores what links a directory to the shared clone, if an agent deleted it. Other files stay as they are. */
-  async relink(record: WorktreeRecord): Promise<void> {
+  async restore(record: WorktreeRecord): Promise<void> {
     const file = path.join(record.directory, '.git')
-    if (!(await isRealDirectory(this.gitDirectoryOf(record.id).gitDir))) {
+    if (!(await isRealDirectory(this.gitDirectoryOf(record).gitDir))) {
       const commit = (await this.#shared.resolve(`refs/heads/${record.branch}`)) ?? record.baseCommit
       const isolated = await this.#openIsolated(commit, record.directory)
       try {
         await isolated.git(['read-tree', commit])
-        await this.#writeEntry(record, commit, path.join(isolated.directory, 'index'))
+        await this.#writeEntry(record, commit, await readFile(path.join(isolated.directory, 'index')))
       } finally {
         await isolated.close()
       }
     }
-    if (!(await lstat(file).catch(() => undefined)))
-      await writeFile(file, `${this.#gitFile(record.id)}\n`, { flag: 'wx' })
+    if (!(await lstat(file).catch(() => undefined))) await writeFile(file, `${this.#gitFile(record)}\n`, { flag: 'wx' })
   }
 
-  /** Removes a worktree's directory and its entry in the shared clone. If the directory is a link, only the link goes. */
-  async remove({ directory, id }: WorktreeRecord): Promise<void> {
+  async remove(record: WorktreeRecord): Promise<void> {
+    const { directory } = record
     await rm(directory, { recursive: true, force: true })
-    await this.#removeStaging(directory, 0)
-    const { gitDir } = this.gitDirectoryOf(id)
+    await this.#staging.removeAbandoned(directory, 0)
+    const { gitDir } = this.gitDirectoryOf(record)
     if (await isRealDirectory(path.dirname(gitDir))) await rm(gitDir, { recursive: true, force: true })
   }
 }

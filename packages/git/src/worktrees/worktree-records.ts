@@ -1,4 +1,4 @@
-// Records the worktrees that the worker created: one small file each, next to the mirrors, where no agent can write.
+// Records the worktrees and clones that the worker created: one small file each, next to the mirrors, where no agent can write.
 //
 // What a clone says about its worktrees is not trusted, because agents can write there. These records decide whether a
 // directory is ours to finish or to delete, and from which commit its work started.
@@ -9,8 +9,10 @@ import path from 'node:path'
 import { fromFileError, systemErrorCode } from '@switchyard/contracts'
 
 export type WorktreeRecord = {
-  /** The worktree's name in `.git/worktrees` of the shared clone. */
+  /** The worktree's name in `.git/worktrees` of the shared clone; unique among worktrees and clones. */
   readonly id: string
+  /** A task's clone; default: a linked worktree of the shared clone. */
+  readonly kind?: 'clone'
   readonly directory: string
   readonly branch: string
   /** The commit that the work is compared with. */

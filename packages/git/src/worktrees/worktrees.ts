@@ -1,15 +1,20 @@
-// The worktrees of one repository: adds, finds and removes them. `worktree-files.ts` knows their files,
-// `worktree-branches.ts` their branches and `worktree-records.ts` which ones exist.
+// The worktrees and clones of one repository: adds, finds and removes them. `worktree-files.ts` and `clone-files.ts` know
+// their files, `worktree-branches.ts` their branches and `worktree-records.ts` which ones exist.
 
 import { lstat, realpath, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isBelow, SwitchyardError, systemErrorCode } from '@switchyard/contracts'
 import type { IndexCache, WithIndex } from '../changes/index-cache.ts'
+import type { BranchRegistry } from '../clones/branch-registry.ts'
 import type { Checkout, CheckoutRequest } from '../clones/checkout.ts'
 import type { Mirror } from '../clones/mirror.ts'
+import type { ObjectPool } from '../clones/object-pool.ts'
 import type { SharedClone } from '../clones/shared-clone.ts'
 import { COMMIT, type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
 import { readRef } from '../untrusted/refs.ts'
+import { CloneFiles } from './clone-files.ts'
+import type { DirectoryFiles } from './directory-files.ts'
+import { StagingDirectories } from './staging-directories.ts'
 import { branchInUse, WorktreeBranches, worktreeId } from './worktree-branches.ts'
 import { WorktreeFiles } from './worktree-files.ts'
 import type { WorktreeRecord, WorktreeRecords } from './worktree-records.ts'
@@ -20,8 +25,14 @@ export type BranchTip = { readonly name: string; readonly tip: string }
 export type WorktreesOptions = {
   readonly mirror: Mirror
   readonly shared: SharedClone
+  readonly pool: ObjectPool
+  readonly registry: BranchRegistry
   readonly records: WorktreeRecords
   readonly indexes: IndexCache
+  /** The remote URL that clones show. */
+  readonly url: string
+  /** Creates the shared clone if it does not exist. */
+  readonly createShared: (signal: AbortSignal | undefined) => Promise<void>
   /** Runs `work` while no other process changes which branches the worktrees of this repository use. */
   readonly lock: <T>(work: () => Promise<T>) => Promise<T>
   /** Returns true when a directory is a worktree of any repository. */
@@ -37,21 +48,31 @@ export class Worktrees {
   readonly #records: WorktreeRecords
   readonly #indexes: IndexCache
   readonly #branches: WorktreeBranches
-  readonly #files: WorktreeFiles
+  readonly #worktreeFiles: WorktreeFiles
+  readonly #cloneFiles: CloneFiles
+  readonly #createShared: WorktreesOptions['createShared']
   readonly lock: WorktreesOptions['lock']
 
-  constructor({ mirror, shared, records, indexes, lock, isWorktree }: WorktreesOptions) {
+  constructor(options: WorktreesOptions) {
+    const { mirror, shared, pool, records, indexes, url, lock, isWorktree } = options
+    const staging = new StagingDirectories(isWorktree)
     this.#mirror = mirror
     this.#shared = shared
     this.#records = records
     this.#indexes = indexes
-    this.#branches = new WorktreeBranches(mirror, shared, records)
-    this.#files = new WorktreeFiles({ mirror, shared, isWorktree })
+    this.#branches = new WorktreeBranches(options)
+    this.#worktreeFiles = new WorktreeFiles({ mirror, shared, staging })
+    this.#cloneFiles = new CloneFiles({ mirror, pool, staging, url })
+    this.#createShared = options.createShared
     this.lock = lock
   }
 
-  /** Adds a worktree; see `Repositories.addWorktree`. */
-  async add(request: CheckoutRequest): Promise<Checkout> {
+  #filesOf({ kind }: Pick<WorktreeRecord, 'kind'>): DirectoryFiles {
+    return kind === 'clone' ? this.#cloneFiles : this.#worktreeFiles
+  }
+
+  /** Adds a worktree or a clone; see `Repositories.addWorktree` and `Repositories.addClone`. */
+  async add(request: CheckoutRequest, kind?: 'clone'): Promise<Checkout> {
     const { signal } = request
     const directory = path.resolve(request.directory)
     const base = await this.#mirror.resolveBase(request.base, signal)
@@ -59,53 +80,63 @@ export class Worktrees {
     if (known && known.branch !== request.branch)
       throw branchInUse(request.branch, `cannot be used in ${directory}, which is the worktree of "${known.branch}"`)
     if (known?.isReady && (await isRealDirectory(directory))) {
-      await this.#files.relink(known)
+      await this.#filesOf(known).restore(known)
       return toCheckout(known)
     }
+    if ((known ? known.kind : kind) !== 'clone') await this.#createShared(signal)
     if (known) return await this.#finish(known, signal)
-    return await this.#begin({ ...request, directory }, base)
+    return await this.#begin({ ...request, directory }, base, kind)
   }
 
-  async #begin(request: CheckoutRequest, base: string): Promise<Checkout> {
+  async #begin(request: CheckoutRequest, base: string, kind: 'clone' | undefined): Promise<Checkout> {
     const { directory, branch, signal } = request
     try {
       await requireFree(directory)
     } catch (error) {
       // A concurrent caller may have created the same worktree.
-      if (await this.#read(directory)) return await this.add(request)
+      if (await this.#read(directory)) return await this.add(request, kind)
       throw error
     }
-    const createRecord = (baseCommit: string) =>
-      this.#records.create({ id: worktreeId(directory), directory, branch, baseCommit, isReady: false })
+    const recordAt = (baseCommit: string): WorktreeRecord => ({
+      id: worktreeId(directory),
+      ...(kind === undefined ? {} : { kind }),
+      directory,
+      branch,
+      baseCommit,
+      isReady: false,
+    })
     const existing = await this.#branches.find(branch, signal)
     if (existing === undefined) {
-      if (!(await createRecord(base))) return await this.add(request)
-      await this.#branches.createFor(directory, branch, base, signal)
-      return await this.#createFiles(directory, branch, base, base, signal)
+      const record = recordAt(base)
+      if (!(await this.#records.create(record))) return await this.add(request, kind)
+      await this.#branches.createFor(record, base, signal)
+      return await this.#createFiles(record, base, signal)
     }
     // A concurrent caller may have created the branch for this very worktree.
-    if (await this.#read(directory)) return await this.add(request)
+    if (await this.#read(directory)) return await this.add(request, kind)
     if (!request.reuse) throw branchInUse(branch, 'already exists')
+    const record = recordAt(existing.commit)
     // The lock keeps two callers from both finding the branch unused.
     const isCreated = await this.lock(async () => {
       await this.#branches.requireUnused(branch, directory)
-      return await createRecord(existing.commit)
+      return await this.#records.create(record)
     })
-    if (!isCreated) return await this.add(request)
-    if (!existing.isLocal) await this.#branches.createFor(directory, branch, existing.commit, signal)
-    return await this.#createFiles(directory, branch, existing.commit, existing.commit, signal)
+    if (!isCreated) return await this.add(request, kind)
+    await this.#branches.continueAs(record, existing, signal)
+    return await this.#createFiles(record, existing.commit, signal)
   }
 
   /** Completes a worktree that a crash left unfinished or whose directory was deleted, at the tip of its branch. */
   async #finish(known: WorktreeRecord, signal: AbortSignal | undefined): Promise<Checkout> {
     const { directory, branch, baseCommit } = known
-    if (!(await this.#files.isLinked(known)))
+    const files = this.#filesOf(known)
+    if (!(await files.isComplete(known)))
       await requireFree(directory).catch(async (error: unknown) => {
-        if (!(await this.#files.isLinked(known))) throw error
+        if (!(await files.isComplete(known))) throw error
       })
-    if (await this.#files.isLinked(known)) {
+    if (await files.isComplete(known)) {
       // All files are there. The crash may have come before the record was updated.
-      await this.#files.relink(known)
+      await files.restore(known)
       await this.#records.replace({ ...known, isReady: true })
       return toCheckout(known)
     }
@@ -114,21 +145,19 @@ export class Worktrees {
       if (!known.isReady) await this.#records.delete(known.id)
       throw error
     })
-    const tip = await this.#shared.resolve(`refs/heads/${branch}`, signal)
-    // A concurrent caller may create the branch first; that's fine.
-    if (tip === undefined) await this.#branches.create(branch, baseCommit, signal)
-    return await this.#createFiles(directory, branch, baseCommit, tip ?? baseCommit, signal)
+    const existing = await this.#branches.find(branch, signal)
+    if (existing === undefined || existing.source === 'remote') {
+      // A concurrent caller may create the branch first; that's fine.
+      await this.#branches.create(known, baseCommit, signal)
+      return await this.#createFiles(known, baseCommit, signal)
+    }
+    await this.#branches.continueAs(known, existing, signal)
+    return await this.#createFiles(known, existing.commit, signal)
   }
 
-  async #createFiles(
-    directory: string,
-    branch: string,
-    baseCommit: string,
-    start: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Checkout> {
-    const record: WorktreeRecord = { id: worktreeId(directory), directory, branch, baseCommit, isReady: true }
-    await this.#files.create(record, start, signal)
+  async #createFiles(known: WorktreeRecord, start: string, signal: AbortSignal | undefined): Promise<Checkout> {
+    const record: WorktreeRecord = { ...known, isReady: true }
+    await this.#filesOf(record).create(record, start, signal)
     await this.#records.replace(record)
     return toCheckout(record)
   }
@@ -138,10 +167,10 @@ export class Worktrees {
     return await this.#records.read(worktreeId(path.resolve(directory)))
   }
 
-  /** Restores the links of a worktree; see `Repositories.relink`. */
-  async relink(directory: string): Promise<void> {
+  /** Restores the repository of a worktree; see `Repositories.restore`. */
+  async restore(directory: string): Promise<void> {
     const record = await this.#read(directory)
-    if (record?.isReady && (await isRealDirectory(directory))) await this.#files.relink(record)
+    if (record?.isReady && (await isRealDirectory(directory))) await this.#filesOf(record).restore(record)
   }
 
   /**
@@ -153,7 +182,7 @@ export class Worktrees {
     const record = await this.#read(directory)
     if (!record?.isReady || !(await isRealDirectory(directory)))
       throw new SwitchyardError('path_outside_workspace', `${directory} is not a worktree that Switchyard created`)
-    await this.#files.relink(record)
+    await this.#filesOf(record).restore(record)
     return record
   }
 
@@ -171,8 +200,8 @@ export class Worktrees {
     return record && this.gitDirectoryOfRecord(record)
   }
 
-  gitDirectoryOfRecord({ id }: WorktreeRecord): GitDirectory {
-    return this.#files.gitDirectoryOf(id)
+  gitDirectoryOfRecord(record: WorktreeRecord): GitDirectory {
+    return this.#filesOf(record).gitDirectoryOf(record)
   }
 
   /** Returns access to the cached index of a worktree, or undefined when the directory is not our worktree. */
@@ -191,8 +220,9 @@ export class Worktrees {
     if (!record) return undefined
     const ref = `refs/heads/${record.branch}`
     // Reading the file saves a process. It does not always contain a commit id.
-    const commit = await readRef(this.#shared.gitDirectory, ref)
-    const tip = commit !== undefined && COMMIT.test(commit) ? commit : await this.#shared.resolve(ref, signal)
+    const commit = await readRef(this.gitDirectoryOfRecord(record).commonDir, ref)
+    if (commit !== undefined && COMMIT.test(commit)) return { name: record.branch, tip: commit }
+    const tip = record.kind === 'clone' ? undefined : await this.#shared.resolve(ref, signal)
     return tip === undefined ? undefined : { name: record.branch, tip }
   }
 
@@ -202,6 +232,12 @@ export class Worktrees {
     return (await this.#records.all())
       .filter(({ directory }) => !excluded.has(directory))
       .map((record) => record.branch)
+  }
+
+  /** Returns the commits that the clones started from. */
+  async basesOfClones(): Promise<readonly string[]> {
+    const clones = (await this.#records.all()).filter(({ kind }) => kind === 'clone')
+    return [...new Set(clones.map(({ baseCommit }) => baseCommit))]
   }
 
   async hasAny(): Promise<boolean> {
@@ -218,7 +254,11 @@ export class Worktrees {
       if ((await lstat(directory).catch(() => undefined)) === undefined) return
       throw notAWorktree(directory, displayUrl)
     }
-    await this.#files.remove(record)
+    if (record.kind === 'clone') {
+      const { commonDir } = this.gitDirectoryOfRecord(record)
+      await this.#branches.keep(record, path.join(commonDir, 'objects'), (await this.branchOf(directory))?.tip)
+    }
+    await this.#filesOf(record).remove(record)
     await this.#records.delete(record.id)
     await this.#indexes.delete(record.id)
   }

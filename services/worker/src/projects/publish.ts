@@ -52,7 +52,7 @@ const ofSandbox = async (deps: ProjectDeps, projectId: string, name: string): Pr
   const row = await findSandbox(deps.records.db, projectId, name)
   if (!row?.is_ready || row.base_commit === null)
     throw new SwitchyardError('sandbox_not_found', `there is no sandbox ${name}`)
-  const objectDirs = [deps.repositories.objectDirectory(identity)]
+  const objectDirs = await deps.repositories.objectDirectories(identity, row.path)
   return { directory: row.path, branch: row.branch, base: row.base_commit, objectDirs, identity }
 }
 

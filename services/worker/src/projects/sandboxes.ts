@@ -99,7 +99,7 @@ export const createSandbox = async (
     if (row.branch !== branch)
       throw new SwitchyardError('sandbox_exists', `sandbox ${args.name} is there, on branch ${row.branch}`)
     if (row.is_ready) {
-      await deps.repositories.relink(identity, row.path)
+      await deps.repositories.restore(identity, row.path)
       return { sandbox: toSandbox(row), created: false }
     }
     await deps.repositories.fetch(identity, { signal })

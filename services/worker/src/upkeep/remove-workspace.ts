@@ -46,6 +46,7 @@ const saveWork = async (
     objectDirs: await objectDirectories(deps, row),
     // If the agent has damaged its repository, what can be read is saved.
     gitDirectory: await gitDirectory.catch(() => undefined),
+    ...(identity ? { remoteTips: await repositories.remoteTips(identity) } : {}),
     file: layout.bundle(`${row.id}.bundle`),
     branch: row.branch ?? row.id,
   })

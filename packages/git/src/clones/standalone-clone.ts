@@ -1,5 +1,5 @@
-// Creates a clone for one task in a container, where the agent can reach nothing else. It comes from the mirror and
-// has the project's other branches as remote branches. git runs in it only before an agent has written to it.
+// Creates a clone for one task in a container, where the agent can reach nothing else. It has copies of all objects and
+// the project's other branches as remote branches. git runs in it only before an agent has written to it.
 
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -7,6 +7,7 @@ import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import { git } from '../command/run.ts'
 import { inspectClone } from '../untrusted/inspect-git-directory.ts'
 import { openIsolatedRepository } from '../untrusted/isolated-repository.ts'
+import type { BranchRegistry } from './branch-registry.ts'
 import type { Checkout, CheckoutRequest } from './checkout.ts'
 import type { Mirror } from './mirror.ts'
 import type { SharedClone } from './shared-clone.ts'
@@ -16,34 +17,32 @@ const FETCH = ['fetch', '--quiet', '--no-recurse-submodules', '--no-auto-mainten
 
 type Start = {
   readonly commit: string
-  /** True when only the shared clone has the branch, from an earlier task. */
-  readonly isLocal: boolean
+  /** True when only the shared clone has the branch, from a sandbox. */
+  readonly isShared: boolean
 }
+
+/** Where a clone comes from. */
+export type CloneSource = { readonly mirror: Mirror; readonly registry: BranchRegistry; readonly shared: SharedClone }
 
 /** @throws SwitchyardError `branch_in_use`, `branch_not_found`, `repository_empty` */
-const findStart = async (mirror: Mirror, shared: SharedClone, request: CheckoutRequest): Promise<Start> => {
+const findStart = async ({ mirror, registry, shared }: CloneSource, request: CheckoutRequest): Promise<Start> => {
   const { branch, base, reuse, signal } = request
-  const local = await shared.resolve(`refs/heads/${branch}`, signal)
-  const remote = await mirror.branchTip(branch, signal)
-  const existing = local ?? remote
-  if (existing === undefined) return { commit: await mirror.resolveBase(base, signal), isLocal: false }
+  const { registered, remote } = await registry.find(branch, signal)
+  const local = shared.exists ? await shared.resolve(`refs/heads/${branch}`, signal) : undefined
+  const existing = registered ?? local ?? remote
+  if (existing === undefined) return { commit: await mirror.resolveBase(base, signal), isShared: false }
   if (!reuse) throw new SwitchyardError('branch_in_use', `branch "${branch}" already exists`)
-  return { commit: existing, isLocal: local !== undefined }
+  return { commit: existing, isShared: registered === undefined && local !== undefined }
 }
 
-const fill = async (
-  mirror: Mirror,
-  shared: SharedClone,
-  url: string,
-  directory: string,
-  request: CheckoutRequest,
-): Promise<string> => {
+const fill = async (source: CloneSource, url: string, directory: string, request: CheckoutRequest): Promise<string> => {
+  const { mirror, shared } = source
   const { branch, signal } = request
   const at = { cwd: directory, timeoutMs: TIMEOUT_MS, ...(signal ? { signal } : {}) }
-  const { commit, isLocal } = await findStart(mirror, shared, request)
+  const { commit, isShared } = await findStart(source, request)
   await git(['init', '--quiet', '--template=', `--initial-branch=${branch}`, '.'], at)
   await git([...FETCH, '--', mirror.directory, '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], at)
-  if (isLocal) {
+  if (isShared) {
     // An agent may have changed the configuration of the shared clone, so only its objects and refs are read.
     await inspectClone(shared.directory)
     const isolated = await openIsolatedRepository({ linkTo: shared.gitDirectory })
@@ -61,13 +60,12 @@ const fill = async (
 }
 
 /**
- * Creates the clone of a task; see `Repositories.createClone`.
+ * Creates the clone; see `Repositories.createStandaloneClone`.
  *
  * @param url - the remote URL that the clone shows
  */
-export const createTaskClone = async (
-  mirror: Mirror,
-  shared: SharedClone,
+export const createStandaloneClone = async (
+  source: CloneSource,
   url: string,
   request: CheckoutRequest,
 ): Promise<Checkout> => {
@@ -77,7 +75,7 @@ export const createTaskClone = async (
     for (const unfinished of [fresh, directory])
       if (await lstat(unfinished).catch(() => undefined)) await rm(unfinished, { recursive: true, force: true })
     await mkdir(fresh, { recursive: true })
-    const baseCommit = await fill(mirror, shared, url, fresh, request)
+    const baseCommit = await fill(source, url, fresh, request)
     await rename(fresh, directory)
     return { directory, branch: request.branch, baseCommit }
   } catch (error) {
