@@ -1,8 +1,8 @@
 // The objects that the clones of a repository's tasks borrow: what the remote has, copied from the mirror. Only the worker
 // writes to a pool. It contains no refs, configuration or hooks; those of the fetch are next to the mirror.
 //
-// Where agents run as the worker's own user, they can change the pool all the same. So the worker remembers what the
-// files of the pool looked like, and replaces a pool that somebody else changed.
+// Where agents run as the worker's own user and nothing else protects the pool, they can change it all the same. So the
+// worker remembers what files the pool has, and replaces a pool with other ones. It reads no objects from the pool itself.
 
 import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -29,7 +29,10 @@ export type ObjectPoolOptions = {
 const asRemoteRefs = (refs: string): string =>
   refs === '' ? '' : `${refs.replaceAll(/ refs\/heads\//g, ' refs/remotes/origin/')}\n`
 
-/** Returns a text that changes when anything in the directory is added, removed or written. */
+/**
+ * Returns a text that changes when a file is added, removed or replaced. Times do not count: git updates those of a pack
+ * when an agent writes an object that the pack has.
+ */
 const signatureOf = async (directory: string): Promise<string> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
   const lines = await Promise.all(
@@ -37,8 +40,8 @@ const signatureOf = async (directory: string): Promise<string> => {
       const file = path.join(entry.parentPath, entry.name)
       const name = path.relative(directory, file)
       if (entry.isDirectory()) return `${name}/`
-      const found = await lstat(file, { bigint: true }).catch(() => undefined)
-      return `${name} ${found?.mode} ${found?.size} ${found?.ino} ${found?.mtimeNs} ${found?.ctimeNs}`
+      const found = await lstat(file).catch(() => undefined)
+      return `${name} ${found?.mode} ${found?.size} ${found?.ino}`
     }),
   )
   return lines.toSorted().join('\n')

@@ -90,7 +90,7 @@ describe('describeCloneLoss', () => {
   it('returns null when there is no clone', async () => {
     const { identity, repositories, loss } = await project()
     expect(await repositories.removeClones(identity, async () => false)).toBe(false)
-    expect(existsSync(repositories.sharedDirectory(identity))).toBe(true)
+    expect(existsSync(at('mirrors', `${identity.slug}.git`))).toBe(true)
     expect(await repositories.removeClones(identity)).toBe(true)
     expect(await loss()).toBeNull()
   })
