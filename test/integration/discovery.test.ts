@@ -58,7 +58,7 @@ describe('discovery', () => {
     const made = new Repositories({
       mirrorsDir: path.join(home, 'mirrors'),
       sharedDir: path.join(workspaces, 'repos'),
-      poolsDir: path.join(workspaces, 'object-pools'),
+      objectStoresDir: path.join(workspaces, 'objects'),
       lock: (_name, work) => work(),
     })
     await made.fetch(identity)

@@ -61,7 +61,12 @@ export const createLock = () => {
 }
 
 export const createRepositories = (at: At): Repositories =>
-  new Repositories({ mirrorsDir: at('mirrors'), sharedDir: at('repos'), poolsDir: at('pools'), lock: createLock() })
+  new Repositories({
+    mirrorsDir: at('mirrors'),
+    sharedDir: at('repos'),
+    objectStoresDir: at('objects'),
+    lock: createLock(),
+  })
 
 /** Fetches a project, and adds the worktree `tasks/t1` on branch `b1`. @param source - default: a new repository */
 export const createProject = async (at: At, source?: string) => {

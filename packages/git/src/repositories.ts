@@ -1,5 +1,5 @@
 // The entry point of the worker: clones and worktrees of repositories, and the work in them. A private mirror talks to the
-// network. A task gets a clone of its own, which borrows the remote's objects from a pool that only the worker writes; a
+// network. A task gets a clone of its own, which borrows the remote's objects from a store that only the worker writes; a
 // project's base checkout and its sandboxes are worktrees of one shared clone. Submodules and LFS objects are not fetched.
 
 import { rm } from 'node:fs/promises'
@@ -60,7 +60,7 @@ export class Repositories {
   }
 
   /**
-   * Updates the mirror from the remote, and the object pool and the shared clone from the mirror. Concurrent callers share one fetch, provided that it starts
+   * Updates the mirror from the remote, and the object store and the shared clone from the mirror. Concurrent callers share one fetch, provided that it starts
    * after they called.
    *
    * @throws SwitchyardError `repository_*`, `invalid_project`, `disk_full`, `directory_unwritable`, `call_timeout`
@@ -102,7 +102,7 @@ export class Repositories {
 
   /**
    * Adds a clone of its own for one task, as `addWorktree` adds a worktree. Nothing that its agent writes to it is read by
-   * another task's git. It borrows the remote's objects from the pool, so creating it copies no history.
+   * another task's git. It borrows the remote's objects from the store, so creating it copies no history.
    *
    * @throws SwitchyardError as `addWorktree`
    */
@@ -114,7 +114,7 @@ export class Repositories {
   /**
    * Restores the repository of a worktree or clone if an agent deleted it: the links between a worktree and the shared
    * clone, or the git directory of a clone as it was created. All files stay as they are. Does nothing for a directory
-   * that is not one of ours or does not exist.
+   * that Switchyard did not create or that does not exist.
    *
    * @throws SwitchyardError `repository_unavailable` when the shared clone is damaged
    */
@@ -184,7 +184,7 @@ export class Repositories {
   }
 
   /**
-   * Removes the mirror, the object pool and the shared clone of a repository that has no worktrees and clones.
+   * Removes the mirror, the object store and the shared clone of a repository that has no worktrees and clones.
    *
    * @param confirm - called when there are no worktrees, while nobody can fetch; false keeps the clones. Default: true
    * @returns false when the clones were kept
@@ -192,13 +192,13 @@ export class Repositories {
   async removeClones(identity: RepositoryIdentity, confirm?: () => Promise<boolean>): Promise<boolean> {
     const { lock, mirrorsDir } = this.#clones
     const alone = <T>(work: () => Promise<T>): Promise<T> =>
-      lock(`mirror:${identity.key}`, () => lock(`shared:${identity.key}`, () => lock(`pool:${identity.key}`, work)))
+      lock(`mirror:${identity.key}`, () => lock(`shared:${identity.key}`, () => lock(`objects:${identity.key}`, work)))
     return await alone(async () => {
       if (await openWorktrees(this.#clones, identity).hasAny()) return false
       if (confirm && !(await confirm())) return false
       const { records, indexes } = worktreeDirectories(mirrorsDir, identity)
       const clones = [this.#clones.shared(identity).directory, this.#clones.mirror(identity).directory]
-      await this.#clones.pool(identity).remove()
+      await this.#clones.objectStore(identity).remove()
       for (const directory of [...clones, records, indexes]) await rm(directory, { recursive: true, force: true })
       return true
     })

@@ -19,7 +19,7 @@ describe('createWorkspace', () => {
     expect(await git(made.directory, 'rev-parse', 'HEAD')).toBe(made.baseCommit)
   })
 
-  it('creates a clone of its own on a branch named after the task, which borrows the objects of the pool', async () => {
+  it('creates a clone of its own on a branch named after the task, which borrows the objects of the remote', async () => {
     const row = await workspaces.task({ project_id: workspaces.projectId })
     const made = await workspaces.create(row)
     expect(made).toMatchObject({ directory: workspaces.deps.layout.task(row), branch: `switchyard/${row.id}` })

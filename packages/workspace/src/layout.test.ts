@@ -7,7 +7,7 @@ const identity = { slug: 'acme-app-1a2b3c' }
 describe('Layout', () => {
   it('puts what agents write to below WORKSPACES_DIR', () => {
     expect(layout.sharedClones).toBe('/workspaces/repos')
-    expect(layout.objectPools).toBe('/workspaces/object-pools')
+    expect(layout.objectStores).toBe('/workspaces/objects')
     expect(layout.task({ id: 'task_1', mode: 'opencode' })).toBe('/workspaces/tasks/task_1')
     expect(layout.task({ id: 'task_1', mode: 'docker' })).toBe('/workspaces/docker/task_1/work')
     expect(layout.sandboxes(identity)).toBe('/workspaces/sandboxes/acme-app-1a2b3c')
@@ -34,7 +34,7 @@ describe('Layout', () => {
     ])
   })
 
-  it.each(['repos', 'object-pools', 'tasks', 'sandboxes', 'docker', 'servers'])(
+  it.each(['repos', 'objects', 'tasks', 'sandboxes', 'docker', 'servers'])(
     'gives no project the directory %s',
     (name) => {
       expect(layout.baseDirectories(name, identity)).toEqual(['/workspaces/acme-app-1a2b3c'])

@@ -3,14 +3,14 @@
 // WORKSPACES_DIR: agents write here, and OpenCode and the task containers mount it.
 //   <name>/                 base checkout of a managed project
 //   repos/<slug>/           shared clone of a project's base checkout and sandboxes (packages/git)
-//   object-pools/<slug>/    objects that the clones of tasks borrow; agents only read here
+//   objects/<slug>/    objects that the clones of tasks borrow; agents only read here
 //   tasks/<task id>/        clone or scratch repository of a task
 //   sandboxes/<slug>/<name>/
 //   docker/<task id>/       all that the container of a task mounts: work/, home/, prompts/
 //   servers/                reserved
 //
 // Home of the worker (SWITCHYARD_HOME): no agent reaches it.
-//   mirrors/                <slug>.git, <slug>.pool/, <slug>.worktrees/ and <slug>.indexes/ per repository (packages/git)
+//   mirrors/                <slug>.git, <slug>.objects/, <slug>.worktrees/ and <slug>.indexes/ per repository (packages/git)
 //   keys/  known_hosts      deploy keys; host keys of git servers
 //   bundles/                work that was saved before its directory was removed; uploads and exports in transit
 //   output/<task id>/       output of a task's containers, one <prompt id>.jsonl each
@@ -21,7 +21,7 @@ import path from 'node:path'
 import { isBelow } from '@switchyard/contracts'
 
 /** Names under WORKSPACES_DIR that are never the base checkout of a project. */
-const RESERVED: ReadonlySet<string> = new Set(['repos', 'object-pools', 'tasks', 'sandboxes', 'docker', 'servers'])
+const RESERVED: ReadonlySet<string> = new Set(['repos', 'objects', 'tasks', 'sandboxes', 'docker', 'servers'])
 
 /** The directories that the containers of one task mount. */
 export type ContainerDirectories = {
@@ -70,8 +70,8 @@ export class Layout {
     return path.join(this.workspaces, 'repos')
   }
 
-  get objectPools(): string {
-    return path.join(this.workspaces, 'object-pools')
+  get objectStores(): string {
+    return path.join(this.workspaces, 'objects')
   }
 
   get tasks(): string {

@@ -37,7 +37,7 @@ export const startWorkspaces = async () => {
   const repositories = new Repositories({
     mirrorsDir: layout.mirrors,
     sharedDir: layout.sharedClones,
-    poolsDir: layout.objectPools,
+    objectStoresDir: layout.objectStores,
     workspacesDir: layout.workspaces,
     lock: (name, work) => records.withLock(name, work),
   })

@@ -134,7 +134,7 @@ export const startTaskCalls = async (
   const repositories = new Repositories({
     mirrorsDir: layout.mirrors,
     sharedDir: layout.sharedClones,
-    poolsDir: layout.objectPools,
+    objectStoresDir: layout.objectStores,
     lock: (_name, work) => work(),
   })
   return await startAnsweringCalls({

@@ -31,7 +31,7 @@ export const createRepositories = (
   const repositories = new Repositories({
     mirrorsDir: layout.mirrors,
     sharedDir: layout.sharedClones,
-    poolsDir: layout.objectPools,
+    objectStoresDir: layout.objectStores,
     workspacesDir: layout.workspaces,
     lock,
     connect: access.connect,

@@ -35,7 +35,7 @@ const worker = (token: string | null = TOKEN) => {
   const repositories = new Repositories({
     mirrorsDir: at('mirrors'),
     sharedDir: at('repos'),
-    poolsDir: at('pools'),
+    objectStoresDir: at('objects'),
     lock,
     connect,
   })

@@ -45,7 +45,7 @@ const worker = async (options: { readonly trustNewHosts?: boolean; readonly know
   const repositories = new Repositories({
     mirrorsDir: at('mirrors'),
     sharedDir: at('repos'),
-    poolsDir: at('pools'),
+    objectStoresDir: at('objects'),
     lock,
     connect: access.connect,
   })

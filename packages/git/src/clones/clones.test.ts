@@ -75,7 +75,7 @@ describe('Repositories.fetch', () => {
     const repositories = new Repositories({
       mirrorsDir: at('mirrors'),
       sharedDir: at('repos'),
-      poolsDir: at('pools'),
+      objectStoresDir: at('objects'),
       workspacesDir: at('tasks'),
       lock: createLock(),
     })

@@ -1,4 +1,4 @@
-// Opens and updates what the worker stores of a repository: the private mirror, the object pool that tasks' clones borrow
+// Opens and updates what the worker stores of a repository: the private mirror, the object store that tasks' clones borrow
 // from, and the shared clone of the project's own checkouts.
 
 import { realpath } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import type { RepositoryIdentity } from '../identity/identity.ts'
 import { BranchRegistry } from './branch-registry.ts'
 import { Mirror } from './mirror.ts'
 import { mirrorDirectory } from './mirror-url.ts'
-import { ObjectPool } from './object-pool.ts'
+import { ObjectStore } from './object-store.ts'
 import { SharedClone } from './shared-clone.ts'
 import { SharedFetches } from './shared-fetches.ts'
 
@@ -18,8 +18,8 @@ export type ClonesOptions = {
   readonly mirrorsDir: string
   /** Contains the shared clones. Agents read and write here. */
   readonly sharedDir: string
-  /** Contains the object pools. Agents only need to read here. */
-  readonly poolsDir: string
+  /** Contains the object stores. Agents only need to read here. */
+  readonly objectStoresDir: string
   /** Contains the worktrees, if they have a common parent. No local repository in it can be used as a project. */
   readonly workspacesDir?: string
   /** Runs `work` while no other process holds the lock of that name. */
@@ -76,10 +76,10 @@ export class Clones {
     return new SharedClone(directory, this.mirror(identity).directory, identity.displayUrl)
   }
 
-  pool(identity: RepositoryIdentity): ObjectPool {
-    return new ObjectPool({
-      objectDirectory: path.join(this.#options.poolsDir, identity.slug),
-      gitDirectory: path.join(this.#options.mirrorsDir, `${identity.slug}.pool`),
+  objectStore(identity: RepositoryIdentity): ObjectStore {
+    return new ObjectStore({
+      objectDirectory: path.join(this.#options.objectStoresDir, identity.slug),
+      gitDirectory: path.join(this.#options.mirrorsDir, `${identity.slug}.store`),
       mirror: this.mirror(identity).directory,
     })
   }
@@ -88,7 +88,7 @@ export class Clones {
     return new BranchRegistry(this.mirror(identity))
   }
 
-  /** Updates the mirror, the pool, and the shared clone if there is one; see `Repositories.fetch`. */
+  /** Updates the mirror, the store, and the shared clone if there is one; see `Repositories.fetch`. */
   async fetch(
     identity: RepositoryIdentity,
     basesInUse: () => Promise<readonly string[]>,
@@ -98,7 +98,7 @@ export class Clones {
     await this.#fetches.share(identity.key, signal, async (shared) => {
       await this.lock(`mirror:${identity.key}`, () => this.mirror(identity).update(shared))
       await Promise.all([
-        this.lock(`pool:${identity.key}`, () => this.pool(identity).update(basesInUse, shared)),
+        this.lock(`objects:${identity.key}`, () => this.objectStore(identity).update(basesInUse, shared)),
         this.#updateSharedClone(identity, shared),
       ])
     })
@@ -116,10 +116,15 @@ export class Clones {
   /** Refuses local paths in our directories: a project with such a path would reveal another project. */
   async #refuseOwnDirectories(identity: RepositoryIdentity): Promise<void> {
     if (identity.kind !== 'path') return
-    const { mirrorsDir, sharedDir, poolsDir, workspacesDir } = this.#options
+    const { mirrorsDir, sharedDir, objectStoresDir, workspacesDir } = this.#options
     const real = async (directory: string) => await realpath(directory).catch(() => path.resolve(directory))
     const source = await real(identity.fetchUrl)
-    for (const ours of [mirrorsDir, sharedDir, poolsDir, ...(workspacesDir === undefined ? [] : [workspacesDir])])
+    for (const ours of [
+      mirrorsDir,
+      sharedDir,
+      objectStoresDir,
+      ...(workspacesDir === undefined ? [] : [workspacesDir]),
+    ])
       if (isInside(await real(ours), source))
         throw new SwitchyardError('invalid_project', `${identity.displayUrl} is inside a directory of Switchyard`, {
           hint: 'Name the project that the directory belongs to, or move your own repository out of WORKSPACES_DIR.',

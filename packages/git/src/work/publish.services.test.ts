@@ -40,7 +40,7 @@ const project = async (access: 'read' | 'write' = 'write') => {
   const repositories = new Repositories({
     mirrorsDir: at('mirrors'),
     sharedDir: at('repos'),
-    poolsDir: at('pools'),
+    objectStoresDir: at('objects'),
     lock,
     connect,
   })
@@ -308,7 +308,7 @@ describe('RepositoryWork.publish', () => {
     const repositories = new Repositories({
       mirrorsDir: at('mirrors2'),
       sharedDir: at('repos2'),
-      poolsDir: at('pools2'),
+      objectStoresDir: at('objects2'),
       lock,
       connect,
     })
@@ -330,7 +330,7 @@ describe('RepositoryWork.publish', () => {
     const repositories = new Repositories({
       mirrorsDir: at('mirrors'),
       sharedDir: at('repos'),
-      poolsDir: at('pools'),
+      objectStoresDir: at('objects'),
       lock,
     })
     await repositories.fetch(identity)

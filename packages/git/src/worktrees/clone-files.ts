@@ -1,12 +1,12 @@
 // Creates and restores the clone of one task, in git's documented layout (gitrepository-layout). It borrows the remote's
-// objects from the pool of its repository, so nothing is copied: a clone starts with its files, its refs and an index.
+// objects from the store of its repository, so nothing is copied: a clone starts with its files, its refs and an index.
 // No git runs in it but the agent's.
 
 import { copyFile, lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fromFileError, SwitchyardError } from '@switchyard/contracts'
 import type { Mirror } from '../clones/mirror.ts'
-import type { ObjectPool } from '../clones/object-pool.ts'
+import type { ObjectStore } from '../clones/object-store.ts'
 import { stagingPath } from '../command/staging.ts'
 import { type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
 import { type IsolatedRepository, openIsolatedRepository, STORE_PACKS } from '../untrusted/isolated-repository.ts'
@@ -18,7 +18,7 @@ const TIMEOUT_MS = 10 * 60_000
 
 export type CloneFilesOptions = {
   readonly mirror: Mirror
-  readonly pool: ObjectPool
+  readonly store: ObjectStore
   readonly staging: StagingDirectories
   /** The remote URL that the clone shows. */
   readonly url: string
@@ -43,13 +43,13 @@ const configOf = (url: string, isSha256: boolean): string =>
 
 export class CloneFiles implements DirectoryFiles {
   readonly #mirror: Mirror
-  readonly #pool: ObjectPool
+  readonly #store: ObjectStore
   readonly #staging: StagingDirectories
   readonly #url: string
 
-  constructor({ mirror, pool, staging, url }: CloneFilesOptions) {
+  constructor({ mirror, store, staging, url }: CloneFilesOptions) {
     this.#mirror = mirror
-    this.#pool = pool
+    this.#store = store
     this.#staging = staging
     this.#url = url
   }
@@ -123,7 +123,7 @@ export class CloneFiles implements DirectoryFiles {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const at = (...names: string[]) => path.join(gitDir, ...names)
-    const [refs, shallow] = await Promise.all([this.#pool.remoteRefs(), this.#pool.shallow()])
+    const [refs, shallow] = await Promise.all([this.#store.remoteRefs(), this.#store.shallow()])
     for (const directory of [at('objects', 'info'), at('objects', 'pack'), path.dirname(at('refs', 'heads', branch))])
       await mkdir(directory, { recursive: true })
     await Promise.all([
@@ -131,15 +131,15 @@ export class CloneFiles implements DirectoryFiles {
       writeFile(at('config'), configOf(this.#url, start.length === 64)),
       writeFile(at('packed-refs'), refs),
       writeFile(at('refs', 'heads', branch), `${start}\n`),
-      writeFile(at('objects', 'info', 'alternates'), `${this.#pool.objectDirectory}\n`),
+      writeFile(at('objects', 'info', 'alternates'), `${this.#store.objectDirectory}\n`),
       ...(shallow === '' ? [] : [writeFile(at('shallow'), shallow)]),
     ])
-    if (!refs.includes(start) && !(await this.#pool.has(start, signal))) await this.#copyCommit(gitDir, start, signal)
+    if (!refs.includes(start) && !(await this.#store.has(start, signal))) await this.#copyCommit(gitDir, start, signal)
   }
 
   /** Copies a commit that the remote does not have, such as the work of an earlier task on the same branch. */
   async #copyCommit(gitDir: string, commit: string, signal: AbortSignal | undefined): Promise<void> {
-    const linked = await openIsolatedRepository({ linkTo: gitDir, objectDirs: [this.#pool.objectDirectory] })
+    const linked = await openIsolatedRepository({ linkTo: gitDir, objectDirs: [this.#store.objectDirectory] })
     const options = { config: STORE_PACKS, timeoutMs: TIMEOUT_MS, ...(signal ? { signal } : {}) }
     try {
       const args = [

@@ -36,7 +36,7 @@ export const openWorktrees = (clones: Clones, identity: RepositoryIdentity): Wor
   return new Worktrees({
     mirror: clones.mirror(identity),
     shared,
-    pool: clones.pool(identity),
+    store: clones.objectStore(identity),
     registry: clones.registry(identity),
     url: identity.displayUrl,
     createShared: async (signal = new AbortController().signal) => {
@@ -53,7 +53,7 @@ export const openWorktrees = (clones: Clones, identity: RepositoryIdentity): Wor
 }
 
 /**
- * Updates the mirror, the object pool and the shared clone; see `Repositories.fetch`.
+ * Updates the mirror, the object store and the shared clone; see `Repositories.fetch`.
  *
  * @throws SwitchyardError as `Repositories.fetch`
  */

@@ -29,7 +29,7 @@ const project = async () => {
     repositories,
     add,
     diff,
-    pool: at('pools', identity.slug),
+    store: at('objects', identity.slug),
     remove: (directory: string) => repositories.removeWorktree(identity, directory, at('tasks')),
     bundle: async (directory: string, base: string, file: string) =>
       await bundleSinceBase({
@@ -46,12 +46,12 @@ const project = async () => {
 
 describe('addClone', () => {
   it('creates a repository of its own that copies no history and has the branches and tags of the remote', async () => {
-    const { add, origin, pool } = await project()
+    const { add, origin, store } = await project()
     const { directory, baseCommit } = await add('t1')
     const git = (...args: string[]) => sh(directory, ...args)
     expect(await git('rev-parse', '--git-common-dir')).toBe('.git')
     expect(await git('count-objects', '-v')).toMatch(/^count: 0\n.*\nin-pack: 0\n/)
-    expect(await readFile(path.join(directory, '.git/objects/info/alternates'), 'utf8')).toBe(`${pool}\n`)
+    expect(await readFile(path.join(directory, '.git/objects/info/alternates'), 'utf8')).toBe(`${store}\n`)
     expect(await git('status', '--porcelain', '--branch')).toBe('## switchyard/t1')
     expect(await git('log', '--format=%H')).toBe(baseCommit)
     expect(await git('branch', '--remotes', '--format=%(refname:short)')).toBe('origin/main\norigin/theirs')
@@ -119,13 +119,13 @@ describe('addClone', () => {
   })
 
   it('starts at a commit that the remote has dropped since', async () => {
-    const { add, repositories, identity, origin, pool } = await project()
+    const { add, repositories, identity, origin, store } = await project()
     await sh(origin, 'checkout', '-qb', 'dropped')
     const dropped = await commit(origin, 'dropped.txt')
     await repositories.fetch(identity)
     await sh(origin, 'checkout', '-q', 'main')
     await sh(origin, 'branch', '-qD', 'dropped')
-    await rm(pool, { recursive: true })
+    await rm(store, { recursive: true })
     await repositories.fetch(identity)
     const { directory } = await add('t1', { base: dropped })
     expect(await sh(directory, 'log', '-1', '--format=%s')).toBe('add dropped.txt')
@@ -167,6 +167,39 @@ describe('addClone for an existing clone', () => {
   })
 })
 
+describe('a worktree of the shared clone that an earlier version created for a task', () => {
+  it('stays a worktree with its work, and is read, saved and removed as one', async () => {
+    const { add, diff, remove, repositories, identity, bundle, origin } = await project()
+    const old = { directory: at('tasks', 'old'), branch: 'switchyard/old' }
+    const first = await repositories.addWorktree(identity, old)
+    await commit(old.directory, 'done.txt')
+    expect(await add('old')).toEqual(first)
+    await rm(path.join(old.directory, '.git'))
+    await repositories.restore(identity, old.directory)
+    expect(await sh(old.directory, 'status', '--porcelain', '--branch')).toBe('## switchyard/old')
+    expect(await diff(old.directory, first.baseCommit)).toMatchObject([{ path: 'done.txt' }])
+    expect(await bundle(old.directory, first.baseCommit, at('old.bundle'))).toBe(true)
+    await repositories.work.publish(identity, { directory: old.directory, branch: 'published' })
+    expect(await sh(origin, 'show', 'published:done.txt')).toBe('done.txt')
+    const tip = await sh(old.directory, 'rev-parse', 'HEAD')
+    await remove(old.directory)
+    expect((await add('next', { branch: 'switchyard/old', reuse: true })).baseCommit).toBe(tip)
+  })
+
+  it('does not stop new tasks when its shared clone is damaged', async () => {
+    const { add, repositories, identity } = await project()
+    await repositories.addWorktree(identity, { directory: at('tasks', 'old'), branch: 'switchyard/old' })
+    const gitDir = path.join(repositories.sharedDirectory(identity), '.git')
+    await writeFile(path.join(gitDir, 'objects', 'info', 'alternates'), '/nowhere\n')
+    await repositories.fetch(identity)
+    await add('t1')
+    await rename(path.join(gitDir, 'refs'), at('moved'))
+    await symlink(at('moved'), path.join(gitDir, 'refs'))
+    await repositories.fetch(identity)
+    await add('t2')
+  })
+})
+
 describe('the branch of a removed clone', () => {
   it('is continued by a later task, worktree or standalone clone, and not before the clone is removed', async () => {
     const { add, remove, repositories, identity } = await project()
@@ -201,7 +234,7 @@ describe('the branch of a removed clone', () => {
     await sh(origin, 'fetch', '-q', at('clone.bundle'), 'refs/heads/switchyard/t1')
     expect(await sh(origin, 'show', 'FETCH_HEAD:done.txt')).toBe('done.txt')
     expect(await repositories.removeClones(identity)).toBe(true)
-    expect([...(await readdir(at('mirrors'))), ...(await readdir(at('pools')))]).toEqual([])
+    expect([...(await readdir(at('mirrors'))), ...(await readdir(at('objects')))]).toEqual([])
   })
 
   it('is not stored when the remote has its commits', async () => {
@@ -291,11 +324,11 @@ const attacks: Readonly<Record<string, (gitDir: string, evil: string) => Promise
 
 describe('an agent that changes the repository of its task', () => {
   it.each(Object.keys(attacks))("is met neither by the next task nor by the worker's git: %s", async (name) => {
-    const { add, diff, remove, repositories, identity, origin, bundle, pool } = await project()
+    const { add, diff, remove, repositories, identity, origin, bundle, store } = await project()
     const { file: evil, hasRun } = await createEvil(at)
     await chmod(evil, 0o755)
     const first = await add('t1')
-    const poolBefore = (await readdir(pool, { recursive: true })).toSorted()
+    const storedBefore = (await readdir(store, { recursive: true })).toSorted()
     await commit(first.directory, 'committed.txt').catch(() => undefined)
     await writeFile(path.join(first.directory, 'mine.txt'), 'mine\n')
     await attacks[name]?.(path.join(first.directory, '.git'), evil)
@@ -322,7 +355,7 @@ describe('an agent that changes the repository of its task', () => {
     await remove(first.directory)
     expect(await hasRun()).toBe(false)
     expect(existsSync(first.directory)).toBe(false)
-    expect((await readdir(pool, { recursive: true })).toSorted()).toEqual(expect.arrayContaining(poolBefore))
+    expect((await readdir(store, { recursive: true })).toSorted()).toEqual(expect.arrayContaining(storedBefore))
   })
 
   it('cannot reach the repository of another task or the branches of the project with git', async () => {
@@ -343,38 +376,38 @@ describe('an agent that changes the repository of its task', () => {
   })
 })
 
-describe('an object pool that somebody changed', () => {
-  const damage: Readonly<Record<string, (pool: string) => Promise<void>>> = {
-    'alternates added': async (pool) => await writeFile(path.join(pool, 'info', 'alternates'), '/nowhere\n'),
-    'a pack deleted': async (pool) => await rm(path.join(pool, 'pack'), { recursive: true }),
-    'a pack overwritten': async (pool) => {
-      for (const name of await readdir(path.join(pool, 'pack'))) {
-        await chmod(path.join(pool, 'pack', name), 0o644)
-        await writeFile(path.join(pool, 'pack', name), 'poison')
+describe('an object store that somebody changed', () => {
+  const damage: Readonly<Record<string, (store: string) => Promise<void>>> = {
+    'alternates added': async (store) => await writeFile(path.join(store, 'info', 'alternates'), '/nowhere\n'),
+    'a pack deleted': async (store) => await rm(path.join(store, 'pack'), { recursive: true }),
+    'a pack overwritten': async (store) => {
+      for (const name of await readdir(path.join(store, 'pack'))) {
+        await chmod(path.join(store, 'pack', name), 0o644)
+        await writeFile(path.join(store, 'pack', name), 'poison')
       }
     },
-    'a link in its place': async (pool) => {
-      await rename(pool, `${pool}-moved`)
-      await symlink(`${pool}-moved`, pool)
+    'a link in its place': async (store) => {
+      await rename(store, `${store}-moved`)
+      await symlink(`${store}-moved`, store)
     },
-    'deleted as a whole': async (pool) => await rm(pool, { recursive: true }),
+    'deleted as a whole': async (store) => await rm(store, { recursive: true }),
   }
 
   it.each(Object.keys(damage))(
     'is replaced at the next fetch, with the commits that clones started from: %s',
     async (name) => {
-      const { add, repositories, identity, origin, pool } = await project()
+      const { add, repositories, identity, origin, store } = await project()
       await sh(origin, 'checkout', '-qb', 'dropped')
       await commit(origin, 'dropped.txt')
       await repositories.fetch(identity)
       const first = await add('t1', { base: 'dropped' })
       await sh(origin, 'checkout', '-q', 'main')
       await sh(origin, 'branch', '-qD', 'dropped')
-      await damage[name]?.(pool)
+      await damage[name]?.(store)
       await repositories.fetch(identity)
       await sh(first.directory, 'fsck', '--strict')
       await sh((await add('t2')).directory, 'fsck', '--strict')
-      expect(existsSync(path.join(pool, 'info', 'alternates'))).toBe(false)
+      expect(existsSync(path.join(store, 'info', 'alternates'))).toBe(false)
     },
   )
 })

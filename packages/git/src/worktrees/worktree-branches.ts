@@ -49,14 +49,30 @@ export class WorktreeBranches {
     this.#records = records
   }
 
-  async find(branch: string, signal: AbortSignal | undefined): Promise<ExistingBranch | undefined> {
+  async find(
+    branch: string,
+    kind: WorktreeRecord['kind'],
+    signal: AbortSignal | undefined,
+  ): Promise<ExistingBranch | undefined> {
     const [{ registered, remote }, local] = await Promise.all([
       this.#registry.find(branch, signal),
-      this.#shared.exists ? this.#shared.resolve(`refs/heads/${branch}`, signal) : undefined,
+      this.#shared.exists ? this.#resolveShared(branch, kind, signal) : undefined,
     ])
     if (registered) return { commit: registered, source: 'registry' }
     if (local) return { commit: local, source: 'shared' }
     return remote ? { commit: remote, source: 'remote' } : undefined
+  }
+
+  async #resolveShared(
+    branch: string,
+    kind: WorktreeRecord['kind'],
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
+    return await this.#shared.resolve(`refs/heads/${branch}`, signal).catch((error: unknown) => {
+      // A task's clone does not need the shared clone, which an agent in a sandbox may have damaged.
+      if (kind === 'clone' && isSwitchyardError(error, 'repository_unavailable')) return undefined
+      throw error
+    })
   }
 
   /** Returns the tip of a branch where worktrees of the record's kind have it. */
@@ -121,15 +137,15 @@ export class WorktreeBranches {
    * @param tip - undefined when the agent deleted the branch
    * @throws SwitchyardError `disk_full`, `call_timeout`
    */
-  async keep({ branch }: WorktreeRecord, objectDir: string, tip: string | undefined): Promise<void> {
+  async storeTip({ branch }: WorktreeRecord, objectDir: string, tip: string | undefined): Promise<void> {
     const { registered } = await this.#registry.find(branch)
     if (tip !== undefined && tip !== registered)
       await this.#storeFrom(objectDir, branch, tip, undefined).catch((error: unknown) => {
         // The agent damaged its repository; nothing of it can be continued.
         if (!isSwitchyardError(error, 'repository_unavailable')) throw error
       })
-    const kept = (await this.#registry.find(branch)).registered
-    if (kept !== undefined && (await this.#mirror.isPublished(kept))) await this.#registry.delete(branch)
+    const stored = (await this.#registry.find(branch)).registered
+    if (stored !== undefined && (await this.#mirror.isPublished(stored))) await this.#registry.delete(branch)
   }
 
   async #storeFrom(objectDir: string, branch: string, commit: string, signal: AbortSignal | undefined): Promise<void> {

@@ -8,7 +8,7 @@ import type { IndexCache, WithIndex } from '../changes/index-cache.ts'
 import type { BranchRegistry } from '../clones/branch-registry.ts'
 import type { Checkout, CheckoutRequest } from '../clones/checkout.ts'
 import type { Mirror } from '../clones/mirror.ts'
-import type { ObjectPool } from '../clones/object-pool.ts'
+import type { ObjectStore } from '../clones/object-store.ts'
 import type { SharedClone } from '../clones/shared-clone.ts'
 import { COMMIT, type GitDirectory, isRealDirectory } from '../untrusted/git-directory.ts'
 import { readRef } from '../untrusted/refs.ts'
@@ -25,7 +25,7 @@ export type BranchTip = { readonly name: string; readonly tip: string }
 export type WorktreesOptions = {
   readonly mirror: Mirror
   readonly shared: SharedClone
-  readonly pool: ObjectPool
+  readonly store: ObjectStore
   readonly registry: BranchRegistry
   readonly records: WorktreeRecords
   readonly indexes: IndexCache
@@ -54,7 +54,7 @@ export class Worktrees {
   readonly lock: WorktreesOptions['lock']
 
   constructor(options: WorktreesOptions) {
-    const { mirror, shared, pool, records, indexes, url, lock, isWorktree } = options
+    const { mirror, shared, store, records, indexes, url, lock, isWorktree } = options
     const staging = new StagingDirectories(isWorktree)
     this.#mirror = mirror
     this.#shared = shared
@@ -62,7 +62,7 @@ export class Worktrees {
     this.#indexes = indexes
     this.#branches = new WorktreeBranches(options)
     this.#worktreeFiles = new WorktreeFiles({ mirror, shared, staging })
-    this.#cloneFiles = new CloneFiles({ mirror, pool, staging, url })
+    this.#cloneFiles = new CloneFiles({ mirror, store, staging, url })
     this.#createShared = options.createShared
     this.lock = lock
   }
@@ -105,7 +105,7 @@ export class Worktrees {
       baseCommit,
       isReady: false,
     })
-    const existing = await this.#branches.find(branch, signal)
+    const existing = await this.#branches.find(branch, kind, signal)
     if (existing === undefined) {
       const record = recordAt(base)
       if (!(await this.#records.create(record))) return await this.add(request, kind)
@@ -145,7 +145,7 @@ export class Worktrees {
       if (!known.isReady) await this.#records.delete(known.id)
       throw error
     })
-    const existing = await this.#branches.find(branch, signal)
+    const existing = await this.#branches.find(branch, known.kind, signal)
     if (existing === undefined || existing.source === 'remote') {
       // A concurrent caller may create the branch first; that's fine.
       await this.#branches.create(known, baseCommit, signal)
@@ -256,7 +256,7 @@ export class Worktrees {
     }
     if (record.kind === 'clone') {
       const { commonDir } = this.gitDirectoryOfRecord(record)
-      await this.#branches.keep(record, path.join(commonDir, 'objects'), (await this.branchOf(directory))?.tip)
+      await this.#branches.storeTip(record, path.join(commonDir, 'objects'), (await this.branchOf(directory))?.tip)
     }
     await this.#filesOf(record).remove(record)
     await this.#records.delete(record.id)

@@ -1,8 +1,8 @@
 // The objects that the clones of a repository's tasks borrow: what the remote has, copied from the mirror. Only the worker
-// writes to a pool. It contains no refs, configuration or hooks; those of the fetch are next to the mirror.
+// writes to a store. It contains no refs, configuration or hooks; those of the fetch are next to the mirror.
 //
-// Where agents run as the worker's own user and nothing else protects the pool, they can change it all the same. So the
-// worker remembers what files the pool has, and replaces a pool with other ones. It reads no objects from the pool itself.
+// Where agents run as the worker's own user and nothing else protects the store, they can change it all the same. So the
+// worker remembers what files the store has, and replaces a store with other ones. It reads no objects from the store itself.
 
 import { lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,10 +16,10 @@ const TIMEOUT_MS = 10 * 60_000
 const REFSPECS = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']
 const FORMAT = '--format=%(objectname) %(refname)'
 
-export type ObjectPoolOptions = {
+export type ObjectStoreOptions = {
   /** The object directory that clones borrow from. */
   readonly objectDirectory: string
-  /** The git directory of the pool, where no agent can write. */
+  /** The git directory of the store, where no agent can write. */
   readonly gitDirectory: string
   /** The directory of the mirror, which is the only source. */
   readonly mirror: string
@@ -50,19 +50,19 @@ const signatureOf = async (directory: string): Promise<string> => {
 /** Returns true when git would read objects from elsewhere. */
 const leadsElsewhere = (signature: string): boolean => /^info\/(?:http-)?alternates /m.test(signature)
 
-export class ObjectPool {
+export class ObjectStore {
   readonly objectDirectory: string
   readonly #gitDirectory: string
   readonly #mirror: string
 
-  constructor({ objectDirectory, gitDirectory, mirror }: ObjectPoolOptions) {
+  constructor({ objectDirectory, gitDirectory, mirror }: ObjectStoreOptions) {
     this.objectDirectory = path.resolve(objectDirectory)
     this.#gitDirectory = path.resolve(gitDirectory)
     this.#mirror = path.resolve(mirror)
   }
 
   /**
-   * Copies what the mirror has since the last call. Requires the lock of the pool.
+   * Copies what the mirror has since the last call. Requires the lock of the store.
    *
    * @param inUse - returns commits that clones need even if no branch of the remote reaches them any more
    */
@@ -122,7 +122,7 @@ export class ObjectPool {
     await git(args, { ...this.#options(signal), config: STORE_PACKS, timeoutMs: TIMEOUT_MS })
   }
 
-  /** Records the refs and files of a complete pool. */
+  /** Records the refs and files of a complete store. */
   async #sign(signal: AbortSignal): Promise<void> {
     const refs = asRemoteRefs(await this.#listRefs(this.#gitDirectory, signal))
     const signature = await signatureOf(this.objectDirectory)
@@ -130,7 +130,7 @@ export class ObjectPool {
     await writeFile(path.join(this.#gitDirectory, 'signature'), leadsElsewhere(signature) ? '' : signature)
   }
 
-  /** Creates the pool, or replaces one that was changed: clones use the old one until the new one is complete. */
+  /** Creates the store, or replaces one that was changed: clones use the old one until the new one is complete. */
   async #replace(inUse: readonly string[], signal: AbortSignal): Promise<void> {
     const fresh = `${this.objectDirectory}.new`
     const former = `${this.objectDirectory}.former`
