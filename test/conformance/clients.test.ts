@@ -68,7 +68,6 @@ const old = async (url: string): Promise<AnyClient> => {
 
 const TOOLS = [
   'execute_task',
-  'opencode_execute_task',
   'get_task_status',
   'send_task_message',
   'send_task_control',

@@ -143,12 +143,6 @@ describe('the documents', () => {
     await client.close()
     const listed = /The tools: (.*?)\.\n/s.exec(clients)?.[1] ?? ''
     const named = [...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? '')
-    // opencode_execute_task is a second name of execute_task for clients of older setups.
-    expect(
-      tools
-        .map((tool) => tool.name)
-        .filter((name) => name !== 'opencode_execute_task')
-        .sort(),
-    ).toEqual(named.sort())
+    expect(tools.map((tool) => tool.name).sort()).toEqual(named.sort())
   })
 })

@@ -74,7 +74,8 @@ export const access = {
       services: ['api'],
     }),
     MCP_LEGACY_TOOLS: setting(boolean(false), {
-      description: 'Also serve the tool names of older managers (`opencode_start`, `opencode_status`, …).',
+      description:
+        'Also serve the tool names of older managers (`opencode_execute_task`, `opencode_start`, `opencode_status`, …).',
       services: ['api'],
     }),
     LOG_LEVEL: setting(

@@ -96,6 +96,16 @@ export const readOpenApi = async (): Promise<Json> => {
   }
 }
 
+/** Returns the response to `tools/list` with the default settings, as JSON. */
+export const readToolList = async (): Promise<string> => {
+  const { app, close } = createUnconnectedApi({})
+  try {
+    return JSON.stringify(await listTools(app, '/mcp'))
+  } finally {
+    await close()
+  }
+}
+
 /** Returns every MCP tool and resource template without texts, and the names that each endpoint lists. */
 export const readMcp = async (): Promise<Json> => {
   const standard = createUnconnectedApi({ MCP_LEGACY_TOOLS: 'false' })

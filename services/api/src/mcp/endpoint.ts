@@ -18,15 +18,20 @@ import type { AllTaskEventsFeed } from '../all-task-events/feed.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { callTool } from './calls.ts'
 import { serveLegacyRequest } from './legacy.ts'
-import { listTasks, readTask, TEMPLATES } from './task-resources.ts'
+import { listTasks, readTask, templatesFor } from './task-resources.ts'
 import { TaskUpdates } from './task-updates.ts'
 import { createToolboxes, type Toolbox, type ToolsetDeps } from './toolsets.ts'
 
-const INSTRUCTIONS = `Switchyard runs coding tasks on OpenCode. Start a task with execute_task, which returns a task_id immediately.
+const SUBSCRIBE = 'Subscribe to the resource switchyard://tasks/{task_id} to be notified when the task changes.\n'
+
+/** @param era - clients of the older protocol cannot subscribe */
+const instructionsFor = (
+  era: McpRequestContext['era'],
+): string => `Switchyard runs coding tasks on OpenCode. Start a task with execute_task, which returns a task_id immediately.
 Follow it with get_task_status; wait_ms waits until the task ends or needs input. When a task is input_required, reply to its
-requests with reply_task_request. Subscribe to the resource switchyard://tasks/{task_id} to get its updates. Read its changes with
-get_task_diff and get_task_files, and steer it with send_task_message while it runs.
-For work on a repository that spans several tasks, register it with opencode_project_start; opencode_project_list lists projects.
+requests with reply_task_request. Read its changes with get_task_diff and get_task_files, and steer it with send_task_message
+while it runs.
+${era === 'modern' ? SUBSCRIBE : ''}For work on a repository that spans several tasks, register it with opencode_project_start; opencode_project_list lists projects.
 Every error has a code, a hint, and a retryable flag that says whether the same call may succeed later.`
 
 export type EndpointDeps = ToolsetDeps & {
@@ -70,7 +75,7 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
       {
         // In the older era, updates need a session, which a stateless endpoint does not have.
         capabilities: { tools: {}, resources: context.era === 'modern' ? { subscribe: true } : {} },
-        instructions: INSTRUCTIONS,
+        instructions: instructionsFor(context.era),
       },
     )
     server.setRequestHandler('tools/list', () => ({ tools: [...tools.listed] }))
@@ -80,7 +85,7 @@ export const createMcpEndpoint = (deps: EndpointDeps): McpEndpoint => {
       return await callTool(deps, tool, request.params.arguments, caller, mcpReq.signal)
     })
     server.setRequestHandler('resources/list', (request) => listTasks(deps.service, caller, request.params?.cursor))
-    server.setRequestHandler('resources/templates/list', () => TEMPLATES)
+    server.setRequestHandler('resources/templates/list', () => templatesFor(context.era))
     server.setRequestHandler('resources/read', (request, { mcpReq }) =>
       readTask(deps.service, caller, request.params.uri, mcpReq.signal),
     )

@@ -17,17 +17,18 @@ const TITLE_LENGTH = 80
 
 export const taskUri = (taskId: string): string => `${PREFIX}${taskId}`
 
-export const TEMPLATES: ListResourceTemplatesResult = {
+/** @param era - clients of the older protocol cannot subscribe */
+export const templatesFor = (era: 'modern' | 'legacy'): ListResourceTemplatesResult => ({
   resourceTemplates: [
     {
       name: 'task',
       title: 'Task',
       uriTemplate: `${PREFIX}{task_id}`,
-      description: 'The record of a task with its last events. Subscribe to it to be notified of changes.',
+      description: `The record of a task with its last events.${era === 'modern' ? ' Subscribe to it to be notified of changes.' : ''}`,
       mimeType: MIME_TYPE,
     },
   ],
-}
+})
 
 /** Lists the tasks that need input first, then the newest. @throws SwitchyardError `invalid_request` */
 export const listTasks = async (

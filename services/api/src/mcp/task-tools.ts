@@ -170,10 +170,12 @@ const listTool = (service: TaskService): Tool =>
     },
   })
 
+/** The name of `execute_task` in earlier systems: always served, and listed with MCP_LEGACY_TOOLS. */
+export const OLDER_EXECUTE_TASK = 'opencode_execute_task'
+
 export const taskTools = (service: TaskService): readonly Tool[] => [
   executeTool(service, 'execute_task'),
-  // The same tool under the name that earlier systems used.
-  executeTool(service, 'opencode_execute_task'),
+  executeTool(service, OLDER_EXECUTE_TASK),
   statusTool(service),
   messageTool(service),
   controlTool(service),

@@ -1,17 +1,16 @@
 // Defines what a tool is: a name, texts for the model, input and output schemas, and a function.
 
 import type { ToolAnnotations } from '@modelcontextprotocol/server'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import { checkArguments } from '../validation/arguments.ts'
+import { inputSchema, type ObjectSchema, outputSchema } from './json-schema.ts'
 
 export type ToolCall = {
   readonly caller: Caller
   /** Aborts when the client disconnects or the call times out. */
   readonly signal: AbortSignal
 }
-
-type JsonSchema = { readonly type: 'object'; readonly [key: string]: unknown }
 
 export type Tool = {
   readonly name: string
@@ -20,8 +19,8 @@ export type Tool = {
     readonly name: string
     readonly title: string
     readonly description: string
-    readonly inputSchema: JsonSchema
-    readonly outputSchema: JsonSchema
+    readonly inputSchema: ObjectSchema
+    readonly outputSchema: ObjectSchema
     readonly annotations: ToolAnnotations
   }
   /** Validates the arguments and runs the tool. @throws SwitchyardError */
@@ -46,11 +45,6 @@ export const READS: ToolAnnotations = {
   openWorldHint: false,
 }
 
-const toJsonSchema = (schema: z.ZodObject, io: 'input' | 'output'): JsonSchema => ({
-  ...z.toJSONSchema(schema, { target: 'draft-2020-12', io, unrepresentable: 'any' }),
-  type: 'object',
-})
-
 export const defineTool = <I extends z.ZodObject, O extends z.ZodObject>(definition: ToolDefinition<I, O>): Tool => {
   const { name, title, description, input, output, annotations } = definition
   return {
@@ -59,9 +53,9 @@ export const defineTool = <I extends z.ZodObject, O extends z.ZodObject>(definit
       name,
       title,
       description,
-      inputSchema: toJsonSchema(input, 'input'),
-      outputSchema: toJsonSchema(output, 'output'),
-      annotations: { title, ...annotations },
+      inputSchema: inputSchema(input),
+      outputSchema: outputSchema(output),
+      annotations,
     },
     run: async (args, call) => await definition.run(checkArguments(input, args ?? {}), call),
   }

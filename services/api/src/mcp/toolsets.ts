@@ -13,7 +13,7 @@ import { projectTools } from './project-tools.ts'
 import { publishTaskTool } from './publish-tool.ts'
 import { healthTools, recordTools } from './record-tools.ts'
 import { sessionTools } from './session-tools.ts'
-import { taskTools } from './task-tools.ts'
+import { OLDER_EXECUTE_TASK, taskTools } from './task-tools.ts'
 import type { Tool } from './tool.ts'
 
 export type ToolsetDeps = {
@@ -47,15 +47,16 @@ const createTools = (deps: ToolsetDeps): Readonly<Record<Toolset, readonly Tool[
   }
 }
 
-const toolbox = (tools: readonly Tool[]): Toolbox => ({
+const toolbox = (tools: readonly Tool[], hasLegacyTools: boolean): Toolbox => ({
   byName: new Map(tools.map((tool) => [tool.name, tool])),
-  listed: tools.map((tool) => tool.listed),
+  listed: tools.filter(({ name }) => hasLegacyTools || name !== OLDER_EXECUTE_TASK).map((tool) => tool.listed),
 })
 
 /** Creates each tool and its schemas once, and groups them by set. `ping` and `health` are in every set. */
 export const createToolboxes = (deps: ToolsetDeps, configured: readonly Toolset[]): Toolboxes => {
   const tools = createTools(deps)
   const health = healthTools(deps.health)
-  const boxOf = (sets: readonly Toolset[]) => toolbox([...sets.flatMap((set) => tools[set]), ...health])
+  const boxOf = (sets: readonly Toolset[]) =>
+    toolbox([...sets.flatMap((set) => tools[set]), ...health], deps.hasLegacyTools)
   return { configured: boxOf(configured), bySet: new Map(TOOLSETS.map((set) => [set, boxOf([set])])) }
 }
