@@ -13,11 +13,14 @@ import { createParser } from 'eventsource-parser'
 export type Caller = {
   readonly get: (path: string) => Promise<unknown>
   readonly post: (path: string, body: unknown) => Promise<unknown>
-  /** Accepts a task and gives its first record. */
+  /** Submits a task. Returns it as accepted. */
   readonly submit: (task: ExecuteTask) => Promise<Task>
-  /** The record when the task has ended. */
+  /** Resolves with the task when it has ended. Throws after `timeoutMs`, default 2 minutes. */
   readonly ended: (taskId: string, timeoutMs?: number) => Promise<Task>
-  /** Every numbered event from the stream until it closes, in the order in which they came. */
+  /**
+   * Reads a task's event stream until it closes. Resolves with every numbered event in order of
+   * arrival.
+   */
   readonly follow: (
     taskId: string,
     timeoutMs?: number,

@@ -1,4 +1,4 @@
-// compose.yaml as Compose itself understands it, and the rules that every service in it keeps.
+// Reads compose.yaml as Compose resolves it, and defines the rules for every service in it.
 
 import { docker } from './docker.ts'
 
@@ -42,13 +42,13 @@ export type ComposeFile = {
   readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
 }
 
-/** compose.yaml with these variables and no .env file. */
+/** Returns compose.yaml resolved with these variables and no .env file. */
 export const readComposeFile = async (env: Readonly<Record<string, string>> = {}): Promise<ComposeFile> =>
   JSON.parse(
     await docker(['compose', '--env-file', '/dev/null', '-f', 'compose.yaml', 'config', '--format', 'json'], { env }),
   ) as ComposeFile
 
-/** What every service must have, by the words a reader would use for it. */
+/** What every service must have, by a description that completes "gives every service". */
 export const RULES: Readonly<Record<string, (service: Service) => boolean>> = {
   'a health check': ({ healthcheck }) => (healthcheck?.test?.length ?? 0) > 1 && healthcheck?.disable !== true,
   'a memory limit': ({ deploy }) => Number(deploy?.resources?.limits?.memory ?? 0) > 0,
@@ -56,7 +56,7 @@ export const RULES: Readonly<Record<string, (service: Service) => boolean>> = {
   'a PID limit': ({ deploy }) => Number(deploy?.resources?.limits?.pids ?? 0) > 0,
   'a read-only root': ({ read_only }) => read_only === true,
   'no capability': ({ cap_drop, cap_add }) => cap_drop?.includes('ALL') === true && (cap_add ?? []).length === 0,
-  'no way to new privileges': ({ security_opt, privileged }) =>
+  'no means to gain privileges': ({ security_opt, privileged }) =>
     security_opt?.includes('no-new-privileges:true') === true && privileged !== true,
   'log rotation': ({ logging }) =>
     logging?.driver === 'json-file' &&
@@ -65,13 +65,13 @@ export const RULES: Readonly<Record<string, (service: Service) => boolean>> = {
   'a restart policy': ({ restart }) => restart !== undefined && restart !== 'no',
   'an exact image tag': ({ image }) => /:[\w.-]*\d[\w.-]*$/.test(image ?? ''),
   'an init process': ({ init }) => init === true,
-  'namespaces of its own': ({ network_mode, pid, ipc }) =>
+  'separate namespaces': ({ network_mode, pid, ipc }) =>
     (network_mode === undefined || network_mode === 'none') && pid === undefined && ipc === undefined,
-  'a name that allows more than one of it': ({ container_name }) => container_name === undefined,
+  'a name that allows several instances': ({ container_name }) => container_name === undefined,
 }
 
-/** The rules that a service breaks. */
+/** Returns the rules that a service breaks. */
 export const brokenRules = (service: Service): readonly string[] =>
   Object.entries(RULES)
-    .filter(([, keeps]) => !keeps(service))
+    .filter(([, isMet]) => !isMet(service))
     .map(([rule]) => rule)

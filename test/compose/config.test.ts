@@ -1,4 +1,4 @@
-// What compose.yaml and the Dockerfiles promise, read from Compose's own view of them.
+// Checks compose.yaml, as Compose resolves it, and the Dockerfiles.
 
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -24,7 +24,7 @@ const PROVIDER_VARIABLES = [
   'AZURE_API_KEY',
 ]
 
-/** Which services get a variable once it is set, as [service, …] in order of name. */
+/** Returns the services whose configuration contains a value, sorted by name. */
 const servicesWith = (file: ComposeFile, value: string): readonly string[] =>
   Object.entries(file.services)
     .filter(([, service]) => JSON.stringify(service).includes(value))
@@ -55,7 +55,7 @@ describe('the compose file', () => {
     if (!missing) file = await readComposeFile()
   })
 
-  it('has the services of the stack', () => {
+  it('defines every service of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
       expect.arrayContaining(['api', 'egress', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
     )
@@ -66,7 +66,7 @@ describe('the compose file', () => {
     expect(without.map(([name]) => name)).toEqual([])
   })
 
-  it('keeps all of that with the profile docker, where only the filter has the engine’s socket', async () => {
+  it("follows the same rules with the profile docker, where only the filter mounts the engine's socket", async () => {
     const whole = await readComposeFile({ COMPOSE_PROFILES: 'docker', ANTHROPIC_API_KEY: 'a-provider-key-of-mine' })
     expect(Object.keys(whole.services)).toEqual(expect.arrayContaining(['docker-filter', 'egress']))
     const broken = Object.entries(whole.services).filter(([, each]) => brokenRules(each).length > 0)
@@ -85,24 +85,24 @@ describe('the compose file', () => {
     expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'public']))
   })
 
-  it('would notice a service that lacks any of it', () => {
+  it('is checked by rules that a careless service breaks', () => {
     expect(brokenRules({ privileged: true, container_name: 'x', pid: 'host' })).toEqual(Object.keys(RULES))
   })
 
-  it('publishes the api on loopback, and nothing else', () => {
+  it('publishes only the api, on loopback', () => {
     const ports = Object.entries(file.services).flatMap(([name, { ports = [] }]) =>
       ports.map((port) => ({ name, host_ip: port.host_ip, published: port.published, target: port.target })),
     )
     expect(ports).toEqual([{ name: 'api', host_ip: '127.0.0.1', published: '3456', target: 3456 }])
   })
 
-  it('publishes another port when PORT says so', async () => {
+  it('publishes the port in PORT', async () => {
     const other = await readComposeFile({ PORT: '4567' })
     expect(other.services.api?.ports?.[0]).toMatchObject({ host_ip: '127.0.0.1', published: '4567', target: 3456 })
     expect(other.services.api?.environment?.PORT).toBe('3456')
   })
 
-  it('gives OpenCode no network in common with what keeps records or serves callers', () => {
+  it('shares no network of OpenCode with the stores, the api and the notifier', () => {
     const ofOpenCode = networksOf(service('opencode'))
     for (const name of ['postgres', 'valkey', 'api', 'notifier'])
       expect(networksOf(service(name)).filter((network) => ofOpenCode.includes(network))).toEqual([])
@@ -114,7 +114,7 @@ describe('the compose file', () => {
       for (const network of networksOf(service(name))) expect(file.networks[network]?.internal).toBe(true)
   })
 
-  it('keeps the passwords of the stores and the worker’s state away from OpenCode', () => {
+  it("mounts neither the stores' passwords nor the worker's state in OpenCode", () => {
     expect(servicesMounting(file, 'data-secrets')).toEqual([
       'api',
       'notifier',
@@ -125,7 +125,7 @@ describe('the compose file', () => {
     ])
     expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
     expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
-    // What the agent may write there, the worker alone reads.
+    // OpenCode writes reports, and only the worker reads them.
     expect(servicesMounting(file, 'opencode-report')).toEqual(['opencode', 'worker'])
     expect(service('worker').volumes?.find(({ source }) => source === 'opencode-report')?.read_only).toBe(true)
     for (const [name, { volumes = [] }] of Object.entries(file.services))
@@ -135,7 +135,7 @@ describe('the compose file', () => {
         )
   })
 
-  it('mounts the working directories at one path in opencode and the worker, and in no other service', () => {
+  it('mounts the working directories at the same path in opencode and the worker only', () => {
     expect(servicesMounting(file, 'workspaces')).toEqual(['opencode', 'worker'])
     const mounts = ['opencode', 'worker'].map((name) =>
       service(name).volumes?.find(({ source }) => source === 'workspaces'),
@@ -147,7 +147,7 @@ describe('the compose file', () => {
     expect(withVariable.map(([name]) => name)).toEqual(['worker'])
   })
 
-  it('mounts nothing of the host but OpenCode’s configuration and git’s certificates, read only', async () => {
+  it("mounts only OpenCode's configuration and git's certificates from the host, read-only", async () => {
     const binds = Object.entries(file.services).flatMap(([name, { volumes = [] }]) =>
       volumes.filter(({ type }) => type === 'bind').map(({ target, read_only }) => ({ name, target, read_only })),
     )
@@ -161,7 +161,7 @@ describe('the compose file', () => {
     expect(sourceIn(await readComposeFile({ GIT_CA_FILE: '/srv/ca.pem' }))).toBe('/srv/ca.pem')
   })
 
-  it('takes an OpenCode configuration of the user’s own', async () => {
+  it("passes the user's OpenCode configuration to OpenCode", async () => {
     const other = await readComposeFile({
       OPENCODE_CONFIG_FILE: '/srv/opencode.json',
       OPENCODE_CONFIG_CONTENT: '{"a":1}',
@@ -190,21 +190,21 @@ describe('the compose file', () => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
   })
 
-  it('leaves out a variable that is not set, instead of passing an empty one', () => {
+  it('omits variables that are not set instead of passing empty ones', () => {
     for (const { environment = {} } of Object.values(file.services))
       for (const [name, value] of Object.entries(environment)) expect(`${name}=${value}`).not.toBe(`${name}=`)
   })
 
-  it('holds no secret of its own', () => {
-    const held = Object.entries(file.services).flatMap(([service, { environment = {} }]) =>
+  it('contains no secret', () => {
+    const secrets = Object.entries(file.services).flatMap(([service, { environment = {} }]) =>
       Object.entries(environment)
         .filter(([name, value]) => SECRET_NAME.test(name) && value !== null)
         .map(([name]) => `${service}: ${name}`),
     )
-    expect(held).toEqual([])
+    expect(secrets).toEqual([])
   })
 
-  it('pins OpenCode to the version that our code is tested against', async () => {
+  it('pins OpenCode to the version that the tests use', async () => {
     const manifest = JSON.parse(await readFile(path.join(REPOSITORY, 'packages/opencode/package.json'), 'utf8')) as {
       dependencies: Record<string, string>
     }
@@ -215,7 +215,7 @@ describe('the compose file', () => {
     )
   })
 
-  it('has no variable in .env.example that nothing reads', async () => {
+  it('reads every variable in .env.example', async () => {
     const example = await readFile(path.join(REPOSITORY, '.env.example'), 'utf8')
     const config = await readFile(path.join(REPOSITORY, 'packages/config/src/config.ts'), 'utf8')
     const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
@@ -224,7 +224,7 @@ describe('the compose file', () => {
     expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(config + source))).toEqual([])
   })
 
-  it('has every variable it reads in .env.example, except further providers', async () => {
+  it('lists every variable that it reads in .env.example, except those of further providers', async () => {
     const example = await readFile(path.join(REPOSITORY, '.env.example'), 'utf8')
     const source = await readFile(path.join(REPOSITORY, 'compose.yaml'), 'utf8')
     const read = [
@@ -251,13 +251,13 @@ describe('the second pool of OpenCode servers', () => {
     if (!missing) file = await readComposeFile({ COMPOSE_PROFILES: 'green', OPENCODE_GREEN_VERSION: '9.8.7' })
   })
 
-  it('keeps every rule that the first one keeps', () => {
+  it('follows every rule of the first pool', () => {
     for (const name of ['opencode-green', 'worker-green'])
       expect([name, brokenRules(file.services[name] ?? {})]).toEqual([name, []])
     expect(networksOf(file.services['opencode-green'] ?? {})).toEqual(['agent'])
   })
 
-  it('has a version, sessions and workers of its own', () => {
+  it('has a separate version, session storage and workers', () => {
     const { 'opencode-green': server, 'worker-green': worker } = file.services
     expect(server?.image).toBe('switchyard/opencode-green:9.8.7')
     expect(server?.volumes?.find(({ target }) => target === '/home/node')?.source).toBe('opencode-green-home')
@@ -269,7 +269,8 @@ describe('the second pool of OpenCode servers', () => {
       OPENCODE_POOL: 'green',
       OPENCODE_SERVER_URL: 'http://opencode-green:4096',
     })
-    // Compose marks what it builds with the service: one image of two services would restart the other one.
+    // Compose labels an image with its service. If two services shared one, building it would
+    // restart the other.
     const images = Object.values(file.services).map(({ image }) => image)
     expect(new Set(images).size).toBe(images.length)
   })
@@ -279,14 +280,14 @@ describe.each(['Dockerfile', 'Dockerfile.opencode'])('%s', (name) => {
   const lines = async (): Promise<readonly string[]> =>
     (await readFile(path.join(REPOSITORY, name), 'utf8')).replaceAll(/\\\n/g, ' ').split('\n')
 
-  it('takes no secret as ARG or ENV', async () => {
+  it('has no secret as ARG or ENV', async () => {
     const names = (await lines())
       .filter((line) => /^(ARG|ENV)\s/.test(line))
       .flatMap((line) => [...line.matchAll(/\b([A-Z][A-Z0-9_]*)(?:=|$)/g)].map(([, variable]) => variable ?? ''))
     expect(names.filter((variable) => SECRET_NAME.test(variable))).toEqual([])
   })
 
-  it('ends every image as a user without rights', async () => {
+  it('runs every image as an unprivileged user', async () => {
     const stages: { name: string; base: string; user: string | undefined; command: boolean }[] = []
     for (const line of await lines()) {
       const from = /^FROM (\S+)(?: AS (\S+))?/.exec(line)
@@ -301,7 +302,7 @@ describe.each(['Dockerfile', 'Dockerfile.opencode'])('%s', (name) => {
     expect(images.filter(({ user }) => user !== '1000:1000').map((stage) => stage.name)).toEqual([])
   })
 
-  it('starts from exact tags', async () => {
+  it('builds on exact tags', async () => {
     const external = (await lines()).flatMap((line) => /^FROM (\S+:\S+)/.exec(line)?.[1] ?? [])
     expect(external.length).toBeGreaterThan(0)
     expect(external.filter((image) => !/:\d/.test(image))).toEqual([])

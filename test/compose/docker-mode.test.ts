@@ -1,4 +1,5 @@
-// Docker mode on the real stack: the profile docker, the filter before the engine's socket, the containers' network.
+// Docker mode on the real stack: the profile docker, the filter for the engine's socket, and the
+// network of the containers.
 
 import { stat } from 'node:fs/promises'
 import { script } from '@switchyard/testing'
@@ -23,8 +24,8 @@ describe('the stack with the profile docker', () => {
   let stack: Stack
   let caller: Caller
 
-  /** Ids of containers on the runners' network that are not Compose's own. */
-  const leftInNetwork = async () => {
+  /** Returns the ids of task containers on the runners' network. */
+  const taskContainers = async () => {
     const found = (await docker(['ps', '--all', '--quiet', '--filter', `network=${PROJECT}_runner`])).split('\n')
     const egress = (await stack.compose(['ps', '--all', '--quiet', 'egress'])).trim()
     return found.filter((id) => id !== '' && !egress.startsWith(id))
@@ -51,15 +52,15 @@ describe('the stack with the profile docker', () => {
 
   afterAll(async () => {
     if (missing) return
-    // A task that has not ended leaves its container to the next start, which this test does not have.
+    // A running task keeps its container for the next start, which this test does not have.
     await stack.compose(['stop'])
-    const left = await leftInNetwork()
+    const left = await taskContainers()
     if (left.length > 0) await docker(['rm', '--force', ...left])
     await stack.remove()
   })
 
-  it('runs a task in a container that reaches the model and nothing of the stack', async () => {
-    // What has no name here is asked for elsewhere, and may take its time to be unknown.
+  it('runs a task in a container that can reach the model, but no service of the stack', async () => {
+    // The resolver forwards unknown names, which can take long to fail.
     const probe =
       'for name in postgres worker; do timeout 2 getent hosts $name; done; for at in postgres:5432 169.254.169.254 172.17.0.1:3456; do curl -s -m 10 -o /dev/null -w "%{http_code} " http://$at/; done; sleep 5'
     const { task_id } = await caller.submit({
@@ -74,26 +75,27 @@ describe('the stack with the profile docker', () => {
     expect(container?.Config.Env).toContain(`ANTHROPIC_API_KEY=${KEY}`)
     const task = await caller.ended(task_id, 120_000)
     expect(task).toMatchObject({ status: 'completed', mode: 'docker', error: null })
-    // The egress proxy does not know the first one; it refuses the others.
+    // The egress proxy cannot resolve the first address, and refuses the others.
     expect(task.result?.output.trim()).toMatch(/^(502|000) 403 403$/)
     await expect.poll(() => docker(['ps', '--all', '--quiet', '--filter', label]), { timeout: 20_000 }).toBe('')
   })
 
-  it('gives the worker neither the keys nor more of the engine than it needs', async () => {
+  it('gives the worker no provider keys, and only the calls to the engine that it needs', async () => {
     expect(await stack.shell('worker', 'env')).not.toContain(KEY)
-    const ask = (path: string) =>
+    const statusOf = (path: string) =>
       stack.shell(
         'worker',
         `node -e 'require("http").get({socketPath:"/run/switchyard/docker/docker.sock",path:"${path}"},(r)=>{console.log(r.statusCode);r.resume()})'`,
       )
-    expect((await ask('/version')).trim()).toBe('200')
-    expect((await ask('/info')).trim()).toBe('403')
-    expect((await ask('/containers/json?all=1')).trim()).toBe('403')
+    expect((await statusOf('/version')).trim()).toBe('200')
+    expect((await statusOf('/info')).trim()).toBe('403')
+    expect((await statusOf('/containers/json?all=1')).trim()).toBe('403')
     await expect(stack.shell('worker', 'test -e /var/run/docker.sock')).rejects.toThrow()
   })
-  it('leaves nothing in the network that would keep it from being taken down', async () => {
-    expect(await leftInNetwork()).not.toEqual([])
+
+  it('stops the task containers with the stack, so that their network can be removed', async () => {
+    expect(await taskContainers()).not.toEqual([])
     await stack.compose(['stop'])
-    expect(await leftInNetwork()).toEqual([])
+    expect(await taskContainers()).toEqual([])
   })
 })

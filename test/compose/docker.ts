@@ -1,4 +1,5 @@
-// The docker command for tests: bounded, with an environment of its own, and a plain reason where there is no engine.
+// Runs the docker command in tests, with a time limit and a minimal environment, and reports why it
+// cannot.
 
 import { execFile } from 'node:child_process'
 import path from 'node:path'
@@ -9,8 +10,11 @@ const execute = promisify(execFile)
 
 export const REPOSITORY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
-/** What docker itself needs of the caller's environment; everything else could change what compose.yaml means. */
-const ownEnvironment = (): NodeJS.ProcessEnv =>
+/**
+ * Returns the variables that docker itself needs. Any others could change how compose.yaml is
+ * resolved.
+ */
+const dockerEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
     ['PATH', 'HOME', 'DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'DOCKER_CERT_PATH', 'DOCKER_TLS_VERIFY'].flatMap(
       (name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]),
@@ -18,21 +22,21 @@ const ownEnvironment = (): NodeJS.ProcessEnv =>
   )
 
 export type RunOptions = {
-  /** Milliseconds; default one minute. */
+  /** Time limit, ms; default one minute. */
   readonly timeoutMs?: number
   readonly env?: Readonly<Record<string, string>>
 }
 
 /**
- * Runs `docker …` in the repository and gives its standard output.
+ * Runs `docker …` in the repository. Returns its standard output.
  *
- * @throws Error with the command's own output when it fails or takes too long.
+ * @throws Error with the command's output if it fails or exceeds the time limit
  */
 export const docker = async (args: readonly string[], options: RunOptions = {}): Promise<string> => {
   try {
     const { stdout } = await execute('docker', args, {
       cwd: REPOSITORY,
-      env: { ...ownEnvironment(), ...options.env },
+      env: { ...dockerEnvironment(), ...options.env },
       timeout: options.timeoutMs ?? 60_000,
       killSignal: 'SIGKILL',
       maxBuffer: 64 * 1024 * 1024,
@@ -46,28 +50,28 @@ export const docker = async (args: readonly string[], options: RunOptions = {}):
   }
 }
 
-const reasonFor = async (args: readonly string[], reason: string): Promise<string | undefined> =>
+const reasonIfFails = async (args: readonly string[], reason: string): Promise<string | undefined> =>
   docker(args, { timeoutMs: 15_000 }).then(
     () => undefined,
     () => reason,
   )
 
 /**
- * Why tests that need this cannot run here; undefined where they can.
+ * Returns the reason why tests that need Docker cannot run here, or undefined if they can.
  *
- * @throws Error with that reason where REQUIRE_DOCKER=1 says that they must.
+ * @throws Error with that reason if REQUIRE_DOCKER=1 is set
  */
 export const dockerMissing = async (needs: 'compose' | 'engine'): Promise<string | undefined> => {
   const reason =
-    (await reasonFor(['compose', 'version'], 'no docker command with the compose plugin on this machine')) ??
-    (needs === 'engine' ? await reasonFor(['info'], 'no Docker engine answers on this machine') : undefined)
-  if (reason && process.env.REQUIRE_DOCKER === '1') throw new Error(`REQUIRE_DOCKER=1, and there is ${reason}`)
+    (await reasonIfFails(['compose', 'version'], 'this machine has no docker command with the compose plugin')) ??
+    (needs === 'engine' ? await reasonIfFails(['info'], 'no Docker engine answers on this machine') : undefined)
+  if (reason && process.env.REQUIRE_DOCKER === '1') throw new Error(`REQUIRE_DOCKER=1 is set, but ${reason}`)
   return reason
 }
 
 /**
- * Returns the address of this host on the engine's default bridge. An engine reports no gateway for it until it has
- * restarted once; the bridge then has the first address of its network.
+ * Returns the address of this host on the engine's default bridge. An engine reports no gateway for
+ * it until it has restarted once; the bridge then has the first address of its network.
  */
 export const bridgeAddress = async (): Promise<string> => {
   const [config] = JSON.parse(

@@ -1,4 +1,4 @@
-// What people do with projects, on a stack that is up: over ssh, from a real sshd on the engine's host.
+// Tests of projects on a running stack, with repositories over ssh and https on the engine's host.
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -28,14 +28,14 @@ import type { Stack } from './stack.ts'
 const run = promisify(execFile)
 const HOME = '/var/lib/switchyard'
 
-/** The stack was started with the token of a host over https, and with what signed that host's certificate. */
+/** A running stack that was started with the token and the certificate authority of `https`. */
 type Given = {
   readonly stack: Stack
   readonly caller: Caller
   readonly https: { readonly url: string; readonly bare: string; readonly token: string }
 }
 
-/** The address of this machine at which the workers reach it. */
+/** Returns the address at which the workers reach this machine. */
 const gatewayOf = async (stack: Stack): Promise<string> => {
   const [worker] = await stack.inspect('worker')
   const networks = Object.entries(worker?.NetworkSettings.Networks ?? {})
@@ -44,10 +44,14 @@ const gatewayOf = async (stack: Stack): Promise<string> => {
   return network.Gateway
 }
 
-/** Tests for within the description of a stack; leaves no project behind. @param isMissing - nothing is set up then */
+/**
+ * Defines the tests, inside the `describe` of a stack. They leave no project behind.
+ *
+ * @param isMissing - whether Docker is missing; nothing is set up then
+ */
 export const describeProjects = (given: () => Given, isMissing: boolean): void => {
   describe('projects', () => {
-    let place: string
+    let directory: string
     let ssh: GitSsh
     let mcp: McpCaller
     let bare: string
@@ -56,10 +60,10 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
     beforeAll(async () => {
       if (isMissing) return
       const { stack } = given()
-      place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-projects-'))
-      ssh = await startGitSsh(path.join(place, 'sshd'), await gatewayOf(stack))
+      directory = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-projects-'))
+      ssh = await startGitSsh(path.join(directory, 'sshd'), await gatewayOf(stack))
       mcp = await connectMcp(stack.url)
-      bare = await makeBareRepository(place, 'sums', { 'a.txt': 'a\n' })
+      bare = await makeBareRepository(directory, 'sums', { 'a.txt': 'a\n' })
       url = ssh.url(bare)
       const known = Buffer.from(await ssh.knownHost()).toString('base64')
       await stack.shell('worker', `echo ${known} | base64 -d >> "$SWITCHYARD_HOME/known_hosts"`)
@@ -68,13 +72,13 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
     afterAll(async () => {
       await mcp?.close()
       await ssh?.close()
-      if (place) await rm(place, { recursive: true, force: true })
+      if (directory) await rm(directory, { recursive: true, force: true })
     })
 
     const start = (git_url: string) => mcp.call<StartedProject>('opencode_project_start', { git_url })
     const projects = async () => (await mcp.call<{ projects: ProjectInfo[] }>('opencode_project_list')).projects
 
-    it('start once their host takes their key, and goes on with it', async () => {
+    it('start as soon as the host accepts their key', async () => {
       const waiting = await start(url)
       expect(waiting).toMatchObject({ status: 'waiting_for_key', public_key: expect.stringMatching(/^ssh-ed25519 /) })
       await ssh.allow(waiting.public_key ?? '', bare, 'write')
@@ -82,7 +86,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       expect(await given().stack.shell('opencode', `cat ${waiting.base_dir}/a.txt`)).toBe('a\n')
     })
 
-    it('keep their private keys from whatever is not the worker', async () => {
+    it('store their private keys where only the worker can read them', async () => {
       const { stack } = given()
       const secret = (await stack.shell('worker', `sed -n 2p ${HOME}/keys/*/id_ed25519`)).trim()
       expect(secret.length).toBeGreaterThan(40)
@@ -92,7 +96,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
         expect([service, await stack.shell(service, search)]).toEqual([service, ''])
     })
 
-    it('over https use the token of their host, which stays with the worker', async () => {
+    it('use the token of their host over https, which only the worker has', async () => {
       const { stack, https } = given()
       const { status, base_dir } = await start(https.url)
       expect(status).toBe('started')
@@ -109,7 +113,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       await mcp.call('opencode_project_destroy', { git_url: https.url, force: true })
     })
 
-    it('have sandboxes, whose work is pushed over ssh and kept from being lost', async () => {
+    it('have sandboxes that are published over ssh, and not deleted with unpublished work', async () => {
       const { stack, caller } = given()
       const named = { git_url: url, name: 'box' }
       const box = await mcp.call<Sandbox>('opencode_sandbox_create', {
@@ -134,17 +138,17 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       await stack.shell('opencode', `echo c > ${box.path}/c.txt`)
       await expect(mcp.call('opencode_sandbox_reset', named)).rejects.toThrow(/work_would_be_lost/)
       const { bundle } = await mcp.call<SandboxChanged>('opencode_sandbox_delete', { ...named, force: true })
-      const file = path.join(place, 'kept.bundle')
+      const file = path.join(directory, 'kept.bundle')
       await stack.compose(['cp', `worker:${bundle}`, file])
       await git(bare, 'fetch', '-q', file, 'refs/switchyard/worktree:refs/heads/kept')
       expect(await git(bare, 'show', 'kept:c.txt')).toBe('c')
       expect((await projects())[0]?.worktrees).toEqual([])
     })
 
-    it('go on where a worker was killed in the middle of a start and of a message', { timeout: 300_000 }, async () => {
+    it('continue after a worker was killed during a start and a message', { timeout: 300_000 }, async () => {
       const { stack } = given()
-      const other = path.join(place, 'other.git')
-      await git(place, 'clone', '-q', '--bare', bare, other)
+      const other = path.join(directory, 'other.git')
+      await git(directory, 'clone', '-q', '--bare', bare, other)
       const otherUrl = ssh.url(other)
       const { public_key } = await start(otherUrl)
       await ssh.allow(public_key ?? '', other, 'read')
@@ -156,12 +160,12 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       const message = sessions.call<SentToSession>('opencode_session_message', {
         git_url: url,
         session_id,
-        message: script([{ hold: 'killed' }, { say: 'said all the same' }]),
+        message: script([{ hold: 'killed' }, { say: 'said after the restart' }]),
         wait_ms: 45_000,
       })
       await held.reached()
       await expect.poll(() => sessionState(session_id), { timeout: 30_000, interval: 250 }).toBe('active')
-      // The shell that runs this dies with it.
+      // The kill also ends the shell that runs it.
       await stack.shell('worker', 'kill -9 -1').catch(() => {})
       await expect.poll(restarts, { timeout: 30_000, interval: 250 }).toBe(1)
       await held.release()
@@ -169,13 +173,13 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
         'model',
         `node -e "fetch('http://127.0.0.1:8080/control/release/killed',{method:'POST'}).then(r=>process.exit(r.ok?0:1))"`,
       )
-      expect(await message).toMatchObject({ text: 'said all the same', error: null })
+      expect(await message).toMatchObject({ text: 'said after the restart', error: null })
       await sessions.close()
       await starting
       expect((await start(otherUrl)).status).toMatch(/^(started|already_running)$/)
       const { bundles } = await mcp.call<DestroyedProject>('opencode_project_destroy', { git_url: otherUrl })
       expect(bundles).toEqual([])
-      // What the killed one was making is gone as well.
+      // The killed worker's unfinished clone was removed too.
       const left = await stack.shell('worker', `ls -A ${HOME}/mirrors ${HOME}/keys /workspaces /workspaces/repos /tmp`)
       expect(left).not.toMatch(/other.*(?<!\.worktrees)$|\.new-|switchyard-git-/m)
     })
@@ -188,7 +192,7 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       return session.status
     }
 
-    it('come from an older manager with the keys that they had', async () => {
+    it('are migrated from an older manager with their keys', async () => {
       const { stack } = given()
       const tree = await LegacyTreeFixture.create()
       try {
@@ -222,23 +226,24 @@ export const describeProjects = (given: () => Given, isMissing: boolean): void =
       }
     })
 
-    it('are stopped, started again and destroyed, without an engine too', async () => {
+    it('are stopped, restarted and destroyed without access to the engine', async () => {
       const { stack, caller } = given()
       const { servers } = (await caller.get('/servers')) as ServerList
-      // As its own container says it; the engine counts the page cache in.
+      // The server's container reports its memory without the page cache, which the engine would
+      // include.
       const [engine] = await stack.inspect('opencode')
       expect(servers[0]?.memory_bytes).toBeGreaterThan(50 * 1_048_576)
       expect(servers[0]?.memory_bytes).toBeLessThan(engine?.HostConfig.Memory ?? 0)
       const listed = (await projects()).find((project) => project.git_url === url)?.server
       expect(listed?.id).toBe(servers[0]?.id)
       expect(listed?.memory_bytes).toBeGreaterThan(50 * 1_048_576)
-      const of = { git_url: url }
-      expect(await mcp.call<ProjectInfo>('opencode_project_stop', of)).toMatchObject({ status: 'stopped' })
-      const { status, base_dir } = await mcp.call<ProjectInfo>('opencode_project_restart', of)
+      const project = { git_url: url }
+      expect(await mcp.call<ProjectInfo>('opencode_project_stop', project)).toMatchObject({ status: 'stopped' })
+      const { status, base_dir } = await mcp.call<ProjectInfo>('opencode_project_restart', project)
       expect(status).toBe('ready')
       await stack.shell('opencode', `echo mine > ${base_dir}/mine.txt`)
-      await expect(mcp.call('opencode_project_destroy', of)).rejects.toThrow(/work_would_be_lost/)
-      const { bundles } = await mcp.call<DestroyedProject>('opencode_project_destroy', { ...of, force: true })
+      await expect(mcp.call('opencode_project_destroy', project)).rejects.toThrow(/work_would_be_lost/)
+      const { bundles } = await mcp.call<DestroyedProject>('opencode_project_destroy', { ...project, force: true })
       expect(bundles).toEqual([expect.stringContaining(`${HOME}/bundles/`)])
       expect(await projects()).toEqual([])
       await expect(stack.shell('worker', `test -e ${base_dir}`)).rejects.toThrow()

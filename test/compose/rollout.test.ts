@@ -1,4 +1,4 @@
-// docs/rollout.md as an operator reads it: every command in it, in its order, on a stack of its own.
+// Runs every command of docs/rollout.md in order, on a separate stack.
 
 import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
@@ -14,7 +14,7 @@ const missing = await dockerMissing('engine')
 
 const MINUTE = 60_000
 
-describe('the runbook of the rollout', () => {
+describe('the rollout runbook', () => {
   let stack: Stack
   let output: string
   let before: string
@@ -42,8 +42,8 @@ describe('the runbook of the rollout', () => {
       timeout: 8 * MINUTE,
       maxBuffer: 16 * 1024 * 1024,
     }).catch(async (error: Error & { stdout?: string; stderr?: string }) => {
-      const said = `${error.stdout?.slice(-6_000)}\n${error.stderr?.slice(-4_000)}`
-      throw new Error(`${error.message.slice(0, 200)}\n${said}\n${await stack.compose(['logs', '--tail', '25'])}`)
+      const output = `${error.stdout?.slice(-6_000)}\n${error.stderr?.slice(-4_000)}`
+      throw new Error(`${error.message.slice(0, 200)}\n${output}\n${await stack.compose(['logs', '--tail', '25'])}`)
     })
     output = stdout
   })
@@ -52,19 +52,19 @@ describe('the runbook of the rollout', () => {
     await stack?.remove()
   })
 
-  it('deploys dark, and runs a task of the operator’s own on the servers', () => {
+  it("deploys without traffic, and runs an operator's task on the servers", () => {
     expect(output).toContain('"reason":"deployed dark"')
     expect(output).toContain('"status":"completed"')
     expect(output).toContain('"mode_detail":"the call requested OpenCode servers; pool blue"')
   })
 
-  it('shows the figures, also to Prometheus', () => {
+  it('shows the figures in the report and in the metrics', () => {
     expect(output).toContain('"since_change"')
     expect(output).toContain('switchyard_rollout_percent 10')
     expect(output).toContain('switchyard_rollout_breaker{mode="opencode"} 0')
   })
 
-  it('goes through its steps, forth and back, and leaves who, when and why', async () => {
+  it('records every step forward and back in the history', async () => {
     const { history } = (await createCaller(stack.url).get('/rollout')) as RolloutReport
     expect(history.map(({ percent, pools, fixed }) => [percent, pools.green, fixed]).reverse()).toEqual([
       [0, 0, null],
@@ -82,7 +82,7 @@ describe('the runbook of the rollout', () => {
     ])
   })
 
-  it('ends with the first pool alone, which the second one never restarted', async () => {
+  it('ends with the first pool only, which was never restarted', async () => {
     expect(await firstPool()).toBe(before)
     const { sides } = (await createCaller(stack.url).get('/rollout')) as RolloutReport
     expect(sides.map(({ pool, live_workers }) => [pool, live_workers])).toEqual([

@@ -1,4 +1,5 @@
-// A project's own OpenCode server on the real stack: a container through the filter, which the worker reaches and others do not see.
+// Dedicated OpenCode servers on the real stack: each one is a container that the worker creates
+// through the filter.
 
 import { stat } from 'node:fs/promises'
 import type { ServerInfo, ServerList, StartedProject } from '@switchyard/contracts'
@@ -20,7 +21,7 @@ const MAKE_REPOSITORY = [
   `git clone -q --bare . ${REPOSITORY}; rm -rf "$work"`,
 ].join('\n')
 
-describe('the stack, with a server of a project’s own', () => {
+describe('the stack with a dedicated server', () => {
   let stack: Stack
   let caller: Caller
   let mcp: McpCaller
@@ -48,7 +49,7 @@ describe('the stack, with a server of a project’s own', () => {
   afterAll(async () => {
     if (missing) return
     await mcp?.close()
-    // The server’s container outlives its worker; its project is destroyed in the test.
+    // If the test failed before it destroyed the project, the server's container still runs.
     const left = (await docker(['ps', '--all', '--quiet', '--filter', `network=${PROJECT}_agent`])).split('\n')
     const services = await stack.compose(['ps', '--all', '--quiet', '--no-trunc'])
     const ids = left.filter((id) => id !== '' && !services.includes(id))
@@ -58,7 +59,7 @@ describe('the stack, with a server of a project’s own', () => {
 
   const servers = async (): Promise<readonly ServerInfo[]> => ((await caller.get('/servers')) as ServerList).servers
 
-  it('runs the project’s tasks in a container of its own, and removes it with the project', async () => {
+  it('runs the tasks of the project in a separate container, and removes it with the project', async () => {
     const git_url = `file://${REPOSITORY}`
     const project = await mcp.call<StartedProject>('opencode_project_start', { git_url, isolation: 'dedicated' })
     const { task_id } = await caller.submit({
@@ -72,13 +73,13 @@ describe('the stack, with a server of a project’s own', () => {
     const own = (await servers()).find((server) => server.project_id === project.project_id)
     expect(own).toMatchObject({ kind: 'container', status: 'up', isolation: 'dedicated', pid: null })
     expect(own?.memory_bytes).toBeGreaterThan(0)
-    const [made] = JSON.parse(await docker(['inspect', own?.container ?? ''])) as readonly {
+    const [container] = JSON.parse(await docker(['inspect', own?.container ?? ''])) as readonly {
       readonly Config: { readonly Env: readonly string[] }
       readonly HostConfig: { readonly ReadonlyRootfs: boolean; readonly CapDrop: readonly string[] }
     }[]
-    expect(made?.HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'] })
-    // The keys come from the filter; the worker has none.
-    expect(made?.Config.Env).toContain(`ANTHROPIC_API_KEY=${KEY}`)
+    expect(container?.HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'] })
+    // The filter adds the provider keys; the worker has none.
+    expect(container?.Config.Env).toContain(`ANTHROPIC_API_KEY=${KEY}`)
     expect(await stack.shell('worker', 'env')).not.toContain(KEY)
     await mcp.call('opencode_project_destroy', { git_url, force: true })
     expect((await servers()).map((server) => server.project_id)).not.toContain(project.project_id)

@@ -1,4 +1,5 @@
-// The whole path on the real stack: images built from this checkout, started by Compose, used through the published port.
+// End-to-end tests of the stack: images built from this checkout, started by Compose, used through
+// the published port.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -31,29 +32,32 @@ const makeRepository = (): string =>
     `git clone -q --bare . ${REPOSITORY}; rm -rf "$work"`,
   ].join('\n')
 
-/** Tries a TCP connection from inside a service; prints open, or why not. */
+/**
+ * Returns a command that tries TCP connections from inside a service, and prints `open` or the
+ * error for each.
+ */
 const probe = (targets: readonly string[]): string =>
   `node -e ${quoted(`
     const net = require('node:net')
     for (const target of ${JSON.stringify(targets)}) {
       const [host, port] = target.split(':')
       const socket = net.connect({ host, port: Number(port), timeout: 2000 })
-      const end = (what) => { console.log(target + ' ' + what); socket.destroy() }
-      socket.once('connect', () => end('open'))
-      socket.once('timeout', () => end('timeout'))
-      socket.once('error', (error) => end(error.code))
+      const finish = (result) => { console.log(target + ' ' + result); socket.destroy() }
+      socket.once('connect', () => finish('open'))
+      socket.once('timeout', () => finish('timeout'))
+      socket.once('error', (error) => finish(error.code))
     }`)}`
 
 describe('the Compose stack', () => {
   let stack: Stack
   let caller: Caller
-  let place: string
+  let directory: string
   let bare: string
   let https: GitHttps
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
-    // What the services said is gone with the stack: a failure shows it.
+    // Print the logs on a failure, because they are removed with the stack.
     context.onTestFailed(async () => {
       console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
     })
@@ -61,11 +65,11 @@ describe('the Compose stack', () => {
 
   beforeAll(async () => {
     if (missing) return
-    place = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-'))
-    bare = await makeBareRepository(path.join(place, 'served'), 'web', { 'a.txt': 'a\n' })
+    directory = await mkdtemp(path.join(tmpdir(), 'switchyard-test-stack-'))
+    bare = await makeBareRepository(path.join(directory, 'served'), 'web', { 'a.txt': 'a\n' })
     const address = await bridgeAddress()
     https = await startGitHttps({
-      directory: path.join(place, 'tls'),
+      directory: path.join(directory, 'tls'),
       root: path.dirname(bare),
       user: 'x-access-token',
       token: TOKEN,
@@ -84,23 +88,24 @@ describe('the Compose stack', () => {
   afterAll(async () => {
     await stack?.remove()
     await https?.close()
-    if (place) await rm(place, { recursive: true, force: true })
+    if (directory) await rm(directory, { recursive: true, force: true })
   })
 
-  it('comes up healthy with no .env', async () => {
+  it('starts healthy without a .env file', async () => {
     const containers = await stack.containers()
     const states = Object.fromEntries(containers.map(({ Service, State, Health }) => [Service, Health || State]))
     expect(states).toEqual({
       ...Object.fromEntries([...SERVICES, 'model'].map((name) => [name, 'healthy'])),
       secrets: 'exited',
     })
-    // The worker reports its OpenCode server's state every few seconds, so the api knows a little later than Compose.
+    // The worker reports the state of OpenCode every few seconds, so the api is ready a little
+    // later than Compose reports.
     await expect
       .poll(() => caller.get('/ready').catch(String), { timeout: 20_000, interval: 250 })
       .toMatchObject({ ready: true })
   })
 
-  it('runs a task in a scratch directory, streamed live and stored completely', async () => {
+  it('runs a task in a scratch directory, streams its events, and stores its files and diff', async () => {
     const { task_id } = await caller.submit({
       task_description: `Greet. ${script([
         { tool: 'bash', args: { command: 'echo hello > greeting.txt', description: 'Write a greeting' } },
@@ -128,7 +133,7 @@ describe('the Compose stack', () => {
     expect(diff).toContain('+hello')
   })
 
-  it('fixes the failing test of a repository, in two worktrees at once', async () => {
+  it('fixes the failing test of a repository in two worktrees at the same time', async () => {
     const submit = () =>
       caller.submit({
         task_description: `Make the failing test pass. ${fixFailingTestScript()}`,
@@ -151,7 +156,7 @@ describe('the Compose stack', () => {
     missing !== undefined,
   )
 
-  it('hands a message to the running session', async () => {
+  it('delivers a message to the running session', async () => {
     const { task_id } = await caller.submit({
       task_description: `Count. ${script([
         { tool: 'bash', args: { command: 'echo one', description: 'Count' } },
@@ -176,7 +181,7 @@ describe('the Compose stack', () => {
     expect(task.result?.output).toContain('stop at seven')
   })
 
-  it('cancels a running task and leaves none of its processes behind', async () => {
+  it('cancels a running task and stops all of its processes', async () => {
     const { task_id } = await caller.submit({
       task_description: `Wait. ${script([
         { tool: 'bash', args: { command: 'sleep 4321', description: 'Sleep' } },
@@ -203,7 +208,7 @@ describe('the Compose stack', () => {
       }
   })
 
-  it('lets OpenCode reach neither the stores nor the api, the worker or the notifier', async () => {
+  it('does not let OpenCode reach the stores, the api, the worker or the notifier', async () => {
     const addresses = async (service: string, port: number) =>
       (await stack.inspect(service)).flatMap(({ NetworkSettings }) =>
         Object.values(NetworkSettings.Networks).map(({ IPAddress }) => `${IPAddress}:${port}`),
@@ -224,7 +229,8 @@ describe('the Compose stack', () => {
     expect(targets.length).toBeGreaterThanOrEqual(10)
     const answers = (await stack.shell('opencode', probe(['egress:3128', ...targets]))).trim().split('\n')
     expect(answers).toHaveLength(targets.length + 1)
-    // The proxy shows that the probe itself works. It comes first: looking up names that do not exist takes time.
+    // The proxy shows that the probe itself works. It comes first, because looking up unknown names
+    // takes time.
     expect(answers.filter((answer) => answer.endsWith(' open'))).toEqual(['egress:3128 open'])
   })
 
@@ -246,14 +252,14 @@ describe('the Compose stack', () => {
     expect(task.result?.output.trim()).toBe('000/403 403/000 403/000 502/000 000 200')
   })
 
-  it('lets the api reach OpenCode as little', async () => {
+  it('does not let the api reach OpenCode', async () => {
     expect((await stack.shell('api', probe(['opencode:4096', 'postgres:5432']))).trim().split('\n').sort()).toEqual([
       'opencode:4096 ENOTFOUND',
       'postgres:5432 open',
     ])
   })
 
-  it('keeps credentials of the stores and the api out of the agent’s environment', async () => {
+  it("keeps credentials of the stores and the api out of the agent's environment", async () => {
     const { task_id } = await caller.submit({
       task_description: `Look around. ${script([
         {
@@ -276,11 +282,11 @@ describe('the Compose stack', () => {
     expect(await read('secrets.txt')).not.toMatch(/postgres|valkey/)
   })
 
-  it('replaces an OpenCode server that hangs, and goes on with its task', { timeout: 360_000 }, async () => {
+  it('restarts an OpenCode server that hangs, and continues its task', { timeout: 360_000 }, async () => {
     const { task_id } = await caller.submit({
       task_description: `Wait. ${script([
         { tool: 'bash', args: { command: 'sleep 1234', description: 'Sleep' } },
-        { say: 'Done all the same.' },
+        { say: 'Done after the restart.' },
       ])}`,
     })
     const sleepers = async () => (await stack.shell('opencode', 'pgrep -fx "sleep 1234" || true')).trim()
@@ -294,7 +300,7 @@ describe('the Compose stack', () => {
     expect(await sleepers()).toBe('')
   })
 
-  it('shares the work among three workers', async () => {
+  it('distributes tasks among three workers', async () => {
     await stack.up(['--no-recreate', '--scale', 'worker=3'])
     expect((await stack.containers()).filter(({ Service }) => Service === 'worker')).toHaveLength(3)
     const accepted = await Promise.all(
@@ -313,7 +319,7 @@ describe('the Compose stack', () => {
     expect(workers.size).toBeGreaterThanOrEqual(2)
   })
 
-  it('stops within the grace period and keeps every record through down and up', async () => {
+  it('stops within the grace period, and keeps every task after down and up', async () => {
     const before = (await caller.get('/tasks?limit=100')) as { tasks: readonly Task[] }
     const [sample] = before.tasks.filter(({ result }) => (result?.files_changed.length ?? 0) > 0)
     if (!sample) throw new Error('no task with a changed file')
@@ -340,7 +346,7 @@ describe('the Compose stack', () => {
   })
 })
 
-/** Which worker ran a task, as the record's own row says. */
+/** Returns the worker that ran a task, from the database. */
 const workerOf = async (stack: Stack, taskId: string): Promise<string> => {
   const query = `SELECT coalesce(worker_id, '') FROM tasks WHERE id = '${taskId}'`
   return (await stack.shell('postgres', `psql -U switchyard -d switchyard -At -c ${quoted(query)}`)).trim()

@@ -1,4 +1,5 @@
-// A whole stack of its own for a test: real images, real services, the scripted model for a provider, one free port.
+// Starts a separate Compose stack for a test: real images and services, with the scripted model as
+// the provider, on a free port.
 
 import { createServer } from 'node:net'
 import { opencodeConfig } from '@switchyard/testing'
@@ -15,14 +16,14 @@ type Container = {
 
 export type Stack = {
   readonly url: string
-  /** With these a plain `docker compose` in the repository is about this stack. */
+  /** Environment that makes a plain `docker compose` in the repository use this stack. */
   readonly environment: Readonly<Record<string, string>>
-  /** Runs `docker compose <args>` on this stack and gives its standard output. */
+  /** Runs `docker compose <args>` on this stack. Returns its standard output. */
   readonly compose: (args: readonly string[], timeoutMs?: number) => Promise<string>
-  /** Starts what is not running and waits until all of it is healthy. */
+  /** Starts services that are not running. Resolves when all are healthy. */
   readonly up: (args?: readonly string[]) => Promise<void>
   readonly containers: () => Promise<readonly Container[]>
-  /** What `docker inspect` says of each container of a service. */
+  /** Returns the output of `docker inspect` for each container of a service. */
   readonly inspect: (service: string) => Promise<readonly Inspected[]>
   /** Runs a shell command in a service's container. */
   readonly shell: (service: string, command: string, index?: number) => Promise<string>
@@ -58,11 +59,16 @@ const freePort = async (): Promise<number> => {
   await new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  if (address === null || typeof address === 'string') throw new Error('loopback has no free port')
   return address.port
 }
 
-/** Lays out a stack under this project name without starting it. `env` is what its .env would hold. */
+/**
+ * Defines a stack without starting it.
+ *
+ * @param project - the Compose project name
+ * @param env - the variables that its .env file would contain
+ */
 export const defineStack = async (project: string, env: Readonly<Record<string, string>> = {}): Promise<Stack> => {
   const port = await freePort()
   const variables = {
@@ -96,14 +102,14 @@ export const defineStack = async (project: string, env: Readonly<Record<string, 
     compose,
     up: async (args = []) => {
       try {
-        // Built once: every later start is of the same images.
+        // Build once, so that every later start uses the same images.
         await compose(
           ['up', built ? '--no-build' : '--build', '--detach', '--wait', '--wait-timeout', '180', ...args],
           9 * MINUTE,
         )
         built = true
       } catch (error) {
-        // Compose says which service is unhealthy; only that service's log says why.
+        // Compose reports which service is unhealthy. The reason is in that service's log.
         const logs = await compose(['logs', '--no-color', '--tail', '25']).catch(String)
         throw new Error(`${error instanceof Error ? error.message : error}\n${logs}`)
       }

@@ -1,4 +1,4 @@
-// The api alone on a real database, behind a real port: what an MCP client talks to.
+// Starts the api with a real database on a real port, without a worker.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,11 @@ export type RunningApi = {
   close(): Promise<void>
 }
 
-/** @param env - variables over those of an installation without keys. */
+/**
+ * Starts the api.
+ *
+ * @param env - environment variables; without any, the installation has no API keys
+ */
 export const startApi = async (env: Readonly<Record<string, string>> = {}): Promise<RunningApi> => {
   const database = await createDatabase()
   const home = await mkdtemp(path.join(tmpdir(), 'switchyard-mcp-'))

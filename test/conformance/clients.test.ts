@@ -1,4 +1,4 @@
-// MCP clients of both protocol eras against the real api: every tool, its results and its failures.
+// MCP clients of both protocol versions against the api: every tool, its results and its errors.
 
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -56,7 +56,7 @@ const current =
 const old = async (url: string): Promise<AnyClient> => {
   const client = new OldClient(INFO)
   const transport = new OldTransport(new URL(url))
-  // Its types were made without exactOptionalPropertyTypes.
+  // The types of the old SDK do not support exactOptionalPropertyTypes.
   await client.connect(transport as Parameters<typeof client.connect>[0])
   return {
     call: async (name, args = {}) => (await client.callTool({ name, arguments: args })) as Result,
@@ -118,13 +118,13 @@ afterAll(async () => {
 const write = async (id: TaskId, step: { to?: Status; set?: Patch; events?: NewEvent[] }) => {
   const set = step.to && isTerminal(step.to) ? { completed_at: new Date(), ...step.set } : step.set
   const written = await advance(api.records.db, { taskId: id, generation: null, ...step, ...(set ? { set } : {}) })
-  if (!written) throw new Error(`the change of ${id} was refused`)
+  if (!written) throw new Error(`the change of ${id} was rejected`)
   api.bus.publishTask(id, { kind: 'events', events: written.events })
 }
 
 const progress = (message: string): NewEvent => ({ type: 'task_progress', message, data: {} })
 
-/** The structured result, which the text repeats. */
+/** Returns the structured result of a successful call, and checks that its text is the same. */
 const ok = (result: Result): Record<string, unknown> => {
   expect(result.isError, JSON.stringify(result)).not.toBe(true)
   expect(JSON.parse(result.content[0]?.text ?? '')).toEqual(result.structuredContent)
@@ -163,7 +163,7 @@ describe.each([
   const connect = async () => {
     const client = await connectClient(api.url)
     opened.push(client)
-    // Clients check results against the schemas that they have seen.
+    // Clients validate results only against schemas that they have listed.
     await client.tools()
     return client
   }
@@ -171,7 +171,7 @@ describe.each([
   const accept = async (client: AnyClient, args: Record<string, unknown> = {}): Promise<TaskId> =>
     ok(await client.call('execute_task', { task_description: 'do it', ...args })).task_id as TaskId
 
-  it('speaks its version and finds every tool, described', async () => {
+  it('negotiates its version and lists every tool with title, description and schemas', async () => {
     const client = await connect()
     expect(client.version()).toMatch(era.startsWith('2025') ? /^2025-/ : /^2026-07-28$/)
     const tools = await client.tools()
@@ -185,7 +185,7 @@ describe.each([
     }
   })
 
-  it('starts a task, waits for it, reads it and its history', async () => {
+  it('submits a task, waits for it, and reads its status and history', async () => {
     const client = await connect()
     const key = `key-${era}`
     const accepted = ok(await client.call('execute_task', { task_description: 'do it', idempotency_key: key }))
@@ -194,7 +194,7 @@ describe.each([
     const again = await client.call('opencode_execute_task', { task_description: 'do it', idempotency_key: key })
     expect(ok(again)).toMatchObject({ task_id: id, deduplicated: true })
     const waiting = client.call('get_task_status', { task_id: id, wait_ms: 20_000 })
-    await write(id, { to: 'preparing', events: [progress('taken')] })
+    await write(id, { to: 'preparing', events: [progress('started')] })
     await write(id, { to: 'running', events: [progress('runs')] })
     const artifact: NewEvent = { type: 'task_artifact', message: '1 file changed', data: { kind: 'diff' } }
     const done: NewEvent = { type: 'task_completed', message: 'done', data: {} }
@@ -222,7 +222,7 @@ describe.each([
     expect(all.has_more_events).toBe(false)
   })
 
-  it('steers a task: messages, answers, controls', async () => {
+  it('sends messages, replies and controls to a task', async () => {
     const client = await connect()
     const id = await accept(client)
     const sent = ok(
@@ -246,8 +246,8 @@ describe.each([
       expires_at: new Date(Date.now() + 60_000),
     })
     await write(id, { to: 'input_required' })
-    const asking = ok(await client.call('list_tasks', { limit: 1 }))
-    expect(asking.tasks).toMatchObject([{ task_id: id, requests: [{ request_id: requestId }] }])
+    const listed = ok(await client.call('list_tasks', { limit: 1 }))
+    expect(listed.tasks).toMatchObject([{ task_id: id, requests: [{ request_id: requestId }] }])
     const answered = await client.call('reply_task_request', { task_id: id, request_id: requestId, reply: 'always' })
     expect(ok(answered)).toMatchObject({ task_id: id, request_id: requestId })
     await write(id, { to: 'paused' })
@@ -257,7 +257,7 @@ describe.each([
     expect(cancelled).toMatchObject({ outcome: 'done', status: 'cancelled' })
   })
 
-  it('looks at the working directory', async () => {
+  it('lists and reads files of the working directory, and its diff', async () => {
     const client = await connect()
     const id = await accept(client)
     const early = await client.call('get_task_files', { task_id: id })
@@ -277,7 +277,7 @@ describe.each([
       })
   })
 
-  it('learns what is wrong with a call', async () => {
+  it('receives code, message and hint for an invalid call', async () => {
     const client = await connect()
     const misspelt = failure(await client.call('execute_task', { task_description: 'x', branche: 'b' }))
     expect(misspelt).toMatchObject({ code: 'invalid_request', retryable: false, hint: expect.any(String) })
@@ -288,11 +288,11 @@ describe.each([
     await expect(client.call('no_such_tool')).rejects.toThrow(/no_such_tool/)
   })
 
-  it('goes on after a restart of the api as if nothing had been', async () => {
+  it('continues after a restart of the api', async () => {
     const client = await connect()
     const id = await accept(client)
     await api.restart()
-    // A connection that was kept open is gone, which a client notices with its next call at the latest.
+    // A client may notice only with its next call that its open connection was closed.
     const status = await vi.waitFor(() => client.call('get_task_status', { task_id: id }), { timeout: 20_000 })
     expect(ok(status)).toMatchObject({ status: 'queued' })
     expect(ok(await client.call('ping'))).toMatchObject({ ok: true })
@@ -300,7 +300,8 @@ describe.each([
   })
 })
 
-it('answers a client of the 2025 era in one piece: a stream that breaks off would leave it waiting', async () => {
+// A 2025 client would wait forever for the rest of a stream that breaks.
+it('answers a client of the 2025 era with JSON instead of a stream', async () => {
   const response = await fetch(api.url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },

@@ -1,4 +1,4 @@
-// Runs the public conformance suite of MCP against the real api.
+// Runs the public MCP conformance suite against the api.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { parse } from 'yaml'
 import { type RunningApi, startApi } from './api.ts'
 
 const BASELINE = path.join(import.meta.dirname, 'baseline.yml')
-/** These must pass, each with at least one check of its own. */
+/** Scenarios that must pass with at least one check each. */
 const APPLICABLE = ['server-initialize', 'ping', 'tools-list', 'dns-rebinding-protection']
 const SUITE_MS = 120_000
 
@@ -24,7 +24,7 @@ afterAll(async () => {
   await api.close()
 })
 
-/** Where the suite's program is: its package exports nothing else. */
+/** Returns the path of the suite's program, which its package does not export. */
 const program = (): string => {
   const manifest = import.meta.resolve('@modelcontextprotocol/conformance/package.json')
   return fileURLToPath(new URL('dist/index.js', manifest))
@@ -41,21 +41,23 @@ const run = async (args: readonly string[]): Promise<{ code: unknown; output: st
   return { code, output }
 }
 
-/** `✓ ping: 1 passed, 0 failed` */
+/**
+ * Returns the number of passed checks by scenario, from lines such as `✓ ping: 1 passed, 0 failed`.
+ */
 const passedOf = (output: string): ReadonlyMap<string, number> =>
   new Map(
     [...output.matchAll(/^✓ ([\w-]+): (\d+) passed, 0 failed/gm)].map((match) => [match[1] ?? '', Number(match[2])]),
   )
 
 describe('the MCP endpoint', () => {
-  it('passes the applicable server scenarios, and fails no other than those that do not apply', async () => {
+  it('passes every server scenario except those that do not apply', async () => {
     const { code, output } = await run(['server', '--url', api.url, '--suite', 'all', '--expected-failures', BASELINE])
     const passed = passedOf(output)
     for (const scenario of APPLICABLE) expect(passed.get(scenario), `${scenario}\n${output}`).toBeGreaterThan(0)
     expect(code, output).toBe(0)
   })
 
-  it('lists nothing as not applicable that is', async () => {
+  it('excludes no scenario that applies', async () => {
     const { server } = parse(await readFile(BASELINE, 'utf8')) as { server: string[] }
     expect(server.filter((scenario) => APPLICABLE.includes(scenario))).toEqual([])
   })

@@ -1,4 +1,4 @@
-// Tasks as MCP resources: read by clients of both eras, subscribed to by those of the current one.
+// Tasks as MCP resources: clients of both protocol versions read them, current ones can subscribe.
 
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { Task, TaskId } from '@switchyard/contracts'
@@ -37,10 +37,10 @@ const progress = (taskId: TaskId, message: string) =>
 
 /** Subscribes, and collects the URIs that the client is notified of. */
 const subscribe = async (client: Client, ...ids: TaskId[]) => {
-  const told: string[] = []
-  client.setNotificationHandler('notifications/resources/updated', ({ params }) => void told.push(params.uri))
+  const updated: string[] = []
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => void updated.push(params.uri))
   await client.listen({ resourceSubscriptions: ids.map((id) => `switchyard://tasks/${id}`) })
-  return told
+  return updated
 }
 
 describe('a task as a resource', () => {
@@ -57,7 +57,7 @@ describe('a task as a resource', () => {
     expect(record).toMatchObject({ task_id: id, status: 'queued', events: [{ type: 'task_queued' }] })
   })
 
-  it('is nobody’s but its owner’s and the operators’', async () => {
+  it('is visible only to its owner and to operators', async () => {
     const [one, two, ops] = [await connect(ONE), await connect(TWO), await connect(OPS)]
     const uri = `switchyard://tasks/${await accept(one)}`
     await expect(two.readResource({ uri })).rejects.toThrow()
@@ -65,7 +65,7 @@ describe('a task as a resource', () => {
     expect((await ops.readResource({ uri })).contents).toHaveLength(1)
   })
 
-  it('notifies subscribers of every change of their task, and of no other', async () => {
+  it('notifies subscribers of changes of their tasks only', async () => {
     const [one, two, ops] = [await connect(ONE), await connect(TWO), await connect(OPS)]
     const [mine, other] = [await accept(one), await accept(one)]
     const [toOne, toTwo, toOps] = [

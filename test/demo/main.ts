@@ -1,4 +1,4 @@
-// `npm run demo`: a repository with a failing test, one task through the public REST API, its events live, the diff,
+// `npm run demo`: submits a task that fixes a failing test, and prints its live events, the diff,
 // the passing test and the figures.
 
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
@@ -12,42 +12,42 @@ import { createCaller } from '../compose/caller.ts'
 import { makeRepository } from '../integration/repository.ts'
 import { runTests } from './run-tests.ts'
 
-const say = (text = ''): void => void process.stdout.write(`${text}\n`)
-const heading = (text: string): void => say(`\n── ${text} ${'─'.repeat(Math.max(0, 76 - text.length))}`)
+const print = (text = ''): void => void process.stdout.write(`${text}\n`)
+const heading = (text: string): void => print(`\n── ${text} ${'─'.repeat(Math.max(0, 76 - text.length))}`)
 
 const GOAL =
   'The test of this repository fails. Find out why, fix the code (not the test), and show that the test passes.'
 
-const tellEvent = (event: TaskEvent): void =>
-  say(`${String(event.seq).padStart(4)}  ${event.type.padEnd(16)} ${event.message}`)
+const printEvent = (event: TaskEvent): void =>
+  print(`${String(event.seq).padStart(4)}  ${event.type.padEnd(16)} ${event.message}`)
 
-const tellFigures = (task: Task, seconds: number): void => {
+const printFigures = (task: Task, seconds: number): void => {
   const usage = task.result?.usage
-  say(`status   ${task.status}`)
-  say(`time     ${seconds.toFixed(1)} s from the call to the end`)
-  say(`model    ${task.model ?? 'unknown'}`)
+  print(`status   ${task.status}`)
+  print(`time     ${seconds.toFixed(1)} s from the call to the end`)
+  print(`model    ${task.model ?? 'unknown'}`)
   if (usage)
-    say(`tokens   ${usage.input + usage.cache_read + usage.cache_write} in, ${usage.output + usage.reasoning} out`)
-  say(`cost     $${(task.result?.cost ?? 0).toFixed(4)}, as OpenCode reckons it`)
+    print(`tokens   ${usage.input + usage.cache_read + usage.cache_write} in, ${usage.output + usage.reasoning} out`)
+  print(`cost     $${(task.result?.cost ?? 0).toFixed(4)}, as OpenCode calculates it`)
 }
 
 const demo = async (stop: AbortSignal): Promise<number> => {
-  const own = process.env.DEFAULT_MODEL
+  const ownModel = process.env.DEFAULT_MODEL
   const closing: (() => Promise<unknown>)[] = []
   try {
     const home = await mkdtemp(path.join(tmpdir(), 'switchyard-demo-'))
-    // Open to pass through: as root, the database runs as another user, and would be put elsewhere.
+    // As root, the database runs as another user, who must be able to enter the directory.
     await chmod(home, 0o711)
     closing.push(() => rm(home, { recursive: true, force: true }))
-    const model = own ? undefined : await startScriptedModel()
+    const model = ownModel ? undefined : await startScriptedModel()
     if (model) closing.push(model.close)
 
     heading('Starting Switchyard')
-    if (own) say(`The model is your own: ${own}.`)
+    if (ownModel) print(`Using your own model: ${ownModel}.`)
     else {
-      say('No model was named, so a SCRIPTED MODEL stands in for it: it plays prepared answers.')
-      say('Everything else is real: the OpenCode server, its tools, git, PostgreSQL, the queue, the REST API.')
-      say('To run it with your own model: DEFAULT_MODEL=provider/model npm run demo')
+      print('DEFAULT_MODEL is not set, so a SCRIPTED MODEL gives prepared answers.')
+      print('Everything else is real: the OpenCode server, its tools, git, PostgreSQL, the queue, the REST API.')
+      print('To use your own model: DEFAULT_MODEL=provider/model npm run demo')
     }
     const config = loadConfig({
       ...process.env,
@@ -69,11 +69,11 @@ const demo = async (stop: AbortSignal): Promise<number> => {
       signal: stop,
     })
     closing.push(() => switchyard.close())
-    say(`Ready after ${(switchyard.startedInMs / 1000).toFixed(1)} s on ${switchyard.url}`)
+    print(`Ready after ${(switchyard.startedInMs / 1000).toFixed(1)} s on ${switchyard.url}`)
 
     heading('A repository with a failing test')
     const repository = await makeRepository(path.join(home, 'repository'), FAILING_REPOSITORY)
-    say((await runTests(repository)).output)
+    print((await runTests(repository)).output)
 
     heading('POST /tasks')
     const caller = createCaller(switchyard.url)
@@ -83,19 +83,19 @@ const demo = async (stop: AbortSignal): Promise<number> => {
       project: repository,
       agent_id: 'demo',
     })
-    say(`accepted as ${task_id}; its events, live:\n`)
-    await caller.follow(task_id, 10 * 60_000, tellEvent)
+    print(`accepted as ${task_id}; live events:\n`)
+    await caller.follow(task_id, 10 * 60_000, printEvent)
     const task = await caller.ended(task_id)
     const seconds = (performance.now() - began) / 1000
 
     heading('GET /tasks/{id}/diff')
-    say(((await caller.get(`/tasks/${task_id}/diff?format=json`)) as TaskDiff).diff)
-    heading('The test, run again in the task’s own worktree')
+    print(((await caller.get(`/tasks/${task_id}/diff?format=json`)) as TaskDiff).diff)
+    heading("The test, run again in the task's worktree")
     const after = await runTests(task.directory ?? repository)
-    say(after.output)
+    print(after.output)
     heading('Figures')
-    tellFigures(task, seconds)
-    if (task.error) say(`error    ${task.error.code}: ${task.error.message}`)
+    printFigures(task, seconds)
+    if (task.error) print(`error    ${task.error.code}: ${task.error.message}`)
     return task.status === 'completed' && after.passed ? 0 : 1
   } finally {
     for (const step of closing.reverse()) await step()

@@ -1,7 +1,8 @@
-// Runs the node tests of a directory and says how it went.
+// Runs the Node.js tests of a directory.
 
 import { execFile } from 'node:child_process'
 
+/** Runs the tests. Returns whether they passed, and at most 20 lines of their results. */
 export const runTests = (directory: string): Promise<{ readonly passed: boolean; readonly output: string }> =>
   new Promise((resolve) => {
     execFile(
