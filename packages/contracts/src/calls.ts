@@ -1,5 +1,5 @@
-// Calls that a worker answers: all that needs git, a key, an OpenCode server or the disk of the workspaces, none of which the
-// other services reach. Each call is safe to repeat: when its worker dies, another one starts it again.
+// The calls that a worker answers: everything that needs git, a key, an OpenCode server or the disk of the workspaces, which no
+// other service reaches. Each call is safe to repeat: when its worker dies, another worker starts it again.
 
 import type { z } from 'zod'
 import { projectCalls } from './project-calls.ts'

@@ -1,9 +1,9 @@
-// Deliveries: notifications to destinations outside Switchyard, and why one has not arrived.
+// Deliveries: notifications to destinations outside Switchyard, and why one failed.
 
 import { z } from 'zod'
 import type { EventType } from './events.ts'
 
-/** The default events of a destination: not noisy. */
+/** The events that a destination receives by default: those of interest to most people. */
 export const QUIET_EVENT_TYPES = [
   'task_started',
   'task_input_required',
@@ -22,10 +22,10 @@ export const AGENT_EVENT_TYPES = [
   'task_cancelled',
 ] as const satisfies readonly EventType[]
 
-/** The form of Letta's agent ids: an `agent_id` like this is notified through Letta. */
+/** The form of a Letta agent id. An agent with such an id is notified through Letta. */
 export const LETTA_AGENT_ID = /^agent-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** Why a delivery has not arrived, and what to do about it. `final`: no later attempt can help. */
+/** Why a delivery failed, and how to fix it. `final`: another attempt would fail too. */
 type FailureKind = { readonly final: boolean; readonly hint: string }
 
 export const DELIVERY_FAILURES = {
@@ -113,7 +113,7 @@ export type DeliveryFailureCode = keyof typeof DELIVERY_FAILURES
 
 const failureCodes = Object.keys(DELIVERY_FAILURES) as [DeliveryFailureCode, ...DeliveryFailureCode[]]
 
-/** As it is kept: the hint is added when it is shown. */
+/** A failure as it is stored; the hint is added when it is returned. */
 export type DeliveryFailure = {
   readonly code: DeliveryFailureCode
   readonly message: string
@@ -125,20 +125,22 @@ export const deliveryStateSchema = z.enum(DELIVERY_STATES)
 export type DeliveryState = z.infer<typeof deliveryStateSchema>
 
 export const deliverySchema = z.object({
-  delivery_id: z.string().describe('sent as webhook-id, or as the transaction id in Matrix; the same at every attempt'),
+  delivery_id: z
+    .string()
+    .describe('Sent as webhook-id, or as the transaction id in Matrix; the same for every attempt'),
   state: deliveryStateSchema.describe(
-    'pending: to be sent, or sent again; skipped: nobody needed it any more; dead: given up, until it is retried',
+    'pending: waiting to be sent or retried; skipped: no longer needed; dead: not sent again unless you retry it',
   ),
-  task_id: z.string().nullable().describe('null for a test'),
-  seq: z.number().int().nullable().describe('the number of the task’s event'),
-  type: z.string().describe('the type of the event; webhook_test for a test'),
+  task_id: z.string().nullable().describe('Null for a test'),
+  seq: z.number().int().nullable().describe('The number of the event in its task'),
+  type: z.string().describe('The type of the event; webhook_test for a test'),
   destination: z
     .string()
-    .describe('callback for the task’s callback_url, letta for its agent, matrix, otherwise the id of the webhook'),
+    .describe('`callback` for the callback_url of the task, `letta` for its agent, `matrix`, or the id of a webhook'),
   attempts: z.number().int(),
   created_at: z.iso.datetime(),
   last_attempt_at: z.iso.datetime().nullable(),
-  next_attempt_at: z.iso.datetime().nullable().describe('not before then; null unless pending'),
+  next_attempt_at: z.iso.datetime().nullable().describe('When it is sent next; null unless pending'),
   delivered_at: z.iso.datetime().nullable(),
   failure: z
     .object({
@@ -148,6 +150,6 @@ export const deliverySchema = z.object({
       http_status: z.number().int().nullable(),
     })
     .nullable()
-    .describe('why the last attempt did not arrive'),
+    .describe('Why the last attempt failed'),
 })
 export type Delivery = z.infer<typeof deliverySchema>

@@ -24,12 +24,12 @@ export const eventTypeSchema = z.enum(EVENT_TYPES)
 export type EventType = z.infer<typeof eventTypeSchema>
 
 export const taskEventSchema = z.object({
-  seq: z.number().int().min(1).describe('numbered per task from 1, without gaps'),
+  seq: z.number().int().min(1).describe('Number of the event in its task, from 1 without gaps'),
   task_id: z.string(),
   type: eventTypeSchema,
   timestamp: z.iso.datetime(),
-  message: z.string().describe('what happened, for a person'),
-  data: z.record(z.string(), z.unknown()).describe('what happened, for a program'),
+  message: z.string().describe('What happened, in words'),
+  data: z.record(z.string(), z.unknown()).describe('What happened, as data'),
 })
 export type TaskEvent = z.infer<typeof taskEventSchema>
 
@@ -38,7 +38,7 @@ export const taskDeltaSchema = z.object({
   task_id: z.string(),
   session_id: z.string(),
   part_id: z.string(),
-  field: z.string().describe('text or reasoning'),
+  field: z.string().describe('`text` or `reasoning`'),
   delta: z.string(),
 })
 export type TaskDelta = z.infer<typeof taskDeltaSchema>

@@ -5,7 +5,7 @@ import { z } from 'zod'
 export const partSchema = z.object({
   name: z.string(),
   status: z.enum(['up', 'degraded', 'down']),
-  detail: z.string().nullable().describe('what is wrong, or a version'),
+  detail: z.string().nullable().describe('What is wrong, or the version'),
   latency_ms: z.number().nullable(),
 })
 export type Part = z.infer<typeof partSchema>
@@ -18,7 +18,7 @@ export const healthSchema = z.object({
   version: z.string(),
   uptime_s: z.number(),
   parts: z.array(partSchema),
-  counts: z.record(z.string(), z.number().int()).describe('tasks by status'),
-  providers: z.array(z.string()).describe('model providers that the OpenCode servers know'),
+  counts: z.record(z.string(), z.number().int()).describe('Number of tasks by status'),
+  providers: z.array(z.string()).describe('Model providers of the OpenCode servers'),
 })
 export type Health = z.infer<typeof healthSchema>

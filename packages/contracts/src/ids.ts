@@ -1,4 +1,4 @@
-// Ids with a prefix that says what they are; a ULID from the system's random source behind it.
+// Ids: a prefix that names the kind, and a ULID from the system's random source.
 
 import { randomBytes } from 'node:crypto'
 import { monotonicFactory } from 'ulid'
@@ -11,7 +11,7 @@ export type WorkerId = `worker_${string}`
 export type CallId = `call_${string}`
 export type WebhookId = `wh_${string}`
 
-/** A float in [0, 1) from the CSPRNG, which is what `ulid` expects of its source. */
+/** Returns a number in [0, 1) from the CSPRNG, in the form that `ulid` expects. */
 const random = (): number => randomBytes(4).readUInt32BE(0) / 2 ** 32
 
 const ulid = monotonicFactory(random)

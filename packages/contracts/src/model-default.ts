@@ -4,9 +4,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * The installation's configuration says which providers there are; the project, which of their models is its own.
+ * Returns the environment with the model of a project. The providers are those of the installation.
  *
- * @throws SyntaxError where OPENCODE_CONFIG_CONTENT is no JSON
+ * @throws SyntaxError when OPENCODE_CONFIG_CONTENT is not JSON
  */
 export const withModel = (
   env: Readonly<Record<string, string>>,

@@ -8,7 +8,7 @@ export const MODEL_NAME = /^[^/\s]+\/\S+$/
 
 export const modelRefSchema = z.strictObject({ providerID: shortText(200), modelID: shortText(200) })
 
-/** A model in the spelling of OpenCode's API. */
+/** A model in the form of the OpenCode API. */
 export type ModelRef = { readonly providerID: string; readonly modelID: string }
 
 /** `provider/model`, or its two parts. */

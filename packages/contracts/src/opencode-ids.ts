@@ -1,6 +1,6 @@
-// Ids of messages in OpenCode's own format, which sort by the time they were made.
+// Ids of messages in OpenCode's format; they sort by the time of their creation.
 //
-// Chosen on this side of the wire, by the sender of the message: sent twice with one id, it starts one turn.
+// The sender of a message chooses its id: a message that is sent twice with one id starts one turn.
 
 import { randomBytes } from 'node:crypto'
 
@@ -13,11 +13,11 @@ let lastTime = 0
 let counter = 0
 
 /**
- * A message id to record before the prompt is sent, so that the message can be found again.
+ * Returns a message id. Record it before you send the prompt, so that the message can be found again.
  *
- * 6 bytes of time (milliseconds × 4096 + a counter, the upper bits cut off) as hex, then 14 random characters. Ids of one
- * process rise strictly; the server's own are made in the same way. Measured: 1.18 orders messages by its own clock and
- * not by id, and takes ids an hour ahead or behind, so clocks that differ do no harm.
+ * It has 6 bytes of time (milliseconds × 4096 + a counter, without the upper bits) as hex, and 14 random characters. The ids of
+ * one process increase strictly, and the server's own have the same form. Measured: OpenCode 1.18 orders messages by its own
+ * clock, not by id, and accepts ids an hour ahead or behind, so different clocks do no harm.
  */
 export const newOpenCodeMessageId = (now: number = Date.now()): OpenCodeMessageId => {
   if (now > lastTime) {

@@ -1,4 +1,4 @@
-// What workers do for projects and sandboxes.
+// The calls to workers for projects and sandboxes.
 
 import { z } from 'zod'
 import {
@@ -16,24 +16,24 @@ const sandbox = project.extend({ name: z.string() })
 const none = z.object({})
 
 export const projectCalls = {
-  /** What a directory on the worker's host is. */
+  /** Returns what a directory on the worker's host is. */
   'project.inspect': {
     args: z.object({ path: z.string() }),
     result: z.object({
-      /** Its real path. */
+      /** The path with symbolic links resolved. */
       place: z.string(),
       is_checkout: z.boolean(),
       /** The URL of its remote, without credentials. */
       origin: z.string().nullable(),
-      /** The checkout that it is a linked worktree of; null when it is not one. */
+      /** The main checkout of a linked worktree; null when the directory is not one. */
       main: z.string().nullable(),
     }),
   },
-  /** Brings a registered project to `ready` or `waiting_for_key`; its row has what came of it. */
+  /** Brings a registered project to `ready` or `waiting_for_key`. The outcome is in its row. */
   'project.start': { args: project, result: none },
-  /** Ends its sessions’ turns and frees what its server holds for it. */
+  /** Aborts the turns of its sessions and releases what its server keeps for it. */
   'project.stop': { args: project, result: none },
-  /** Deletes what we made for it; its registration is taken back. */
+  /** Deletes everything that was created for the project, and its registration. */
   'project.destroy': {
     args: project.extend({ force: z.boolean() }),
     result: z.object({ bundles: z.array(z.string()) }),
@@ -51,15 +51,15 @@ export const projectCalls = {
     args: sandbox.extend({ force: z.boolean(), as_imported: z.boolean().optional() }),
     result: z.object({ bundle: z.string().nullable() }),
   },
-  /** Gives a new sandbox what an uploaded bundle holds; the upload is deleted. */
+  /** Imports an uploaded bundle into a new sandbox, and deletes the upload. */
   'sandbox.import': { args: sandbox.extend({ upload_id: z.string() }), result: sandboxImportedSchema },
   'project.duplicates': { args: none, result: duplicatesSchema },
-  /** A public key to seal a password for its own server with, and that password: it goes through the record. */
+  /** Returns a public key that encrypts the password of a dedicated server, which then passes through the record. */
   'server.offer_key': { args: project, result: offeredKeySchema },
   'server.take_password': { args: project.extend(sealedSecretSchema.shape), result: none },
-  /** The deploy key, created if missing; a new one with `rotate`. */
+  /** Returns the deploy key, created if missing; a new one with `rotate`. */
   'key.read': { args: project.extend({ rotate: z.boolean() }), result: deployKeySchema },
-  /** A public key to seal a deploy key with that somebody has, and that deploy key. */
+  /** Returns a public key that encrypts an existing deploy key, which then passes through the record. */
   'key.offer_seal': { args: project, result: offeredKeySchema },
   'key.take': { args: project.extend(sealedSecretSchema.shape), result: deployKeySchema },
 } as const

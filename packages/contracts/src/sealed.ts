@@ -1,9 +1,9 @@
-// Secrets that callers choose: they come sealed for the worker, so that neither the api nor the database can read them.
+// Secrets that callers choose. They are encrypted for the worker, so that neither the api nor the database can read them.
 
 import { z } from 'zod'
 
 export const offeredKeySchema = z.object({
-  public_key: z.string().describe('PEM; an RSA key to seal one secret with'),
+  public_key: z.string().describe('RSA public key (PEM) that encrypts one secret'),
 })
 export type OfferedKey = z.infer<typeof offeredKeySchema>
 
@@ -13,6 +13,6 @@ export const sealedSecretSchema = z.object({
     .min(1)
     .max(100_000)
     .describe(
-      'base64 of: a new key of 32 bytes, encrypted by RSA-OAEP (SHA-256) with the key that was offered; a nonce of 12 bytes; the secret, encrypted by AES-256-GCM with the new key and the nonce; its tag of 16 bytes',
+      'Base64 of: a random 32-byte key, encrypted with the public key (RSA-OAEP, SHA-256); a 12-byte nonce; the secret, encrypted with that key and nonce (AES-256-GCM); the 16-byte tag',
     ),
 })

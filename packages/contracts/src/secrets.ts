@@ -1,6 +1,6 @@
-// What is no secret although it stands where one belongs.
+// Recognizes placeholders of secrets.
 
-/** What templates and examples have in place of a secret, and what people type to get on. */
+/** Placeholders of templates and examples, and what people type to skip a field. */
 const PLACEHOLDERS: readonly RegExp[] = [
   /^change[\s_-]?(?:me|it|this)/i,
   /^(?:my|your|the|a|some)[\s_-]/i,
@@ -9,10 +9,10 @@ const PLACEHOLDERS: readonly RegExp[] = [
   /^\$\{?\w+\}?$/,
   /^(?:1234|qwert|letmein)/i,
 ]
-/** Fewer different characters than these are no secret, however often they are repeated. */
+/** A text with fewer different characters is not a secret, however long it is. */
 const MIN_DIFFERENT = 5
 
-/** True for what stands in for a secret: `CHANGE_ME_REQUIRED`, `changeme`, `password`, `<token>`, `xxxxxxxx`, nothing. */
+/** Returns true for a placeholder: `CHANGE_ME_REQUIRED`, `changeme`, `password`, `<token>`, `xxxxxxxx`, an empty text. */
 export const isPlaceholder = (value: string): boolean => {
   const text = value.trim()
   return new Set(text).size < MIN_DIFFERENT || PLACEHOLDERS.some((pattern) => pattern.test(text))

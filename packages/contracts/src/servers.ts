@@ -1,14 +1,14 @@
-// OpenCode servers: the ones that projects share, and those that projects have for themselves.
+// OpenCode servers, shared and dedicated.
 
 import { z } from 'zod'
 
-/** `child`: a child process. `container`: a container of Switchyard. `remote`: started elsewhere. */
+/** `child`: a child process. `container`: a container that Switchyard started. `remote`: started by something else. */
 export const SERVER_KINDS = ['child', 'container', 'remote'] as const
 export type ServerKind = (typeof SERVER_KINDS)[number]
 
 /**
- * `starting` not there yet · `up` · `busy` slow to answer · `down` not there, tried again · `draining` takes nothing new and is then
- * replaced · `stopping`, `stopped`
+ * `starting`: not ready yet. `busy`: slow to respond. `down`: unreachable; retried. `draining`: accepts nothing new and is then
+ * replaced.
  */
 export const PROJECT_SERVER_STATES = ['starting', 'up', 'busy', 'down', 'draining', 'stopping', 'stopped'] as const
 export type ProjectServerState = (typeof PROJECT_SERVER_STATES)[number]
@@ -23,15 +23,18 @@ export const availableModelsSchema = z.object({
     }),
   ),
   agents: z.array(z.object({ name: z.string(), mode: z.string(), description: z.string().nullable() })),
-  default_model: z.string().nullable().describe('provider/model that its configuration names'),
+  default_model: z.string().nullable().describe('provider/model from its configuration'),
 })
 export type AvailableModels = z.infer<typeof availableModelsSchema>
 
-/** What is in a directory that a project owns: root sessions, and how many of them and below them work now. */
+/** The sessions in a directory of a project: root sessions, and how many of them and their subagents have a running turn. */
 export type LiveDirectory = { readonly directory: string; readonly sessions: number | null; readonly busy: number }
 
 export const llmConfigSchema = z.object({
-  default_model: z.string().nullable().describe('of what names no model and is on no project that does'),
+  default_model: z
+    .string()
+    .nullable()
+    .describe('Model of tasks and sessions that name none, in projects that name none'),
   servers: z.array(
     z.object({
       id: z.string(),
@@ -46,13 +49,15 @@ export const llmConfigSchema = z.object({
       z.object({
         project_id: z.string(),
         git_url: z.string(),
-        model: z.string().nullable().describe('set with opencode_llm_set_model; null: the default'),
+        model: z.string().nullable().describe('Set with opencode_llm_set_model; null for the default'),
         providers: availableModelsSchema.shape.providers
           .nullable()
-          .describe('null: those of its server; else what its own configuration or server makes of them'),
+          .describe(
+            'Providers of the project if its configuration or server changes them; null if they are those of the server',
+          ),
       }),
     )
-    .describe('those that your key may use'),
+    .describe('Projects that your key may use'),
 })
 export type LlmConfig = z.infer<typeof llmConfigSchema>
 
@@ -68,29 +73,37 @@ export type SetModel = z.infer<typeof setModelSchema>
 export const serverSchema = z.object({
   id: z.string(),
   isolation: z.enum(['shared', 'dedicated']),
-  kind: z.enum(SERVER_KINDS).nullable().describe('null: it has never run'),
-  project_id: z.string().nullable().describe('whose it is; null: shared'),
+  kind: z.enum(SERVER_KINDS).nullable().describe('Null if it has never run'),
+  project_id: z.string().nullable().describe('The project that it is dedicated to; null if shared'),
   git_url: z.string().nullable(),
   pool: z.enum(['blue', 'green']).nullable(),
   status: z.enum(PROJECT_SERVER_STATES),
-  detail: z.string().nullable().describe('why it is so, where there is more to say'),
+  detail: z.string().nullable().describe('The reason for the status, if there is one'),
   version: z.string().nullable(),
   pid: z.number().int().nullable(),
-  container: z.string().nullable().describe('id of its container'),
+  container: z.string().nullable().describe('Id of its container'),
   port: z.number().int().nullable(),
-  url: z.string().nullable().describe('as its worker reaches it; without credentials'),
-  memory_bytes: z.number().int().nullable().describe('of it and all it has started; null: nobody can say'),
-  memory_limit_bytes: z.number().int().nullable().describe('at which it is drained and replaced; null: it is not'),
-  sessions: z.number().int().nullable().describe('in the directories of projects; null: nobody has counted them yet'),
-  busy_sessions: z.number().int().nullable().describe('sessions that work now, tasks’ among them'),
+  url: z.string().nullable().describe('URL that its worker uses, without credentials'),
+  memory_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe('Memory of the server and the processes it started; null if unknown'),
+  memory_limit_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe('Memory use at which it is drained and replaced; null if never'),
+  sessions: z.number().int().nullable().describe('Sessions in the directories of projects; null if not counted yet'),
+  busy_sessions: z.number().int().nullable().describe('Sessions with a running turn, including those of tasks'),
   running_tasks: z.number().int(),
-  restarts: z.number().int().nullable().describe('replacements since it was last stopped'),
+  restarts: z.number().int().nullable().describe('Number of restarts since it was last stopped'),
   last_health_at: z.iso.datetime().nullable(),
   last_used_at: z.iso.datetime().nullable(),
 })
 export type ServerInfo = z.infer<typeof serverSchema>
 
-/** What a project's answer contains about its server. */
+/** What a project shows of its server. */
 export const serverOfProjectSchema = serverSchema.pick({
   id: true,
   kind: true,
@@ -103,14 +116,14 @@ export const serverOfProjectSchema = serverSchema.pick({
 })
 export type ServerOfProject = z.infer<typeof serverOfProjectSchema>
 
-/** Of a project's own server: printable ASCII without a colon, what HTTP's Basic authentication can carry everywhere. */
+/** The password of a dedicated server: printable ASCII without a colon, which every client of Basic authentication can send. */
 export const SERVER_PASSWORD = /^[\x21-\x39\x3b-\x7e]{8,190}$/
 
-/** Less than this an OpenCode server with one directory at work does not do with, bytes: 310 to 380 MB idle, 540 to 770 MB after the first prompt. */
+/** The least that an OpenCode server with one busy directory needs, bytes: 310 to 380 MB idle, 540 to 770 MB after the first prompt. */
 export const MIN_SERVER_MEMORY = 1_024 * 1_048_576
 
 export const configureServerSchema = z.strictObject({
-  port: z.number().int().min(1_024).max(65_535).nullable().optional().describe('where it listens if that is free'),
+  port: z.number().int().min(1_024).max(65_535).nullable().optional().describe('Port to listen on if it is free'),
   memory_limit_bytes: z
     .number()
     .int()
@@ -118,7 +131,7 @@ export const configureServerSchema = z.strictObject({
     .max(1_099_511_627_776)
     .nullable()
     .optional()
-    .describe('at which it is drained and replaced; 1 GiB at least'),
+    .describe('Memory use at which it is drained and replaced, in bytes; at least 1 GiB'),
   idle_ms: z
     .number()
     .int()
@@ -126,20 +139,22 @@ export const configureServerSchema = z.strictObject({
     .max(2_592_000_000)
     .nullable()
     .optional()
-    .describe('after so long without use it is stopped, until it is needed'),
+    .describe('Time without use after which it is stopped until it is needed, in milliseconds'),
   environment: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,100}$/, 'is no name of a variable'), z.string().max(4_000))
-    .refine((variables) => Object.keys(variables).length <= 50, 'holds more than 50 variables')
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,100}$/, 'is not a valid variable name'), z.string().max(4_000))
+    .refine((variables) => Object.keys(variables).length <= 50, 'contains more than 50 variables')
     .refine(
       (variables) => Object.values(variables).every((value) => !value.includes('\u0000')),
       'contains a NUL character',
     )
     .optional()
-    .describe('variables of its own; all of them, not those that change. No secrets'),
+    .describe('Environment variables of the server; replaces all of them. Do not put secrets here'),
   restart: z
     .boolean()
     .optional()
-    .describe('restart it with these settings now; tasks continue afterwards, turns of other sessions are interrupted'),
+    .describe(
+      'Restart the server with these settings now; tasks continue afterwards, turns of other sessions are interrupted',
+    ),
 })
 export type ConfigureServer = z.infer<typeof configureServerSchema>
 

@@ -1,4 +1,4 @@
-// What workers do for sessions and for the directories of a project.
+// The calls to workers for sessions and for the directories of a project.
 
 import { z } from 'zod'
 import { modelRefSchema } from './models.ts'
@@ -19,7 +19,7 @@ import {
 import { permissionsSchema } from './task.ts'
 import { fileContentSchema, fileListSchema } from './workspace.ts'
 
-/** The api has found that the caller may use the project; `agent`: a key that sees only its own tasks. */
+/** The api has checked that the caller may use the project. `agent`: a key that sees only its own tasks. */
 const project = z.object({ project_id: z.string(), agent: z.string().nullable() })
 const place = project.extend({ directory: z.string().nullable().describe('null: the base checkout') })
 const session = project.extend({ session_id: z.string() })
@@ -39,7 +39,7 @@ export const sessionCalls = {
       system: z.string().nullable(),
       metadata: z.record(z.string(), z.unknown()),
       permissions: permissionsSchema,
-      /** Chosen by the api: the same one makes one session. */
+      /** Chosen by the api; calls with the same key create one session. */
       marker: z.string(),
     }),
     result: one,
@@ -53,7 +53,7 @@ export const sessionCalls = {
     }),
     result: sessionListSchema,
   },
-  /** Of every directory that has sessions. */
+  /** Covers every directory that has sessions. */
   'session.count': {
     args: none,
     result: z.object({
@@ -70,7 +70,7 @@ export const sessionCalls = {
   'session.delete': { args: session, result: none },
   'session.abort': { args: session, result: z.object({ aborted: z.array(z.string()) }) },
   'session.fork': { args: session.extend({ message_id: z.string().nullable(), marker: z.string() }), result: one },
-  /** Both answer when the model has, or say that it goes on. */
+  /** Both return when the model has answered, or say that the turn still runs. */
   'session.init': {
     args: session.extend({ message_id: z.string(), model }),
     result: z.object({ running: z.boolean() }),
@@ -96,7 +96,7 @@ export const sessionCalls = {
     }),
     result: none,
   },
-  /** How it stands with the turn of one message. */
+  /** Returns the state of the turn of one message. */
   'session.turn': {
     args: session.extend({ message_id: z.string() }),
     result: z.object({
@@ -121,7 +121,7 @@ export const sessionCalls = {
   'session.events': {
     args: session.extend({
       after: z.string().nullable(),
-      /** Whether a server that rests is started for it; else nothing has happened there. */
+      /** Whether to start a stopped server; otherwise there are no new events. */
       may_start: z.boolean().default(true),
     }),
     result: z.object({
@@ -145,7 +145,7 @@ export const sessionCalls = {
     args: session.extend({ path: z.string(), offset: z.number().int(), limit: z.number().int() }),
     result: fileContentSchema,
   },
-  /** Without secrets. */
+  /** Contains no secrets. */
   'directory.config': { args: place, result: z.object({ config: z.record(z.string(), z.unknown()) }) },
   'directory.providers': {
     args: place,

@@ -1,82 +1,84 @@
-// Sessions that people hold in a project, in the spelling of the multi-project HTTP API.
+// Sessions in a project, in the form of the multi-project HTTP API.
 
 import { z } from 'zod'
 import { modelChoiceSchema } from './models.ts'
 import { LIMITS, permissionsSchema } from './task.ts'
 import { shortText } from './text.ts'
 
-/** A page of messages at most. */
+/** Maximum number of messages on a page. */
 export const MAX_MESSAGES = 100
-/** A page of sessions at most. */
+/** Maximum number of sessions on a page. */
 export const MAX_SESSIONS = 1_000
-/** Where a page may begin at most. */
+/** Maximum offset of a page. */
 export const MAX_SESSION_OFFSET = 1_000_000
 export const MAX_FOUND_FILES = 200
 
-/** `active`: a turn runs. `waiting`: it waits for the answer to a request. `idle`: neither. */
+/** `active`: a turn runs. `waiting`: a turn waits for a reply to a request. `idle`: neither. */
 export const sessionStatusSchema = z.enum(['active', 'waiting', 'idle'])
 export type SessionStatus = z.infer<typeof sessionStatusSchema>
 
-export const messageIdSchema = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'is no message id')
-export const sessionIdSchema = z.string().regex(/^ses_[0-9A-Za-z]{1,60}$/, 'is no session id')
+export const messageIdSchema = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'is not a message id')
+export const sessionIdSchema = z.string().regex(/^ses_[0-9A-Za-z]{1,60}$/, 'is not a session id')
 
 export const sessionSchema = z.object({
   id: z.string(),
   title: z.string(),
   projectID: z.string(),
-  parentID: z.string().nullable().describe('the session that started it as a subagent'),
+  parentID: z.string().nullable().describe('The session that started it as a subagent'),
   directory: z.string(),
-  worktree: z.string().nullable().describe('the sandbox it is in; null: the base checkout, or a task’s directory'),
-  taskID: z.string().nullable().describe('the task that it belongs to'),
+  worktree: z.string().nullable().describe('Its sandbox; null in the base checkout or in the directory of a task'),
+  taskID: z.string().nullable().describe('The task that it belongs to'),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
   status: sessionStatusSchema,
-  messageCount: z.number().int().nullable().describe('null in lists'),
+  messageCount: z.number().int().nullable().describe('Null in lists'),
   agent: z.string().nullable(),
-  model: z.object({ providerID: z.string(), modelID: z.string() }).nullable().describe('null: the default'),
+  model: z.object({ providerID: z.string(), modelID: z.string() }).nullable().describe('Null for the default'),
   system: z.string().nullable(),
   metadata: z.record(z.string(), z.unknown()),
-  children: z.array(z.string()).describe('ids of its subagents’ sessions'),
+  children: z.array(z.string()).describe('Ids of the sessions of its subagents'),
   permissions: z.object({ canEdit: z.boolean(), canShare: z.boolean(), canDelete: z.boolean() }),
   shareURL: z.string().nullable(),
-  revert: z.object({ messageID: z.string() }).nullable().describe('the first message that is taken back'),
+  revert: z.object({ messageID: z.string() }).nullable().describe('The first message that is reverted'),
   cost: z.number().describe('US dollars'),
 })
 export type SessionInfo = z.infer<typeof sessionSchema>
 
 export const sessionListSchema = z.object({
   sessions: z.array(sessionSchema),
-  total: z.number().int().describe('of all pages'),
-  active: z.number().int().describe('that work or wait for an answer, of all pages'),
+  total: z.number().int().describe('On all pages'),
+  active: z.number().int().describe('Sessions with a running turn or an open request, on all pages'),
 })
 export type SessionList = z.infer<typeof sessionListSchema>
 
-/** Of a call that makes something: sent again with the same one it makes nothing more. */
+/** A key that makes a call safe to repeat. */
 export const sessionKeySchema = shortText(200).describe(
-  'Of your choice: a call that is sent again with the same one gives the session that the first one made',
+  'A key of your choice; a repeated call with the same key returns the session that the first one created',
 )
 
 export const createSessionSchema = z.object({
   title: shortText(300).optional(),
-  worktree: shortText(200).optional().describe('A sandbox of the project; default: its base checkout'),
-  directory: shortText(4_096).optional().describe('The same by its path; only ever one of the project’s own'),
-  parentID: sessionIdSchema.optional().describe('A session that this one is below; it works in the same directory'),
+  worktree: shortText(200).optional().describe('Name of a sandbox of the project; default: the base checkout'),
+  directory: shortText(4_096).optional().describe('The path of the base checkout or of a sandbox, instead of worktree'),
+  parentID: sessionIdSchema.optional().describe('The parent session; the new one works in the same directory'),
   agent: shortText(200).optional(),
-  model: modelChoiceSchema.optional().describe('Default: the project’s, then DEFAULT_MODEL, then OpenCode’s'),
-  system: z.string().max(LIMITS.messageBytes).optional().describe('Put before the model with every message'),
-  metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Kept with the session'),
-  permissions: permissionsSchema.optional().describe('What it may do without asking. Default ask'),
+  model: modelChoiceSchema
+    .optional()
+    .describe('Default: the model of the project, then DEFAULT_MODEL, then that of OpenCode'),
+  system: z.string().max(LIMITS.messageBytes).optional().describe('System prompt of every message'),
+  metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Stored with the session'),
+  permissions: permissionsSchema.optional().describe('What the agent may do without a request. Default ask'),
   idempotencyKey: sessionKeySchema.optional(),
 })
 export type CreateSession = z.infer<typeof createSessionSchema>
 
 export const changeSessionSchema = z.object({
   title: shortText(300).optional(),
-  metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Takes the place of all of it'),
+  metadata: z.record(z.string().max(100), z.unknown()).optional().describe('Replaces all metadata'),
 })
 export type ChangeSession = z.infer<typeof changeSessionSchema>
 
-/** As OpenCode has it, with the time as in our other objects. */
+/** A message as OpenCode returns it, with the time in the format of our other objects. */
 export const sessionMessageSchema = z.object({
   info: z.looseObject({
     id: z.string(),
@@ -89,33 +91,38 @@ export const sessionMessageSchema = z.object({
 export type SessionMessageInfo = z.infer<typeof sessionMessageSchema>
 
 export const messageListSchema = z.object({
-  messages: z.array(sessionMessageSchema).describe('in the order they came'),
+  messages: z.array(sessionMessageSchema).describe('In order'),
   total: z.number().int(),
-  hasMore: z.boolean().describe('there are older ones: `before` the first of these'),
+  hasMore: z
+    .boolean()
+    .describe('Whether older messages exist; read them with `before` and the id of the first one here'),
 })
 export type MessageList = z.infer<typeof messageListSchema>
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string().min(1).max(LIMITS.messageBytes) })
 
 export const sendToSessionSchema = z.object({
-  parts: z.array(textPart).min(1).max(50).describe('What is said'),
+  parts: z.array(textPart).min(1).max(50).describe('The content of the message'),
   messageID: messageIdSchema
     .optional()
     .describe(
-      'Of your choice, or the one that an answer gave: sent again with the same one it is not said again, and the answer is how its turn stands',
+      'An id of your choice, or one from an earlier response. A repeated call with the same id sends nothing again and returns the state of its turn',
     ),
   model: modelChoiceSchema.optional(),
   agent: shortText(200).optional(),
   variant: shortText(200).optional(),
   system: z.string().max(LIMITS.messageBytes).optional(),
-  noReply: z.boolean().optional().describe('Only put it into the session: the model reads it with the next message'),
+  noReply: z
+    .boolean()
+    .optional()
+    .describe('Add the message without starting a turn; the model reads it with the next message'),
   wait_ms: z.number().int().min(0).max(LIMITS.maxWaitMs).optional(),
 })
 export type SendToSession = z.infer<typeof sendToSessionSchema>
 
 export const askSchema = z.object({
   id: z.string(),
-  sessionID: z.string().describe('the session that asks: this one, or a subagent’s'),
+  sessionID: z.string().describe('The session that made the request: this one, or that of a subagent'),
   kind: z.enum(['permission', 'question']),
   title: z.string(),
   permission: z.string().nullable(),
@@ -134,27 +141,29 @@ export type Ask = z.infer<typeof askSchema>
 export const sentToSessionSchema = z.object({
   running: z
     .boolean()
-    .describe('it goes on: follow the session’s events, read its messages, or send it again with this messageID'),
-  messageID: z.string().describe('of what was sent'),
-  info: sessionMessageSchema.shape.info.nullable().describe('of the answer, once the turn has ended'),
+    .describe(
+      'Whether the turn still runs: follow the events of the session, read its messages, or repeat the call with this messageID',
+    ),
+  messageID: z.string().describe('Id of the message that was sent'),
+  info: sessionMessageSchema.shape.info.nullable().describe('Info of the answer; null until the turn has ended'),
   parts: sessionMessageSchema.shape.parts,
-  text: z.string().nullable().describe('the answer’s text'),
-  asks: z.array(askSchema).describe('what the turn waits for; answer with permission or question'),
+  text: z.string().nullable().describe('Text of the answer'),
+  asks: z.array(askSchema).describe('Open requests of the turn; answer them with permission or question'),
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).nullable(),
 })
 export type SentToSession = z.infer<typeof sentToSessionSchema>
 
 export const replyPermissionSchema = z.object({
-  reply: z.enum(['once', 'always', 'reject']).describe('always: for this session'),
-  message: z.string().max(10_000).optional().describe('With reject: why; the agent reads it and goes on'),
+  reply: z.enum(['once', 'always', 'reject']).describe('`always` applies to this session'),
+  message: z.string().max(10_000).optional().describe('With reject: the reason; the agent reads it and continues'),
 })
 export const replyQuestionSchema = z.object({
   answers: z
     .array(z.array(z.string().min(1).max(10_000)).max(50))
     .max(50)
     .optional()
-    .describe('For each question the labels chosen, or free words'),
-  reject: z.boolean().optional().describe('Declines to answer'),
+    .describe('For each question, the chosen labels or your own text'),
+  reject: z.boolean().optional().describe('Reject the question'),
 })
 
 export const todoSchema = z.object({ content: z.string(), status: z.string(), priority: z.string() })
@@ -164,14 +173,14 @@ export const changedFileSchema = z.object({
   status: z.enum(['added', 'modified', 'deleted']),
   additions: z.number().int(),
   deletions: z.number().int(),
-  changes: z.number().int().describe('lines, added and deleted'),
+  changes: z.number().int().describe('Added and deleted lines together'),
 })
 
 export const sessionDiffSchema = z.object({
   source: z
     .enum(['turn', 'worktree'])
-    .describe('turn: what one message’s turn changed. worktree: the directory against its last commit'),
-  diff: z.string().describe('unified'),
+    .describe('turn: the changes of one turn; worktree: the directory compared with its last commit'),
+  diff: z.string().describe('Unified diff'),
   files: z.array(changedFileSchema),
   truncated: z.boolean(),
 })
@@ -186,25 +195,25 @@ export const SESSION_EVENT_TYPES = [
 ] as const
 
 export const sessionEventSchema = z.object({
-  id: z.string().nullable().describe('resumes after this event; null: a state, sent again on every connection'),
+  id: z.string().nullable().describe('Id to resume after; null for a state, which is sent again on every connection'),
   type: z.enum(SESSION_EVENT_TYPES),
   sessionID: z.string(),
   timestamp: z.iso.datetime(),
-  message: z.string().describe('what happened, for a person'),
-  data: z.record(z.string(), z.unknown()).describe('what happened, for a program'),
+  message: z.string().describe('What happened, in words'),
+  data: z.record(z.string(), z.unknown()).describe('What happened, as data'),
 })
 export type SessionEvent = z.infer<typeof sessionEventSchema>
 
-/** What the marker of a session begins with that a caller's own key makes: several calls may come with it at once. */
+/** Prefix of the marker of a session that was created with a key of the caller; several calls may use that key at once. */
 export const KEY_MARKER = 'key_'
 
 /** What Switchyard stores in the metadata of an OpenCode session, under its own key. */
 export const ownMetadataSchema = z.object({
-  /** Of the call that made it: the same call finds it. */
+  /** Key of the call that created it; the same call finds it again. */
   marker: z.string().optional(),
   system: z.string().nullable().optional(),
   permissions: permissionsSchema.optional(),
-  /** The address at which it was shared, and is no more. */
+  /** The URL at which it was shared until sharing was revoked. */
   unshared: z.string().optional(),
 })
 export type OwnMetadata = z.infer<typeof ownMetadataSchema>

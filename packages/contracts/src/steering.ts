@@ -1,4 +1,4 @@
-// What a caller can say to a running task: messages, controls, answers.
+// What a caller can send to a running task: messages, controls, replies.
 
 import { z } from 'zod'
 import { LIMITS, metadataSchema, statusSchema } from './task.ts'
@@ -28,7 +28,7 @@ const text = z
   .refine(hasNoNul, 'contains a NUL character')
 
 export const sendMessageSchema = z.object({
-  message: text.describe('Read by the agent at its next step'),
+  message: text.describe('The message; the agent reads it at its next step'),
   message_type: messageTypeSchema.optional().describe('Default: update'),
   metadata: metadataSchema.optional(),
 })
@@ -37,7 +37,7 @@ export type SendMessage = z.infer<typeof sendMessageSchema>
 export const sentMessageSchema = z.object({
   task_id: z.string(),
   message_id: z.string(),
-  delivered: z.boolean().describe('true once the session has it; false: kept, and given to the session when it runs'),
+  delivered: z.boolean().describe('True once the session has the message; false while it waits for the session to run'),
 })
 export type SentMessage = z.infer<typeof sentMessageSchema>
 
@@ -58,20 +58,20 @@ export const sentControlSchema = z.object({
   outcome: z
     .enum(OUTCOMES)
     .describe(
-      'done: in force now; requested: the worker is at it; already: it was so before; already_ended: the task had ended; not_possible: see the status',
+      'done: in effect; requested: the worker has not acted yet; already: it was in effect before; already_ended: the task has ended; not_possible: see status',
     ),
   status: statusSchema,
 })
 export type SentControl = z.infer<typeof sentControlSchema>
 
-/** A permission: `once`, `always` (this task only), `reject`. A question: the answers, one list of labels or free words for each question. */
+/** For a permission: `once`, `always` (in this task), `reject`. For a question: one list of labels or own text for each question. */
 export const replySchema = z.object({
   reply: z.union([
     z.enum(['once', 'always', 'reject']),
     z.array(z.array(z.string().max(10_000)).max(20)).max(20),
     z.string().max(10_000),
   ]),
-  message: text.optional().describe('With reject: the reason, which the agent reads'),
+  message: text.optional().describe('With reject: the reason; the agent reads it'),
 })
 export type Reply = z.infer<typeof replySchema>
 

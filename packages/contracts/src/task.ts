@@ -1,4 +1,4 @@
-// The task: what a caller asks for, the record that is kept, and the states it passes through.
+// The task: the arguments of `execute_task`, the record, and the statuses.
 
 import { z } from 'zod'
 import { errorCodes } from './errors/catalogue.ts'
@@ -27,27 +27,27 @@ export const isTerminal = (status: Status): status is TerminalStatus =>
 export const modeSchema = z.enum(['opencode', 'docker'])
 export type Mode = z.infer<typeof modeSchema>
 
-/** The two pools of OpenCode servers, say of two versions. */
+/** The two pools of OpenCode servers, for example of two versions. */
 export const POOLS = ['blue', 'green'] as const
 export const poolSchema = z.enum(POOLS)
 export type Pool = z.infer<typeof poolSchema>
 
 /** What decided the mode of a task. */
 export const modeReasonSchema = z.enum([
-  /** The call named it. */
+  /** The call set it. */
   'asked',
   /** OPENCODE_SERVER_ENABLED is false. */
   'server_disabled',
   'rollout',
-  /** By hand: every new task goes to one side. */
+  /** An operator sends every new task to one mode. */
   'fixed',
-  /** The side that the percentage says has failed too often. */
+  /** The mode that the percentage selects has failed too often. */
   'breaker',
-  /** That side is tried again with this task. */
+  /** The task is a probe of a mode that failed. */
   'probe',
-  /** No worker that is alive runs tasks of that side. */
+  /** No live worker runs tasks of that mode. */
   'no_worker',
-  /** The task asks for something that docker mode cannot do. */
+  /** The task needs something that Docker mode does not support. */
   'docker_cannot',
 ])
 export type ModeReason = z.infer<typeof modeReasonSchema>
@@ -85,53 +85,67 @@ export const executeTaskSchema = z.object({
     .refine((text) => text.trim().length > 0, 'is empty')
     .refine(withinBytes(LIMITS.descriptionBytes), `larger than ${LIMITS.descriptionBytes} bytes`)
     .refine(hasNoNul, 'contains a NUL character')
-    .describe('What to do, in words; it reaches the model as it is'),
-  agent_id: shortText(200).optional().describe('The calling agent; default: X-Agent-Id, else the name of the key'),
+    .describe(
+      'What to do, in plain words, for example "Fix the failing test in sum.test.js". The model gets it unchanged',
+    ),
+  agent_id: shortText(200)
+    .optional()
+    .describe('Id of the calling agent, such as agent-42; default: X-Agent-Id, then the name of the key'),
   idempotency_key: shortText(200)
     .optional()
-    .describe('The same key makes one task, however often the call is repeated'),
+    .describe('A key of your choice, such as issue-17; repeated calls with the same key create one task'),
   timeout_ms: z
     .number()
     .int()
     .min(LIMITS.minTimeoutMs)
     .max(LIMITS.maxTimeoutMs)
     .optional()
-    .describe('How long the task may run; default TASK_TIMEOUT_MS'),
-  sync: z.boolean().optional().describe('Wait for the end, 50 s at most; the same as wait_ms: 50000'),
+    .describe('How long the task may run, in milliseconds; default TASK_TIMEOUT_MS'),
+  sync: z.boolean().optional().describe('Wait until the task ends, at most 50 s; the same as wait_ms: 50000'),
   wait_ms: z
     .number()
     .int()
     .min(0)
     .max(LIMITS.maxWaitMs)
     .optional()
-    .describe('How long to wait for the end before answering'),
-  observers: z.array(shortText(200)).max(20).optional().describe('People to notify, such as Matrix user ids'),
+    .describe('How long to wait for the end of the task before returning, in milliseconds'),
+  observers: z
+    .array(shortText(200))
+    .max(20)
+    .optional()
+    .describe('People to notify, as Matrix user ids such as @ann:example.com'),
   project: shortText(2_000)
     .optional()
     .describe(
-      'A git URL (https, ssh) or a project id, with an operator’s key also a file URL or a local path; none: an empty scratch directory',
+      'The repository: a git URL (https, ssh) or a project id, such as https://github.com/acme/app.git; operators may also use a file URL or a local path. Default: an empty directory',
     ),
   base_branch: shortText(250)
     .optional()
-    .describe('Branch, tag or commit to start from; default: the remote’s default branch'),
-  branch: shortText(250)
+    .describe('Branch, tag or commit to start from; default: the default branch of the remote'),
+  branch: shortText(250).optional().describe('Branch to work on, such as fix/sum; default switchyard/<task id>'),
+  sandbox: shortText(100).optional().describe('Name of an existing sandbox of the project to work in'),
+  model: shortText(200)
     .optional()
-    .describe('Name of the branch that the work is done on; default: switchyard/<task id>'),
-  sandbox: shortText(100).optional().describe('An existing sandbox of the project to work in'),
-  model: shortText(200).optional().describe('provider/model; default DEFAULT_MODEL, else the OpenCode server’s own'),
-  variant: shortText(100).optional().describe('A variant of the model, such as a reasoning effort'),
-  agent: shortText(100).optional().describe('An OpenCode agent, such as build or plan'),
+    .describe(
+      'provider/model, such as anthropic/claude-sonnet-4-5; default DEFAULT_MODEL, then the model of the OpenCode server',
+    ),
+  variant: shortText(100).optional().describe('Variant of the model, such as high for more reasoning'),
+  agent: shortText(100).optional().describe('OpenCode agent, such as build or plan'),
   permissions: permissionsSchema
     .optional()
-    .describe('allow: never asks; ask: asks before it changes or runs; deny: reads only. Default allow'),
+    .describe(
+      'allow: the agent never asks; ask: it asks before it changes or runs something; deny: it only reads. Default allow',
+    ),
   priority: z.number().int().min(0).max(10).optional().describe('0 (first) to 10 (last); default 5'),
   callback_url: z
     .url({ protocol: /^https?$/ })
     .max(2_000)
     .optional()
-    .describe('A webhook for the events of this task'),
-  mode: modeSchema.optional().describe('Operators only: fixes the execution mode'),
-  metadata: metadataSchema.optional().describe('Kept with the record and returned as it is'),
+    .describe('URL that receives the events of this task, such as https://example.com/hook'),
+  mode: modeSchema.optional().describe('Execution mode, for operators; the rollout decides by default'),
+  metadata: metadataSchema
+    .optional()
+    .describe('JSON of your own, such as {"issue": 17}; stored with the task and returned unchanged'),
 })
 export type ExecuteTask = z.infer<typeof executeTaskSchema>
 
@@ -145,12 +159,12 @@ export const usageSchema = z.object({
 export type Usage = z.infer<typeof usageSchema>
 
 export const taskResultSchema = z.object({
-  output: z.string().describe('the last answer of the agent'),
-  files_changed: z.array(z.string()).describe('paths relative to the directory'),
+  output: z.string().describe('The last answer of the agent'),
+  files_changed: z.array(z.string()).describe('Paths relative to the directory'),
   additions: z.number().int(),
   deletions: z.number().int(),
-  usage: usageSchema.describe('tokens over all turns and subagents'),
-  cost: z.number().describe('US dollars, as OpenCode reckons it'),
+  usage: usageSchema.describe('Tokens of all turns and subagents'),
+  cost: z.number().describe('US dollars, as OpenCode calculates it'),
   exit_code: z.number().int().nullable(),
 })
 export type TaskResult = z.infer<typeof taskResultSchema>
@@ -158,14 +172,14 @@ export type TaskResult = z.infer<typeof taskResultSchema>
 export const taskErrorSchema = z.object({ code: z.enum(errorCodes), message: z.string(), retryable: z.boolean() })
 export type TaskError = z.infer<typeof taskErrorSchema>
 
-/** A permission ask or a question of the agent that waits for an answer. */
+/** A permission request or a question of the agent that waits for a reply. */
 export const taskRequestSchema = z.object({
   request_id: z.string(),
   task_id: z.string(),
   kind: z.enum(['permission', 'question']),
   session_id: z.string(),
-  title: z.string().describe('what is asked, for a person'),
-  permission: z.string().nullable().describe('for a permission: its name, such as bash or edit'),
+  title: z.string().describe('What the agent wants to do or know, in words'),
+  permission: z.string().nullable().describe('Name of the permission, such as bash or edit; null for a question'),
   patterns: z.array(z.string()),
   questions: z.array(
     z.object({
@@ -176,7 +190,7 @@ export const taskRequestSchema = z.object({
     }),
   ),
   created_at: z.iso.datetime(),
-  expires_at: z.iso.datetime().describe('when the default answer is given'),
+  expires_at: z.iso.datetime().describe('When the default reply applies'),
   default_reply: z.string(),
 })
 export type TaskRequest = z.infer<typeof taskRequestSchema>
@@ -186,17 +200,17 @@ export const taskSchema = z.object({
   agent_id: z.string(),
   status: statusSchema,
   mode: modeSchema,
-  mode_reason: modeReasonSchema.nullable().describe('what decided the mode; null: accepted before there was a choice'),
-  mode_detail: z.string().nullable().describe('the decision on mode and pool in words'),
-  pool: poolSchema.nullable().describe('the pool of OpenCode servers; null in docker mode'),
+  mode_reason: modeReasonSchema.nullable().describe('What decided the mode; null for tasks of older versions'),
+  mode_detail: z.string().nullable().describe('How mode and pool were decided, in words'),
+  pool: poolSchema.nullable().describe('The pool of OpenCode servers; null in Docker mode'),
   task_description: z.string(),
   project_id: z.string().nullable(),
-  directory: z.string().nullable().describe('null until the task is prepared'),
+  directory: z.string().nullable().describe('Null until the task is prepared'),
   branch: z.string().nullable(),
   session_id: z.string().nullable(),
   model: z.string().nullable(),
   agent: z.string().nullable(),
-  attempt: z.number().int().describe('how often a worker has taken it'),
+  attempt: z.number().int().describe('Number of times that a worker has started it'),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
   started_at: z.iso.datetime().nullable(),
@@ -204,7 +218,7 @@ export const taskSchema = z.object({
   deadline: z.iso.datetime(),
   result: taskResultSchema.nullable(),
   error: taskErrorSchema.nullable(),
-  requests: z.array(taskRequestSchema).describe('those that wait for an answer'),
+  requests: z.array(taskRequestSchema).describe('Requests that wait for a reply'),
   last_seq: z.number().int(),
   metadata: z.record(z.string(), z.unknown()),
 })

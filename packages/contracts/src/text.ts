@@ -1,9 +1,9 @@
-// Texts of callers, as their schemas have them.
+// Schemas of texts from callers.
 
 import { z } from 'zod'
 
-// Postgres text holds no NUL.
+// Text in Postgres cannot contain NUL.
 export const hasNoNul = (text: string): boolean => !text.includes('\u0000')
 
-/** Trimmed, not empty. @param max - characters */
+/** Returns the schema of a text that is trimmed and not empty. @param max - maximum length, characters */
 export const shortText = (max: number) => z.string().trim().min(1).max(max).refine(hasNoNul, 'contains a NUL character')

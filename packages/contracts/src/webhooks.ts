@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { QUIET_EVENT_TYPES } from './deliveries.ts'
 import { eventTypeSchema } from './events.ts'
 
-/** What a receiver is called with, signed by the Standard Webhooks specification. */
+/** The body of a webhook call, signed as the Standard Webhooks specification says. */
 export type WebhookBody = {
   /** An event type, or `webhook_test`. */
   readonly type: string
@@ -17,26 +17,32 @@ export const WEBHOOK_TEST = 'webhook_test'
 
 export const PROGRESS_INTERVAL_MS = { fallback: 30_000, least: 1_000, most: 86_400_000 } as const
 
-/** Where a webhook may point: http or https, and a host. What the host resolves to is checked at every delivery. */
+/** The URL of a webhook: http or https. The addresses of the host are checked at every delivery. */
 export const webhookUrlSchema = z.url({ protocol: /^https?$/, hostname: /.+/ }).max(2_000)
 
 export const newWebhookSchema = z.object({
-  url: webhookUrlSchema.describe('Called with POST'),
+  url: webhookUrlSchema.describe('URL that receives the events with POST'),
   description: z.string().trim().max(500).optional(),
   event_types: z
     .array(eventTypeSchema)
     .min(1)
     .optional()
     .describe(`Which events; default ${QUIET_EVENT_TYPES.join(', ')}`),
-  agent_id: z.string().trim().min(1).max(200).optional().describe('Only tasks of this agent'),
-  project: z.string().trim().min(1).max(2_000).optional().describe('Only tasks on this project: its id, URL or path'),
+  agent_id: z.string().trim().min(1).max(200).optional().describe('Only events of tasks of this agent'),
+  project: z
+    .string()
+    .trim()
+    .min(1)
+    .max(2_000)
+    .optional()
+    .describe('Only events of tasks on this project: its id, URL or path'),
   progress_interval_ms: z
     .number()
     .int()
     .min(PROGRESS_INTERVAL_MS.least)
     .max(PROGRESS_INTERVAL_MS.most)
     .optional()
-    .describe('With task_progress: for each task one in so long, at most; default 30000'),
+    .describe('Minimum time between two task_progress events of a task, in milliseconds; default 30000'),
   escalation: z
     .boolean()
     .optional()
@@ -56,11 +62,11 @@ export const webhookSchema = z.object({
   enabled: z.boolean(),
   disabled_reason: z.string().nullable(),
   created_at: z.iso.datetime(),
-  previous_secret_expires_at: z.iso.datetime().nullable().describe('until then deliveries carry two signatures'),
+  previous_secret_expires_at: z.iso.datetime().nullable().describe('Until then, deliveries have two signatures'),
 })
 export type Webhook = z.infer<typeof webhookSchema>
 
 export const webhookWithSecretSchema = webhookSchema.extend({
-  secret: z.string().describe('whsec_…: verifies the signatures. Shown this once'),
+  secret: z.string().describe('Secret that verifies the signatures (whsec_…); it is shown only once'),
 })
 export type WebhookWithSecret = z.infer<typeof webhookWithSecretSchema>

@@ -1,4 +1,4 @@
-// What workers read from the working directory of a task.
+// The calls to workers that read the working directory of a task.
 
 import { z } from 'zod'
 import { fileContentSchema, fileListSchema, taskDiffSchema } from './workspace.ts'

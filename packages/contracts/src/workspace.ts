@@ -1,12 +1,12 @@
-// What can be seen of a task's working directory: entries, contents, the diff.
+// What callers see of the working directory of a task: entries, contents, the diff.
 
 import { z } from 'zod'
 
 export const fileEntrySchema = z.object({
   name: z.string(),
-  path: z.string().describe('relative to the working directory, with /'),
+  path: z.string().describe('Relative to the working directory, with /'),
   type: z.enum(['file', 'directory', 'symlink']),
-  size: z.number().int().nullable().describe('bytes; null for what is not a file'),
+  size: z.number().int().nullable().describe('Bytes; null unless it is a file'),
 })
 export type FileEntry = z.infer<typeof fileEntrySchema>
 
@@ -22,8 +22,8 @@ export const fileContentSchema = z.object({
   path: z.string(),
   content: z.string(),
   encoding: z.enum(['utf-8', 'base64']),
-  size: z.number().int().describe('bytes of the whole file'),
-  truncated: z.boolean().describe('more follows after offset + what was returned'),
+  size: z.number().int().describe('Bytes of the whole file'),
+  truncated: z.boolean().describe('Whether the file continues after the returned part'),
 })
 export type FileContent = z.infer<typeof fileContentSchema>
 
@@ -38,7 +38,7 @@ export type FileDiff = z.infer<typeof fileDiffSchema>
 
 export const taskDiffSchema = z.object({
   task_id: z.string(),
-  diff: z.string().describe('unified, against where the task began'),
+  diff: z.string().describe('Unified diff against the start of the task'),
   files: z.array(fileDiffSchema),
   truncated: z.boolean(),
 })
