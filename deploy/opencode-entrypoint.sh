@@ -15,6 +15,7 @@ if [ "${1:-}" = opencode ] && [ "${2:-}" = serve ]; then
   export OPENCODE_SERVER_PASSWORD
   opencode-watch $$ &
   opencode-report &
+  exec opencode-sandboxed "$@"
 fi
 
 exec "$@"

@@ -11,6 +11,7 @@ import { type Part, readOptions } from './options.ts'
 import { measureProjects } from './projects.ts'
 import { formatSection, type Section } from './report.ts'
 import { openPostgres, type Postgres } from './resources.ts'
+import { measureToolSandbox } from './tool-sandbox.ts'
 import { measureWallTime } from './wall-time.ts'
 
 const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Promise<Section>>> = {
@@ -21,6 +22,7 @@ const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Pr
   docker: measureContainerStart,
   deliveries: measureDeliveries,
   projects: measureProjects,
+  sandbox: measureToolSandbox,
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)

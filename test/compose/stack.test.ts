@@ -12,6 +12,7 @@ import { type Caller, createCaller } from './caller.ts'
 import { bridgeAddress, dockerMissing } from './docker.ts'
 import { describeProjects } from './projects.ts'
 import { defineStack, type Stack } from './stack.ts'
+import { describeToolSandbox } from './tool-sandbox.ts'
 
 const missing = await dockerMissing('engine')
 
@@ -155,6 +156,8 @@ describe('the Compose stack', () => {
     () => ({ stack, caller, https: { url: https.url('web.git'), bare, token: TOKEN } }),
     missing !== undefined,
   )
+
+  describeToolSandbox(() => ({ stack, caller }))
 
   it('delivers a message to the running session', async () => {
     const { task_id } = await caller.submit({

@@ -17,6 +17,8 @@ const packages = (...names: readonly string[]): readonly string[] => names.map((
 const CONTRACTS = 'packages/contracts'
 const CONFIG = 'packages/config'
 const TESTING = 'packages/testing'
+/** OpenCode loads its plugin, and an image has it without the other packages. */
+const TOOL_SANDBOX = 'packages/tool-sandbox'
 const MIDDLE = packages('records', 'queue', 'opencode', 'docker', 'git', 'channels', 'model-gateway', 'process')
 /** Packages that combine some of the middle ones, each with those that it may import. */
 const COMBINING: Readonly<Record<string, readonly string[]>> = {
@@ -27,7 +29,7 @@ const COMBINING: Readonly<Record<string, readonly string[]>> = {
 
 /** What it takes to run a task is a worker's alone; other services call a worker. */
 const WITHOUT_WORK = ['services/api', 'services/notifier']
-const WORK = packages('git', 'opencode', 'docker', 'workspace')
+const WORK = packages('git', 'opencode', 'docker', 'tool-sandbox', 'workspace')
 const GIT_IDENTITY = 'packages/git/src/identity/index.ts'
 
 /** Entries of packages that load no code which starts processes, or reads the disk or the network. */
@@ -41,6 +43,7 @@ const isService = ({ folder }: SourceFile): boolean => folder.startsWith('servic
 export const RULES: readonly Rule[] = [
   { name: 'contracts import no other package', forbids: (from) => from.folder === CONTRACTS },
   { name: 'config knows contracts only', forbids: (from, to) => from.folder === CONFIG && to.folder !== CONTRACTS },
+  { name: 'tool-sandbox imports no other package', forbids: (from) => from.folder === TOOL_SANDBOX && !from.isTest },
   {
     name: 'the middle packages know contracts and config, and not each other',
     forbids: (from, to) =>

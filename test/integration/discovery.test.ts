@@ -98,6 +98,8 @@ describe('discovery', () => {
     )
     await leaveProject()
     system = await startSystem('postgres', {
+      // The operator trusts every repository here.
+      OPENCODE_DISABLE_PROJECT_CONFIG: 'false',
       SWITCHYARD_HOME: home,
       WORKSPACES_DIR: workspaces,
       SWITCHYARD_API_KEYS: 'ops:operator:ops-operator-0123456789,one:agent:one-agent-0123456789',

@@ -60,6 +60,14 @@ export type Config = Readonly<{
     /** Proxies for calls to providers. */
     proxy: Readonly<{ http?: string; https?: string; except?: string }>
   }>
+  /** The sandbox in which servers that Switchyard starts run the commands of agents. */
+  toolSandbox: Readonly<{
+    mode: 'auto' | 'required' | 'off'
+    /** More directories that commands may read. */
+    paths: readonly string[]
+    /** More variables that commands receive. */
+    variables: readonly string[]
+  }>
   /** OpenCode servers that projects have for themselves. */
   projectServers: Readonly<{
     /** Bytes at which one is drained and replaced, of a project that does not say. */
@@ -168,7 +176,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
 
 /** Variables that give access to Switchyard or its stores. The agent can read its server's environment, so none may reach it. */
 const OURS =
-  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_DIRECT_PROVIDERS$|MODEL_GATEWAY_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
+  /^(SWITCHYARD_|DOCKER_|RUNNER_|DATABASE_URL$|REDIS_URL$|MATRIX_|LETTA_|WEBHOOK_|GIT_HTTPS_TOKENS|GIT_SSH_TRUST_NEW_HOSTS$|PG[A-Z]+$|POSTGRES_|OPENCODE_SERVER_|OPENCODE_DIRECT_PROVIDERS$|MODEL_GATEWAY_|PROJECT_SERVER_|OPENCODE_ROLLOUT_|OPENCODE_POOL$|TOOL_SANDBOX|DEFAULT_MODEL$|PORT$|HOST$|NODE_ENV$|npm_)/
 
 /** Returns whether a variable belongs to Switchyard alone: no server and no agent receives it. */
 export const isOurs = (name: string): boolean => OURS.test(name)
@@ -263,6 +271,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
       port: vars.MODEL_GATEWAY_PORT,
       directProviders: Object.freeze(vars.OPENCODE_DIRECT_PROVIDERS),
       proxy: Object.freeze(proxyIn(env)),
+    }),
+    toolSandbox: Object.freeze({
+      mode: vars.TOOL_SANDBOX,
+      paths: Object.freeze(vars.TOOL_SANDBOX_PATHS),
+      variables: Object.freeze(vars.TOOL_SANDBOX_VARIABLES),
     }),
     projectServers: Object.freeze({
       memoryLimit: vars.PROJECT_SERVER_MEMORY_LIMIT,

@@ -16,6 +16,7 @@
 //   output/<task id>/       output of a task's containers, one <prompt id>.jsonl each
 //   servers/<project id>/   state of a project's own OpenCode server
 //   opencode/               state of the OpenCode server that `npm start` runs
+//   tool-sandboxes/         HOME and /tmp of the commands in each working directory
 
 import path from 'node:path'
 import { isBelow } from '@switchyard/contracts'
@@ -132,6 +133,11 @@ export class Layout {
   /** Returns where the OpenCode server that runs as a child process keeps its state. */
   get opencode(): string {
     return path.join(this.#home, 'opencode')
+  }
+
+  /** Returns where the commands in each working directory have their HOME and /tmp. */
+  get toolSandboxes(): string {
+    return path.join(this.#home, 'tool-sandboxes')
   }
 
   /** @param name - the file's name with its extension */

@@ -10,6 +10,7 @@ const facts = {
   providers: ['anthropic'],
   defaultModel: undefined,
   home: '/srv/switchyard',
+  noSandbox: undefined,
 }
 
 describe('banner', () => {
@@ -31,6 +32,11 @@ describe('banner', () => {
   it('says in development that secrets were generated', () => {
     expect(banner(facts)).toContain('with NODE_ENV=production you must set your own')
     expect(banner({ ...facts, isProduction: true })).not.toContain('NODE_ENV')
+  })
+
+  it('says whether commands of agents run in a sandbox, and why not', () => {
+    expect(banner(facts)).toContain('runs in the sandbox of its task')
+    expect(banner({ ...facts, noSandbox: 'bwrap is not installed' })).toContain('not sandboxed: bwrap is not installed')
   })
 
   it('says that no model provider is configured', () => {

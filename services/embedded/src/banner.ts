@@ -10,6 +10,8 @@ export type BannerFacts = {
   readonly providers: readonly string[] | undefined
   readonly defaultModel: string | undefined
   readonly home: string
+  /** Why commands of agents run without a sandbox; undefined if they run in one. */
+  readonly noSandbox: string | undefined
 }
 
 /** Returns the text to print once Switchyard is ready. */
@@ -30,6 +32,7 @@ export const banner = (facts: BannerFacts): string => {
     `  Access  ${hasKeys ? 'requires a key from SWITCHYARD_API_KEYS' : 'this machine only, no key required (SWITCHYARD_API_KEYS is not set)'}`,
     ...(facts.isProduction ? [] : [`  Secrets ${secrets(facts)}`]),
     `  Models  ${models(facts)}`,
+    `  Tools   ${tools(facts)}`,
     `  Data    ${facts.home}  (logs: ${facts.home}/logs)`,
     '',
     '  Connect an MCP client:',
@@ -43,6 +46,11 @@ export const banner = (facts: BannerFacts): string => {
 
 const secrets = ({ home }: BannerFacts): string =>
   `generated for development in ${home}; with NODE_ENV=production you must set your own`
+
+const tools = ({ noSandbox }: BannerFacts): string =>
+  noSandbox === undefined
+    ? 'every command of an agent runs in the sandbox of its task (docs/security.md)'
+    : `not sandboxed: ${noSandbox}. Agents can read your files and other tasks (docs/security.md)`
 
 const models = (facts: BannerFacts): string => {
   const { providers, defaultModel } = facts

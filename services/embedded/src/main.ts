@@ -35,7 +35,7 @@ const start = async ({ signal, fail }: Lifetime) => {
   loadEnvFile()
   const config = loadConfig()
   const switchyard = await startEmbedded({ config, signal, onFatal: fail, opencodeWaitMs: OPENCODE_WAIT_MS })
-  const { url, providers } = switchyard
+  const { url, providers, sandbox } = switchyard
   process.stdout.write(
     banner({
       version: readVersion(),
@@ -47,6 +47,7 @@ const start = async ({ signal, fail }: Lifetime) => {
       isProduction: config.isProduction,
       defaultModel: config.tasks.defaultModel,
       home: config.home,
+      noSandbox: sandbox.isAvailable ? undefined : sandbox.reason,
     }),
   )
   return async () => {

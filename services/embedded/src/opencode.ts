@@ -3,6 +3,7 @@
 import type { Config, Logger } from '@switchyard/config'
 import { isSwitchyardError, toSwitchyardError } from '@switchyard/contracts'
 import { childServer, OpenCodeServer, type OpenGateway, remoteServer } from '@switchyard/opencode'
+import type { PreparedSandbox } from '@switchyard/tool-sandbox'
 import { Layout } from '@switchyard/workspace/layout'
 import { type Guard, guardProcess } from './system/guard.ts'
 
@@ -25,6 +26,7 @@ export type StartedOpenCode = {
 export const startOpenCode = (
   config: Config,
   openGateway: OpenGateway | undefined,
+  sandbox: PreparedSandbox,
   logger: Logger,
 ): StartedOpenCode => {
   const { url, password, memoryFile, healthCheckIntervalMs, maxRetries, retryDelayMs, outageMs, inherited } =
@@ -44,6 +46,7 @@ export const startOpenCode = (
           // Diffs come from git. OpenCode's own snapshots cost two thirds of the throughput in one directory.
           config: { snapshot: false },
           ...(openGateway ? { openGateway } : {}),
+          ...(sandbox.isAvailable ? { sandbox: sandbox.server } : {}),
           logger,
           onSpawn: replaceGuard,
         })

@@ -11,6 +11,7 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { createShutdown, type Shutdown } from '@switchyard/process'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
+import type { PreparedSandbox } from '@switchyard/tool-sandbox'
 import { childServerFactory, startWorker } from '@switchyard/worker'
 import { Layout } from '@switchyard/workspace/layout'
 import { openLogs } from './logs.ts'
@@ -21,6 +22,7 @@ import { requireFreePort } from './system/free-port.ts'
 import { guardProcess } from './system/guard.ts'
 import { fromHomeError } from './system/home-errors.ts'
 import { lockHome } from './system/home-lock.ts'
+import { prepareToolSandbox } from './tool-sandbox.ts'
 import { withWebhookSecret } from './webhook-secret.ts'
 
 const OPENCODE_WAIT_MS = 30_000
@@ -48,6 +50,7 @@ export type Embedded = {
   readonly opencode: OpenCodeServer | null
   /** Ids of the model providers that OpenCode knows; undefined if it was not ready in time. */
   readonly providers: readonly string[] | undefined
+  readonly sandbox: PreparedSandbox
   /** Excludes the time to load the program. */
   readonly startedInMs: number
   /**
@@ -95,7 +98,8 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   const gateway = await startGateway(config, logger)
   if (gateway) shutdown.add('model gateway', 5_000, gateway.close)
   // OpenCode takes longest to start, so it starts first and nothing waits for it here.
-  const opencode = config.opencode.serverEnabled ? startOpenCode(config, gateway?.open, logger) : null
+  const sandbox = await prepareToolSandbox(config, logger)
+  const opencode = config.opencode.serverEnabled ? startOpenCode(config, gateway?.open, sandbox, logger) : null
   if (opencode) shutdown.add('opencode', 20_000, opencode.close)
   const providersKnown =
     opencode?.whenReady(options.opencodeWaitMs ?? OPENCODE_WAIT_MS, signal) ?? Promise.resolve(undefined)
@@ -126,6 +130,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
     serverFactory: childServerFactory({
       root: new Layout(config).servers,
       env: config.opencode.inherited,
+      sandbox: sandbox.isAvailable ? sandbox.server : null,
       guard: (pid) => {
         const guard = guardProcess(pid, 'TERM')
         return () => guard.close()
@@ -156,7 +161,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
   await notifying
   const providers = await providersKnown
   signal?.throwIfAborted()
-  return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers }
+  return { url: serving.url, databaseUrl, opencode: opencode?.server ?? null, providers, sandbox }
 }
 
 /** A server that runs elsewhere has keys of its own, so no gateway is needed for it. */

@@ -13,6 +13,7 @@ import { rollout } from './rollout.ts'
 import type { OutsideSetting, Section, Setting } from './setting.ts'
 import { storage } from './storage.ts'
 import { tasks } from './tasks.ts'
+import { toolSandbox } from './tool-sandbox.ts'
 
 const settings = {
   ...access.settings,
@@ -20,6 +21,7 @@ const settings = {
   ...storage.settings,
   ...git.settings,
   ...opencode.settings,
+  ...toolSandbox.settings,
   ...docker.settings,
   ...rollout.settings,
   ...notifications.settings,
@@ -36,6 +38,7 @@ export const SECTIONS: readonly Section<Setting>[] = [
   storage,
   git,
   opencode,
+  toolSandbox,
   docker,
   rollout,
   notifications,

@@ -17,7 +17,12 @@ export type Catalog = {
   }[]
   /** The `provider/model` that the configuration names. When it is null, OpenCode chooses one of the first provider. */
   readonly defaultModel: string | null
+  /** Whether commands of agents run in a sandbox (packages/tool-sandbox). */
+  readonly isSandboxed: boolean
 }
+
+/** The end of the path of the shell that puts a command into its sandbox. */
+const SANDBOX_SHELL = 'tool-sandbox/bin/bash'
 
 /** Copies only the fields named here, so that a secret in a new field of OpenCode is not exposed. */
 export const toCatalog = (
@@ -43,4 +48,5 @@ export const toCatalog = (
       permission,
     })),
   defaultModel: config.model ?? null,
+  isSandboxed: config.shell?.endsWith(SANDBOX_SHELL) ?? false,
 })

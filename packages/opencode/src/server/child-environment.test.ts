@@ -44,3 +44,24 @@ it('reports which variable is invalid', () => {
   const start = () => serverEnvironment({ ...options, env: { OPENCODE_CONFIG_CONTENT: '[]' }, config: {} })
   expect(start).toThrow('OPENCODE_CONFIG_CONTENT')
 })
+
+it('overrides the configuration of the caller with that of the sandbox, and adds its plugin', () => {
+  const sandbox = {
+    bin: '/sandbox/bin',
+    env: { SETTINGS: '{}', OPENCODE_DISABLE_PROJECT_CONFIG: '1' },
+    config: { shell: '/sandbox/bin/bash', plugin: ['file:///sandbox/plugin.ts'] },
+  }
+  const callers = {
+    PATH: '/bin',
+    SETTINGS: 'theirs',
+    OPENCODE_CONFIG_CONTENT: '{"shell":"/bin/zsh","plugin":["theirs"]}',
+  }
+  const env = serverEnvironment({ ...options, env: callers, sandbox })
+  expect(env).toMatchObject({ PATH: '/sandbox/bin:/rg:/bin', SETTINGS: '{}', OPENCODE_DISABLE_PROJECT_CONFIG: '1' })
+  expect(JSON.parse(env.OPENCODE_CONFIG_CONTENT ?? '')).toEqual({
+    shell: '/sandbox/bin/bash',
+    plugin: ['theirs', 'file:///sandbox/plugin.ts'],
+  })
+  const trusted = { ...callers, OPENCODE_DISABLE_PROJECT_CONFIG: 'false' }
+  expect(serverEnvironment({ ...options, env: trusted, sandbox }).OPENCODE_DISABLE_PROJECT_CONFIG).toBe('false')
+})

@@ -19,6 +19,16 @@ export type EnvironmentOptions = {
   readonly extraPath?: readonly string[]
   readonly ripgrep: string | undefined
   readonly config?: OpenCodeConfig
+  readonly sandbox?: ServerSandbox
+}
+
+/** Makes the server run its tools in sandboxes. Overrides the caller's environment and configuration. */
+export type ServerSandbox = {
+  readonly env: Readonly<Record<string, string>>
+  /** A folder for the front of PATH. */
+  readonly bin: string
+  /** `plugin` is added to the caller's plugins. */
+  readonly config: { readonly shell: string; readonly plugin: readonly string[] }
 }
 
 /**
@@ -31,12 +41,13 @@ export type EnvironmentOptions = {
  * @throws SwitchyardError `configuration_invalid` when the caller's OPENCODE_CONFIG_CONTENT is not a JSON object
  */
 export const serverEnvironment = (options: EnvironmentOptions): Record<string, string> => {
-  const { env, dataDir } = options
-  const folders = [...(options.extraPath ?? []), options.ripgrep, env.PATH].filter((folder) => folder !== undefined)
+  const { env, dataDir, sandbox } = options
+  const folders = [sandbox?.bin, ...(options.extraPath ?? []), options.ripgrep, env.PATH]
   const share = env.OPENCODE_DISABLE_SHARE ?? '1'
   const content = configContent(
     TRUE_VALUES.has(share) ? options.config : { share: 'manual', ...options.config },
     env.OPENCODE_CONFIG_CONTENT,
+    sandbox,
   )
   return {
     // Makes OpenCode's runtime use the C library's heap (WebKit's bmalloc reads this variable). Its own heap splits into ever
@@ -57,18 +68,30 @@ export const serverEnvironment = (options: EnvironmentOptions): Record<string, s
     XDG_CACHE_HOME: path.join(dataDir, 'cache'),
     // Every start unpacks 5 MB of native libraries and leaves them; the next start removes this directory.
     TMPDIR: temporaryDirectory(dataDir),
-    PATH: folders.join(path.delimiter),
+    PATH: folders.filter((folder) => folder !== undefined).join(path.delimiter),
     [MARKER]: options.serverId,
+    ...sandbox?.env,
+    // Set for a project that the operator trusts: its own configuration is loaded.
+    ...(env.OPENCODE_DISABLE_PROJECT_CONFIG === undefined
+      ? {}
+      : { OPENCODE_DISABLE_PROJECT_CONFIG: env.OPENCODE_DISABLE_PROJECT_CONFIG }),
     ...(content === undefined ? {} : { OPENCODE_CONFIG_CONTENT: content }),
   }
 }
 
 export const temporaryDirectory = (dataDir: string): string => path.join(dataDir, 'tmp')
 
-const configContent = (config: OpenCodeConfig | undefined, callers: string | undefined): string | undefined => {
-  if (config === undefined) return callers
-  if (callers === undefined || callers.trim() === '') return JSON.stringify(config)
-  return JSON.stringify(merge(config, parseContent(callers)))
+const configContent = (
+  config: OpenCodeConfig | undefined,
+  callers: string | undefined,
+  sandbox: ServerSandbox | undefined,
+): string | undefined => {
+  if (config === undefined && sandbox === undefined) return callers
+  const given = callers === undefined || callers.trim() === '' ? {} : parseContent(callers)
+  const merged = merge(config ?? {}, given)
+  if (sandbox === undefined || !isObject(merged)) return JSON.stringify(merged)
+  const plugins = Array.isArray(merged.plugin) ? merged.plugin : []
+  return JSON.stringify({ ...merged, ...sandbox.config, plugin: [...plugins, ...sandbox.config.plugin] })
 }
 
 const parseContent = (text: string): unknown => {

@@ -9,7 +9,7 @@ import { SwitchyardError } from '@switchyard/contracts'
 import type { Logger } from 'pino'
 import { authorization, type Endpoint } from '../connection/endpoint.ts'
 import { checkHealth } from '../connection/health-check.ts'
-import { type OpenCodeConfig, serverEnvironment, temporaryDirectory } from './child-environment.ts'
+import { type OpenCodeConfig, type ServerSandbox, serverEnvironment, temporaryDirectory } from './child-environment.ts'
 import { type ChildOutput, collectOutput } from './child-output.ts'
 import { lockDataDirectory } from './data-directory-lock.ts'
 import { opencodeBinary, ripgrepFolder } from './executables.ts'
@@ -43,6 +43,8 @@ export type ChildServerOptions = {
   readonly config?: OpenCodeConfig
   /** Replaces the keys in the environment by access to the model gateway, for one run of the server. */
   readonly openGateway?: OpenGateway
+  /** Where the server's tools run; in its own process's environment if absent. */
+  readonly sandbox?: ServerSandbox
   readonly logger: Logger
   /** Called with the pid as soon as the process exists, so that a guard can kill it if this process is killed. */
   readonly onSpawn?: (pid: number) => void

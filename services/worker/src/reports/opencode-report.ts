@@ -22,6 +22,7 @@ export const startOpenCodeReport = (
 ): HostReport => {
   let catalog: ServerCatalog | null = null
   let models: AvailableModels | null = null
+  let sandboxed: string | null = null
   let catalogReadAt = 0
   let wasUp = false
 
@@ -42,6 +43,7 @@ export const startOpenCodeReport = (
       default_model: found.defaultModel,
     }
     models = toAvailableModels(found)
+    sandboxed = found.isSandboxed ? 'commands run in sandboxes' : 'commands run without a sandbox'
     catalogReadAt = Date.now()
   }
 
@@ -53,7 +55,7 @@ export const startOpenCodeReport = (
       id: server.id,
       state: status,
       version: version ?? null,
-      detail: error?.message ?? null,
+      detail: error?.message ?? sandboxed,
       catalog,
       kind: server.kind,
       pool,

@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { withModel } from '@switchyard/contracts'
-import { childServer, freePort, type OpenGateway, type RunningServer } from '@switchyard/opencode'
+import { childServer, freePort, type OpenGateway, type RunningServer, type ServerSandbox } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { serverPassword } from '../secrets/server-password.ts'
 import type { ServerFactory } from './server-factory.ts'
@@ -13,6 +13,8 @@ export type ChildServerFactoryOptions = {
   readonly root: string
   /** Environment that every server inherits. */
   readonly env: Readonly<Record<string, string>>
+  /** Where the servers run the commands of agents; null: as themselves. */
+  readonly sandbox: ServerSandbox | null
   /**
    * Called with the pid of every process, so that it can be stopped if this process is killed.
    *
@@ -27,6 +29,7 @@ export type ChildServerFactoryOptions = {
 export const childServerFactory = ({
   root,
   env,
+  sandbox,
   guard,
   openGateway,
   logger,
@@ -54,6 +57,7 @@ export const childServerFactory = ({
           // one directory.
           config: { snapshot: false },
           ...(openGateway ? { openGateway } : {}),
+          ...(sandbox ? { sandbox } : {}),
           logger,
           onSpawn: (pid) => {
             unguard = guard(pid)

@@ -78,6 +78,7 @@ describe('ServerPool', () => {
       shared: null,
       onServer: () => () => {},
       factory: childServerFactory({
+        sandbox: null,
         root: path.join(root, 'servers'),
         env: {
           PATH: process.env.PATH ?? '',
