@@ -78,6 +78,7 @@ describe('the Compose stack', () => {
     })
     stack = await defineStack(`switchyard-test-${process.pid}`, {
       MAX_CONCURRENT_TASKS: '2',
+      TOOL_SANDBOX: 'required',
       GIT_HTTPS_TOKENS: `${address}:${https.port}=${TOKEN}`,
       GIT_CA_FILE: https.caFile,
     })

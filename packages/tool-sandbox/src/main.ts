@@ -6,7 +6,7 @@ import { prepareSandbox } from './prepare-sandbox.ts'
 
 const HIDDEN = ['/run/switchyard', '/etc/switchyard']
 
-const { TOOL_SANDBOX: mode = 'auto', ...variables } = process.env
+const { TOOL_SANDBOX: mode = 'off', ...variables } = process.env
 const env = Object.fromEntries(
   Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
 )
