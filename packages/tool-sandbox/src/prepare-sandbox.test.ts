@@ -1,5 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -71,6 +72,16 @@ describe.skipIf(!hasSandbox)('the launchers', () => {
       'env | grep -c SECRET; ls ..; ls /proc | grep -c "^[0-9]"; grep -h CapEff /proc/self/status',
     )
     expect(stdout).toMatch(/^0\none\n[2-6]\nCapEff:\t0+\n$/)
+  })
+
+  it("do not pass the server's environment to the first process of the sandbox, whose environment /proc shows", async () => {
+    const output = { env: {} as Record<string, string> }
+    await (await toolSandbox({ directory }))['shell.env']({ cwd: directory }, output)
+    const env = { SECRET: 'x', SWITCHYARD_SERVER_ID: 'one', ...output.env }
+    const child = spawn(server.config.shell, ['-c', 'echo started; sleep 5'], { cwd: directory, env })
+    await once(child.stdout, 'data')
+    expect(readFileSync(`/proc/${child.pid}/environ`, 'utf8')).toBe('SWITCHYARD_SERVER_ID=one\0')
+    child.kill('SIGKILL')
   })
 
   it('keep the system read-only', async () => {
