@@ -9,9 +9,9 @@ import { newWorkerId, type WorkerId } from '@switchyard/contracts'
 import { connectEngine, ServerContainers } from '@switchyard/docker'
 import {
   configureServer,
+  dedicatedServerId,
   listProjectServers,
   noteProject,
-  projectServerId,
   Records,
   removeWorker,
   reportWorker,
@@ -29,7 +29,7 @@ const missing = await whyNoContainers()
 const STACK = randomBytes(6).toString('hex')
 const NETWORK = `switchyard-test-${STACK}`
 const PROJECT = `proj_${randomBytes(13).toString('hex').toUpperCase()}`
-const ID = projectServerId(PROJECT)
+const ID = dedicatedServerId(PROJECT)
 const MEBIBYTE = 1_048_576
 
 describe(`servers of projects in containers${missing ? ` (skipped: ${missing})` : ''}`, () => {

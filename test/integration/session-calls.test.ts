@@ -41,7 +41,7 @@ const call = async <K extends CallKind>(kind: K, args: CallArgs<K>): Promise<Cal
 describe('a session call that is delivered twice', () => {
   it('creates one session, one fork and one turn', async () => {
     const project = await system.start()
-    const who = { project_id: project.id, agent: null }
+    const who = { project_id: project.id, agent: null, server: null }
     const create: CallArgs<'session.create'> = {
       ...who,
       directory: null,

@@ -39,6 +39,8 @@ export type Config = Readonly<{
   opencode: Readonly<{
     /** False: tasks run in Docker mode unless an operator says otherwise, and no server is started or asked for. */
     serverEnabled: boolean
+    /** `owner`: each agent key has a server of its own, when there are several keys. */
+    sharing: 'owner' | 'all'
     url: string | undefined
     password: string | undefined
     /** Where a server that runs elsewhere says how many bytes it holds. */
@@ -258,6 +260,7 @@ export const loadConfig = (env: NodeJS.ProcessEnv = process.env, part: Part = 'a
     redisUrl: vars.REDIS_URL,
     opencode: Object.freeze({
       serverEnabled: vars.OPENCODE_SERVER_ENABLED,
+      sharing: vars.OPENCODE_SHARING,
       url: vars.OPENCODE_SERVER_URL,
       password: vars.OPENCODE_SERVER_PASSWORD,
       memoryFile: vars.OPENCODE_SERVER_MEMORY_FILE,

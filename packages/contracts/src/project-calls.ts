@@ -39,12 +39,16 @@ export const projectCalls = {
     result: z.object({ bundles: z.array(z.string()) }),
   },
   'sandbox.create': {
-    args: project.extend(createSandboxSchema.shape).extend({ owner_key: z.string() }),
+    args: project.extend(createSandboxSchema.shape).extend({
+      owner_key: z.string(),
+      /** Where its start command runs: the id of the key's own OpenCode server; null: the project's. */
+      server: z.string().nullable().default(null),
+    }),
     result: z.object({ sandbox: sandboxSchema, created: z.boolean() }),
   },
   'sandbox.list': { args: project, result: z.object({ sandboxes: z.array(sandboxEntrySchema) }) },
   'sandbox.reset': {
-    args: sandbox.extend({ force: z.boolean() }),
+    args: sandbox.extend({ force: z.boolean(), server: z.string().nullable().default(null) }),
     result: z.object({ sandbox: sandboxSchema, bundle: z.string().nullable() }),
   },
   'sandbox.delete': {

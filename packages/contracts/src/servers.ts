@@ -72,10 +72,11 @@ export type SetModel = z.infer<typeof setModelSchema>
 
 export const serverSchema = z.object({
   id: z.string(),
-  isolation: z.enum(['shared', 'dedicated']),
+  isolation: z.enum(['shared', 'dedicated', 'owner']).describe('`owner`: for the tasks and sessions of one API key'),
   kind: z.enum(SERVER_KINDS).nullable().describe('Null if it has never run'),
-  project_id: z.string().nullable().describe('The project that it is dedicated to; null if shared'),
+  project_id: z.string().nullable().describe('The project that it is dedicated to; null if to none'),
   git_url: z.string().nullable(),
+  owner: z.string().nullable().describe('Name of the API key that it is dedicated to; null if to none'),
   pool: z.enum(['blue', 'green']).nullable(),
   status: z.enum(PROJECT_SERVER_STATES),
   detail: z.string().nullable().describe('The reason for the status, if there is one'),

@@ -19,8 +19,15 @@ import {
 import { permissionsSchema } from './task.ts'
 import { fileContentSchema, fileListSchema } from './workspace.ts'
 
-/** The api has checked that the caller may use the project. `agent`: a key that sees only its own tasks. */
-const project = z.object({ project_id: z.string(), agent: z.string().nullable() })
+/**
+ * The api has checked that the caller may use the project. `agent`: a key that sees only its own tasks. `server`: the id of
+ * that key's own OpenCode server; null: the project's.
+ */
+const project = z.object({
+  project_id: z.string(),
+  agent: z.string().nullable(),
+  server: z.string().nullable().default(null),
+})
 const place = project.extend({ directory: z.string().nullable().describe('null: the base checkout') })
 const session = project.extend({ session_id: z.string() })
 const none = z.object({})

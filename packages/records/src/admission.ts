@@ -18,7 +18,10 @@ export type RunLimits = {
  * What a worker can run tasks on, by mode: the id of its OpenCode server, of its Docker engine. Tasks of a mode that is
  * not there are left to others.
  */
-export type Hosts = { readonly [M in Mode]?: string }
+export type Hosts = { readonly [M in Mode]?: string } & {
+  /** Whether it can start servers of API keys now. Without, their tasks run on the shared server. */
+  readonly ownerServers?: boolean
+}
 
 export type Admission =
   | { readonly kind: 'taken'; readonly row: TaskRow }
@@ -27,19 +30,25 @@ export type Admission =
   | { readonly kind: 'none' }
 
 /**
- * What a task runs on, in SQL: the engine, its project's own server, or the worker's. A session stays on the kind of server that it
- * was made on, whatever its project says since.
+ * What a task runs on, in SQL: the engine, the server of its API key, its project's own server, or the worker's. The api writes the
+ * server of the key when it accepts the task. A session stays on the kind of server that it was made on, whatever its project says
+ * since.
  */
 export const hostOf = (hosts: Hosts, table: 't' | 'tasks') => {
   const column = (name: string) => sql.ref(`${table}.${name}`)
   return sql<string>`CASE
     WHEN ${column('mode')} = 'docker' THEN ${hosts.docker ?? null}::text
     WHEN ${column('session_id')} IS NOT NULL AND ${column('server_id')} LIKE 'project:%' THEN ${column('server_id')}
+    WHEN ${column('server_id')} LIKE 'owner:%' AND (${column('session_id')} IS NOT NULL OR ${hosts.ownerServers === true})
+      THEN ${column('server_id')}
     WHEN ${column('session_id')} IS NULL AND EXISTS (
       SELECT 1 FROM projects WHERE projects.id = ${column('project_id')} AND projects.isolation = 'dedicated')
       THEN 'project:' || ${column('project_id')}
     ELSE ${hosts.opencode ?? null}::text END`
 }
+
+export const modesOf = (hosts: Hosts): readonly Mode[] =>
+  (['opencode', 'docker'] as const).filter((mode) => hosts[mode] !== undefined)
 
 /** The tasks of a queue: those of docker mode, or those of one pool of OpenCode servers. */
 const inQueue = (queueName: QueueName): RawBuilder<boolean> =>
@@ -69,7 +78,7 @@ export const admitTask = guarded(
           LEFT JOIN per_agent a ON a.owner_key = t.owner_key AND a.agent_id = t.agent_id
           LEFT JOIN per_project p ON p.project_id = t.project_id
           WHERE t.status = 'queued' AND t.completed_at IS NULL AND t.deadline > now() AND ${inQueue(queueName)}
-            AND t.mode = ANY (${Object.keys(hosts)})
+            AND t.mode = ANY (${modesOf(hosts)})
             AND (${limits.perServer} = 0 OR
               (SELECT count(*) FROM busy WHERE server_id = ${hostOf(hosts, 't')}) < ${limits.perServer})
             AND (${limits.perAgent} = 0 OR coalesce(a.running, 0) < ${limits.perAgent})

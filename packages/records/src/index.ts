@@ -123,16 +123,18 @@ export {
   claimProjectServer,
   clearRequest,
   configureServer,
+  dedicatedServerId,
+  dedicatedServerKey,
   findLeftServers,
   findProjectServer,
   forgetProjectServer,
   type ListedServer,
   listProjectServers,
+  ownerOfServer,
+  ownerServerId,
   type ProjectServerRow,
   type ProjectServerSettings,
   portsOfOthers,
-  projectOfServer,
-  projectServerId,
   releaseProjectServer,
   reportProjectServer,
   requestOfServer,
@@ -229,4 +231,11 @@ export {
   WORKER_SILENCE_MS,
 } from './tasks.ts'
 export { addUploadPart, deleteOldUploads, deleteUpload, readUploadPart } from './uploads.ts'
-export { countLiveWorkers, forgetSilentWorkers, liveWorkers, removeWorker, reportWorker } from './workers.ts'
+export {
+  allStartServers,
+  countLiveWorkers,
+  forgetSilentWorkers,
+  liveWorkers,
+  removeWorker,
+  reportWorker,
+} from './workers.ts'

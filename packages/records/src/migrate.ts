@@ -13,6 +13,7 @@ import { servers } from './migrations/0008-servers.ts'
 import { uploads } from './migrations/0009-uploads.ts'
 import { probeTimes } from './migrations/0010-probe-times.ts'
 import { modelUsage } from './migrations/0011-model-usage.ts'
+import { ownerServers } from './migrations/0012-owner-servers.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -27,6 +28,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-uploads': uploads,
   '0010-probe-times': probeTimes,
   '0011-model-usage': modelUsage,
+  '0012-owner-servers': ownerServers,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -1,5 +1,6 @@
-// The project_servers table: OpenCode servers dedicated to one project. One worker at a time keeps each: the one named in
-// the row, while it is alive.
+// The project_servers table: OpenCode servers dedicated to one project or to one API key. One worker at a time keeps each: the
+// one named in the row, while it is alive. A server's key, the column `project_id`, is the project's id, or the server's id for
+// the server of an API key.
 
 import type { LiveDirectory, WorkerId } from '@switchyard/contracts'
 import { type Selectable, sql, type Updateable } from 'kysely'
@@ -12,12 +13,28 @@ export type ProjectServerRow = Selectable<ProjectServersTable>
 
 const PREFIX = 'project:'
 
-/** The id of a project's own server, as tasks have it in `server_id`. */
-export const projectServerId = (projectId: string): string => `${PREFIX}${projectId}`
+const OWNER_PREFIX = 'owner:'
 
-/** The project whose own server that is; undefined for a server that projects share. */
-export const projectOfServer = (serverId: string): string | undefined =>
-  serverId.startsWith(PREFIX) ? serverId.slice(PREFIX.length) : undefined
+/** Returns the id of the server that the tasks and sessions of an API key share, which is its key in the table too. */
+export const ownerServerId = (keyName: string): string => `${OWNER_PREFIX}${keyName}`
+
+/** Returns the name of the API key whose server this is, by its id or key; undefined for any other server. */
+export const ownerOfServer = (id: string): string | undefined =>
+  id.startsWith(OWNER_PREFIX) ? id.slice(OWNER_PREFIX.length) : undefined
+
+/** Returns a dedicated server's id, as tasks have it in `server_id`. */
+export const dedicatedServerId = (key: string): string => (ownerOfServer(key) === undefined ? `${PREFIX}${key}` : key)
+
+/** Returns the key of a dedicated server; undefined for a server that everyone shares. */
+export const dedicatedServerKey = (serverId: string): string | undefined => {
+  if (ownerOfServer(serverId) !== undefined) return serverId
+  return serverId.startsWith(PREFIX) ? serverId.slice(PREFIX.length) : undefined
+}
+
+/** The same in SQL. */
+const idOfRow = (table: string) =>
+  sql.raw(`CASE WHEN ${table}.project_id LIKE '${OWNER_PREFIX}%' THEN ${table}.project_id
+    ELSE '${PREFIX}' || ${table}.project_id END`)
 
 const isKept = sql<boolean>`EXISTS (
   SELECT 1 FROM workers WHERE workers.id = project_servers.worker_id
@@ -101,7 +118,7 @@ export const beginStop = guarded(
       .where('worker_id', '=', workerId)
       .where('used_at', '<=', sql<Date>`now() - ${idleMs} * interval '1 millisecond'`)
       .where(
-        sql<boolean>`NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.server_id = ${projectServerId(projectId)}
+        sql<boolean>`NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.server_id = ${dedicatedServerId(projectId)}
           AND tasks.completed_at IS NULL AND tasks.status IN ('preparing', 'running', 'input_required'))`,
       )
       .executeTakeFirst()
@@ -226,19 +243,20 @@ export const portsOfOthers = guarded(async (db: Db, projectId: string): Promise<
 
 export type ListedServer = ProjectServerRow & {
   readonly is_kept: boolean
-  readonly git_url: string
+  /** Null for the server of an API key. */
+  readonly git_url: string | null
   readonly running: number
 }
 
-/** Every server that a project has for itself, whether it runs or not. */
+/** Every dedicated server, whether it runs or not. */
 export const listProjectServers = guarded(async (db: Db): Promise<readonly ListedServer[]> => {
   const { rows } = await sql<ListedServer>`
     SELECT project_servers.*, ${isKept} AS is_kept, projects.url AS git_url,
-      (SELECT count(*)::int FROM tasks WHERE tasks.server_id = ${PREFIX} || project_servers.project_id
+      (SELECT count(*)::int FROM tasks WHERE tasks.server_id = ${idOfRow('project_servers')}
         AND tasks.completed_at IS NULL AND tasks.status IN ('preparing', 'running', 'input_required')) AS running
-    FROM project_servers JOIN projects ON projects.id = project_servers.project_id
-    WHERE projects.isolation = 'dedicated' OR project_servers.state <> 'stopped'
-    ORDER BY projects.url`.execute(db)
+    FROM project_servers LEFT JOIN projects ON projects.id = project_servers.project_id
+    WHERE projects.isolation = 'dedicated' OR projects.id IS NULL OR project_servers.state <> 'stopped'
+    ORDER BY projects.url NULLS LAST, project_servers.project_id`.execute(db)
   return rows
 })
 
@@ -255,7 +273,7 @@ export const forgetProjectServer = guarded(async (db: Db, projectId: string): Pr
 export const settleAbortsOfStopped = guarded(async (db: Db): Promise<void> => {
   await sql`
     UPDATE tasks SET abort_pending = false
-    WHERE abort_pending AND completed_at IS NOT NULL AND server_id LIKE ${`${PREFIX}%`}
+    WHERE abort_pending AND completed_at IS NOT NULL AND (server_id LIKE ${`${PREFIX}%`} OR server_id LIKE ${`${OWNER_PREFIX}%`})
       AND NOT EXISTS (SELECT 1 FROM project_servers s
-        WHERE ${PREFIX} || s.project_id = tasks.server_id AND s.state <> 'stopped')`.execute(db)
+        WHERE ${idOfRow('s')} = tasks.server_id AND s.state <> 'stopped')`.execute(db)
 })

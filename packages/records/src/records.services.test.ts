@@ -20,6 +20,7 @@ import {
   findTask,
   findUnowned,
   listTasks,
+  ownerServerId,
   Records,
   readEvents,
   releaseTask,
@@ -212,6 +213,28 @@ describe('admitting', () => {
     )
     return admission.kind === 'taken' ? admission.row.id : admission.kind
   }
+
+  it.each([
+    ["on the key's server when the worker can start it", true, 'owner:one'],
+    ['on the shared server when the worker cannot', false, 'shared'],
+  ])('admits a task of a key with its own server %s', async (_, ownerServers, server) => {
+    await queue({ server_id: ownerServerId('one') })
+    const hosts = { opencode: 'shared', ownerServers }
+    const admission = await admitTask(own.db, newWorkerId(), hosts, NONE, 'blue')
+    expect(admission).toMatchObject({ kind: 'taken', row: { server_id: server } })
+  })
+
+  it("counts the tasks of a key's server by themselves against the limit per server", async () => {
+    const shared = await queue({})
+    const first = await queue({ server_id: ownerServerId('one'), agent_id: 'a' })
+    await queue({ server_id: ownerServerId('one'), agent_id: 'b' })
+    const admitNext = async () => {
+      const hosts = { opencode: 'shared', ownerServers: true }
+      const admission = await admitTask(own.db, newWorkerId(), hosts, { ...NONE, perServer: 1 }, 'blue')
+      return admission.kind === 'taken' ? admission.row.id : admission.kind
+    }
+    expect([await admitNext(), await admitNext(), await admitNext()].sort()).toEqual([shared, first, 'held'].sort())
+  })
 
   it('does not let a burst of one agent starve another', async () => {
     const burst = []

@@ -237,6 +237,8 @@ type WorkersTable = {
   concurrency: number
   /** What it can run now: none where its server is down. */
   lanes: Generated<readonly QueueName[]>
+  /** Whether it can start servers for projects and API keys now. */
+  starts_servers: Generated<boolean>
 }
 
 export type ServerCatalog = {
@@ -285,6 +287,7 @@ export type AvailableModelsTable = {
 
 /** OpenCode servers that projects have for themselves. The first are settings: null is as the installation has it. */
 export type ProjectServersTable = {
+  /** The project's id; `owner:` and the key's name for the server of an API key. */
   project_id: string
   /** Where it listens if that is free. */
   port: number | null

@@ -2,7 +2,7 @@
 
 import { OPEN_STATUSES, type Status, type Task, type TaskId, type WorkerId } from '@switchyard/contracts'
 import { type Insertable, sql } from 'kysely'
-import { type Hosts, hostOf } from './admission.ts'
+import { type Hosts, hostOf, modesOf } from './admission.ts'
 import { guarded } from './errors.ts'
 import { storable, toJson } from './json.ts'
 import { outbox } from './outbox.ts'
@@ -37,6 +37,8 @@ export type AcceptInput = Pick<
   readonly observers: readonly string[]
   readonly metadata: Readonly<Record<string, unknown>>
   readonly deadline: Date
+  /** The server of the task's API key; by default admission chooses the server. */
+  readonly server_id?: string | null
   readonly project: { readonly id: string; readonly key: string; readonly url: string } | null
 }
 
@@ -56,13 +58,13 @@ export const acceptTask = guarded(async (db: Db, input: AcceptInput): Promise<Ac
       INSERT INTO tasks (
         id, agent_id, owner_key, status, mode, mode_reason, mode_detail, pool, description, idempotency_key,
         request_hash, project_id, base_branch, branch, sandbox, model, variant, agent, permissions, priority, observers, callback_url, metadata, timeout_ms,
-        deadline, last_seq
+        deadline, server_id, last_seq
       ) VALUES (
         ${input.id}, ${input.agent_id}, ${input.owner_key}, 'queued', ${input.mode}, ${input.mode_reason},
         ${input.mode_detail}, ${input.pool}, ${storable(input.description)}, ${input.idempotency_key}, ${input.request_hash}, ${input.project_id}, ${input.base_branch}, ${input.branch},
         ${input.sandbox}, ${input.model}, ${input.variant}, ${input.agent}, ${input.permissions}, ${input.priority},
         ${toJson(input.observers)}::jsonb, ${input.callback_url}, ${toJson(input.metadata)}::jsonb, ${input.timeout_ms},
-        ${input.deadline}, 1
+        ${input.deadline}, ${input.server_id ?? null}, 1
       )
       ON CONFLICT (owner_key, agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
       RETURNING *
@@ -220,7 +222,7 @@ export const takeTask = guarded(
       updated_at = now()
     WHERE tasks.id = ${id}
       AND tasks.status IN ('preparing', 'running', 'input_required')
-      AND tasks.mode = ANY (${Object.keys(hosts)})
+      AND tasks.mode = ANY (${modesOf(hosts)})
       AND ${ownerIsGone}
     RETURNING tasks.*`.execute(db)
     return rows[0] ?? null

@@ -10,14 +10,24 @@ import { WORKER_SILENCE_MS } from './tasks.ts'
 export const reportWorker = guarded(
   async (
     db: Db,
-    worker: { id: WorkerId; hostname: string; concurrency: number; queueNames: readonly QueueName[] },
+    worker: {
+      id: WorkerId
+      hostname: string
+      concurrency: number
+      queueNames: readonly QueueName[]
+      startsServers?: boolean
+    },
   ): Promise<void> => {
-    const { queueNames, ...columns } = worker
+    const { queueNames, startsServers = false, ...columns } = worker
     await db
       .insertInto('workers')
-      .values({ ...columns, lanes: queueNames, heartbeat_at: sql`now()` })
+      .values({ ...columns, lanes: queueNames, starts_servers: startsServers, heartbeat_at: sql`now()` })
       .onConflict((conflict) =>
-        conflict.column('id').doUpdateSet({ heartbeat_at: sql`now()`, lanes: sql`excluded.lanes` }),
+        conflict.column('id').doUpdateSet({
+          heartbeat_at: sql`now()`,
+          lanes: sql`excluded.lanes`,
+          starts_servers: sql`excluded.starts_servers`,
+        }),
       )
       .execute()
   },
@@ -42,6 +52,17 @@ export const countLiveWorkers = guarded(async (db: Db): Promise<number> => {
     .where(isLive)
     .executeTakeFirstOrThrow()
   return Number(row.count)
+})
+
+/** Returns whether every live worker can start servers for projects and API keys now. */
+export const allStartServers = guarded(async (db: Db): Promise<boolean> => {
+  const row = await db
+    .selectFrom('workers')
+    .select('id')
+    .where(isLive)
+    .where('starts_servers', '=', false)
+    .executeTakeFirst()
+  return row === undefined
 })
 
 /** Their ids. */

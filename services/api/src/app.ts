@@ -9,6 +9,7 @@ import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import { type ApiEnv, accessControl } from './access/access-control.ts'
 import { requireCaller } from './access/caller.ts'
+import { keysHaveServers } from './access/owner-server.ts'
 import { AllTaskEventsFeed } from './all-task-events/feed.ts'
 import { AllTaskEvents } from './all-task-events/service.ts'
 import { explainUnmatched } from './http/allowed-methods.ts'
@@ -113,7 +114,15 @@ export const createApi = (deps: ApiDeps): Api => {
     rollout,
     workspaces,
   })
-  const health = new HealthCheck({ records, queue, bus, version, startedAt, logger })
+  const health = new HealthCheck({
+    records,
+    queue,
+    bus,
+    keysHaveServers: keysHaveServers(config),
+    version,
+    startedAt,
+    logger,
+  })
   const projects = new ProjectService({ config, records, calls, tasks: service, logger })
   const publishing = new Publishing(records, calls)
   const sessionFeeds = new SessionFeeds(calls, bus)

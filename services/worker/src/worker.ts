@@ -120,7 +120,13 @@ export const startWorker = async (deps: WorkerDeps): Promise<Worker> => {
   ]
   const heartbeat = await startHeartbeat(
     records,
-    { id: workerId, hostname: hostname(), concurrency, queueNames: servedQueues },
+    {
+      id: workerId,
+      hostname: hostname(),
+      concurrency,
+      queueNames: servedQueues,
+      startsServers: () => servers.canStart(),
+    },
     logger,
   )
   const reports = [

@@ -81,6 +81,12 @@ export const opencode = {
       description: "Pool of a separate worker's OpenCode server. compose.yaml sets it for the green worker.",
       services: [],
     }),
+    OPENCODE_SHARING: setting(choice(['owner', 'all'], 'all', 'is neither owner nor all'), {
+      description:
+        'owner: with several API keys, tasks and sessions of each agent key run on an [OpenCode server of its own](servers.md#one-server-for-each-api-key). all: every key shares one.',
+      services: ['api'],
+      stackDefault: 'owner',
+    }),
     PROJECT_SERVER_MEMORY_LIMIT: setting(bytes(4_096 * MEBIBYTE, MIN_SERVER_MEMORY), {
       description: "Memory above which a project's own server is drained and replaced.",
       services: [...CORE, 'docker-filter'],

@@ -4,6 +4,7 @@ import type { Logger } from '@switchyard/config'
 import type { Health, Part, Ready } from '@switchyard/contracts'
 import type { Bus, TaskQueue } from '@switchyard/queue'
 import {
+  allStartServers,
   countByStatus,
   countLiveWorkers,
   listLiveNotifiers,
@@ -22,6 +23,8 @@ export type HealthDeps = {
   readonly records: Records
   readonly queue: Pick<TaskQueue, 'ping'>
   readonly bus: Bus
+  /** Whether tasks of different API keys must not share an OpenCode server. */
+  readonly keysHaveServers: boolean
   readonly version: string
   readonly startedAt: Date
   readonly logger: Logger
@@ -89,6 +92,16 @@ const workersPart = (live: number): Part => ({
   latency_ms: null,
 })
 
+/** Without the means to start them, tasks of all keys run on the shared server: they wait for nothing, but nothing separates them. */
+const keyServersPart = (canStart: boolean): Part => ({
+  name: 'key-servers',
+  status: canStart ? 'up' : 'degraded',
+  detail: canStart
+    ? 'each agent key has an OpenCode server of its own'
+    : 'a worker has no Docker engine: tasks of all API keys share its OpenCode server; start the stack with --profile docker',
+  latency_ms: null,
+})
+
 /** Tasks run without a notifier, so a missing one does not make the system unready. */
 const notifierPart = (live: readonly NotifierState[]): Part => {
   const problem = live.find((notifier) => notifier.problem !== null)?.problem ?? null
@@ -106,6 +119,7 @@ const providersOf = (servers: readonly ServerRow[]): string[] =>
 export class HealthCheck {
   readonly #deps: HealthDeps
   #wasReady: boolean | undefined
+  #keyServers: Part['status'] | undefined
   #last: { readonly at: number; readonly snapshot: Promise<Snapshot> } | undefined
 
   constructor(deps: HealthDeps) {
@@ -120,6 +134,7 @@ export class HealthCheck {
   async #check(): Promise<Snapshot> {
     const snapshot = await this.#readSnapshot()
     this.#logChange(snapshot)
+    this.#logKeyServers(snapshot)
     return snapshot
   }
 
@@ -133,8 +148,18 @@ export class HealthCheck {
     else this.#deps.logger.info({ unhealthy }, ready ? 'ready to accept tasks' : 'not ready to accept tasks yet')
   }
 
+  /** Logs when the separation of API keys begins or ends. */
+  #logKeyServers({ parts }: Snapshot): void {
+    const part = parts.find(({ name }) => name === 'key-servers')
+    if (!part || part.status === this.#keyServers) return
+    this.#keyServers = part.status
+    const { logger } = this.#deps
+    if (part.status === 'up') logger.info('tasks of each API key run on an OpenCode server of their own')
+    else logger.warn({ detail: part.detail }, 'tasks of different API keys share an OpenCode server')
+  }
+
   async #readSnapshot(): Promise<Snapshot> {
-    const { records, queue, bus } = this.#deps
+    const { records, queue, bus, keysHaveServers } = this.#deps
     const [database, queuePart, busPart, known] = await Promise.all([
       pingPart('database', records.ping()),
       pingPart('queue', queue.ping()),
@@ -145,6 +170,7 @@ export class HealthCheck {
           listServers(records.db),
           countByStatus(records.db),
           listLiveNotifiers(records.db),
+          keysHaveServers ? allStartServers(records.db) : undefined,
         ]),
       ).catch((error: unknown) => ({ error })),
     ])
@@ -157,8 +183,9 @@ export class HealthCheck {
         counts: {},
         providers: [],
       }
-    const [live, servers, counts, notifiers] = known
-    const parts = [...base, workersPart(live), ...serverParts(servers), notifierPart(notifiers)]
+    const [live, servers, counts, notifiers, canStart] = known
+    const keyServers = canStart === undefined || live === 0 ? [] : [keyServersPart(canStart)]
+    const parts = [...base, workersPart(live), ...serverParts(servers), ...keyServers, notifierPart(notifiers)]
     // OpenCode servers run tasks by default, so one of them must be up. Without any, a Docker engine is enough.
     const openCodeServers = servers.filter((server) => !isEngine(server))
     const required = openCodeServers.length > 0 ? openCodeServers : servers

@@ -4,6 +4,7 @@
 import {
   type ListedServer,
   openTaskDirectories,
+  ownerOfServer,
   type ProjectRow,
   type Records,
   type SandboxRow,
@@ -15,11 +16,18 @@ type WithLive = Pick<ServerRow | ListedServer, 'live'>
 
 export type LiveSessions = { readonly sessions: number | null; readonly busy_sessions: number }
 
-/** Returns the servers that may have sessions of a project: one of each worker in its pool, or its dedicated one. */
-const serversOf = ({ id, isolation, pool }: ProjectRow, { shared, dedicated }: Servers): readonly WithLive[] =>
-  isolation === 'dedicated'
-    ? dedicated.filter((row) => row.project_id === id && row.is_kept)
-    : shared.filter((row) => row.pool === pool && row.state !== 'down')
+/**
+ * Returns the servers that may have sessions of a project: one of each worker in its pool, or its dedicated one; and those of
+ * API keys.
+ */
+const serversOf = ({ id, isolation, pool }: ProjectRow, { shared, dedicated }: Servers): readonly WithLive[] => {
+  const ofKeys = dedicated.filter((row) => ownerOfServer(row.project_id) !== undefined && row.is_kept)
+  const ofProject =
+    isolation === 'dedicated'
+      ? dedicated.filter((row) => row.project_id === id && row.is_kept)
+      : shared.filter((row) => row.pool === pool && row.state !== 'down')
+  return [...ofProject, ...ofKeys]
+}
 
 /** Returns the live sessions by project id. */
 export const liveSessionsOfProjects = async (

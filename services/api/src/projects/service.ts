@@ -20,6 +20,7 @@ import {
 } from '@switchyard/contracts'
 import { listFound, listProjects, type ProjectRow } from '@switchyard/records'
 import { type Caller, isOperator, requireOperator } from '../access/caller.ts'
+import { ownerServerOf } from '../access/owner-server.ts'
 import { findChangeableProject, findSandboxOf, findUsableProject, mayChange, mayUse } from '../access/projects.ts'
 import { checkBranch } from '../validation/branch.ts'
 import type { ProjectDeps } from './deps.ts'
@@ -122,7 +123,8 @@ export class ProjectService {
     const row = await findUsableProject(this.#deps.records, caller, project)
     if (input.branch !== undefined) checkBranch('branch', input.branch)
     if (input.base_branch !== undefined) checkBranch('base_branch', input.base_branch)
-    const args = { ...input, project_id: row.id, owner_key: caller.name }
+    const server = ownerServerOf(this.#deps.config, caller, row)
+    const args = { ...input, project_id: row.id, owner_key: caller.name, server }
     const options = { target: targetOf(this.#deps, row), signal }
     return (await this.#deps.calls.call('sandbox.create', args, options)).sandbox
   }
@@ -186,7 +188,8 @@ export class ProjectService {
     if (!mayForce) await requireNoTasksOfOthers(this.#deps, caller, row, name)
     await ensureNoOpenTasks(this.#deps, caller, row, { sandbox: name, force, signal })
     const options = { target: targetOf(this.#deps, row), signal }
-    const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, ...args }, options)
+    const server = ownerServerOf(this.#deps.config, caller, row)
+    const { bundle } = await this.#deps.calls.call(`sandbox.${how}`, { project_id: row.id, server, ...args }, options)
     const done = how === 'delete' ? ('deleted' as const) : ('reset' as const)
     const saved = bundle === null ? '' : `; unpushed work was saved in ${bundle} on the worker's host`
     return { name, done, bundle, message: `sandbox ${name} was ${done}${saved}` }

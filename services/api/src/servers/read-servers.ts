@@ -3,11 +3,12 @@
 import type { LiveDirectory, ServerInfo, ServerOfProject } from '@switchyard/contracts'
 import {
   countRunningByServer,
+  dedicatedServerId,
   type ListedServer,
   listProjectServers,
   listServers,
+  ownerOfServer,
   type ProjectRow,
-  projectServerId,
   type Records,
   type ServerRow,
 } from '@switchyard/records'
@@ -65,6 +66,7 @@ const toShared = (row: ServerRow, running: number): ServerInfo => ({
   isolation: 'shared',
   project_id: null,
   git_url: null,
+  owner: null,
   pool: row.pool,
   version: row.version,
   ...observedShared(row),
@@ -76,11 +78,16 @@ const toShared = (row: ServerRow, running: number): ServerInfo => ({
   last_used_at: null,
 })
 
+const ownerOrProject = (row: ListedServer): Pick<ServerInfo, 'isolation' | 'project_id' | 'git_url' | 'owner'> => {
+  const owner = ownerOfServer(row.project_id)
+  return owner === undefined
+    ? { isolation: 'dedicated', project_id: row.project_id, git_url: row.git_url, owner: null }
+    : { isolation: 'owner', project_id: null, git_url: null, owner }
+}
+
 const toDedicated = (row: ListedServer, memoryLimit: number): ServerInfo => ({
-  id: projectServerId(row.project_id),
-  isolation: 'dedicated',
-  project_id: row.project_id,
-  git_url: row.git_url,
+  id: dedicatedServerId(row.project_id),
+  ...ownerOrProject(row),
   pool: null,
   version: row.version,
   ...observedDedicated(row),
@@ -100,7 +107,7 @@ export const readServers = async ({ db }: Records): Promise<Servers> => {
 }
 
 /**
- * Returns the shared servers, then the dedicated ones by the URL of their project.
+ * Returns the shared servers, then the dedicated ones by the URL of their project, then those of API keys.
  *
  * @param memoryLimit - for projects that do not set a limit, in bytes
  */
@@ -133,7 +140,7 @@ export const serversOfProjects = (
       if (!own) return undefined
       const observed = observedDedicated(own)
       // Without its worker, the server is not reachable at the recorded address.
-      return toProjectServer(projectServerId(id), own.is_kept ? observed : { ...observed, ...NO_ADDRESS, pid: null })
+      return toProjectServer(dedicatedServerId(id), own.is_kept ? observed : { ...observed, ...NO_ADDRESS, pid: null })
     }
     const ofPool = shared.filter((row) => row.pool === pool)
     const active = ofPool.find(({ state }) => state !== 'down') ?? ofPool[0]

@@ -2,7 +2,7 @@
 
 import type { Config } from '@switchyard/config'
 import { type ConfigureServer, type ServerInfo, SwitchyardError } from '@switchyard/contracts'
-import { configureServer, projectServerId, type Records, requestOfServer } from '@switchyard/records'
+import { configureServer, dedicatedServerId, type Records, requestOfServer } from '@switchyard/records'
 import type { Caller } from '../access/caller.ts'
 import { findUsableProject } from '../access/projects.ts'
 import { checkSettings } from './check-settings.ts'
@@ -46,7 +46,7 @@ export class ServerService {
       })
     })
     if (restart) await requestOfServer(records.db, row.id, 'restart')
-    const found = (await this.list()).find(({ id }) => id === projectServerId(row.id))
+    const found = (await this.list()).find(({ id }) => id === dedicatedServerId(row.id))
     if (!found) throw new Error(`the server of ${row.id} is not in the list`)
     return found
   }

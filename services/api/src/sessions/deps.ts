@@ -6,6 +6,7 @@ import type { ProjectRow, Records } from '@switchyard/records'
 import type { WorkerCallOptions, WorkerCalls } from '@switchyard/worker-calls'
 import { type Caller, isOperator } from '../access/caller.ts'
 import { findProjectOrDefault } from '../access/default-project.ts'
+import { ownerServerOf } from '../access/owner-server.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { targetOf } from '../projects/target.ts'
 
@@ -30,7 +31,11 @@ export type ProjectCall = {
 export type ProjectScope = {
   readonly row: ProjectRow
   /** The arguments that identify the caller in every worker call. */
-  readonly callerArgs: { readonly project_id: string; readonly agent: string | null }
+  readonly callerArgs: {
+    readonly project_id: string
+    readonly agent: string | null
+    readonly server: string | null
+  }
   readonly options: WorkerCallOptions
 }
 
@@ -46,7 +51,11 @@ export const resolveScope = async (
   const row = await findProjectOrDefault(deps.records, caller, project)
   return {
     row,
-    callerArgs: { project_id: row.id, agent: isOperator(caller) ? null : caller.name },
+    callerArgs: {
+      project_id: row.id,
+      agent: isOperator(caller) ? null : caller.name,
+      server: ownerServerOf(deps.config, caller, row),
+    },
     options: { target: targetOf(deps, row), signal },
   }
 }

@@ -4,6 +4,7 @@ import { type ExecuteTask, newTaskId, SwitchyardError, type Task } from '@switch
 import { acceptTask, findByIdempotencyKey, findSandbox, type TaskRow, toRecords, toTask } from '@switchyard/records'
 import { type Caller, requireOperator } from '../access/caller.ts'
 import { requireMayName } from '../access/local-paths.ts'
+import { ownerServerOf } from '../access/owner-server.ts'
 import { resolveProject } from '../access/project-names.ts'
 import { mayUse } from '../access/projects.ts'
 import type { Decision } from '../rollout/decide.ts'
@@ -141,6 +142,7 @@ export const accept = async (deps: TaskDeps, caller: Caller, input: ExecuteTask)
     timeout_ms:
       input.timeout_ms ?? (decision.mode === 'docker' ? config.docker.timeoutMs : undefined) ?? config.tasks.timeoutMs,
     deadline: new Date(Date.now() + config.tasks.queueTimeoutMs),
+    server_id: decision.mode === 'opencode' ? ownerServerOf(config, caller, project?.row) : null,
   })
   if (!created) return await findRepeated(deps, row, hash)
   deps.metrics.accepted.inc()

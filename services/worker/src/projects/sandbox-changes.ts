@@ -106,7 +106,7 @@ export const deleteSandbox = async (
  */
 export const resetSandbox = async (
   deps: ProjectDeps,
-  { project_id: projectId, name, force }: CallArgs<'sandbox.reset'>,
+  { project_id: projectId, name, force, server }: CallArgs<'sandbox.reset'>,
   signal: AbortSignal,
 ): Promise<CallResult<'sandbox.reset'>> =>
   await alone(deps, projectId, async () => {
@@ -122,5 +122,5 @@ export const resetSandbox = async (
       .catch(() => {})
     await deps.repositories.removeWorktree(identity, row.path, deps.layout.sandboxes(identity))
     await deps.repositories.deleteBranch(identity, row.branch)
-    return { sandbox: await populate(deps, project, row, true, signal), bundle }
+    return { sandbox: await populate(deps, project, row, { reuse: true, server }, signal), bundle }
   })

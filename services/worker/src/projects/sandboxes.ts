@@ -52,7 +52,7 @@ const takeBack = async (deps: ProjectDeps, project: Registered, row: SandboxRow)
 /** @throws SwitchyardError `sandbox_failed` with the command's last output, `opencode_unavailable` */
 const runStartCommand = async (
   { servers }: ProjectDeps,
-  project: ProjectRow,
+  project: ProjectRow & { readonly server: string | null },
   { path: directory, start_command: command }: SandboxRow,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -104,19 +104,20 @@ export const createSandbox = async (
     }
     await deps.repositories.fetch(identity, { signal })
     // A requested branch may exist: the work continues at its end.
-    return { sandbox: await populate(deps, project, row, args.branch !== undefined, signal), created }
+    const options = { reuse: args.branch !== undefined, server: args.server }
+    return { sandbox: await populate(deps, project, row, options, signal), created }
   })
 
 /**
  * Creates the files of a sandbox and runs its start command; removes everything if that fails.
  *
- * @param reuse - continue an existing branch
+ * @param options - `reuse`: continue an existing branch; `server`: as in the call
  */
 export const populate = async (
   deps: ProjectDeps,
   project: Registered,
   row: SandboxRow,
-  reuse: boolean,
+  { reuse, server }: { readonly reuse: boolean; readonly server: string | null },
   signal: AbortSignal,
 ): Promise<Sandbox> => {
   const { identity } = project
@@ -129,7 +130,7 @@ export const populate = async (
       ...(row.base_branch === null ? {} : { base: row.base_branch }),
       signal,
     })
-    await runStartCommand(deps, project.row, row, signal)
+    await runStartCommand(deps, { ...project.row, server }, row, signal)
     const ready = await markSandboxReady(deps.records.db, row.project_id, row.name, made.baseCommit)
     return toSandbox(ready ?? row)
   } catch (error) {

@@ -24,12 +24,17 @@ export const startHeartbeat = async (
     readonly hostname: string
     readonly concurrency: number
     readonly queueNames: () => readonly QueueName[]
+    readonly startsServers: () => boolean
   },
   logger: Logger,
 ): Promise<Heartbeat> => {
   let reportedAt = 0
   const report = async () => {
-    await reportWorker(records.db, { ...worker, queueNames: worker.queueNames() })
+    await reportWorker(records.db, {
+      ...worker,
+      queueNames: worker.queueNames(),
+      startsServers: worker.startsServers(),
+    })
     reportedAt = Date.now()
   }
   await report()

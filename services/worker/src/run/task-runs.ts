@@ -72,7 +72,11 @@ export class TaskRuns {
   #hosts(): Hosts {
     const { servers, runner } = this.#deps
     const { shared } = servers
-    return { ...(shared ? { opencode: shared.id } : {}), ...(runner.isAvailable() ? { docker: 'docker' } : {}) }
+    return {
+      ...(shared ? { opencode: shared.id } : {}),
+      ...(runner.isAvailable() ? { docker: 'docker' } : {}),
+      ownerServers: servers.canStart(),
+    }
   }
 
   async #run(task: TaskRow): Promise<Processed> {

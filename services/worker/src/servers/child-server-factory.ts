@@ -1,12 +1,14 @@
-// Creates projects' own servers as child processes of this one.
+// Creates dedicated servers as child processes of this one.
 
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { withModel } from '@switchyard/contracts'
 import { childServer, freePort, type OpenGateway, type RunningServer, type ServerSandbox } from '@switchyard/opencode'
+import { ownerOfServer } from '@switchyard/records'
 import type { Logger } from 'pino'
 import { serverPassword } from '../secrets/server-password.ts'
-import type { ServerFactory } from './server-factory.ts'
+import { createOwnerHome } from './owner-home.ts'
+import { type ServerFactory, serverDirectoryName } from './server-factory.ts'
 
 export type ChildServerFactoryOptions = {
   /** Contains one directory for each server. */
@@ -34,24 +36,25 @@ export const childServerFactory = ({
   openGateway,
   logger,
 }: ChildServerFactoryOptions): ServerFactory => {
-  const directoryOf = (projectId: string): string => path.join(root, projectId)
-  const password = (projectId: string): Promise<string> => serverPassword(directoryOf(projectId))
+  const directoryOf = (key: string): string => path.join(root, serverDirectoryName(key))
+  const password = (key: string): Promise<string> => serverPassword(directoryOf(key))
   return {
     kind: 'child',
     isAvailable: () => true,
     directoryOf,
     password,
-    createLauncher: ({ projectId, id, settings }) => ({
+    createLauncher: ({ key, id, settings }) => ({
       kind: 'child',
       id,
       launch: async (options): Promise<RunningServer> => {
         const { environment, model, port, reservedPorts } = await settings()
+        const own = ownerOfServer(key) === undefined ? {} : await createOwnerHome(directoryOf(key), env)
         let unguard = (): void => {}
         const launcher = childServer({
           id,
-          dataDir: path.join(directoryOf(projectId), 'opencode'),
-          password: await password(projectId),
-          env: withModel({ ...env, ...environment }, model),
+          dataDir: path.join(directoryOf(key), 'opencode'),
+          password: await password(key),
+          env: withModel({ ...env, ...own, ...environment }, model),
           port: () => freePort({ preferred: port ?? undefined, reserved: reservedPorts }),
           // Diffs come from git; OpenCode's own snapshots cost two thirds of the throughput within
           // one directory.
@@ -74,6 +77,6 @@ export const childServerFactory = ({
         }
       },
     }),
-    remove: async (projectId) => await rm(directoryOf(projectId), { recursive: true, force: true, maxRetries: 5 }),
+    remove: async (key) => await rm(directoryOf(key), { recursive: true, force: true, maxRetries: 5 }),
   }
 }

@@ -1,4 +1,4 @@
-// Creates projects' own servers as containers, in the stack. They outlive the worker that created
+// Creates dedicated servers as containers, in the stack. They outlive the worker that created
 // them, and another worker adopts them.
 
 import { rm } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import type { ServerContainers } from '@switchyard/docker'
 import { checkHealth, type RunningServer } from '@switchyard/opencode'
 import type { Logger } from 'pino'
 import { serverPassword } from '../secrets/server-password.ts'
-import type { ServerFactory } from './server-factory.ts'
+import { type ServerFactory, serverDirectoryName } from './server-factory.ts'
 
 /** How often a running container is checked for its exit, ms. */
 const EXIT_POLL_MS = 2_000
@@ -64,8 +64,8 @@ const untilHealthy = async (
 }
 
 export const containerServerFactory = ({ containers, root, logger }: ContainerServerFactoryOptions): ServerFactory => {
-  const directoryOf = (projectId: string): string => path.join(root, projectId)
-  const password = (projectId: string): Promise<string> => serverPassword(directoryOf(projectId))
+  const directoryOf = (key: string): string => path.join(root, serverDirectoryName(key))
+  const password = (key: string): Promise<string> => serverPassword(directoryOf(key))
   const remove = async (id: string, how: 'stop' | 'kill'): Promise<void> => {
     await containers.remove(id, how).catch((error: unknown) => {
       logger.warn({ container_id: id, err: error }, 'failed to remove container of project server')
@@ -76,17 +76,17 @@ export const containerServerFactory = ({ containers, root, logger }: ContainerSe
     isAvailable: () => containers.isAvailable(),
     directoryOf,
     password,
-    createLauncher: ({ projectId, id: serverId, settings }) => ({
+    createLauncher: ({ key, id: serverId, settings }) => ({
       kind: 'container',
       id: serverId,
       launch: async ({ signal }): Promise<RunningServer> => {
-        const secret = await password(projectId)
-        const found = await containers.find(projectId)
+        const secret = await password(key)
+        const found = await containers.find(serverDirectoryName(key))
         if (found && !found.isRunning) await containers.remove(found.id, 'kill')
         const { environment, model } = await settings()
         const container = found?.isRunning
           ? found
-          : await containers.start({ projectId, password: secret, model, environment })
+          : await containers.start({ projectId: serverDirectoryName(key), password: secret, model, environment })
         const { id, url } = container
         const limit = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)])
         const endpoint = { url, password: secret }
@@ -107,13 +107,13 @@ export const containerServerFactory = ({ containers, root, logger }: ContainerSe
         }
       },
     }),
-    remove: async (projectId, existed) => {
+    remove: async (key, existed) => {
       if (existed || containers.isAvailable()) {
-        const found = await containers.find(projectId)
+        const found = await containers.find(serverDirectoryName(key))
         if (found) await containers.remove(found.id, 'kill')
-        await containers.deleteData(projectId)
+        await containers.deleteData(serverDirectoryName(key))
       }
-      await rm(directoryOf(projectId), { recursive: true, force: true, maxRetries: 5 })
+      await rm(directoryOf(key), { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

@@ -1,4 +1,4 @@
-// A project's own server that this worker runs. It reports the server's state, drains and restarts
+// A dedicated server that this worker runs. It reports the server's state, drains and restarts
 // it when it exceeds its memory limit, and says when it is idle for long enough to be stopped.
 
 import type { WorkerId } from '@switchyard/contracts'
@@ -39,7 +39,7 @@ export type ServerTimings = {
 }
 
 export type DedicatedServerOptions = {
-  readonly projectId: string
+  readonly key: string
   readonly workerId: WorkerId
   readonly records: Records
   readonly launcher: ServerLauncher
@@ -59,7 +59,7 @@ export type CheckOutcome =
 
 export class DedicatedServer {
   readonly server: OpenCodeServer
-  readonly projectId: string
+  readonly key: string
   readonly leases = new ServerLeases()
   readonly #options: DedicatedServerOptions
   readonly #unsubscribe: () => void
@@ -76,7 +76,7 @@ export class DedicatedServer {
   constructor(options: DedicatedServerOptions) {
     const { launcher, timings, onServer, logger } = options
     this.#options = options
-    this.projectId = options.projectId
+    this.key = options.key
     this.server = OpenCodeServer.start({ launcher, logger, ...timings })
     this.#unsubscribe = onServer(this.server)
   }
@@ -117,7 +117,7 @@ export class DedicatedServer {
   async #report(memory: number | undefined): Promise<ProjectServerRow | undefined> {
     const { records, workerId, launcher } = this.#options
     const { status, error, url, pid, container, version, lastHealthAt } = this.server.state()
-    return await reportProjectServer(records.db, this.projectId, workerId, {
+    return await reportProjectServer(records.db, this.key, workerId, {
       state: this.#draining && status !== 'stopped' ? 'draining' : status,
       detail: this.#draining?.why ?? error?.message ?? this.#limitWarning,
       kind: launcher.kind === 'container' ? 'container' : 'child',
@@ -146,7 +146,7 @@ export class DedicatedServer {
     this.#startedWorkAtStop = null
     if (request === null) return false
     const { records, workerId } = this.#options
-    await clearRequest(records.db, this.projectId, workerId, request)
+    await clearRequest(records.db, this.key, workerId, request)
     if (request === 'restart') await this.#restart('a restart was requested')
     return false
   }
@@ -165,7 +165,7 @@ export class DedicatedServer {
 
   async #compareMemory(memory: number, limit: number): Promise<void> {
     const { logger } = this.#options
-    const facts = { project_id: this.projectId, memory, limit }
+    const facts = { server: this.key, memory, limit }
     const usage = `it uses ${mebibytes(memory)} MiB of ${mebibytes(limit)} MiB`
     if (memory <= limit) this.#limitWarning = null
     else if (Date.now() - this.#restartedAt < SETTLE_MS) {
@@ -193,7 +193,7 @@ export class DedicatedServer {
     if (!this.#isIdle) return false
     // No lease is granted while the record is written.
     this.#isStopping = true
-    const isStopping = await beginStop(records.db, this.projectId, workerId, idleMs).catch(() => false)
+    const isStopping = await beginStop(records.db, this.key, workerId, idleMs).catch(() => false)
     this.#isStopping = isStopping
     return isStopping
   }

@@ -1,4 +1,4 @@
-// The projects' own servers that this worker runs: starts them, checks them every two seconds,
+// The dedicated servers that this worker runs, of projects and of API keys: starts them, checks them every two seconds,
 // stops them when they are idle, and adopts those of workers that died. The record names one worker
 // for each server.
 
@@ -8,11 +8,11 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { type Repeating, repeat } from '@switchyard/process'
 import {
   claimProjectServer,
+  dedicatedServerId,
   findLeftServers,
   findProjectServer,
   forgetProjectServer,
   type ProjectServerRow,
-  projectServerId,
   type Records,
   releaseProjectServer,
   requestOfServer,
@@ -82,8 +82,8 @@ export class DedicatedServers {
     throw notSupported()
   }
 
-  get(projectId: string): DedicatedServer | undefined {
-    return this.#running.get(projectId)
+  get(key: string): DedicatedServer | undefined {
+    return this.#running.get(key)
   }
 
   list(): readonly DedicatedServer[] {
@@ -95,34 +95,34 @@ export class DedicatedServers {
    *
    * @throws SwitchyardError `not_supported` if servers cannot be created here
    */
-  async claim(projectId: string, continuesWork: ContinuesWork): Promise<Claim> {
-    return await this.#mutex.run(projectId, () => this.#claim(projectId, continuesWork))
+  async claim(key: string, continuesWork: ContinuesWork): Promise<Claim> {
+    return await this.#mutex.run(key, () => this.#claim(key, continuesWork))
   }
 
-  async #claim(projectId: string, continuesWork: ContinuesWork): Promise<Claim> {
-    const dedicated = this.#running.get(projectId)
+  async #claim(key: string, continuesWork: ContinuesWork): Promise<Claim> {
+    const dedicated = this.#running.get(key)
     if (dedicated && dedicated.server.state().status !== 'stopped')
       return dedicated.accepts(continuesWork) ? { kind: 'local', dedicated } : UNAVAILABLE
     // It failed to start so often that it is no longer retried: the next caller starts it again.
     if (dedicated) await this.#stop(dedicated)
     const { records, workerId, factory } = this.#options
     if (!factory?.isAvailable()) throw notSupported()
-    const row = await touchProjectServer(records.db, projectId)
+    const row = await touchProjectServer(records.db, key)
     if (row.is_kept && row.worker_id !== workerId)
       return REACHABLE.has(row.state) ? { kind: 'remote', row } : UNAVAILABLE
-    const claimed = await claimProjectServer(records.db, projectId, workerId)
+    const claimed = await claimProjectServer(records.db, key, workerId)
     return claimed ? { kind: 'local', dedicated: this.#start(claimed, factory) } : UNAVAILABLE
   }
 
-  #start({ project_id: projectId, live }: ProjectServerRow, factory: ServerFactory): DedicatedServer {
+  #start({ project_id: key, live }: ProjectServerRow, factory: ServerFactory): DedicatedServer {
     const { records, workerId, limits, timings, onServer, logger } = this.#options
     const launcher = factory.createLauncher({
-      projectId,
-      id: projectServerId(projectId),
-      settings: () => readServerSettings(records, projectId),
+      key,
+      id: dedicatedServerId(key),
+      settings: () => readServerSettings(records, key),
     })
     const dedicated = new DedicatedServer({
-      projectId,
+      key,
       workerId,
       records,
       launcher,
@@ -132,9 +132,9 @@ export class DedicatedServers {
       logger,
     })
     dedicated.server.checkForActivity(busyDirectories(live))
-    this.#running.set(projectId, dedicated)
+    this.#running.set(key, dedicated)
     dedicated.server.onState(this.#checks.runNow)
-    logger.info({ project_id: projectId, kind: factory.kind }, 'starting project server')
+    logger.info({ server: key, kind: factory.kind }, 'starting dedicated server')
     return dedicated
   }
 
@@ -142,13 +142,13 @@ export class DedicatedServers {
     const { logger } = this.#options
     for (const dedicated of this.list()) {
       const outcome = await dedicated.check()
-      const { projectId } = dedicated
+      const { key } = dedicated
       if (outcome === 'in_service') continue
       logger.info(
-        { project_id: projectId },
-        outcome === 'idle' ? 'project server is idle; stopping' : 'project server belongs to another worker now',
+        { server: key },
+        outcome === 'idle' ? 'dedicated server is idle; stopping' : 'dedicated server belongs to another worker now',
       )
-      await this.#mutex.run(projectId, () => (outcome === 'idle' ? this.#stop(dedicated) : this.#abandon(dedicated)))
+      await this.#mutex.run(key, () => (outcome === 'idle' ? this.#stop(dedicated) : this.#abandon(dedicated)))
     }
     if (this.#checkCount++ % CHECKS_PER_SEARCH === 0) await this.#adoptOrphans()
   }
@@ -159,24 +159,24 @@ export class DedicatedServers {
    */
   async #adoptOrphans(): Promise<void> {
     const { records, workerId, factory } = this.#options
-    for (const projectId of await findLeftServers(records.db)) {
-      if (this.#running.has(projectId)) continue
-      await this.#mutex.run(projectId, async () => {
-        const row = await claimProjectServer(records.db, projectId, workerId)
+    for (const key of await findLeftServers(records.db)) {
+      if (this.#running.has(key)) continue
+      await this.#mutex.run(key, async () => {
+        const row = await claimProjectServer(records.db, key, workerId)
         if (!row) return
         if (factory?.kind === 'container' && row.container_id !== null) this.#start(row, factory)
-        else await releaseProjectServer(records.db, projectId, workerId, { left: false })
+        else await releaseProjectServer(records.db, key, workerId, { left: false })
       })
     }
   }
 
   async #stop(dedicated: DedicatedServer): Promise<void> {
     const { records, workerId } = this.#options
-    const { projectId, server } = dedicated
+    const { key, server } = dedicated
     const { error } = server.state()
-    this.#running.delete(projectId)
+    this.#running.delete(key)
     await dedicated.close({ leaveRunning: false })
-    await releaseProjectServer(records.db, projectId, workerId, { left: false, detail: error?.message ?? null })
+    await releaseProjectServer(records.db, key, workerId, { left: false, detail: error?.message ?? null })
   }
 
   /**
@@ -184,7 +184,7 @@ export class DedicatedServers {
    * it.
    */
   async #abandon(dedicated: DedicatedServer): Promise<void> {
-    this.#running.delete(dedicated.projectId)
+    this.#running.delete(dedicated.key)
     await dedicated.close({ leaveRunning: isContainer(dedicated) })
   }
 
@@ -195,19 +195,19 @@ export class DedicatedServers {
    * @throws SwitchyardError `control_not_possible` if another worker does not stop it within the
    *   limit; `docker_unavailable` if it is a container and the engine does not answer
    */
-  async remove(projectId: string): Promise<void> {
+  async remove(key: string): Promise<void> {
     const { records, factory } = this.#options
-    const dedicated = this.#running.get(projectId)
-    const row = await findProjectServer(records.db, projectId)
-    if (dedicated) await this.#mutex.run(projectId, () => this.#stop(dedicated))
-    else if (await requestOfServer(records.db, projectId, 'stop')) await this.#untilStopped(projectId)
-    await factory?.remove(projectId, (row?.kind ?? null) !== null)
-    await forgetProjectServer(records.db, projectId)
+    const dedicated = this.#running.get(key)
+    const row = await findProjectServer(records.db, key)
+    if (dedicated) await this.#mutex.run(key, () => this.#stop(dedicated))
+    else if (await requestOfServer(records.db, key, 'stop')) await this.#untilStopped(key)
+    await factory?.remove(key, (row?.kind ?? null) !== null)
+    await forgetProjectServer(records.db, key)
   }
 
-  async #untilStopped(projectId: string): Promise<void> {
+  async #untilStopped(key: string): Promise<void> {
     const deadline = Date.now() + REMOVE_TIMEOUT_MS
-    while ((await findProjectServer(this.#options.records.db, projectId))?.state !== 'stopped') {
+    while ((await findProjectServer(this.#options.records.db, key))?.state !== 'stopped') {
       if (Date.now() > deadline)
         throw new SwitchyardError('control_not_possible', "the project's own server is still busy", {
           hint: 'Cancel its tasks and abort its sessions first.',
@@ -224,7 +224,7 @@ export class DedicatedServers {
     const releases = this.list().map(async (dedicated) => {
       const leaveRunning = isContainer(dedicated)
       await dedicated.close({ leaveRunning })
-      await releaseProjectServer(records.db, dedicated.projectId, workerId, { left: leaveRunning })
+      await releaseProjectServer(records.db, dedicated.key, workerId, { left: leaveRunning })
     })
     for (const result of await Promise.allSettled(releases))
       if (result.status === 'rejected') logger.warn({ err: result.reason }, 'failed to release a project server')

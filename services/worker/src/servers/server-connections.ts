@@ -6,9 +6,9 @@ import { SwitchyardError } from '@switchyard/contracts'
 import { OpenCodeServer, remoteServer, type ServerLauncher } from '@switchyard/opencode'
 import { type Repeating, repeat } from '@switchyard/process'
 import {
+  dedicatedServerId,
   findProjectServer,
   type ProjectServerRow,
-  projectServerId,
   type Records,
   useProjectServers,
 } from '@switchyard/records'
@@ -69,31 +69,28 @@ export class ServerConnections {
   }
 
   /** Returns the connection to the server of `row`, opened if necessary. */
-  open(
-    { project_id: projectId, live }: Pick<ProjectServerRow, 'project_id' | 'live'>,
-    factory: ServerFactory,
-  ): Leasable {
+  open({ project_id: key, live }: Pick<ProjectServerRow, 'project_id' | 'live'>, factory: ServerFactory): Leasable {
     const { timings, logger } = this.#options
-    const existing = this.#open.get(projectId)
+    const existing = this.#open.get(key)
     existing?.touch()
     if (existing) return existing
-    const launcher = this.#launcher(projectId, factory)
+    const launcher = this.#launcher(key, factory)
     const connection = new ServerConnection(OpenCodeServer.start({ launcher, logger, ...timings }))
     connection.server.checkForActivity(busyDirectories(live))
-    this.#open.set(projectId, connection)
+    this.#open.set(key, connection)
     return connection
   }
 
   /** Reads the address at every attempt: a server that was restarted may have another one. */
-  #launcher(projectId: string, factory: ServerFactory): ServerLauncher {
-    const id = projectServerId(projectId)
+  #launcher(key: string, factory: ServerFactory): ServerLauncher {
+    const id = dedicatedServerId(key)
     return {
       kind: 'remote',
       id,
       launch: async (options) => {
-        const row = await findProjectServer(this.#options.records.db, projectId)
+        const row = await findProjectServer(this.#options.records.db, key)
         if (!row?.url) throw new SwitchyardError('opencode_unavailable', "the project's own server is not running")
-        return await remoteServer({ id, url: row.url, password: await factory.password(projectId) }).launch(options)
+        return await remoteServer({ id, url: row.url, password: await factory.password(key) }).launch(options)
       },
     }
   }
@@ -101,10 +98,10 @@ export class ServerConnections {
   /** Writes to the record which servers are used, and closes expired connections. */
   async #report(): Promise<void> {
     const used: string[] = []
-    for (const [projectId, connection] of this.#open) {
-      if (connection.isUsed) used.push(projectId)
+    for (const [key, connection] of this.#open) {
+      if (connection.isUsed) used.push(key)
       else if (connection.isExpired) {
-        this.#open.delete(projectId)
+        this.#open.delete(key)
         await connection.server.close({ leave: true })
       }
     }

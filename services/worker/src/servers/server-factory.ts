@@ -1,11 +1,13 @@
-// The interface behind which a project's own OpenCode server is created, as a child process or as a
-// container.
+// The interface behind which a dedicated OpenCode server is created, as a child process or as a
+// container. `key` is the id of a project, or that of the server of an API key.
 
+import { createHash } from 'node:crypto'
 import type { ServerLauncher } from '@switchyard/opencode'
+import { ownerOfServer } from '@switchyard/records'
 import type { DedicatedServerSettings } from './server-settings.ts'
 
 type LauncherOptions = {
-  readonly projectId: string
+  readonly key: string
   /** The server's name in logs and records. */
   readonly id: string
   /** Called at every start, so that changed settings apply after a restart. */
@@ -18,9 +20,9 @@ export type ServerFactory = {
   readonly isAvailable: () => boolean
   readonly createLauncher: (options: LauncherOptions) => ServerLauncher
   /** Returns the directory with the server's data and password. */
-  readonly directoryOf: (projectId: string) => string
+  readonly directoryOf: (key: string) => string
   /** Returns the server's password, which is the same in every worker. */
-  readonly password: (projectId: string) => Promise<string>
+  readonly password: (key: string) => Promise<string>
   /**
    * Deletes everything that the server has stored, sessions included. The server must not be
    * running.
@@ -28,5 +30,14 @@ export type ServerFactory = {
    * @param existed - false if no server was ever recorded; the container engine need not be
    *   reachable then.
    */
-  readonly remove: (projectId: string, existed: boolean) => Promise<void>
+  readonly remove: (key: string, existed: boolean) => Promise<void>
+}
+
+/**
+ * Returns the name of a dedicated server's directory and container: the project's id, or a hash of
+ * the API key's name, which may contain any character.
+ */
+export const serverDirectoryName = (key: string): string => {
+  const owner = ownerOfServer(key)
+  return owner === undefined ? key : `owner_${createHash('sha256').update(owner).digest('hex').slice(0, 24)}`
 }

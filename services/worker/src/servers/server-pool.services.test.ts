@@ -5,8 +5,8 @@ import { newWorkerId } from '@switchyard/contracts'
 import { newMessageId, type OpenCodeServer } from '@switchyard/opencode'
 import {
   configureServer,
+  dedicatedServerId,
   findProjectServer,
-  projectServerId,
   Records,
   registerProject,
   removeWorker,
@@ -117,7 +117,7 @@ describe('ServerPool', () => {
       pool: 'blue',
     })
     await updateProject(records.db, id, { isolation: 'dedicated', status: 'ready' })
-    return { id, directory, server: projectServerId(id) }
+    return { id, directory, server: dedicatedServerId(id) }
   }
 
   const recorded = (id: string) => findProjectServer(records.db, id)

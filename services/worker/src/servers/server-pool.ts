@@ -1,10 +1,10 @@
-// Finds the OpenCode server for a task, a session or a call: the one that projects share, or the
-// project's own, which may run in this worker or in another one.
+// Finds the OpenCode server for a task, a session or a call: the shared one, or one dedicated to a
+// project or an API key, which may run in this worker or in another one.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Isolation, SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
-import { findProjectServer, projectOfServer, projectServerId, takeBackStop } from '@switchyard/records'
+import { dedicatedServerId, dedicatedServerKey, findProjectServer, takeBackStop } from '@switchyard/records'
 import { DedicatedServers, type DedicatedServersOptions } from './dedicated-servers.ts'
 import { ServerConnections } from './server-connections.ts'
 import {
@@ -29,7 +29,12 @@ export type ServerPoolOptions = DedicatedServersOptions & {
   readonly shared: OpenCodeServer | null
 }
 
-type ProjectOnServer = { readonly id: string; readonly isolation: Isolation }
+type ProjectOnServer = {
+  readonly id: string
+  readonly isolation: Isolation
+  /** The server of the API key that the call is for; it replaces the project's. */
+  readonly server?: string | null
+}
 
 export type RunningServer = { readonly id: string; readonly server: OpenCodeServer }
 
@@ -56,15 +61,29 @@ export class ServerPool {
    *
    * @throws SwitchyardError `not_supported` if this installation cannot create servers for projects
    */
-  directoryOf(projectId: string): string {
-    return this.#dedicated.factory.directoryOf(projectId)
+  directoryOf(key: string): string {
+    return this.#dedicated.factory.directoryOf(key)
+  }
+
+  /** Returns whether servers dedicated to a project or an API key can be started now. */
+  canStart(): boolean {
+    return this.#options.factory?.isAvailable() ?? false
+  }
+
+  /**
+   * Returns the id of the server of a project or of a call about it; null for the shared one. While
+   * servers cannot be started, API keys share the one of all projects, as their tasks do.
+   */
+  serverIdOf({ id, isolation, server = null }: ProjectOnServer): string | null {
+    if (server !== null && this.canStart()) return server
+    return isolation === 'dedicated' ? dedicatedServerId(id) : null
   }
 
   /**
    * Leases the server of a task or of a project. A project's own server is started if necessary; a
    * draining one is waited for.
    *
-   * @param id - `server_id` of a task, or {@link projectServerId}.
+   * @param id - `server_id` of a task, or {@link dedicatedServerId}.
    * @throws SwitchyardError `opencode_unavailable`; `not_supported` if servers cannot be created
    *   here; the signal's reason
    */
@@ -72,23 +91,23 @@ export class ServerPool {
     id: string | null,
     { signal, withinMs, continuesWork = startsNewWork }: LeaseOptions = {},
   ): Promise<ServerLease> {
-    const projectId = id === null ? undefined : projectOfServer(id)
-    if (projectId === undefined) return { server: this.#requireShared(), release: () => {} }
+    const key = id === null ? undefined : dedicatedServerKey(id)
+    if (key === undefined) return { server: this.#requireShared(), release: () => {} }
     const aborted = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
     const deadline = withinMs === undefined ? undefined : Date.now() + withinMs
     for (;;) {
       aborted.throwIfAborted()
-      const leasable = await this.#open(projectId, continuesWork)
+      const leasable = await this.#open(key, continuesWork)
       if (leasable) return await lease(leasable, continuesWork, aborted, deadline)
       if (deadline !== undefined && Date.now() >= deadline)
-        throw leaseTimeout(await findProjectServer(this.#options.records.db, projectId))
+        throw leaseTimeout(await findProjectServer(this.#options.records.db, key))
       await delay(RETRY_MS, undefined, { signal: aborted })
     }
   }
 
   /** @returns null while the server cannot be leased. */
-  async #open(projectId: string, continuesWork: ContinuesWork): Promise<Leasable | null> {
-    const claim = await this.#dedicated.claim(projectId, continuesWork)
+  async #open(key: string, continuesWork: ContinuesWork): Promise<Leasable | null> {
+    const claim = await this.#dedicated.claim(key, continuesWork)
     switch (claim.kind) {
       case 'local':
         return claim.dedicated
@@ -97,7 +116,7 @@ export class ServerPool {
       case 'remote': {
         const connection = this.#connections.open(claim.row, this.#dedicated.factory)
         if (continuesWork(connection.server)) return connection
-        if (claim.row.request === 'stop') await takeBackStop(this.#options.records.db, projectId)
+        if (claim.row.request === 'stop') await takeBackStop(this.#options.records.db, key)
         return claim.row.state === 'draining' ? null : connection
       }
     }
@@ -112,7 +131,7 @@ export class ServerPool {
     work: (server: OpenCodeServer) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const leased = await this.lease(serverIdOf(project), callLease(signal))
+    const leased = await this.lease(this.serverIdOf(project), callLease(signal))
     try {
       return await work(leased.server)
     } finally {
@@ -128,18 +147,20 @@ export class ServerPool {
    * @throws SwitchyardError `opencode_unavailable` if it is starting or has just stopped; the
    *   signal's reason
    */
-  async find({ id, isolation }: ProjectOnServer, signal: AbortSignal): Promise<OpenCodeServer | undefined> {
-    if (isolation !== 'dedicated') return this.#requireShared()
-    const server = this.#dedicated.get(id)?.server ?? (await this.#connect(id))
+  async find(project: ProjectOnServer, signal: AbortSignal): Promise<OpenCodeServer | undefined> {
+    const id = this.serverIdOf(project)
+    const key = id === null ? undefined : dedicatedServerKey(id)
+    if (key === undefined) return this.#requireShared()
+    const server = this.#dedicated.get(key)?.server ?? (await this.#connect(key))
     if (!server || server.state().status === 'stopped') return undefined
     const aborted = AbortSignal.any([signal, this.#closing.signal])
     await server.ready({ signal: aborted, timeoutMs: FIND_TIMEOUT_MS })
     return server
   }
 
-  async #connect(projectId: string): Promise<OpenCodeServer | undefined> {
+  async #connect(key: string): Promise<OpenCodeServer | undefined> {
     const { records, factory } = this.#options
-    const row = factory ? await findProjectServer(records.db, projectId) : undefined
+    const row = factory ? await findProjectServer(records.db, key) : undefined
     return row && factory && !NOT_RUNNING.has(row.state) ? this.#connections.open(row, factory).server : undefined
   }
 
@@ -147,20 +168,20 @@ export class ServerPool {
   running(): readonly RunningServer[] {
     const servers = [
       ...(this.shared ? [{ id: this.shared.id, server: this.shared }] : []),
-      ...this.#dedicated.list().map(({ projectId, server }) => ({ id: projectServerId(projectId), server })),
+      ...this.#dedicated.list().map(({ key, server }) => ({ id: dedicatedServerId(key), server })),
     ]
     return servers.filter(({ server }) => server.state().status === 'up')
   }
 
   /** Returns a server if this worker runs it now. It is not started. */
   peek(id: string | null): OpenCodeServer | undefined {
-    const projectId = id === null ? undefined : projectOfServer(id)
-    return projectId === undefined ? (this.shared ?? undefined) : this.#dedicated.get(projectId)?.server
+    const key = id === null ? undefined : dedicatedServerKey(id)
+    return key === undefined ? (this.shared ?? undefined) : this.#dedicated.get(key)?.server
   }
 
   /** Returns the server that a project uses if this worker runs it now. It is not started. */
   runningFor(project: ProjectOnServer): OpenCodeServer | undefined {
-    return this.peek(serverIdOf(project))
+    return this.peek(this.serverIdOf(project))
   }
 
   /**
@@ -168,8 +189,8 @@ export class ServerPool {
    *
    * @throws those of {@link DedicatedServers.remove}
    */
-  async remove(projectId: string): Promise<void> {
-    await this.#dedicated.remove(projectId)
+  async remove(key: string): Promise<void> {
+    await this.#dedicated.remove(key)
   }
 
   /** Stops the child processes. Containers continue to run, for the next worker. */
@@ -186,9 +207,6 @@ export class ServerPool {
     throw new SwitchyardError('opencode_unavailable', 'this worker has no OpenCode server')
   }
 }
-
-const serverIdOf = ({ id, isolation }: ProjectOnServer): string | null =>
-  isolation === 'dedicated' ? projectServerId(id) : null
 
 /** States of a server to which no connection is made. */
 const NOT_RUNNING: ReadonlySet<string> = new Set(['stopping', 'stopped'])

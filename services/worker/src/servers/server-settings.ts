@@ -15,12 +15,12 @@ export type DedicatedServerSettings = {
 
 export const readServerSettings = async (
   { db }: Pick<Records, 'db'>,
-  projectId: string,
+  key: string,
 ): Promise<DedicatedServerSettings> => {
   const [project, row, reservedPorts] = await Promise.all([
-    findProject(db, projectId),
-    findProjectServer(db, projectId),
-    portsOfOthers(db, projectId),
+    findProject(db, key),
+    findProjectServer(db, key),
+    portsOfOthers(db, key),
   ])
   return {
     environment: row?.environment ?? {},

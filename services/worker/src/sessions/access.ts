@@ -6,7 +6,14 @@ import { lstat } from 'node:fs/promises'
 import type { Session } from '@opencode-ai/sdk/v2'
 import { isSwitchyardError, type ProjectStatus, SwitchyardError, sessionIdSchema } from '@switchyard/contracts'
 import type { OpenCodeClient, OpenCodeServer, SessionRef } from '@switchyard/opencode'
-import { findProject, listSandboxes, listSessionTasks, type ProjectRow, type SessionTask } from '@switchyard/records'
+import {
+  dedicatedServerKey,
+  findProject,
+  listSandboxes,
+  listSessionTasks,
+  type ProjectRow,
+  type SessionTask,
+} from '@switchyard/records'
 import type { SessionDeps } from './deps.ts'
 import { rootOf } from './root.ts'
 
@@ -16,6 +23,8 @@ export type Who = {
   readonly project_id: string
   /** The key that sees only its own tasks; null for an operator. */
   readonly agent: string | null
+  /** The id of that key's own server; null: the project's. */
+  readonly server: string | null
 }
 
 export type OpenProject = {
@@ -47,11 +56,22 @@ export const requireProject = async (
   return { row, baseDir: row.base_dir }
 }
 
-/** @throws SwitchyardError `project_not_found`, `project_not_ready`, `not_supported` */
-export const openProject = async (deps: SessionDeps, who: Who): Promise<OpenProject> => {
+/**
+ * @param server - for the sessions of another server than the caller's
+ * @throws SwitchyardError `project_not_found`, `project_not_ready`, `not_supported`
+ */
+export const openProject = async (deps: SessionDeps, who: Who, server = who.server): Promise<OpenProject> => {
   const { row, baseDir } = await requireProject(deps, who)
+  return await onServer(deps, { row, baseDir }, await deps.serverFor({ ...row, server }))
+}
+
+/** Returns a project with the sessions that it has on one server. */
+export const onServer = async (
+  deps: Pick<SessionDeps, 'records'>,
+  { row, baseDir }: Pick<OpenProject, 'row' | 'baseDir'>,
+  server: OpenCodeServer,
+): Promise<OpenProject> => {
   const sandboxes = await listSandboxes(deps.records.db, [row.id])
-  const server = await deps.serverFor(row)
   return {
     row,
     baseDir,
@@ -94,6 +114,23 @@ const read = async (client: OpenCodeClient, sessionId: string, directory: string
 }
 
 /**
+ * Returns the server of a session: that of the task which created it, else the caller's. An operator reads the sessions of
+ * tasks on every key's server.
+ *
+ * @throws SwitchyardError `session_not_found` if the task is another agent's
+ */
+export const serverOfSession = async (
+  { records }: Pick<SessionDeps, 'records'>,
+  who: Who & { readonly session_id: string },
+): Promise<string | null> => {
+  const [task] = await listSessionTasks(records.db, { sessionIds: [who.session_id], directories: [] })
+  if (!task) return who.server
+  if (who.agent !== null && task.owner_key !== who.agent) throw notFound(who.session_id)
+  const id = task.server_id
+  return id !== null && dedicatedServerKey(id) !== undefined ? id : null
+}
+
+/**
  * A session of another project or of another agent's task is reported as not found.
  *
  * @throws SwitchyardError `session_not_found`, `project_not_found`, `project_not_ready`, `opencode_unavailable`
@@ -105,7 +142,7 @@ export const openSession = async (
 ): Promise<OwnSession> => {
   // OpenCode answers 400 for text that cannot be an id.
   if (!sessionIdSchema.safeParse(who.session_id).success) throw notFound(who.session_id)
-  const project = await openProject(deps, who)
+  const project = await openProject(deps, who, await serverOfSession(deps, who))
   const { client } = project
   const session = await read(client, who.session_id, project.baseDir, signal)
   const { id: rootId } = await rootOf(client, session, signal)

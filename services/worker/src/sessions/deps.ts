@@ -10,11 +10,14 @@ export type SessionDeps = {
   readonly records: Records
   readonly servers: Pick<ServerPool, 'running' | 'find'>
   /**
-   * The server that a project is on, started if need be and held until the call ends; not waited for longer than a caller waits.
+   * The server of a project or of an API key, started if need be and held until the call ends; not waited for longer than a caller
+   * waits.
    *
    * @throws SwitchyardError `opencode_unavailable`, `not_supported`
    */
-  readonly serverFor: (project: Pick<ProjectRow, 'id' | 'isolation'>) => Promise<OpenCodeServer>
+  readonly serverFor: (
+    project: Pick<ProjectRow, 'id' | 'isolation'> & { readonly server: string | null },
+  ) => Promise<OpenCodeServer>
   readonly counts: MessageCounts
   /** DEFAULT_MODEL: `provider/model`. */
   readonly defaultModel: string | undefined

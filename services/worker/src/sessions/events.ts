@@ -2,7 +2,7 @@
 
 import type { CallArgs, CallResult } from '@switchyard/contracts'
 import type { SessionMessage } from '@switchyard/opencode'
-import { type OwnSession, openSession, requireProject } from './access.ts'
+import { type OwnSession, openSession, requireProject, serverOfSession } from './access.ts'
 import { type Cursor, END, parseCursor } from './cursor.ts'
 import { isAbandoned, lastAnswer } from './cut-off.ts'
 import type { SessionDeps } from './deps.ts'
@@ -23,7 +23,7 @@ const open = async (
 ): Promise<OwnSession | undefined> => {
   if (args.may_start) return await openSession(deps, args, signal)
   const { row } = await requireProject(deps, args)
-  const server = await deps.servers.find(row, signal)
+  const server = await deps.servers.find({ ...row, server: await serverOfSession(deps, args) }, signal)
   return server && (await openSession({ ...deps, serverFor: async () => server }, args, signal))
 }
 

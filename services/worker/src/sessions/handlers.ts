@@ -1,7 +1,6 @@
 // What this worker does for each call about sessions.
 
 import type { CallHandlers } from '@switchyard/contracts'
-import { projectServerId } from '@switchyard/records'
 import type { ContinuesWork } from '../servers/server-leases.ts'
 import { callLease, type ServerLease } from '../servers/server-leases.ts'
 import type { ServerPool } from '../servers/server-pool.ts'
@@ -48,9 +47,9 @@ const holding =
   ) =>
   async (args: A, signal: AbortSignal): Promise<R> => {
     const uses: ServerLease[] = []
-    const serverFor: SessionDeps['serverFor'] = async ({ id, isolation }) => {
-      const own = isolation === 'dedicated' ? projectServerId(id) : null
-      const use = await settings.servers.lease(own, callLease(signal, continuesWork(args)))
+    const serverFor: SessionDeps['serverFor'] = async (project) => {
+      const id = settings.servers.serverIdOf(project)
+      const use = await settings.servers.lease(id, callLease(signal, continuesWork(args)))
       uses.push(use)
       return use.server
     }

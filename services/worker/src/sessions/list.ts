@@ -1,9 +1,15 @@
 // The sessions of a project, whole or of one worktree, those that tasks made among them.
 
 import type { Session } from '@opencode-ai/sdk/v2'
-import type { CallArgs, CallResult, SessionStatus } from '@switchyard/contracts'
-import { listSessionTasks } from '@switchyard/records'
-import { directoryOf, isOwn, type OpenProject, openProject, openSession, taskOf } from './access.ts'
+import {
+  type CallArgs,
+  type CallResult,
+  isSwitchyardError,
+  type SessionInfo,
+  type SessionStatus,
+} from '@switchyard/contracts'
+import { listProjectServers, listSessionTasks, ownerOfServer } from '@switchyard/records'
+import { directoryOf, isOwn, type OpenProject, onServer, openProject, openSession, taskOf } from './access.ts'
 import type { SessionDeps } from './deps.ts'
 import { toSessionInfo } from './describe.ts'
 import { sessionStateOf } from './session-requests.ts'
@@ -68,6 +74,45 @@ export const listSessions = async (
   signal: AbortSignal,
 ): Promise<CallResult<'session.list'>> => {
   const project = await openProject(deps, args)
+  const others = args.agent === null ? await onOwnerServers(deps, project, signal) : []
+  const lists = await Promise.all([project, ...others].map((one) => listOn(deps, one, args, signal)))
+  const infos = others.length === 0 ? lists.flat() : lists.flat().toSorted((a, b) => changedAt(b) - changedAt(a))
+  return {
+    sessions: infos.slice(args.offset, args.offset + args.limit),
+    total: infos.length,
+    active: infos.filter(({ status }) => status !== 'idle').length,
+  }
+}
+
+const changedAt = ({ updatedAt }: SessionInfo): number => Date.parse(updatedAt)
+
+/** Returns the project on the servers of API keys that run now: an operator sees the sessions of all keys. */
+const onOwnerServers = async (
+  deps: SessionDeps,
+  project: OpenProject,
+  signal: AbortSignal,
+): Promise<readonly OpenProject[]> => {
+  const rows = (await listProjectServers(deps.records.db)).filter(
+    ({ project_id: key, is_kept }) => is_kept && ownerOfServer(key) !== undefined,
+  )
+  const found = await Promise.all(
+    rows.map(({ project_id: key }) =>
+      deps.servers.find({ ...project.row, server: key }, signal).catch((error: unknown) => {
+        if (isSwitchyardError(error, 'opencode_unavailable')) return undefined
+        throw error
+      }),
+    ),
+  )
+  const others = found.flatMap((server) => (server && server !== project.server ? [server] : []))
+  return await Promise.all(others.map((server) => onServer(deps, project, server)))
+}
+
+const listOn = async (
+  deps: SessionDeps,
+  project: OpenProject,
+  args: CallArgs<'session.list'>,
+  signal: AbortSignal,
+): Promise<readonly SessionInfo[]> => {
   const only = args.worktree === null && args.directory === null ? undefined : directoryOf(project, args)
   const tree = toTree(await project.client.everyProjectSession(project.baseDir, { signal }))
   const tasks = await listSessionTasks(deps.records.db, {
@@ -81,7 +126,7 @@ export const listSessions = async (
   })
   const all = own.flatMap(({ session }) => [session, ...descendants(tree, session.id)])
   const statusOf = await readStatuses(project, all, signal)
-  const infos = own.map(({ session, task }) =>
+  return own.map(({ session, task }) =>
     toSessionInfo(session, {
       project,
       task,
@@ -90,11 +135,6 @@ export const listSessions = async (
       messageCount: null,
     }),
   )
-  return {
-    sessions: infos.slice(args.offset, args.offset + args.limit),
-    total: infos.length,
-    active: infos.filter(({ status }) => status !== 'idle').length,
-  }
 }
 
 /** One session as it is now. @throws SwitchyardError `session_not_found` */
