@@ -255,7 +255,8 @@ export const listProjectServers = guarded(async (db: Db): Promise<readonly Liste
       (SELECT count(*)::int FROM tasks WHERE tasks.server_id = ${idOfRow('project_servers')}
         AND tasks.completed_at IS NULL AND tasks.status IN ('preparing', 'running', 'input_required')) AS running
     FROM project_servers LEFT JOIN projects ON projects.id = project_servers.project_id
-    WHERE projects.isolation = 'dedicated' OR projects.id IS NULL OR project_servers.state <> 'stopped'
+    WHERE projects.isolation = 'dedicated' OR project_servers.project_id LIKE ${`${OWNER_PREFIX}%`}
+      OR (projects.id IS NOT NULL AND project_servers.state <> 'stopped')
     ORDER BY projects.url NULLS LAST, project_servers.project_id`.execute(db)
   return rows
 })

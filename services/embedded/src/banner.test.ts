@@ -39,6 +39,10 @@ describe('banner', () => {
     expect(banner({ ...facts, noSandbox: 'bwrap is not installed' })).toContain('not sandboxed: bwrap is not installed')
   })
 
+  it('says that nothing limits what agents reach', () => {
+    expect(banner(facts)).toContain('no egress proxy')
+  })
+
   it('says that no model provider is configured', () => {
     expect(banner({ ...facts, providers: [] })).toContain('no provider is configured')
     expect(banner({ ...facts, providers: ['opencode'] })).toContain('opencode only')

@@ -33,6 +33,7 @@ export const banner = (facts: BannerFacts): string => {
     ...(facts.isProduction ? [] : [`  Secrets ${secrets(facts)}`]),
     `  Models  ${models(facts)}`,
     `  Tools   ${tools(facts)}`,
+    `  Network ${network()}`,
     `  Data    ${facts.home}  (logs: ${facts.home}/logs)`,
     '',
     '  Connect an MCP client:',
@@ -43,6 +44,9 @@ export const banner = (facts: BannerFacts): string => {
     '',
   ].join('\n')
 }
+
+/** The stack has an egress proxy; without containers there is nothing to enforce it. */
+const network = (): string => 'no egress proxy: on the OpenCode server, agents reach whatever this machine reaches'
 
 const secrets = ({ home }: BannerFacts): string =>
   `generated for development in ${home}; with NODE_ENV=production you must set your own`
