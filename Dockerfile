@@ -1,4 +1,4 @@
-# Switchyard's own services, one target each: docker build --target api|worker|notifier|docker-filter|egress|secrets .
+# Switchyard's own services, one target each: docker build --target api|worker|notifier|model-gateway|docker-filter|egress|secrets .
 # Node runs the TypeScript sources as they are (type stripping), so there is nothing to compile.
 
 FROM node:24-bookworm-slim AS base
@@ -25,6 +25,11 @@ FROM base AS docker-filter-modules
 COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --workspace services/docker-filter --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM base AS model-gateway-modules
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm \
+    npm ci --workspace services/model-gateway --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM base AS notifier-modules
 COPY --from=manifests /app ./
@@ -79,9 +84,19 @@ COPY services/notifier ./services/notifier
 USER 1000:1000
 CMD ["node", "services/notifier/src/main.ts"]
 
+# Has the keys of model providers and calls the providers.
+FROM service AS model-gateway
+COPY --from=model-gateway-modules /app ./
+COPY packages ./packages
+COPY services/model-gateway ./services/model-gateway
+RUN install -d -o node -g node /var/lib/switchyard
+USER 1000:1000
+EXPOSE 3459
+CMD ["node", "services/model-gateway/src/main.ts"]
+
 # Runs once before the others and makes the passwords they share with each other.
 FROM base AS secrets
-RUN install -d -o node -g node /run/switchyard/data /run/switchyard/opencode
+RUN install -d -o node -g node /run/switchyard/data /run/switchyard/opencode /run/switchyard/gateway
 COPY deploy/secrets.ts ./
 USER 1000:1000
 CMD ["node", "secrets.ts"]

@@ -13,6 +13,21 @@ if [ "${1:-}" = opencode ] && [ "${2:-}" = serve ]; then
     exit 1
   fi
   export OPENCODE_SERVER_PASSWORD
+  if [ -n "${MODEL_GATEWAY_URL:-}" ]; then
+    # Variables and configuration that lead every provider to the model gateway. The keys stay there.
+    setup=${TMPDIR:-/tmp}/switchyard-setup
+    mkdir -p "$setup"
+    for part in environment config; do
+      printf 'header = "authorization: Bearer %s"\n' "$(cat "$MODEL_GATEWAY_ACCESS_FILE")" |
+        curl --config - --noproxy '*' --fail --silent --show-error --retry 5 --retry-connrefused --max-time 10 \
+          --output "$setup/$part" "$MODEL_GATEWAY_URL/opencode/$part"
+    done
+    while IFS= read -r line; do export "$line"; done <"$setup/environment"
+    export OPENCODE_CONFIG="$setup/config"
+    if grep -qs '"type": *"api"' "${XDG_DATA_HOME:-$HOME/.local/share}/opencode/auth.json"; then
+      echo "OpenCode has a login with a key, which agents can read: set the key in .env instead, so that only the model gateway has it" >&2
+    fi
+  fi
   opencode-watch $$ &
   opencode-report &
   exec opencode-sandboxed "$@"

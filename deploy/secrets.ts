@@ -1,6 +1,7 @@
 // Makes the passwords that the services share with each other, once, on the first start of a stack. Nobody has to choose
-// them and none is in a source file. Two volumes, because the agent can read everything in its container: /run/switchyard/data
-// is for Postgres, Valkey, api and worker; /run/switchyard/opencode for the OpenCode server and the worker.
+// them and none is in a source file. Three volumes, because the agent can read everything in its container: /run/switchyard/data
+// is for Postgres, Valkey, api, worker and model gateway; /run/switchyard/opencode for the OpenCode server and the worker;
+// /run/switchyard/gateway for the OpenCode server and the model gateway.
 
 import { randomBytes } from 'node:crypto'
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
@@ -35,3 +36,6 @@ writeOnce('/run/switchyard/opencode', () => {
   const opencode = password()
   return { password: opencode, 'services.env': `OPENCODE_SERVER_PASSWORD=${opencode}\n` }
 })
+
+// One per server. The gateway alone accepts them, so they are of no use outside the stack.
+writeOnce('/run/switchyard/gateway', () => ({ 'opencode-token': password(), 'opencode-green-token': password() }))

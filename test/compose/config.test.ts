@@ -57,7 +57,16 @@ describe('the compose file', () => {
 
   it('defines every service of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
-      expect.arrayContaining(['api', 'egress', 'notifier', 'opencode', 'postgres', 'valkey', 'worker']),
+      expect.arrayContaining([
+        'api',
+        'egress',
+        'model-gateway',
+        'notifier',
+        'opencode',
+        'postgres',
+        'valkey',
+        'worker',
+      ]),
     )
   })
 
@@ -75,13 +84,13 @@ describe('the compose file', () => {
       volumes.some((mount) => mount.source === '/var/run/docker.sock'),
     )
     expect(withSocket.map(([name]) => name)).toEqual(['docker-filter'])
-    expect(servicesWith(whole, 'a-provider-key-of-mine')).toEqual(['docker-filter', 'opencode'])
+    expect(servicesWith(whole, 'a-provider-key-of-mine')).toEqual(['docker-filter', 'model-gateway'])
     expect(servicesMounting(whole, 'docker-socket')).toEqual(['docker-filter', 'worker'])
     expect(whole.networks.runner?.internal).toBe(true)
     const inRunner = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('runner'))
     expect(inRunner.map(([name]) => name)).toEqual(['egress'])
     const inAgent = Object.entries(whole.services).filter(([, each]) => networksOf(each).includes('agent'))
-    expect(inAgent.map(([name]) => name).sort()).toEqual(['egress', 'opencode', 'worker'])
+    expect(inAgent.map(([name]) => name).sort()).toEqual(['egress', 'model-gateway', 'opencode', 'worker'])
     expect(networksOf(whole.services.egress ?? {})).toEqual(expect.not.arrayContaining(['data', 'public']))
   })
 
@@ -117,6 +126,7 @@ describe('the compose file', () => {
   it("mounts neither the stores' passwords nor the worker's state in OpenCode", () => {
     expect(servicesMounting(file, 'data-secrets')).toEqual([
       'api',
+      'model-gateway',
       'notifier',
       'postgres',
       'secrets',
@@ -124,6 +134,7 @@ describe('the compose file', () => {
       'worker',
     ])
     expect(servicesMounting(file, 'opencode-secrets')).toEqual(['opencode', 'secrets', 'worker'])
+    expect(servicesMounting(file, 'gateway-secrets')).toEqual(['model-gateway', 'opencode', 'secrets'])
     expect(servicesMounting(file, 'worker-state')).toEqual(['worker'])
     // OpenCode writes reports, and only the worker reads them.
     expect(servicesMounting(file, 'opencode-report')).toEqual(['opencode', 'worker'])
@@ -152,7 +163,7 @@ describe('the compose file', () => {
       volumes.filter(({ type }) => type === 'bind').map(({ target, read_only }) => ({ name, target, read_only })),
     )
     expect(binds).toEqual([
-      { name: 'opencode', target: '/etc/switchyard/opencode.json', read_only: true },
+      { name: 'model-gateway', target: '/etc/switchyard/opencode.json', read_only: true },
       { name: 'worker', target: '/etc/switchyard/git-ca.pem', read_only: true },
     ])
     const sourceIn = ({ services }: typeof file) =>
@@ -166,26 +177,28 @@ describe('the compose file', () => {
       OPENCODE_CONFIG_FILE: '/srv/opencode.json',
       OPENCODE_CONFIG_CONTENT: '{"a":1}',
     })
-    expect(other.services.opencode?.volumes?.find(({ type }) => type === 'bind')?.source).toBe('/srv/opencode.json')
-    expect(other.services.opencode?.environment?.OPENCODE_CONFIG_CONTENT).toBe('{"a":1}')
+    expect(other.services['model-gateway']?.volumes?.find(({ type }) => type === 'bind')?.source).toBe(
+      '/srv/opencode.json',
+    )
+    expect(other.services['model-gateway']?.environment?.OPENCODE_CONFIG_CONTENT).toBe('{"a":1}')
   })
 
-  it.each(PROVIDER_VARIABLES)('passes %s to OpenCode and to no other service', async (name) => {
+  it.each(PROVIDER_VARIABLES)('passes %s to the model gateway and to no other service', async (name) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-provider-key-of-mine' }), 'a-provider-key-of-mine')).toEqual(
-      ['opencode'],
+      ['model-gateway'],
     )
   })
 
   it.each([
     ['SWITCHYARD_API_KEYS', ['api']],
-    ['DATABASE_URL', ['api', 'notifier', 'worker']],
+    ['DATABASE_URL', ['api', 'model-gateway', 'notifier', 'worker']],
     ['REDIS_URL', ['api', 'notifier', 'worker']],
     ['WEBHOOK_SECRET', ['notifier']],
     ['GIT_HTTPS_TOKENS', ['worker']],
     ['LETTA_API_TOKEN', ['notifier']],
     ['MATRIX_ACCESS_TOKEN', ['notifier']],
     ['OPENCODE_SERVER_PASSWORD', ['opencode', 'worker']],
-    ['HTTPS_PROXY', ['egress', 'worker']],
+    ['HTTPS_PROXY', ['egress', 'model-gateway', 'worker']],
   ])('passes %s to %j and to no other service', async (name, services) => {
     expect(servicesWith(await readComposeFile({ [name]: 'a-secret-of-mine' }), 'a-secret-of-mine')).toEqual(services)
   })

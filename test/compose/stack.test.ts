@@ -18,7 +18,7 @@ const missing = await dockerMissing('engine')
 
 const TOKEN = 'token-Zq83-of-a-private-repository'
 
-const SERVICES = ['api', 'egress', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
+const SERVICES = ['api', 'egress', 'model-gateway', 'notifier', 'opencode', 'postgres', 'valkey', 'worker'] as const
 
 /** A bare repository on the worker's own volume, which no other service has. */
 const REPOSITORY = '/var/lib/switchyard/test-repositories/sum.git'
@@ -79,6 +79,7 @@ describe('the Compose stack', () => {
     stack = await defineStack(`switchyard-test-${process.pid}`, {
       MAX_CONCURRENT_TASKS: '2',
       TOOL_SANDBOX: 'required',
+      ANTHROPIC_API_KEY: 'a-provider-key-of-mine',
       GIT_HTTPS_TOKENS: `${address}:${https.port}=${TOKEN}`,
       GIT_CA_FILE: https.caFile,
     })
@@ -261,6 +262,18 @@ describe('the Compose stack', () => {
       'opencode:4096 ENOTFOUND',
       'postgres:5432 open',
     ])
+  })
+
+  it('gives OpenCode a token of the model gateway, and no key of a provider', async () => {
+    const command = 'cat /proc/[0-9]*/environ /tmp/switchyard-setup/* 2>/dev/null | tr "\\0" "\\n"; env; true'
+    const visible = await stack.shell('opencode', command)
+    expect(visible).toContain('http://model-gateway:3459/providers/scripted')
+    expect(visible).not.toMatch(/"apiKey": ?"scripted"|a-provider-key-of-mine/)
+    const { task_id } = await caller.submit({ task_description: script([{ say: 'Done.' }]) })
+    expect(await caller.ended(task_id)).toMatchObject({ status: 'completed' })
+    // The gateway counted the calls of this task, and of no other one.
+    const used = `psql -U switchyard -tAc "SELECT sum(requests) FROM model_usage WHERE task_id = '${task_id}'"`
+    await expect.poll(async () => Number(await stack.shell('postgres', used))).toBe(1)
   })
 
   it("keeps credentials of the stores and the api out of the agent's environment", async () => {

@@ -16,15 +16,16 @@ const { services } = parse(readFileSync(file, 'utf8'), { merge: true, logLevel: 
 const settings = [...declaredSettings()]
 
 /** The egress proxy takes its settings as arguments; every other service as environment. */
-const serviceNames = ['api', 'worker', 'notifier', 'opencode', 'docker-filter']
+const serviceNames = ['api', 'worker', 'notifier', 'opencode', 'model-gateway', 'docker-filter']
 
-/** In OpenCode's container these are not settings: they point to the egress proxy. */
+/** In OpenCode's container these are not settings: they point to the egress proxy and to the model gateway. */
 const PROXY_VARIABLE = /^((HTTPS?|NO)_PROXY|(https?|no)_proxy|NODE_USE_ENV_PROXY)$/
+const GATEWAY_VARIABLE = /^MODEL_GATEWAY_(URL|ACCESS_FILE)$/
 
 const environmentOf = (name: string): Readonly<Record<string, string | null>> =>
   Object.fromEntries(
     Object.entries(services[name]?.environment ?? {}).filter(
-      ([variable]) => name !== 'opencode' || !PROXY_VARIABLE.test(variable),
+      ([variable]) => name !== 'opencode' || !(PROXY_VARIABLE.test(variable) || GATEWAY_VARIABLE.test(variable)),
     ),
   )
 

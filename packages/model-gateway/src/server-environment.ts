@@ -34,12 +34,7 @@ const LOCAL = ['OPENCODE_CONFIG', 'OPENCODE_CONFIG_DIR']
 
 export const remoteSetup = (options: ServerEnvironmentOptions): RemoteSetup => {
   const { providers, direct, operator } = options
-  const names = new Set([
-    ...providers.flatMap(({ keyVariable }) => keyVariable ?? []),
-    ...[...direct.values()].flat(),
-    'NO_PROXY',
-    'no_proxy',
-  ])
+  const names = new Set([...providers.flatMap(({ keyVariable }) => keyVariable ?? []), ...[...direct.values()].flat()])
   const environment = Object.entries(gatewayEnvironment(options)).filter(
     ([name]) => names.has(name) || (name.startsWith('OPENCODE_') && !LOCAL.includes(name)),
   )

@@ -80,7 +80,7 @@ export const access = {
     }),
     LOG_LEVEL: setting(
       choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info', 'is not a log level'),
-      { description: 'Lowest level that is logged.', services: [...CORE, 'docker-filter'] },
+      { description: 'Lowest level that is logged.', services: [...CORE, 'docker-filter', 'model-gateway'] },
     ),
   },
 } as const

@@ -52,28 +52,28 @@ export const stack: Section<OutsideSetting> = {
 
 const provider = (name: string): readonly [string, OutsideSetting] => [
   name,
-  { description: '', services: ['opencode', 'docker-filter'], isSecret: true },
+  { description: '', services: ['model-gateway', 'docker-filter'], isSecret: true },
 ]
 
-/** Passed to OpenCode and to nothing else; with `npm start` it inherits them. */
+/** For the model gateway, and for the containers of Docker mode. */
 export const providers: Section<OutsideSetting> = {
   title: 'OpenCode and model providers',
   settings: {
     OPENCODE_CONFIG: {
       description: 'Your own OpenCode configuration file (`npm start`).',
       example: './opencode.json',
-      services: ['opencode'],
+      services: ['model-gateway'],
       isFixedInStack: true,
     },
     OPENCODE_CONFIG_CONTENT: {
       description: 'OpenCode configuration as JSON on one line, merged over the file.',
       example: '{"model":"anthropic/claude-sonnet-4-5"}',
-      services: ['opencode', 'docker-filter'],
+      services: ['model-gateway', 'docker-filter'],
     },
     OPENCODE_DISABLE_MODELS_FETCH: {
       description: '1: use the list of models that came with OpenCode instead of downloading it.',
       example: '1',
-      services: ['opencode', 'docker-filter'],
+      services: ['model-gateway', 'docker-filter'],
     },
     OPENCODE_DISABLE_SHARE: {
       description: 'false: sessions may be [shared](sessions.md#sharing) on a public page.',
@@ -85,16 +85,16 @@ export const providers: Section<OutsideSetting> = {
       description:
         "Your own proxy. In the stack, the egress proxy (`http://` only) and the worker's git use it; OpenCode reaches it through the egress proxy.",
       example: 'http://proxy.example.com:3128',
-      services: ['egress', 'worker'],
+      services: ['egress', 'worker', 'model-gateway'],
     },
     HTTPS_PROXY: {
       description: 'The same for https.',
       example: 'http://proxy.example.com:3128',
-      services: ['egress', 'worker'],
+      services: ['egress', 'worker', 'model-gateway'],
     },
     NO_PROXY: {
       description: 'Hosts that are reached without your own proxy.',
-      services: ['egress', 'worker'],
+      services: ['egress', 'worker', 'model-gateway'],
     },
     ...Object.fromEntries(
       [

@@ -10,7 +10,7 @@ export const storage = {
       description: 'Directory that holds everything `npm start` stores.',
       default: '.switchyard',
       example: '.switchyard',
-      services: CORE,
+      services: [...CORE, 'model-gateway'],
       isFixedInStack: true,
     }),
     WORKSPACES_DIR: setting(string(), {
@@ -24,7 +24,7 @@ export const storage = {
       default: "the stack's, or an embedded one",
       example: 'postgres://user:password@host:5432/switchyard',
       isSecret: true,
-      services: CORE,
+      services: [...CORE, 'model-gateway'],
     }),
     REDIS_URL: setting(urlOf('redis', 'rediss'), {
       description: 'Your own Redis or Valkey; needs `DATABASE_URL` too.',
