@@ -284,6 +284,31 @@ describe('RepositoryWork.publish', () => {
     expect(await onRemote('for-each-ref', '--format=%(refname:short)')).toBe('main')
   })
 
+  it.each(Object.keys(attacks))(
+    'publishes nothing of another repository from a clone that borrows: %s',
+    async (name) => {
+      const { identity, repositories, onRemote } = await project()
+      await sh(root, 'init', '-q', '-b', 'main', at('private'))
+      const head = await commit(at('private'), 'secret.txt')
+      const directory = at('tasks', 'task')
+      await repositories.addClone(identity, { directory, branch: 'task' })
+      await attacks[name]?.(directory, at('private', '.git'), head)
+      const published = repositories.work.publish(identity, { directory, branch: 'published' })
+      await published.catch((error: unknown) => {
+        expect(error).toMatchObject({ code: expect.stringMatching(/^(?:workspace_gone|repository_unavailable)$/) })
+      })
+      const bundle = repositories.work.bundle(identity, directory, at('task.bundle'))
+      await bundle.catch((error: unknown) => {
+        expect(error).toMatchObject({ code: expect.stringMatching(/^(?:workspace_gone|repository_unavailable)$/) })
+      })
+      expect(await onRemote('log', '--all', '--format=', '--name-only')).not.toContain('secret.txt')
+      if (existsSync(at('task.bundle'))) {
+        await sh(at('other'), 'fetch', '-q', at('task.bundle'), '+refs/*:refs/saved/*')
+        expect(await sh(at('other'), 'log', '--all', '--format=', '--name-only')).not.toContain('secret.txt')
+      }
+    },
+  )
+
   it("publishes the work in a task's clone", async () => {
     const { identity, repositories, onRemote } = await project()
     const directory = at('docker', 'task', 'work')

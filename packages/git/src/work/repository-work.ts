@@ -37,10 +37,13 @@ export class RepositoryWork {
    *   from elsewhere
    */
   async gitDirectoryOf(identity: RepositoryIdentity, directory: string): Promise<GitDirectory> {
-    const known = await openWorktrees(this.#clones, identity).gitDirectoryOf(directory)
+    const worktrees = openWorktrees(this.#clones, identity)
+    const known = await worktrees.gitDirectoryOf(directory)
     if (known === undefined) return await findOwnGitDirectory(directory)
     if (!(await isRealDirectory(directory)))
       throw new SwitchyardError('workspace_gone', `${directory} no longer exists`)
+    // The files are work too when an agent deleted the repository of its clone.
+    if (known.gitDir === known.commonDir) await worktrees.restore(directory)
     await inspectClone(path.dirname(known.commonDir))
     // Where a clone borrows objects from is known; what the agent made of it is not read.
     if (known.gitDir === known.commonDir) await requireNoLinks(path.join(known.commonDir, 'objects'))

@@ -154,6 +154,16 @@ describe('addClone for an existing clone', () => {
     expect(await sh(first.directory, 'status', '--porcelain')).toBe('?? work.txt')
   })
 
+  it('lets the files be published after the agent deleted .git', async () => {
+    const { add, repositories, identity, origin } = await project()
+    const { directory, baseCommit } = await add('t1')
+    await writeFile(path.join(directory, 'work.txt'), 'work\n')
+    await rm(path.join(directory, '.git'), { recursive: true })
+    expect(await repositories.work.state(identity, directory)).toMatchObject({ head: baseCommit, dirty: 1 })
+    await repositories.work.publish(identity, { directory, branch: 'published' })
+    expect(await sh(origin, 'diff', '--name-only', baseCommit, 'published')).toBe('work.txt')
+  })
+
   it('completes a clone that a crash left unfinished', async () => {
     const { add, identity } = await project()
     const first = await add('t1')
