@@ -1,7 +1,6 @@
 // The isolation that every container gets, and OpenCode's settings in all of them.
 
 import type Docker from 'dockerode'
-import seccomp from './opencode-seccomp.json' with { type: 'json' }
 
 /** Limits that are the same for all containers of one kind. */
 export type Limits = { readonly cpus: number; readonly memoryBytes: number; readonly pids: number }
@@ -13,16 +12,7 @@ export type ContainerAccess = {
   readonly log: { readonly 'max-size': string; readonly 'max-file': string }
   /** The size of /tmp. */
   readonly tmpBytes: number
-  /** Whether its processes create sandboxes for the commands of agents: namespaces and mounts of their own. */
-  readonly createsSandboxes?: boolean
 }
-
-/** What compose.yaml sets for its OpenCode server too; docs/security.md has the reasons. */
-const SANDBOX_OPTIONS = {
-  SecurityOpt: ['no-new-privileges:true', `seccomp=${JSON.stringify(seccomp)}`, 'apparmor=unconfined'],
-  MaskedPaths: [],
-  ReadonlyPaths: [],
-} satisfies Docker.HostConfig
 
 /** Returns a host configuration without capabilities, swap or a writable root file system. */
 export const hardenedHostConfig = (limits: Limits, access: ContainerAccess): Docker.HostConfig => ({
@@ -30,7 +20,7 @@ export const hardenedHostConfig = (limits: Limits, access: ContainerAccess): Doc
   Init: true,
   ReadonlyRootfs: true,
   CapDrop: ['ALL'],
-  ...(access.createsSandboxes ? SANDBOX_OPTIONS : { SecurityOpt: ['no-new-privileges:true'] }),
+  SecurityOpt: ['no-new-privileges:true'],
   NanoCpus: Math.round(limits.cpus * 1e9),
   Memory: limits.memoryBytes,
   // Equal to the memory limit, so there is no swap on top of it.

@@ -39,9 +39,7 @@ export const SERVER_PORT = 4096
 const HOME = '/home/node'
 const TMP_BYTES = 1_024 * 1_048_576
 const LOG_OPTIONS = { 'max-size': '10m', 'max-file': '3' } as const
-const SERVE = `opencode serve --hostname 0.0.0.0 --port ${SERVER_PORT}`
-/** An image without `opencode-sandboxed` runs the commands of agents without a sandbox. */
-const SCRIPT = `command -v opencode-sandboxed >/dev/null && exec opencode-sandboxed ${SERVE}; exec ${SERVE}`
+const SCRIPT = `exec opencode serve --hostname 0.0.0.0 --port ${SERVER_PORT}`
 const PASSWORD = 'OPENCODE_SERVER_PASSWORD'
 /** The filter builds the environment itself; it reads the project's values from these two. */
 const MODEL = 'SWITCHYARD_SERVER_MODEL'
@@ -89,7 +87,6 @@ export const createServerBody = (
     ],
     log: LOG_OPTIONS,
     tmpBytes: TMP_BYTES,
-    createsSandboxes: true,
   }),
 })
 

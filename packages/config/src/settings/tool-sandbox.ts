@@ -22,7 +22,6 @@ export const toolSandbox = {
       description:
         'auto: commands of agents run in a sandbox if this machine can provide one. required: the start fails otherwise.',
       services: ['opencode'],
-      stackDefault: 'off',
     }),
     TOOL_SANDBOX_PATHS: setting(parsed(paths, 'absolute paths, separated by commas'), {
       description: 'More directories that commands may read, such as a toolchain in your home directory.',
