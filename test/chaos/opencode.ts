@@ -92,9 +92,9 @@ export const startRestartingOpenCode = async (options: {
       }),
     kill: async (outageMs = RESTART_MS) => {
       restartMs = outageMs
-      const victim = running
+      const server = running
       signal(pidOf(), 'SIGKILL')
-      await victim?.exited
+      await server?.exited
     },
     pause: () => void signal(pidOf(), 'SIGSTOP'),
     resume: () => void signal(pidOf(), 'SIGCONT'),

@@ -28,9 +28,9 @@ export type TestSystem = {
   readonly postgres: PostgresProcess
   readonly valkey: Valkey
   readonly opencode: RestartingOpenCode
-  /** Between the workers and OpenCode. */
+  /** Proxy between the workers and OpenCode. */
   readonly opencodeProxy: TcpProxy
-  /** Between the clients and the api; `clientUrl` goes through it. */
+  /** Proxy between the clients and the api. `clientUrl` is its address. */
   readonly apiProxy: TcpProxy
   readonly clientUrl: string
   /** The api's address without the proxy. */

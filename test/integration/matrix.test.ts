@@ -66,8 +66,8 @@ describe.skipIf(missing !== undefined)(`Matrix${missing ? ` (skipped: ${missing}
       expect(task).toMatchObject({ status: 'completed', result: { files_changed: ['yes.txt'] } })
       expect(task.result?.output).toContain('use tabs')
       const end = await message(roomId, 'Completed')
-      const told = (await matrix.roomEvents(roomId)).find(({ event_id }) => event_id === end)
-      expect(told?.content.body).toMatch(/1 file, \+2 −0 · \$0\.\d{4}/)
+      const event = (await matrix.roomEvents(roomId)).find(({ event_id }) => event_id === end)
+      expect(event?.content.body).toMatch(/1 file, \+2 −0 · \$0\.\d{4}/)
 
       await matrix.say(matrix.ann, roomId, root, '!diff')
       await message(roomId, '+allowed')

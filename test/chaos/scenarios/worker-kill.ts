@@ -30,11 +30,11 @@ export const workerKill: Scenario = {
           },
           60_000,
         )
-        const victim = random.pick(candidates)
+        const worker = random.pick(candidates)
         await delay(random.between(0, 1_500))
-        const owned = await ownedBy(system, await victim.id())
+        const owned = await ownedBy(system, await worker.id())
         const at = Date.now()
-        await victim.kill()
+        await worker.kill()
         system.startWorker()
         const takeovers = await waitForTakeover(system, owned, at, TAKEOVER_MS)
         for (const ms of takeovers) verifier.recovered(ms)

@@ -27,7 +27,7 @@ export const workerStop: Scenario = {
       )
       const [first] = tasks
       if (!first) return
-      const victim = await waitUntil(
+      const worker = await waitUntil(
         'the turns run',
         async () =>
           tasks.every((task) => task.reader.events.some((event) => event.data.kind === 'tool')) &&
@@ -35,22 +35,22 @@ export const workerStop: Scenario = {
         60_000,
       )
       await delay(random.between(0, 1_000))
-      const owned = await ownedBy(system, await victim.id())
+      const owned = await ownedBy(system, await worker.id())
       const at = Date.now()
-      victim.signal('SIGSTOP')
+      worker.signal('SIGSTOP')
       const takeovers = await waitForTakeover(system, owned, at, TAKEOVER_MS)
       for (const ms of takeovers) verifier.recovered(ms)
       await delay(random.between(0, 2_000))
       const since = new Date()
-      victim.signal('SIGCONT')
+      worker.signal('SIGCONT')
       await delay(WATCH_MS)
       const written = await countEventsWrittenBy(
         system,
-        victim.name,
+        worker.name,
         owned.map((task) => task.id),
         since,
       )
-      if (written > 0) verifier.problem(`${victim.name} wrote ${written} events after it lost its tasks`)
+      if (written > 0) verifier.problem(`${worker.name} wrote ${written} events after it lost its tasks`)
       log(
         `stop ${round}: ${owned.length} tasks taken over after ${takeovers.map((ms) => `${ms} ms`).join(', ')}; ${written} events written by the first owner since`,
       )
