@@ -7,6 +7,7 @@ import { measureContainerStart } from './container-start.ts'
 import { measureDeliveries } from './deliveries.ts'
 import { measureEventDelay } from './event-delay.ts'
 import { measureFirstRequest } from './first-request.ts'
+import { measureModelGateway } from './model-gateway.ts'
 import { type Part, readOptions } from './options.ts'
 import { measureProjects } from './projects.ts'
 import { formatSection, type Section } from './report.ts'
@@ -23,6 +24,7 @@ const MEASURES: Readonly<Record<Part, (postgres: Postgres, quick: boolean) => Pr
   deliveries: measureDeliveries,
   projects: measureProjects,
   sandbox: measureToolSandbox,
+  gateway: measureModelGateway,
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 
-const PARTS = ['accept', 'first', 'events', 'wall', 'docker', 'deliveries', 'projects', 'sandbox'] as const
+const PARTS = ['accept', 'first', 'events', 'wall', 'docker', 'deliveries', 'projects', 'sandbox', 'gateway'] as const
 export type Part = (typeof PARTS)[number]
 
 export type Options = {
