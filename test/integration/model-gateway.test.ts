@@ -77,6 +77,9 @@ describe('the model gateway of npm start', () => {
       OPENCODE_MODELS_PATH: '',
       OPENCODE_DIRECT_PROVIDERS: 'opencode',
     })
-    expect(system.switchyard.providers).toEqual(['opencode'])
+    const { opencode } = system.switchyard
+    await opencode?.ready({ signal: AbortSignal.timeout(30_000) })
+    const catalog = await opencode?.client.catalog(system.home, { signal: AbortSignal.timeout(30_000) })
+    expect(catalog?.providers.map(({ id }) => id)).toEqual(['opencode'])
   })
 })
