@@ -30,7 +30,7 @@ export type Admission =
   | { readonly kind: 'none' }
 
 /**
- * What a task runs on, in SQL: the engine, the server of its API key, its project's own server, or the worker's. The api writes the
+ * What a task runs on, in SQL: the engine, its own server, the server of its API key, its project's own server, or the worker's. The api writes the
  * server of the key when it accepts the task. A session stays on the kind of server that it was made on, whatever its project says
  * since.
  */
@@ -38,7 +38,8 @@ export const hostOf = (hosts: Hosts, table: 't' | 'tasks') => {
   const column = (name: string) => sql.ref(`${table}.${name}`)
   return sql<string>`CASE
     WHEN ${column('mode')} = 'docker' THEN ${hosts.docker ?? null}::text
-    WHEN ${column('session_id')} IS NOT NULL AND ${column('server_id')} LIKE 'project:%' THEN ${column('server_id')}
+    WHEN ${column('session_id')} IS NOT NULL AND ${column('server_id')} SIMILAR TO '(project|task):%'
+      THEN ${column('server_id')}
     WHEN ${column('server_id')} LIKE 'owner:%' AND (${column('session_id')} IS NOT NULL OR ${hosts.ownerServers === true})
       THEN ${column('server_id')}
     WHEN ${column('session_id')} IS NULL AND EXISTS (

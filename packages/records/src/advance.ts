@@ -27,6 +27,10 @@ type Settable =
   | 'result'
   | 'error'
   | 'recoveries'
+  | 'server_deaths'
+  | 'suspicious_deaths'
+  | 'server_id'
+  | 'home_server_id'
   | 'abort_pending'
 
 /** Column values to set; a Date, a string, null, or an object for the jsonb columns. */

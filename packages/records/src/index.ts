@@ -205,6 +205,7 @@ export {
   toSandbox,
 } from './sandboxes.ts'
 export type { Db, ServerCatalog } from './schema.ts'
+export { beginAlone, clearSuspicion, settleOwnServer, taskOfServer, taskServerId } from './server-deaths.ts'
 export { countRunningByServer, lastLive, listServers, reportServer, type ServerRow } from './servers.ts'
 export { listSessionTasks, type SessionTask } from './session-tasks.ts'
 export type { ProbeOutcome, SideOutcome } from './side-outcomes.ts'

@@ -14,6 +14,7 @@ import { uploads } from './migrations/0009-uploads.ts'
 import { probeTimes } from './migrations/0010-probe-times.ts'
 import { modelUsage } from './migrations/0011-model-usage.ts'
 import { ownerServers } from './migrations/0012-owner-servers.ts'
+import { serverDeaths } from './migrations/0013-server-deaths.ts'
 import type { Database } from './schema.ts'
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -29,6 +30,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0010-probe-times': probeTimes,
   '0011-model-usage': modelUsage,
   '0012-owner-servers': ownerServers,
+  '0013-server-deaths': serverDeaths,
 }
 
 /** Steps that a newer program ran: Kysely refuses a ledger with names it does not know, we run on. */

@@ -87,6 +87,14 @@ export type TasksTable = {
   messages_sent: Generated<number>
   /** How often a turn was taken up again after its server was lost. */
   recoveries: Generated<number>
+  /** At how many deaths of its server it was running. They are among its recoveries, and do not count as attempts. */
+  server_deaths: Generated<number>
+  /** Those of which no other task is known to be the cause. */
+  suspicious_deaths: Generated<number>
+  /** When it began to run alone, because its server had died too often under it. */
+  alone_since: TimeOrNull
+  /** While it runs on a server of its own: the server to which its session returns. */
+  home_server_id: string | null
   /** The task has ended but its session is not stopped yet, because its server was unavailable. */
   abort_pending: Generated<boolean>
   workspace_removed_at: TimeOrNull

@@ -54,7 +54,7 @@ const serverSchema = z.object({
   Env: z.array(z.string().max(100_000)).max(300),
   Labels: z.strictObject({
     'switchyard.stack': z.string().regex(STACK),
-    'switchyard.server': z.string().regex(/^(proj_[0-9A-Z]{26}|owner_[0-9a-f]{24})$/),
+    'switchyard.server': z.string().regex(/^((proj|task)_[0-9A-Z]{26}|owner_[0-9a-f]{24})$/),
     'com.docker.compose.project': z.literal(''),
     'com.docker.compose.service': z.literal(''),
   }),
@@ -123,7 +123,7 @@ const checkTask = (policy: Policy, name: string | null, given: unknown): Allowed
   return { body, taskId, root, ...(joins === undefined ? {} : { joins }) }
 }
 
-/** A project or an API key has one server container, named after it, with all working directories and a volume of its own. */
+/** A project, an API key or a task has one server container, named after it, with all working directories and a volume of its own. */
 const checkServer = (policy: Policy, name: string | null, given: unknown): AllowedCreate => {
   if (!policy.server) throw new NotAllowed('this installation does not run project servers in containers')
   const { Env, Labels } = parse(serverSchema, given)

@@ -45,6 +45,11 @@ export const taskErrors = {
     retryable: true,
     hint: "The task was interrupted too often; check the servers' health and start it again.",
   },
+  server_killed: {
+    status: 500,
+    retryable: false,
+    hint: "The task's own commands end its OpenCode server; change the task so that they do not.",
+  },
   request_rejected: {
     status: 409,
     retryable: false,

@@ -10,6 +10,7 @@ import { requestCalls } from './request-calls.ts'
 import { createSdk, requireEndpoint, sdkClient } from './sdk-client.ts'
 import { sessionCalls } from './session-calls.ts'
 import { sessionLists } from './session-lists.ts'
+import { syncCalls } from './sync-calls.ts'
 
 export type ClientOptions = CallPolicy & {
   /** Returns the server's current address: a restart may change it. Undefined while no server is running. */
@@ -36,6 +37,7 @@ export const createClient = (options: ClientOptions) => {
     ...requests,
     ...abortCalls(call, sdk, requests),
     ...directoryCalls(call, sdk),
+    ...syncCalls(call, sdk),
 
     /** Returns the SDK's client for one directory, for calls that this client does not have. It throws the SDK's errors. */
     clientFor: (directory: string): OpencodeClient => sdkClient(requireEndpoint(options.endpoint()), directory),

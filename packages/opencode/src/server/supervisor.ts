@@ -16,6 +16,8 @@ export type ServerState = {
   readonly status: ServerStatus
   /** Rises with every known (re)start of the server. Turns of an earlier epoch no longer run. */
   readonly epoch: number
+  /** How often a running server was lost without a request to restart it. It crashed, was killed or was unreachable. */
+  readonly losses: number
   readonly since: Date
   readonly version: string | undefined
   readonly url: string | undefined
@@ -79,6 +81,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   let state: ServerState = {
     status: 'starting',
     epoch: 0,
+    losses: 0,
     since: new Date(),
     version: undefined,
     url: undefined,
@@ -130,6 +133,7 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
         const lost = await waitUntilLost(running)
         // A server that crashes soon after each start keeps its growing delay.
         if (isRestartRequested || Date.now() - startedAt >= STABLE_MS) backoff.reset()
+        if (!isRestartRequested) state = { ...state, losses: state.losses + 1 }
         fail(lost, state.failedStarts)
         if (isRestartRequested) {
           isRestartRequested = false

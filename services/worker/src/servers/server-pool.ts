@@ -4,7 +4,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Isolation, SwitchyardError } from '@switchyard/contracts'
 import type { OpenCodeServer } from '@switchyard/opencode'
-import { dedicatedServerId, dedicatedServerKey, findProjectServer, takeBackStop } from '@switchyard/records'
+import {
+  dedicatedServerId,
+  dedicatedServerKey,
+  findProjectServer,
+  takeBackStop,
+  taskOfServer,
+} from '@switchyard/records'
 import { DedicatedServers, type DedicatedServersOptions } from './dedicated-servers.ts'
 import { ServerConnections } from './server-connections.ts'
 import {
@@ -17,6 +23,7 @@ import {
   type ServerLease,
   startsNewWork,
 } from './server-leases.ts'
+import { TaskServers } from './task-servers.ts'
 import { WarmDirectories } from './warm-directories.ts'
 
 /** How often a server that is not available yet is requested again, ms. */
@@ -43,6 +50,8 @@ export class ServerPool {
   readonly directories = new WarmDirectories()
   readonly shared: OpenCodeServer | null
   readonly #options: ServerPoolOptions
+  /** Servers of single tasks. */
+  readonly tasks: TaskServers
   readonly #dedicated: DedicatedServers
   readonly #connections: ServerConnections
   readonly #unsubscribeShared: () => void
@@ -54,6 +63,7 @@ export class ServerPool {
     this.#unsubscribeShared = options.shared ? options.onServer(options.shared) : () => {}
     this.#dedicated = new DedicatedServers(options)
     this.#connections = new ServerConnections(options)
+    this.tasks = new TaskServers(options)
   }
 
   /**
@@ -80,8 +90,8 @@ export class ServerPool {
   }
 
   /**
-   * Leases the server of a task or of a project. A project's own server is started if necessary; a
-   * draining one is waited for.
+   * Leases the server of a task or of a project. An own server is started if necessary; a draining
+   * one is waited for.
    *
    * @param id - `server_id` of a task, or {@link dedicatedServerId}.
    * @throws SwitchyardError `opencode_unavailable`; `not_supported` if servers cannot be created
@@ -91,6 +101,8 @@ export class ServerPool {
     id: string | null,
     { signal, withinMs, continuesWork = startsNewWork }: LeaseOptions = {},
   ): Promise<ServerLease> {
+    const taskId = id === null ? undefined : taskOfServer(id)
+    if (taskId !== undefined) return await this.tasks.lease(taskId, signal)
     const key = id === null ? undefined : dedicatedServerKey(id)
     if (key === undefined) return { server: this.#requireShared(), release: () => {} }
     const aborted = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
@@ -198,8 +210,12 @@ export class ServerPool {
     const { logger } = this.#options
     this.#closing.abort(new SwitchyardError('worker_unavailable', 'the worker is stopping'))
     this.#unsubscribeShared()
-    for (const result of await Promise.allSettled([this.#dedicated.close(), this.#connections.close()]))
-      if (result.status === 'rejected') logger.warn({ err: result.reason }, 'failed to release project servers')
+    for (const result of await Promise.allSettled([
+      this.tasks.close(),
+      this.#dedicated.close(),
+      this.#connections.close(),
+    ]))
+      if (result.status === 'rejected') logger.warn({ err: result.reason }, 'failed to release servers')
   }
 
   #requireShared(): OpenCodeServer {

@@ -25,7 +25,7 @@ const SKIP_MS = 10 * 60_000
 
 /** @param skipped - until when a task is skipped, ms since 1970. */
 const removeExpired = async (deps: RetentionDeps, skipped: Map<TaskId, number>): Promise<void> => {
-  const { records, retention, logger } = deps
+  const { records, retention, servers, layout, logger } = deps
   await records.withLock('clearing', async () => {
     for (const [id, until] of skipped) if (until < Date.now()) skipped.delete(id)
     for (const row of await findExpiredWorkspaces(records.db, retention.workspacesMs, BATCH, [...skipped.keys()]))
@@ -33,6 +33,7 @@ const removeExpired = async (deps: RetentionDeps, skipped: Map<TaskId, number>):
         skipped.set(row.id, Date.now() + SKIP_MS)
         logger.warn({ task_id: row.id, err: error }, 'failed to remove working directory; retrying later')
       })
+    await servers.tasks.removeLeft(layout.servers)
     await pruneEvents(records.db, retention.eventsMs, BATCH)
     await deleteOldTasks(records.db, retention.recordsMs, BATCH)
     await deleteOldUsage(records.db, retention.recordsMs)

@@ -8,6 +8,7 @@ import type { ServerLease } from '../../servers/server-leases.ts'
 import { type Execution, type Halted, type RunContext, raiseRequested } from '../execution.ts'
 import type { Findings, Verdict } from '../verdict.ts'
 import { openSession } from './open-session.ts'
+import { hasOwnServer, returnSession, runAlone } from './run-alone.ts'
 import { SessionFollower } from './session-follower.ts'
 import { SessionRequests } from './session-requests.ts'
 import { promptOptionsOf } from './task-session.ts'
@@ -43,8 +44,23 @@ export class OpenCodeExecution implements Execution {
   }
 
   async work(): Promise<Verdict> {
-    this.#follower ??= await this.#start()
-    return await this.#follower.untilVerdict()
+    for (;;) {
+      this.#follower ??= await this.#start()
+      const verdict = await this.#follower.untilVerdict()
+      if (verdict) return verdict
+      await this.#runAlone()
+    }
+  }
+
+  /** Has the turn resumed by a new follower, as soon as the task runs alone. */
+  async #runAlone(): Promise<void> {
+    this.#follower?.close()
+    this.#follower = null
+    if (!this.#ref || !this.#lease) return
+    const own = await runAlone(this.#run, this.#ref, this.#lease.server)
+    if (!own) return
+    this.#lease.release()
+    this.#lease = own
   }
 
   async #start(): Promise<SessionFollower> {
@@ -136,8 +152,10 @@ export class OpenCodeExecution implements Execution {
    * have other sessions.
    */
   async cleanUp(): Promise<void> {
-    if (!this.#ref || !this.#lease || this.#run.record.row.sandbox !== null) return
+    if (!this.#ref || !this.#lease) return
     const { deps, record } = this.#run
+    if (hasOwnServer(record.row)) return await returnSession(deps, record.row, this.#ref, this.#lease.server)
+    if (record.row.sandbox !== null) return
     this.#lease.server.client.disposeDirectory(this.#ref.directory).catch((error: Error) => {
       deps.logger.debug({ task_id: record.row.id, err: error.message }, 'failed to unload directory on server')
     })

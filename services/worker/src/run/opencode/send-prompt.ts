@@ -2,8 +2,11 @@
 
 import { SwitchyardError } from '@switchyard/contracts'
 import { newMessageId, type TurnEnd } from '@switchyard/opencode'
+import { clearSuspicion, type Patch } from '@switchyard/records'
 import { CONTINUE } from '../prompt-texts.ts'
 import { MAX_RECOVERIES } from '../recovery-limit.ts'
+import type { RunRecord } from '../run-record.ts'
+import { outcomeOfInterruption } from './server-deaths.ts'
 import type { TaskSession } from './task-session.ts'
 
 /**
@@ -30,28 +33,66 @@ export const sendRecordedPrompt = async (session: TaskSession, mayBeSent: boolea
   await sendOnce(session, { messageId, text: recoveries > 0 ? CONTINUE : description }, mayBeSent)
 }
 
+export type Interruption = {
+  /** How the turn was found. */
+  readonly end: TurnEnd
+  /** Whether its server died. Another task may have killed it, so that does not count as an attempt. */
+  readonly isServerDeath: boolean
+}
+
 /**
  * Resumes an interrupted turn in the same session.
  *
- * @param end - how the turn was found.
- * @throws SwitchyardError `attempts_exhausted`
+ * @returns false if the task has to run alone first; its prompt is not sent then.
+ * @throws SwitchyardError `attempts_exhausted`; `server_killed`
  */
-export const resumeTurn = async (session: TaskSession, end: TurnEnd): Promise<void> => {
+export const resumeTurn = async (session: TaskSession, interruption: Interruption): Promise<boolean> => {
   const { record } = session
-  const { recoveries } = record.row
-  if (recoveries >= MAX_RECOVERIES)
-    throw new SwitchyardError('attempts_exhausted', `the turn was interrupted ${recoveries} times`)
+  // Another run may have cleared the suspicion meanwhile.
+  await record.refresh()
+  const { recoveries, server_deaths, suspicious_deaths } = record.row
+  const death = interruption.isServerDeath ? 1 : 0
+  const deaths = { server_deaths: server_deaths + death, suspicious_deaths: suspicious_deaths + death }
+  switch (outcomeOfInterruption(record.row, deaths.suspicious_deaths, interruption.isServerDeath)) {
+    case 'server_killed':
+      await record.untilAvailable(() => clearSuspicion(record.db, record.row))
+      throw new SwitchyardError(
+        'server_killed',
+        `the OpenCode server died ${deaths.server_deaths} times while this task ran, the last time while it ran alone`,
+      )
+    case 'run_alone':
+      await record.write({ set: deaths })
+      return false
+    case 'resume':
+      if (death === 0 && recoveries - server_deaths >= MAX_RECOVERIES)
+        throw new SwitchyardError('attempts_exhausted', `the turn was interrupted ${recoveries} times`)
+      await recordResumption(record, 'the turn was interrupted; it continues in the same session', {
+        set: deaths,
+        data: { found: interruption.end },
+      })
+      await sendRecordedPrompt(session, false)
+      return true
+  }
+}
+
+/** Records the prompt that resumes the turn. `sendRecordedPrompt` sends it. */
+export const recordResumption = async (
+  record: RunRecord,
+  message: string,
+  { set, data }: { readonly set: Patch; readonly data: Readonly<Record<string, unknown>> },
+): Promise<void> => {
   const promptId = newMessageId()
+  const recoveries = record.row.recoveries + 1
+  const deaths = set.server_deaths ?? record.row.server_deaths
   await record.write({
-    set: { prompt_id: promptId, recoveries: recoveries + 1 },
+    set: { ...set, prompt_id: promptId, recoveries },
     events: [
       {
         type: 'task_recovered',
-        message: 'the turn was interrupted; it continues in the same session',
+        message,
         source_key: `recovered:${promptId}`,
-        data: { recovery: recoveries + 1, of: MAX_RECOVERIES, found: end },
+        data: { recovery: recoveries, of: MAX_RECOVERIES + Number(deaths), ...data },
       },
     ],
   })
-  await sendRecordedPrompt(session, false)
 }

@@ -185,8 +185,8 @@ describe('SessionFollower', () => {
     model.waitForRequest(({ session, turn }) => session === sessionId && turn === 0, PATIENCE.timeout)
 
   /** The last answer of the task's own session. */
-  const answerOf = ({ findings }: Verdict): string | undefined =>
-    findings.root
+  const answerOf = (verdict: Verdict | null): string | undefined =>
+    verdict?.findings.root
       .flatMap(({ parts }) => parts)
       .flatMap((part) => (part.type === 'text' ? [part.text] : []))
       .at(-1)

@@ -49,6 +49,10 @@ const READ_INTERVAL_MS = 5_000
 const DATABASE_RETRY_MS = 500
 const MAILBOX_CAPACITY = 5_000
 
+type Judgement = { readonly verdict: Verdict | null; readonly mustRunAlone: boolean }
+
+const CONTINUES: Judgement = { verdict: null, mustRunAlone: false }
+
 const isBusy = (status: SessionStatus | undefined): boolean => status !== undefined && status.type !== 'idle'
 
 export class SessionFollower {
@@ -61,12 +65,15 @@ export class SessionFollower {
   #sessionError: OpenCodeFailure | null = null
   /** The turn may have ended before this run subscribed to the session. */
   #mayHaveEnded = false
+  /** `losses` of the server when the turn began or was resumed. */
+  #lossesBefore: number
 
   constructor(options: SessionFollowerOptions) {
     const { session, stuckMs, now } = options
     this.#options = options
     this.#transcript = new Transcript(session.server, session.ref)
     this.#progress = new ProgressMonitor(stuckMs, now)
+    this.#lossesBefore = session.server.state().losses
   }
 
   /** Has the record read again. */
@@ -99,10 +106,11 @@ export class SessionFollower {
    * Resolves when the turn has ended. Called again, it delivers the messages that have arrived
    * since and continues.
    *
+   * @returns null if the turn was interrupted and the task has to run alone before it continues.
    * @throws Interrupted by the run's interrupt; SwitchyardError, such as `stale_owner` if another
    *   worker owns the task.
    */
-  async untilVerdict(): Promise<Verdict> {
+  async untilVerdict(): Promise<Verdict | null> {
     const { interrupt, session, readIntervalMs = READ_INTERVAL_MS } = this.#options
     for (;;) {
       const waitMs = this.#interruption.isPending ? CONFIRM_AFTER_MS : readIntervalMs
@@ -110,8 +118,9 @@ export class SessionFollower {
       interrupt.check()
       const wasWaitingForPerson = session.record.row.status === 'input_required'
       const isCheckDue = this.#mayHaveEnded || signals.length === 0
-      const { verdict, batch } = await this.#retry(() => this.#process(signals, isCheckDue))
+      const { verdict, mustRunAlone, batch } = await this.#retry(() => this.#process(signals, isCheckDue))
       this.#mayHaveEnded = false
+      if (mustRunAlone) return null
       if (verdict) {
         // Read by the next call: the end is refused if callers have sent more messages.
         this.command()
@@ -191,10 +200,7 @@ export class SessionFollower {
     }
   }
 
-  async #process(
-    signals: readonly Signal[],
-    isCheckDue: boolean,
-  ): Promise<{ readonly verdict: Verdict | null; readonly batch: Batch }> {
+  async #process(signals: readonly Signal[], isCheckDue: boolean): Promise<Judgement & { readonly batch: Batch }> {
     const { session, requests } = this.#options
     const batch = readSignals(signals, this.#transcript, isCheckDue)
     if (batch.changedMessages.length > 0) this.#interruption.reset()
@@ -204,7 +210,7 @@ export class SessionFollower {
     if (batch.mustRead) await this.#readAll()
     if (batch.mustRefresh) await this.#refresh()
     if (batch.mustSettle) await requests.settle(this.#transcript.sessionIds)
-    return { verdict: batch.mustJudge ? await this.#judge() : null, batch }
+    return { ...(batch.mustJudge ? await this.#judge() : CONTINUES), batch }
   }
 
   #publishDeltas({ deltas }: Batch): void {
@@ -246,7 +252,7 @@ export class SessionFollower {
     this.#sessionError = null
   }
 
-  async #judge(): Promise<Verdict | null> {
+  async #judge(): Promise<Judgement> {
     const { server, ref, signal } = this.#options.session
     const statuses = await server.client.statuses(ref.directory, { signal })
     // A background subagent prompts its parent when it is done: the turn is over only when all
@@ -254,24 +260,41 @@ export class SessionFollower {
     const isWorking = [...this.#transcript.sessionIds].some((id) => isBusy(statuses[id]))
     if (isWorking) {
       this.#interruption.reset()
-      return null
+      return CONTINUES
     }
     const findings = await this.#readAll()
     const turn = judgeTurn(summariseTurn([findings.root, ...findings.children]), this.#sessionError)
     switch (turn.kind) {
       case 'finished':
-        return await this.#complete(findings)
+        return { verdict: await this.#complete(findings), mustRunAlone: false }
       case 'failed':
-        return { kind: 'failed', findings, error: turn.error }
+        return { verdict: { kind: 'failed', findings, error: turn.error }, mustRunAlone: false }
       case 'interrupted':
-        if (this.#interruption.confirm(findings.root)) await this.#resume(turn.end)
-        return null
+        if (!this.#interruption.confirm(findings.root)) return CONTINUES
+        if (!this.#hasPrompt(findings)) {
+          // The server has accepted the prompt and not stored it yet, or it died before it did. The turn is not resumed a
+          // second time: the same message is sent again, which starts one turn.
+          await sendRecordedPrompt(this.#options.session, true)
+          return CONTINUES
+        }
+        return { verdict: null, mustRunAlone: !(await this.#resume(turn.end)) }
     }
   }
 
-  async #resume(end: TurnEnd): Promise<void> {
-    await resumeTurn(this.#options.session, end)
+  #hasPrompt({ root }: Findings): boolean {
+    const { prompt_id: promptId } = this.#options.session.record.row
+    return root.some(({ info }) => info.id === promptId)
+  }
+
+  /** @returns false if the task has to run alone first. */
+  async #resume(end: TurnEnd): Promise<boolean> {
+    const { session } = this.#options
+    const { losses } = session.server.state()
+    const isServerDeath = losses > this.#lossesBefore
+    this.#lossesBefore = losses
+    const isResumed = await resumeTurn(session, { end, isServerDeath })
     this.#forgetLastTurn()
+    return isResumed
   }
 
   async #complete(findings: Findings): Promise<Verdict | null> {
