@@ -34,7 +34,7 @@ describe('the stack with two agent keys and the profile docker', () => {
       COMPOSE_PROFILES: 'docker',
       DOCKER_GID: String((await stat(SOCKET)).gid),
       SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
-      PROJECT_SERVER_IDLE_MS: '20000',
+      PROJECT_SERVER_IDLE_MS: '90000',
     })
     await stack.up()
     ops = restCaller(stack.url, OPERATOR)
@@ -91,10 +91,10 @@ describe('the stack with two agent keys and the profile docker', () => {
     expect(await keyServers()).toMatchObject({ status: 'up' })
   })
 
-  it('stops an idle container, and starts it with its home for the next task', async () => {
+  it('stops an idle container, and starts it with its home for the next task', { timeout: 420_000 }, async () => {
     const before = await serverOf('one')
     expect(before?.memory_bytes ?? 0).toBeGreaterThan(100 * 1_048_576)
-    await expect.poll(async () => (await serverOf('one'))?.status, { timeout: 90_000 }).toBe('stopped')
+    await expect.poll(async () => (await serverOf('one'))?.status, { timeout: 240_000 }).toBe('stopped')
     await expect(docker(['inspect', before?.container ?? ''])).rejects.toThrow()
     expect(await run(one, 'ls ~/left-by-one')).toEqual([expect.stringContaining('left-by-one')])
   })
