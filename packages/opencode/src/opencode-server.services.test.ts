@@ -340,7 +340,7 @@ describe('a remote server', () => {
     const port = await freePort()
     const remote = start({
       launcher: remoteServer({ url: `http://127.0.0.1:${port}/`, password: PASSWORD }),
-      maxRetries: 1,
+      outageMs: 1_000,
     })
     await expect(remote.ready()).rejects.toMatchObject({ code: 'opencode_unavailable', retryable: true })
     expect(remote.state().status).toBe('down')

@@ -183,8 +183,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
   }
 
   /**
-   * Returns the error when the server counts as lost. A slow server does not. For a remote server, every answer but a
-   * healthy one counts: 502 and 401 come from what stands before a container that is not up.
+   * Returns the error when the server counts as lost. A slow server does not, nor does a connection that broke. For a remote
+   * server, every answer but a healthy one counts: 502 and 401 come from what stands before a container that is not up.
    */
   const check = async (checked: Running, signal: AbortSignal): Promise<SwitchyardError | undefined> => {
     try {
@@ -197,8 +197,8 @@ export const supervise = (options: SupervisorOptions): Supervisor => {
       if (signal.aborted) return undefined
       const error = toSwitchyardError(thrown)
       const isSilent = Date.now() - checked.lastSignOfLife >= options.silenceMs
-      const isSlow = error.context.timedOut === true
-      if (isSilent || (!isSlow && launcher.kind === 'remote')) return error
+      const isDown = error.context.refused === true || error.context.status !== undefined
+      if (isSilent || (isDown && launcher.kind === 'remote')) return error
       change({ status: 'busy', error })
       return undefined
     }
