@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandEnvironment } from './environment.ts'
+import { commandEnvironment, extendEnvironment } from './environment.ts'
 
 describe('commandEnvironment', () => {
   it('passes listed variables only', () => {
@@ -24,6 +24,18 @@ describe('commandEnvironment', () => {
       GOPROXY: 'https://proxy.example',
       AGENT: '1',
       OPENCODE: '1',
+    })
+  })
+})
+
+describe('extendEnvironment', () => {
+  it('adds the variables of a project, but none that would replace what the sandbox sets itself', () => {
+    const environment = { HOME: '/home/agent', LANG: 'C.UTF-8' }
+    const variables = { MY_SETTING: 'yes', LANG: 'de_DE.UTF-8', HOME: '/root', LINES: 'a\nb' }
+    expect(extendEnvironment(environment, variables)).toEqual({
+      HOME: '/home/agent',
+      LANG: 'de_DE.UTF-8',
+      MY_SETTING: 'yes',
     })
   })
 })

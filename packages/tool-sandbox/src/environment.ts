@@ -12,6 +12,19 @@ export type EnvironmentOptions = {
   readonly passVariables: readonly string[]
 }
 
+/** Variables that a sandbox sets itself. */
+const OWN: ReadonlySet<string> = new Set(['PATH', 'HOME', 'TMPDIR', 'SHELL', 'AGENT', 'OPENCODE'])
+
+/** Returns the environment of commands with more variables, of which none replaces one that the sandbox sets itself. */
+export const extendEnvironment = (
+  environment: Readonly<Record<string, string>>,
+  variables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> => ({
+  ...environment,
+  // A line break would separate the launcher's arguments.
+  ...Object.fromEntries(Object.entries(variables).filter(([name, value]) => !OWN.has(name) && !value.includes('\n'))),
+})
+
 export const commandEnvironment = (
   env: Readonly<Record<string, string>>,
   { shell, passVariables }: EnvironmentOptions,

@@ -1,2 +1,2 @@
 export type { PreparedSandbox, SandboxOptions, ServerSandbox } from './prepare-sandbox.ts'
-export { prepareSandbox } from './prepare-sandbox.ts'
+export { prepareSandbox, withVariables } from './prepare-sandbox.ts'

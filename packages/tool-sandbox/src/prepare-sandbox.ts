@@ -6,8 +6,8 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { detectSandbox, findExecutable } from './detect.ts'
-import { commandEnvironment } from './environment.ts'
-import { type SandboxSettings, SETTINGS_VARIABLE } from './settings.ts'
+import { commandEnvironment, extendEnvironment } from './environment.ts'
+import { readSettings, type SandboxSettings, SETTINGS_VARIABLE } from './settings.ts'
 import { realDirectory, toolchainArguments } from './toolchain.ts'
 
 const run = promisify(execFile)
@@ -88,6 +88,13 @@ export const prepareSandbox = async (options: SandboxOptions): Promise<PreparedS
       config: { shell: path.join(BIN, 'bash'), plugin: [pathToFileURL(PLUGIN).href] },
     },
   }
+}
+
+/** Returns the sandbox of a server whose commands get variables of their own, such as those that an operator sets for a project. */
+export const withVariables = (server: ServerSandbox, variables: Readonly<Record<string, string>>): ServerSandbox => {
+  const settings = readSettings(server.env)
+  const environment = extendEnvironment(settings.environment, variables)
+  return { ...server, env: { ...server.env, [SETTINGS_VARIABLE]: JSON.stringify({ ...settings, environment }) } }
 }
 
 const gitArguments = (repositories: readonly string[]): readonly string[] => [

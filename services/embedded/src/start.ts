@@ -11,7 +11,7 @@ import type { OpenCodeServer } from '@switchyard/opencode'
 import { createShutdown, type Shutdown } from '@switchyard/process'
 import { createBus, type QueueConnection, TaskQueue } from '@switchyard/queue'
 import { Records } from '@switchyard/records'
-import type { PreparedSandbox } from '@switchyard/tool-sandbox'
+import { type PreparedSandbox, withVariables } from '@switchyard/tool-sandbox'
 import { childServerFactory, startWorker } from '@switchyard/worker'
 import { Layout } from '@switchyard/workspace/layout'
 import { openLogs } from './logs.ts'
@@ -130,7 +130,7 @@ const startParts = async (options: EmbeddedOptions, logger: Logger, shutdown: Sh
     serverFactory: childServerFactory({
       root: new Layout(config).servers,
       env: config.opencode.inherited,
-      sandbox: sandbox.isAvailable ? sandbox.server : null,
+      sandbox: sandbox.isAvailable ? (variables) => withVariables(sandbox.server, variables) : null,
       guard: (pid) => {
         const guard = guardProcess(pid, 'TERM')
         return () => guard.close()

@@ -15,8 +15,8 @@ export type ChildServerFactoryOptions = {
   readonly root: string
   /** Environment that every server inherits. */
   readonly env: Readonly<Record<string, string>>
-  /** Where the servers run the commands of agents; null: as themselves. */
-  readonly sandbox: ServerSandbox | null
+  /** Returns the sandbox for the commands of a server's agents, who get these variables; null runs them without one. */
+  readonly sandbox: ((variables: Readonly<Record<string, string>>) => ServerSandbox) | null
   /**
    * Called with the pid of every process, so that it can be stopped if this process is killed.
    *
@@ -60,7 +60,7 @@ export const childServerFactory = ({
           // one directory.
           config: { snapshot: false },
           ...(openGateway ? { openGateway } : {}),
-          ...(sandbox ? { sandbox } : {}),
+          ...(sandbox ? { sandbox: sandbox(environment) } : {}),
           logger,
           onSpawn: (pid) => {
             unguard = guard(pid)
