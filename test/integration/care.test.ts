@@ -163,29 +163,18 @@ describe('retention', () => {
 
     await expectFor(() => existsSync(directory)).toBe(false)
     const bundle = path.join(system.home, 'bundles', `${task_id}.bundle`)
-    await git(repository, 'fetch', '--quiet', bundle, `${task.branch}:saved`)
+    await git(repository, 'fetch', '--quiet', bundle, `${task.branch}:saved`, 'refs/switchyard/stash/0:stash')
     expect(await git(repository, 'show', 'saved:c.txt')).toBe('c')
+    expect(await git(repository, 'show', 'stash:a.txt')).toBe('stashed')
     await expectFor(() => caller.get(`/tasks/${task_id}/files`).then(() => 'there', String)).toMatch(
       /410.*workspace_gone/s,
     )
     expect(await caller.get(`/tasks/${task_id}/diff?format=json`)).toMatchObject({
       files: [{ path: 'a.txt' }, { path: 'c.txt' }],
     })
-    // The clone belongs to no registered project: it is removed with its last directory, and what
-    // only the clone had is saved in a bundle.
-    for (const place of ['workspaces/repos', 'mirrors'])
-      await expectFor(() => readdir(path.join(system.home, place))).toEqual([])
-    const [ofClone = ''] = (await readdir(path.join(system.home, 'bundles'))).filter(
-      (name) => !name.startsWith('task_'),
-    )
-    await git(
-      repository,
-      'fetch',
-      '--quiet',
-      path.join(system.home, 'bundles', ofClone),
-      'refs/switchyard/stash/0:stash',
-    )
-    expect(await git(repository, 'show', 'stash:a.txt')).toBe('stashed')
+    // The repository belongs to no registered project: its mirror and objects are removed with its last directory.
+    for (const folder of ['workspaces/objects', 'mirrors'])
+      await expectFor(() => readdir(path.join(system.home, folder))).toEqual([])
     await expect(
       system.switchyard.opencode?.client.session({ sessionId: task.session_id ?? '', directory: repository }),
     ).rejects.toMatchObject({ code: 'session_lost' })
