@@ -27,6 +27,11 @@ const MINUTE = 60 * SECOND
 /** How long `expect.poll` retries: a condition that becomes true late on a busy machine is not a failure. */
 const expectOptions = { poll: { timeout: 20 * SECOND } }
 
+/** Files that run at a time where each starts a system of its own. */
+const SYSTEMS_AT_ONCE = 2
+/** The same, where a system is a set of containers. */
+const STACKS_AT_ONCE = 2
+
 const POSTGRES = 'test/setup/postgres.ts'
 const SERVICES_TESTS = '**/*.services.test.ts'
 
@@ -61,7 +66,7 @@ export default defineConfig({
           globalSetup: [POSTGRES],
           testTimeout: 30 * SECOND,
           hookTimeout: MINUTE,
-          maxWorkers: 2,
+          maxWorkers: SYSTEMS_AT_ONCE,
           sequence: { groupOrder: 1 },
         },
       },
@@ -73,8 +78,8 @@ export default defineConfig({
           globalSetup: [POSTGRES],
           testTimeout: MINUTE,
           hookTimeout: 2 * MINUTE,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          maxWorkers: SYSTEMS_AT_ONCE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -85,8 +90,8 @@ export default defineConfig({
           globalSetup: [POSTGRES],
           testTimeout: 3 * MINUTE,
           hookTimeout: 2 * MINUTE,
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          maxWorkers: SYSTEMS_AT_ONCE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -97,8 +102,8 @@ export default defineConfig({
           testTimeout: 3 * MINUTE,
           // Includes building the images for the first time.
           hookTimeout: 10 * MINUTE,
-          fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          maxWorkers: STACKS_AT_ONCE,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -108,8 +113,8 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 5 * MINUTE,
           hookTimeout: 2 * MINUTE,
-          fileParallelism: false,
-          sequence: { groupOrder: 5 },
+          maxWorkers: STACKS_AT_ONCE,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -294,8 +294,8 @@ describe('the Compose stack', () => {
     const read = async (name: string) =>
       ((await caller.get(`/tasks/${task_id}/files/content?path=${name}`)) as FileContent).content
     const env = await read('env.txt')
-    expect(env).toContain('HOME=/home/node')
-    expect(env).not.toMatch(/DATABASE_URL|REDIS_URL|POSTGRES_|SWITCHYARD_|postgres:\/\/|redis:\/\//)
+    expect(env).toContain('HOME=/home/agent')
+    expect(env).not.toMatch(/DATABASE_URL|REDIS_URL|POSTGRES_|SWITCHYARD_(?!SERVER_ID=)|postgres:\/\/|redis:\/\//)
     expect(await read('secrets.txt')).not.toMatch(/postgres|valkey/)
   })
 

@@ -100,6 +100,7 @@ describe('the README', () => {
 describe('the documents', () => {
   it('name only settings that the product, the stack or OpenCode reads', async () => {
     const compose = await read('compose.yaml')
+    const catalog = await read('packages/model-gateway/src/providers/catalog.json')
     const tests = await readdir(path.join(REPOSITORY, 'test'), { recursive: true })
     const code = await Promise.all([
       compose,
@@ -113,6 +114,8 @@ describe('the documents', () => {
       NOT_SETTINGS.has(name) ||
       // The command line reads it, on the caller's side.
       name === 'SWITCHYARD_API_KEY' ||
+      // OpenCode reads it as the key of a provider.
+      catalog.includes(`"${name}"`) ||
       // OpenCode reads it, and a server under `npm start` inherits it.
       name === 'OPENCODE_CONFIG' ||
       code.some((text) => new RegExp(`(process\\.env\\.|\\$\\{|^ +)${name}\\b`, 'm').test(text))

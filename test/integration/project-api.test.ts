@@ -114,7 +114,10 @@ describe('the configuration of a directory', () => {
           model: 'scripted/model',
           provider: {
             scripted: {
-              options: { apiKey: '***', baseURL: 'http://127.0.0.1:1/v1' },
+              options: {
+                apiKey: '***',
+                baseURL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/providers\/scripted$/),
+              },
               models: { model: { name: 'Scripted' } },
             },
           },

@@ -198,7 +198,7 @@ for (const backend of ['postgres', 'redis'] satisfies Backend[]) {
       it('ends as timeout after timeout_ms, with the changes so far', async () => {
         const { caller } = system
         const { task_id } = await caller.submit({
-          timeout_ms: 4_000,
+          timeout_ms: 8_000,
           task_description: script([
             { tool: 'write', args: { filePath: 'so-far.txt', content: 'some\n' } },
             { hold: 'never-released' },

@@ -3,7 +3,24 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take much longer than their size suggests, the longest first. */
-const LONGEST: readonly string[] = []
+const LONGEST: readonly string[] = [
+  'chaos/chaos.test.ts',
+  'compose/stack.test.ts',
+  'compose/rollout.test.ts',
+  'integration/docker-mode.test.ts',
+  'integration/servers.test.ts',
+  'integration/server-deaths.test.ts',
+  'integration/session-servers.test.ts',
+  'integration/docker-survival.test.ts',
+  'integration/tool-sandbox.test.ts',
+  'integration/tasks.test.ts',
+  'integration/docker-failures.test.ts',
+  'src/servers/server-pool.services.test.ts',
+  'src/opencode-server.services.test.ts',
+  'integration/care.test.ts',
+  'src/letta.services.test.ts',
+  'embedded/src/main.services.test.ts',
+]
 
 const rankOf = ({ moduleId }: TestSpecification): number => {
   const rank = LONGEST.findIndex((name) => moduleId.endsWith(name))

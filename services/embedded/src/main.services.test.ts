@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createConfigDirectory, OWN_MODELS_ONLY } from '@switchyard/testing'
+import { createConfigDirectory, OWN_MODELS_ONLY, opencodeConfig } from '@switchyard/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { commandLine } from './system/processes.ts'
 
@@ -48,6 +48,8 @@ describe('npm start', { timeout: 120_000 }, () => {
         PATH: process.env.PATH,
         HOME: parent,
         ...OWN_MODELS_ONLY,
+        // A provider, without which tasks are refused. No test calls it.
+        OPENCODE_CONFIG_CONTENT: JSON.stringify(opencodeConfig('http://127.0.0.1:1')),
         SWITCHYARD_HOME: home,
         PORT: '0',
         ...env,

@@ -16,7 +16,7 @@ const RECOVERED_MS = 60_000
 export const opencodeOutage: Scenario = {
   name: 'opencode-outage',
   what: 'SIGKILL the OpenCode server during turns; start it 25 and 60 s later',
-  times: { full: 4, short: OUTAGES_MS.length },
+  times: { full: 4, short: 1 },
   run: async ({ system, times, verifier, log }) => {
     for (let round = 0; round < times; round += 1) {
       const outageMs = OUTAGES_MS[round % OUTAGES_MS.length] ?? 0
