@@ -1,7 +1,6 @@
 // A project's own model in OpenCode's configuration.
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+import { isObject } from './json.ts'
 
 /**
  * Returns the environment with the model of a project. The providers are those of the installation.
@@ -14,5 +13,5 @@ export const withModel = (
 ): Readonly<Record<string, string>> => {
   if (model === null) return env
   const content: unknown = JSON.parse(env.OPENCODE_CONFIG_CONTENT ?? '{}')
-  return { ...env, OPENCODE_CONFIG_CONTENT: JSON.stringify({ ...(isRecord(content) ? content : {}), model }) }
+  return { ...env, OPENCODE_CONFIG_CONTENT: JSON.stringify({ ...(isObject(content) ? content : {}), model }) }
 }

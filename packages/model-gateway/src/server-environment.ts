@@ -1,7 +1,8 @@
 // The environment of an OpenCode server that calls its providers through the gateway.
 
+import { isObject, type JsonObject, mergeObjects } from '@switchyard/contracts'
 import type { OperatorConfig } from './opencode-config/config-sources.ts'
-import { isObject, type JsonObject, listAt, merge, objectAt } from './opencode-config/json.ts'
+import { listAt, objectAt } from './opencode-config/json.ts'
 import { isProviderVariable } from './providers/catalog.ts'
 import { type GatewayProvider, KEY_HEADERS } from './providers/provider.ts'
 import { exchangedCredentials } from './token-exchange.ts'
@@ -40,7 +41,7 @@ export const remoteSetup = (options: ServerEnvironmentOptions): RemoteSetup => {
   )
   return {
     environment: Object.fromEntries(environment),
-    configFile: merge(operator.file, {
+    configFile: mergeObjects(operator.file, {
       provider: providerConfig(options, Object.keys(objectAt(operator.file, 'provider'))),
     }),
   }
@@ -72,7 +73,7 @@ const openCodeConfig = (options: ServerEnvironmentOptions): JsonObject => {
   const { operator, providers, direct } = options
   const hasHosted = direct.has(HOSTED) || providers.some(({ id }) => id === HOSTED)
   const disabled = listAt(operator.config, 'disabled_providers') ?? []
-  return merge(operator.content, {
+  return mergeObjects(operator.content, {
     ...(providers.length > 0 ? { provider: providerConfig(options) } : {}),
     ...(hasHosted ? {} : { disabled_providers: [...new Set([...disabled, HOSTED])] }),
   })

@@ -1,8 +1,7 @@
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+import { isObject, type JsonObject } from '@switchyard/contracts'
 
-/** The object that a text is as JSON; undefined for any other text. */
-export const parseObject = (text: string): Record<string, unknown> | undefined => {
+/** Returns the object that a text is as JSON, or undefined for any other text. */
+export const parseObject = (text: string): JsonObject | undefined => {
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : undefined

@@ -3,6 +3,7 @@
 // settings, so nothing the caller wrote reaches the engine unchecked.
 
 import { isDeepStrictEqual } from 'node:util'
+import { isObject } from '@switchyard/contracts'
 import {
   createBody,
   createHolderBody,
@@ -176,9 +177,6 @@ const difference = (given: unknown, expected: unknown, at = ''): string | undefi
   }
   return at
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const hasLabel = (given: unknown, label: string): boolean =>
   z.object({ Labels: z.object({ [label]: z.unknown() }) }).safeParse(given).success

@@ -3,9 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { SwitchyardError } from '@switchyard/contracts'
+import { isObject, type JsonObject, mergeObjects, SwitchyardError } from '@switchyard/contracts'
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
-import { isObject, type JsonObject, merge } from './json.ts'
 import { referencedVariables, substitute } from './substitution.ts'
 
 type Environment = Readonly<Record<string, string>>
@@ -39,11 +38,11 @@ export const readOperatorConfig = async (env: Environment): Promise<OperatorConf
     if (text === undefined) continue
     const parsed = await read(text, path.dirname(file), file)
     if (env.OPENCODE_CONFIG && file === path.resolve(env.OPENCODE_CONFIG)) ownFile = parsed
-    config = merge(config, parsed)
+    config = mergeObjects(config, parsed)
   }
   const text = env.OPENCODE_CONFIG_CONTENT
   const content = text?.trim() ? await read(text, process.cwd(), 'OPENCODE_CONFIG_CONTENT') : {}
-  return { config: merge(config, content), file: ownFile, content, variables }
+  return { config: mergeObjects(config, content), file: ownFile, content, variables }
 }
 
 const configFiles = (env: Environment): readonly string[] => {

@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { isObject, type JsonObject, objectAt, textAt } from './json.ts'
+import { isObject, type JsonObject } from '@switchyard/contracts'
+import { objectAt, textAt } from './json.ts'
 
 export type Login = {
   readonly key: string

@@ -1,6 +1,7 @@
 // Everything that says how one provider is reached: the operator's configuration, a login, and the environment.
 
-import { type JsonObject, textAt } from '../opencode-config/json.ts'
+import type { JsonObject } from '@switchyard/contracts'
+import { textAt } from '../opencode-config/json.ts'
 import type { Login } from '../opencode-config/logins.ts'
 import type { CatalogProvider } from './catalog.ts'
 import type { GatewayProvider } from './provider.ts'

@@ -1,6 +1,7 @@
 // Finds the providers that an environment, a configuration and stored logins configure.
 
-import { type JsonObject, listAt, objectAt } from '../opencode-config/json.ts'
+import type { JsonObject } from '@switchyard/contracts'
+import { listAt, objectAt } from '../opencode-config/json.ts'
 import type { Logins } from '../opencode-config/logins.ts'
 import { AZURE_IDS, resolveAzure } from './azure.ts'
 import { BEDROCK_ID, resolveBedrock } from './bedrock.ts'

@@ -1,6 +1,7 @@
 // The token counts of a model's answer, from whichever format reports them.
 
-import { isObject, type JsonObject, objectAt } from '../opencode-config/json.ts'
+import { isObject, type JsonObject } from '@switchyard/contracts'
+import { objectAt } from '../opencode-config/json.ts'
 
 /** Input includes what was read from and written to the provider's cache; output includes reasoning. */
 export type TokenCounts = {

@@ -1,6 +1,6 @@
 // Describes a tool call: which file or command it is about, and its outcome.
 
-import { isObject } from '../json-object.ts'
+import { isObject } from '@switchyard/contracts'
 import { interruptionOf, summaryLineOf } from './command-output.ts'
 import { count, oneLine, relativePath, withoutDirectory } from './text.ts'
 

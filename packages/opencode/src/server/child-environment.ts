@@ -2,8 +2,8 @@
 
 import path from 'node:path'
 import type { Config } from '@opencode-ai/sdk/v2'
-import { SwitchyardError } from '@switchyard/contracts'
-import { isObject, parseObject } from '../json-object.ts'
+import { type JsonObject, mergeObjects, SwitchyardError } from '@switchyard/contracts'
+import { parseObject } from '../json-object.ts'
 import { MARKER } from './processes.ts'
 
 export type OpenCodeConfig = Config
@@ -88,21 +88,14 @@ const configContent = (
 ): string | undefined => {
   if (config === undefined && sandbox === undefined) return callers
   const given = callers === undefined || callers.trim() === '' ? {} : parseContent(callers)
-  const merged = merge(config ?? {}, given)
-  if (sandbox === undefined || !isObject(merged)) return JSON.stringify(merged)
+  const merged = mergeObjects({ ...config }, given)
+  if (sandbox === undefined) return JSON.stringify(merged)
   const plugins = Array.isArray(merged.plugin) ? merged.plugin : []
   return JSON.stringify({ ...merged, ...sandbox.config, plugin: [...plugins, ...sandbox.config.plugin] })
 }
 
-const parseContent = (text: string): unknown => {
+const parseContent = (text: string): JsonObject => {
   const content = parseObject(text)
   if (content) return content
   throw new SwitchyardError('configuration_invalid', 'OPENCODE_CONFIG_CONTENT is not a JSON object')
-}
-
-/** Merges objects recursively. Any other value of `over` replaces that of `under`. */
-const merge = (under: unknown, over: unknown): unknown => {
-  if (!isObject(under) || !isObject(over)) return over
-  const keys = new Set([...Object.keys(under), ...Object.keys(over)])
-  return Object.fromEntries([...keys].map((key) => [key, key in over ? merge(under[key], over[key]) : under[key]]))
 }

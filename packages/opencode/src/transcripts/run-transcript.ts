@@ -1,9 +1,9 @@
 // What `opencode run --format json` prints, turned into the messages and events that a server would have given.
 
 import type { AssistantMessage, Part, StepFinishPart } from '@opencode-ai/sdk/v2'
-import { type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@switchyard/contracts'
+import { isObject, type ModelRef, type NewEvent, parseModel, SwitchyardError } from '@switchyard/contracts'
 import type { SessionMessage } from '../client/session-types.ts'
-import { isObject, parseObject } from '../json-object.ts'
+import { parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
 import { asRunning } from '../narration/running-state.ts'
 import type { OpenCodeFailure } from '../narration/task-error.ts'

@@ -2,8 +2,9 @@
 
 import type { Message, Part } from '@opencode-ai/sdk/v2'
 import type { NewEvent } from '@switchyard/contracts'
+import { isObject } from '@switchyard/contracts'
 import type { SessionMessage } from '../client/session-types.ts'
-import { isObject, parseObject } from '../json-object.ts'
+import { parseObject } from '../json-object.ts'
 import { Narrator } from '../narration/narrator.ts'
 import { asRunning } from '../narration/running-state.ts'
 import { keptPart, Room } from './retained-part.ts'

@@ -2,13 +2,13 @@
 
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
+import { isObject } from '@switchyard/contracts'
 import type { Diagnostics } from '../diagnostics.ts'
 import { parseDamagedJson } from './damaged-json.ts'
 import { findKey, KEYS, type LegacyKey } from './deploy-keys.ts'
 import { type CallerToken, readFolders, SANDBOXES } from './folders.ts'
 import { LegacyFiles } from './legacy-files.ts'
 import { type MergedEntry, mergeEntries } from './merge-entries.ts'
-import { isObject } from './project-entry.ts'
 import { readServerList, type Skipped } from './server-list.ts'
 import { readState } from './state-file.ts'
 

@@ -1,7 +1,7 @@
 // One project as one of the older manager's files describes it, and the schemas and functions that
 // read its fields. merge-entries.ts combines the entries of several files.
 
-import { isPlaceholder } from '@switchyard/contracts'
+import { isPlaceholder, type JsonObject } from '@switchyard/contracts'
 import { z } from 'zod'
 import type { Diagnostics } from '../diagnostics.ts'
 
@@ -54,13 +54,8 @@ export const TEXT = z
   .trim()
   .transform((text) => (text === '' ? null : text))
 
-export type JsonObject = Readonly<Record<string, unknown>>
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /**
- * Returns one readField, or null if it is missing or null. Reports an invalid value and returns
+ * Returns one field, or null if it is missing or null. Reports an invalid value and returns
  * null for it too.
  */
 export const readField = <T>(

@@ -1,22 +1,13 @@
 // Reads opencode-mcp-tool-servers.json in its two versions. "2.0" may list backends other than
 // OpenCode, which are skipped.
 
+import { isObject, type JsonObject } from '@switchyard/contracts'
 import { z } from 'zod'
 import type { Diagnostics } from '../diagnostics.ts'
 import { looksLikeUrl, withoutCredentials } from '../repository-urls.ts'
 import { parseDamagedJson } from './damaged-json.ts'
 import type { LegacyFiles } from './legacy-files.ts'
-import {
-  EMPTY_ENTRY,
-  isObject,
-  type JsonObject,
-  PORT,
-  type ProjectEntry,
-  readField,
-  rejectPlaceholder,
-  TEXT,
-  TIME,
-} from './project-entry.ts'
+import { EMPTY_ENTRY, PORT, type ProjectEntry, readField, rejectPlaceholder, TEXT, TIME } from './project-entry.ts'
 import { nameFrom } from './state-file.ts'
 
 const SERVER_LIST_FILE = 'opencode-mcp-tool-servers.json'

@@ -1,23 +1,13 @@
 // Reads opencode-state.json in its three versions. The file has no version number, so the keys of
 // each entry decide.
 
+import { isObject, type JsonObject } from '@switchyard/contracts'
 import { z } from 'zod'
 import type { Diagnostics } from '../diagnostics.ts'
 import { looksLikeUrl, withoutCredentials } from '../repository-urls.ts'
 import { parseDamagedJson } from './damaged-json.ts'
 import type { LegacyFiles } from './legacy-files.ts'
-import {
-  EMPTY_ENTRY,
-  isObject,
-  type JsonObject,
-  PID,
-  PORT,
-  type ProjectEntry,
-  readField,
-  type Shape,
-  TEXT,
-  TIME,
-} from './project-entry.ts'
+import { EMPTY_ENTRY, PID, PORT, type ProjectEntry, readField, type Shape, TEXT, TIME } from './project-entry.ts'
 
 const STATE_FILE = 'opencode-state.json'
 
