@@ -29,11 +29,11 @@ export const readTokenCounts = (message: unknown): TokenCounts | undefined => {
   if (usage === undefined) return undefined
   // Cohere puts its counts one level deeper.
   const counts = isObject(usage.tokens) ? usage.tokens : usage
-  if ('inputTokens' in counts) return bedrockCounts(counts)
-  if ('prompt_tokens' in counts) return openAiCounts(counts)
-  return 'cache_read_input_tokens' in counts || 'cache_creation_input_tokens' in counts
-    ? anthropicCounts(counts)
-    : responsesCounts(counts)
+  if (BEDROCK.input in counts) return separateCounts(counts, BEDROCK)
+  if ('prompt_tokens' in counts) return openAiCounts(counts, 'prompt_tokens', 'completion_tokens')
+  return ANTHROPIC.cacheRead in counts || ANTHROPIC.cacheWrite in counts
+    ? separateCounts(counts, ANTHROPIC)
+    : openAiCounts(counts, 'input_tokens', 'output_tokens')
 }
 
 /** Several events of one answer report the same or growing counts. */
@@ -50,41 +50,38 @@ const number = (from: JsonObject, name: string): number => {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0
 }
 
-const openAiCounts = (usage: JsonObject): TokenCounts => ({
-  input: number(usage, 'prompt_tokens'),
-  output: number(usage, 'completion_tokens'),
-  reasoning: number(objectAt(usage, 'completion_tokens_details'), 'reasoning_tokens'),
-  cacheRead: number(objectAt(usage, 'prompt_tokens_details'), 'cached_tokens'),
+/** OpenAI's two APIs name input and output differently, and put the details of each beside it. */
+const openAiCounts = (usage: JsonObject, input: string, output: string): TokenCounts => ({
+  input: number(usage, input),
+  output: number(usage, output),
+  reasoning: number(objectAt(usage, `${output}_details`), 'reasoning_tokens'),
+  cacheRead: number(objectAt(usage, `${input}_details`), 'cached_tokens'),
   cacheWrite: 0,
 })
 
-const responsesCounts = (usage: JsonObject): TokenCounts => ({
-  input: number(usage, 'input_tokens'),
-  output: number(usage, 'output_tokens'),
-  reasoning: number(objectAt(usage, 'output_tokens_details'), 'reasoning_tokens'),
-  cacheRead: number(objectAt(usage, 'input_tokens_details'), 'cached_tokens'),
-  cacheWrite: 0,
-})
+type SeparateNames = Readonly<Record<'input' | 'output' | 'cacheRead' | 'cacheWrite', string>>
 
-/** Anthropic's input leaves out what the cache was used for. */
-const anthropicCounts = (usage: JsonObject): TokenCounts => {
-  const cacheRead = number(usage, 'cache_read_input_tokens')
-  const cacheWrite = number(usage, 'cache_creation_input_tokens')
-  return {
-    input: number(usage, 'input_tokens') + cacheRead + cacheWrite,
-    output: number(usage, 'output_tokens'),
-    reasoning: 0,
-    cacheRead,
-    cacheWrite,
-  }
+const ANTHROPIC: SeparateNames = {
+  input: 'input_tokens',
+  output: 'output_tokens',
+  cacheRead: 'cache_read_input_tokens',
+  cacheWrite: 'cache_creation_input_tokens',
 }
 
-const bedrockCounts = (usage: JsonObject): TokenCounts => {
-  const cacheRead = number(usage, 'cacheReadInputTokens')
-  const cacheWrite = number(usage, 'cacheWriteInputTokens')
+const BEDROCK: SeparateNames = {
+  input: 'inputTokens',
+  output: 'outputTokens',
+  cacheRead: 'cacheReadInputTokens',
+  cacheWrite: 'cacheWriteInputTokens',
+}
+
+/** The input of Anthropic and Bedrock leaves out what the cache was used for. */
+const separateCounts = (usage: JsonObject, names: SeparateNames): TokenCounts => {
+  const cacheRead = number(usage, names.cacheRead)
+  const cacheWrite = number(usage, names.cacheWrite)
   return {
-    input: number(usage, 'inputTokens') + cacheRead + cacheWrite,
-    output: number(usage, 'outputTokens'),
+    input: number(usage, names.input) + cacheRead + cacheWrite,
+    output: number(usage, names.output),
     reasoning: 0,
     cacheRead,
     cacheWrite,

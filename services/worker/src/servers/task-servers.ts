@@ -34,7 +34,8 @@ export type TaskServersOptions = {
 
 export class TaskServers {
   readonly #options: TaskServersOptions
-  readonly #open = new Set<OpenCodeServer>()
+  /** The servers that run, each with the end of its subscription. */
+  readonly #open = new Map<OpenCodeServer, () => void>()
   /** The stop of each task's last server. The next one uses the same data. */
   readonly #stops = new Map<TaskId, Promise<void>>()
 
@@ -60,12 +61,10 @@ export class TaskServers {
       settings: () => this.#settings(taskId),
     })
     const server = OpenCodeServer.start({ launcher, logger, ...timings })
-    const unsubscribe = onServer(server)
-    this.#open.add(server)
+    this.#open.set(server, onServer(server))
     logger.info({ task_id: taskId }, 'starting a server for one task')
     const release = (): void => {
-      if (!this.#open.delete(server)) return
-      unsubscribe()
+      if (!this.#forget(server)) return
       const stop = server
         .close()
         .catch((error: Error) => logger.warn({ task_id: taskId, err: error.message }, "failed to stop a task's server"))
@@ -83,7 +82,7 @@ export class TaskServers {
 
   /** Stops the server of a task and removes everything that it has stored. */
   async remove(taskId: TaskId, server: OpenCodeServer): Promise<void> {
-    this.#open.delete(server)
+    this.#forget(server)
     await server.close()
     await this.#factory.remove(taskId, true)
   }
@@ -105,7 +104,13 @@ export class TaskServers {
 
   /** Stops the servers. Their sessions stay, for the next owners of the tasks. */
   async close(): Promise<void> {
-    await Promise.all([...this.#stops.values(), ...[...this.#open].map((server) => server.close())])
+    await Promise.all([...this.#stops.values(), ...[...this.#open.keys()].map((server) => server.close())])
+  }
+
+  /** @returns whether the server was open */
+  #forget(server: OpenCodeServer): boolean {
+    this.#open.get(server)?.()
+    return this.#open.delete(server)
   }
 
   get #factory(): ServerFactory {
