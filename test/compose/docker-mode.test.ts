@@ -1,15 +1,13 @@
 // Docker mode on the real stack: the profile docker, the filter for the engine's socket, and the
 // network of the containers.
 
-import { stat } from 'node:fs/promises'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Caller, createCaller } from './caller.ts'
 import { docker, dockerMissing } from './docker.ts'
-import { defineStack, type Stack } from './stack.ts'
+import { defineStack, dockerProfile, printLogsOnFailure, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
-const SOCKET = '/var/run/docker.sock'
 const PROJECT = `switchyard-docker-${process.pid}`
 const KEY = 'a-key-of-a-provider'
 
@@ -33,16 +31,13 @@ describe('the stack with the profile docker', () => {
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
-    context.onTestFailed(async () => {
-      console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
-    })
+    printLogsOnFailure(context, () => stack)
   })
 
   beforeAll(async () => {
     if (missing) return
     stack = await defineStack(PROJECT, {
-      COMPOSE_PROFILES: 'docker',
-      DOCKER_GID: String((await stat(SOCKET)).gid),
+      ...(await dockerProfile()),
       OPENCODE_SERVER_ENABLED: 'false',
       ANTHROPIC_API_KEY: KEY,
     })

@@ -1,15 +1,13 @@
 // OpenCode servers of API keys on the real stack: containers through the filter, behind the egress proxy.
 
-import { stat } from 'node:fs/promises'
 import type { Health, ServerInfo, ServerList, Task } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type RestCaller, restCaller } from '../integration/rest-caller.ts'
 import { docker, dockerMissing } from './docker.ts'
-import { defineStack, type Stack } from './stack.ts'
+import { defineStack, dockerProfile, printLogsOnFailure, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
-const SOCKET = '/var/run/docker.sock'
 const PROJECT = `switchyard-keys-${process.pid}`
 const OPERATOR = 'ops-operator-0123456789'
 const ONE = 'one-agent-0123456789'
@@ -23,16 +21,13 @@ describe('the stack with two agent keys and the profile docker', () => {
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
-    context.onTestFailed(async () => {
-      console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
-    })
+    printLogsOnFailure(context, () => stack)
   })
 
   beforeAll(async () => {
     if (missing) return
     stack = await defineStack(PROJECT, {
-      COMPOSE_PROFILES: 'docker',
-      DOCKER_GID: String((await stat(SOCKET)).gid),
+      ...(await dockerProfile()),
       SWITCHYARD_API_KEYS: `ops:operator:${OPERATOR},one:agent:${ONE},two:agent:${TWO}`,
       PROJECT_SERVER_IDLE_MS: '90000',
     })

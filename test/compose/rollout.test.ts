@@ -1,14 +1,14 @@
 // Runs every command of docs/rollout.md in order, on a separate stack.
 
 import { execFile } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { RolloutReport } from '@switchyard/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createCaller } from './caller.ts'
 import { dockerMissing, REPOSITORY } from './docker.ts'
-import { defineStack, type Stack } from './stack.ts'
+import { defineStack, dockerGroup, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
 
@@ -30,7 +30,7 @@ describe('the rollout runbook', () => {
     stack = await defineStack(`switchyard-rollout-${process.pid}`, {
       MAX_CONCURRENT_TASKS: '2',
       OPENCODE_ROLLOUT_PERCENT: '0',
-      DOCKER_GID: String((await stat('/var/run/docker.sock')).gid),
+      ...(await dockerGroup()),
     })
     await stack.up()
     before = await firstPool()

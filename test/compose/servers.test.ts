@@ -1,17 +1,15 @@
 // Dedicated OpenCode servers on the real stack: each one is a container that the worker creates
 // through the filter.
 
-import { stat } from 'node:fs/promises'
 import type { ServerInfo, ServerList, StartedProject } from '@switchyard/contracts'
 import { script } from '@switchyard/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectMcp, type McpCaller } from '../integration/mcp-caller.ts'
 import { type Caller, createCaller } from './caller.ts'
 import { docker, dockerMissing } from './docker.ts'
-import { defineStack, type Stack } from './stack.ts'
+import { defineStack, dockerProfile, printLogsOnFailure, type Stack } from './stack.ts'
 
 const missing = await dockerMissing('engine')
-const SOCKET = '/var/run/docker.sock'
 const PROJECT = `switchyard-servers-${process.pid}`
 const KEY = 'a-key-of-a-provider'
 const REPOSITORY = '/var/lib/switchyard/test-repositories/own.git'
@@ -28,16 +26,13 @@ describe('the stack with a dedicated server', () => {
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
-    context.onTestFailed(async () => {
-      console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
-    })
+    printLogsOnFailure(context, () => stack)
   })
 
   beforeAll(async () => {
     if (missing) return
     stack = await defineStack(PROJECT, {
-      COMPOSE_PROFILES: 'docker',
-      DOCKER_GID: String((await stat(SOCKET)).gid),
+      ...(await dockerProfile()),
       ANTHROPIC_API_KEY: KEY,
     })
     await stack.up()

@@ -11,7 +11,7 @@ import { makeBareRepository } from '../integration/repository.ts'
 import { type Caller, createCaller } from './caller.ts'
 import { bridgeAddress, dockerMissing } from './docker.ts'
 import { describeProjects } from './projects.ts'
-import { defineStack, type Stack } from './stack.ts'
+import { defineStack, printLogsOnFailure, type Stack } from './stack.ts'
 import { describeToolSandbox } from './tool-sandbox.ts'
 
 const missing = await dockerMissing('engine')
@@ -58,10 +58,7 @@ describe('the Compose stack', () => {
 
   beforeEach((context) => {
     if (missing) context.skip(missing)
-    // Print the logs on a failure, because they are removed with the stack.
-    context.onTestFailed(async () => {
-      console.log(await stack.compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
-    })
+    printLogsOnFailure(context, () => stack)
   })
 
   beforeAll(async () => {

@@ -1,8 +1,10 @@
 // Starts a separate Compose stack for a test: real images and services, with the scripted model as
 // the provider, on a free port.
 
+import { stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { opencodeConfig } from '@switchyard/testing'
+import type { TestContext } from 'vitest'
 import { docker } from './docker.ts'
 
 const MINUTE = 60_000
@@ -48,6 +50,18 @@ type Inspected = {
     readonly Networks: Readonly<Record<string, { readonly IPAddress: string; readonly Gateway: string }>>
   }
 }
+
+/** Returns the variable that gives the filter access to this machine's engine. */
+export const dockerGroup = async () => ({ DOCKER_GID: String((await stat('/var/run/docker.sock')).gid) })
+
+/** Returns the variables that start a stack with Docker mode on this engine. */
+export const dockerProfile = async () => ({ COMPOSE_PROFILES: 'docker', ...(await dockerGroup()) })
+
+/** Prints the logs of the stack when the test fails, because they are removed with the stack. */
+export const printLogsOnFailure = (context: TestContext, stack: () => Stack): void =>
+  context.onTestFailed(async () => {
+    console.log(await stack().compose(['logs', '--no-color', '--timestamps', '--tail', '40']).catch(String))
+  })
 
 const freePort = async (): Promise<number> => {
   const server = createServer()
