@@ -20,7 +20,7 @@ import type { ServerLease } from './server-leases.ts'
 import { type DedicatedServerSettings, readServerSettings } from './server-settings.ts'
 
 /** How long after the end of a task its server is no longer in use, ms. */
-const LEFT_AFTER_MS = 5 * 60_000
+const UNUSED_AFTER_MS = 5 * 60_000
 
 export type TaskServersOptions = {
   readonly records: Records
@@ -87,18 +87,18 @@ export class TaskServers {
     await this.#factory.remove(taskId, true)
   }
 
-  /** Removes what the servers of ended tasks have left, because their worker was killed. */
-  async removeLeft(root: string): Promise<void> {
+  /** Removes the data of the servers of ended tasks whose worker was killed before it could. */
+  async removeLeftovers(root: string): Promise<void> {
     const { factory, records, logger } = this.#options
     if (!factory?.isAvailable()) return
     const names: readonly string[] = await readdir(root).catch(() => [])
     for (const id of names.filter((name): name is TaskId => name.startsWith('task_'))) {
       const row = await findTaskRow(records.db, id)
       // A task that has just ended may still use it to copy its session back.
-      if (row && Date.now() - (row.completed_at?.getTime() ?? Date.now()) < LEFT_AFTER_MS) continue
+      if (row && Date.now() - (row.completed_at?.getTime() ?? Date.now()) < UNUSED_AFTER_MS) continue
       await factory.remove(id, true)
       await settleOwnServer(records.db, id, null)
-      logger.info({ task_id: id, directory: path.join(root, id) }, 'removed what the server of an ended task left')
+      logger.info({ task_id: id, directory: path.join(root, id) }, "removed the data of an ended task's server")
     }
   }
 

@@ -33,7 +33,7 @@ const removeExpired = async (deps: RetentionDeps, skipped: Map<TaskId, number>):
         skipped.set(row.id, Date.now() + SKIP_MS)
         logger.warn({ task_id: row.id, err: error }, 'failed to remove working directory; retrying later')
       })
-    await servers.tasks.removeLeft(layout.servers)
+    await servers.tasks.removeLeftovers(layout.servers)
     await pruneEvents(records.db, retention.eventsMs, BATCH)
     await deleteOldTasks(records.db, retention.recordsMs, BATCH)
     await deleteOldUsage(records.db, retention.recordsMs)

@@ -66,7 +66,7 @@ export const runAlone = async (
   const id = taskServerId(record.row.id)
   const own = await deps.servers.lease(id, { signal: interrupt.signal })
   try {
-    await copyPatiently(server, own.server, ref, interrupt.signal)
+    await copyWithRetries(server, own.server, ref, interrupt.signal)
     await recordResumption(record, `${message}, on a server of its own`, {
       set: { server_id: id, home_server_id: record.row.server_id },
       data,
@@ -79,7 +79,7 @@ export const runAlone = async (
 }
 
 /** Retries while one of the servers is unavailable. */
-const copyPatiently = async (
+const copyWithRetries = async (
   from: OpenCodeServer,
   to: OpenCodeServer,
   ref: SessionRef,
