@@ -183,8 +183,11 @@ export const createTaskVerifier = (system: TestSystem, client: Client): TaskVeri
     if (first > 1 && !one.expected.serverDied)
       faults.runTwice.push(`${name}: the model was called for the first turn ${first} times`)
     const allowed = one.expected.recoveries ?? (one.expected.serverDied ? Number.POSITIVE_INFINITY : 0)
-    const recovered = countOf('task_recovered')
-    if (recovered > allowed) faults.runTwice.push(`${name}: recovered ${recovered} times, at most ${allowed} allowed`)
+    const recoveries = record.filter((event) => event.type === 'task_recovered')
+    if (recoveries.length > allowed) {
+      const found = recoveries.map(({ timestamp, data }) => `${timestamp} ${data.found}`).join(', ')
+      faults.runTwice.push(`${name}: recovered ${recoveries.length} times, at most ${allowed} allowed (${found})`)
+    }
   }
 
   const check = async (one: Submitted): Promise<void> => {

@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Scenario } from '../scenario.ts'
 import type { Submitted } from '../task-verifier.ts'
-import { waitUntil } from '../wait.ts'
+import { waitUntil, withTimeout } from '../wait.ts'
 import { createWorkload } from '../workload.ts'
 
 /** Shorter than the 90 s for which tasks wait. `opencode-kill` covers an outage of 5 s. */
@@ -12,11 +12,12 @@ const OUTAGES_MS = [25_000, 60_000] as const
 const RUNNING = 3
 const ACCEPTED_MEANWHILE = 5
 const RECOVERED_MS = 60_000
+const ENDED_MS = 60_000
 
 export const opencodeOutage: Scenario = {
   name: 'opencode-outage',
   what: 'SIGKILL the OpenCode server during turns; start it 25 and 60 s later',
-  times: { full: 4, short: 1 },
+  times: { full: 4, short: OUTAGES_MS.length },
   run: async ({ system, times, verifier, log }) => {
     for (let round = 0; round < times; round += 1) {
       const outageMs = OUTAGES_MS[round % OUTAGES_MS.length] ?? 0
@@ -53,6 +54,9 @@ export const opencodeOutage: Scenario = {
           if (recovered) verifier.recovered(Date.parse(recovered.timestamp) - at)
         }),
       )
+      // A task that still runs at the next outage would be interrupted a second time.
+      const ended = await withTimeout(Promise.all([...running, ...accepted].map((task) => task.reader.done)), ENDED_MS)
+      if (!ended) verifier.problem(`tasks still run ${ENDED_MS / 1_000} s after the outage`)
       log(
         `outage of ${outageMs / 1_000} s: ${running.length} turns continued, ${accepted.length} tasks accepted meanwhile`,
       )
