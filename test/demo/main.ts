@@ -90,7 +90,7 @@ const demo = async (stop: AbortSignal): Promise<number> => {
 
     heading('GET /tasks/{id}/diff')
     print(((await caller.get(`/tasks/${task_id}/diff?format=json`)) as TaskDiff).diff)
-    heading("The test, run again in the task's worktree")
+    heading("The test, run again in the task's directory")
     const after = await runTests(task.directory ?? repository)
     print(after.output)
     heading('Figures')
